@@ -1,0 +1,127 @@
+//! How fast the zip room renders and checks: it must never be what a push waits
+//! for, a million empty files included.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use hoist::zip::{
+    CentralDirectory, Entry, Method, NonUtf8, Sizes, check, check_name, check_order, local_header,
+};
+
+/// Sorted names of about 60 bytes, as a deep tree of small files has them.
+fn names(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
+            format!(
+                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
+            )
+        })
+        .collect()
+}
+
+fn entry(name: &str, method: Method) -> Entry<'_> {
+    Entry {
+        name: name.as_bytes(),
+        mode: 0o100_644,
+        mtime: 1_700_000_000,
+        method,
+    }
+}
+
+fn local_headers(names: &[String], sizes: &Sizes) -> Vec<u8> {
+    let mut out = Vec::new();
+    for name in names {
+        local_header(&mut out, &entry(name, Method::Deflate), sizes);
+    }
+    out
+}
+
+fn directory(names: &[String], sizes: &Sizes) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut directory = CentralDirectory::new(1 << 31);
+    for (name, offset) in names.iter().zip((0..).step_by(1100)) {
+        directory.entry(&mut out, &entry(name, Method::Deflate), sizes, offset);
+    }
+    directory.finish(&mut out);
+    out
+}
+
+fn headers(c: &mut Criterion) {
+    let names = names(10_000);
+    let sizes = Sizes::known(0x1234_5678, 1000, 3000);
+    let throughput = |records: &[u8]| Throughput::ElementsAndBytes {
+        elements: 10_000,
+        bytes: records.len() as u64,
+    };
+    let mut group = c.benchmark_group("headers");
+    group.throughput(throughput(&local_headers(&names, &sizes)));
+    group.bench_function("local", |b| {
+        b.iter(|| local_headers(black_box(&names), &sizes));
+    });
+    group.throughput(throughput(&directory(&names, &sizes)));
+    group.bench_function("central", |b| {
+        b.iter(|| directory(black_box(&names), &sizes));
+    });
+    group.finish();
+}
+
+/// A whole archive of empty files, which leaves in pieces of 64 KiB.
+fn write_empty(names: &[String], mut keep: impl FnMut(&[u8])) {
+    let none = Sizes::known(0, 0, 0);
+    let mut piece = Vec::with_capacity(65 << 10);
+    let mut flush = |piece: &mut Vec<u8>, from| {
+        if piece.len() >= from {
+            keep(piece);
+            piece.clear();
+        }
+    };
+    let mut offsets = Vec::with_capacity(names.len());
+    let mut at = 0;
+    for name in names {
+        offsets.push(at);
+        let before = piece.len();
+        local_header(&mut piece, &entry(name, Method::Stored), &none);
+        at += (piece.len() - before) as u64;
+        flush(&mut piece, 64 << 10);
+    }
+    let mut directory = CentralDirectory::new(at);
+    for (name, offset) in names.iter().zip(offsets) {
+        directory.entry(&mut piece, &entry(name, Method::Stored), &none, offset);
+        flush(&mut piece, 64 << 10);
+    }
+    directory.finish(&mut piece);
+    flush(&mut piece, 0);
+}
+
+fn million_empty_files(c: &mut Criterion) {
+    let names = names(1_000_000);
+    let mut archive = Vec::new();
+    write_empty(&names, |piece| archive.extend_from_slice(piece));
+    assert_eq!(
+        check(&archive).map(|entries| entries.len()),
+        Ok(names.len())
+    );
+
+    let mut group = c.benchmark_group("a million empty files");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(1_000_000));
+    group.bench_function("write", |b| {
+        b.iter(|| write_empty(&names, |piece| _ = black_box(piece)));
+    });
+    group.bench_function("check", |b| {
+        b.iter(|| check(black_box(&archive)).is_ok());
+    });
+    group.bench_function("check_name", |b| {
+        let good = |name: &&String| check_name(name.as_bytes(), NonUtf8::Refuse).is_ok();
+        b.iter(|| black_box(&names).iter().filter(good).count());
+    });
+    group.bench_function("check_order", |b| {
+        b.iter(|| check_order(black_box(&names).iter().map(|name| name.as_bytes())).is_ok());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, headers, million_empty_files);
+criterion_main!(benches);

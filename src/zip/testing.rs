@@ -1,0 +1,282 @@
+//! Archives for the tests of this room, and the readers that judge them.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use super::{CentralDirectory, Entry, Method, Sizes, local_header, local_header_len};
+
+/// An entry with its content. A giant, for which the worst case is given, has
+/// its header written before the data and closed after.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) name: Vec<u8>,
+    pub(super) mode: u32,
+    pub(super) mtime: i64,
+    pub(super) method: Method,
+    pub(super) content: Vec<u8>,
+    pub(super) giant: Option<u64>,
+}
+
+impl File {
+    pub(super) fn new(name: &str, content: &[u8]) -> Self {
+        let directory = name.ends_with('/');
+        File {
+            name: name.as_bytes().to_vec(),
+            mode: if directory { 0o040_755 } else { 0o100_644 },
+            mtime: 1_700_000_001,
+            method: Method::Stored,
+            content: content.to_vec(),
+            giant: None,
+        }
+    }
+
+    pub(super) fn deflated(self) -> Self {
+        let method = Method::Deflate;
+        File { method, ..self }
+    }
+
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry {
+            name: &self.name,
+            mode: self.mode,
+            mtime: self.mtime,
+            method: self.method,
+        }
+    }
+
+    fn data(&self) -> Vec<u8> {
+        match self.method {
+            Method::Stored => self.content.clone(),
+            Method::Deflate => deflate(&self.content),
+        }
+    }
+}
+
+pub(super) fn deflate(content: &[u8]) -> Vec<u8> {
+    let level = flate2::Compression::fast();
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What a writer makes of these files, from `start` on.
+pub(super) fn archive(start: u64, files: &[File]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut written = Vec::new();
+    for file in files {
+        let entry = file.entry();
+        let at = out.len();
+        let data = file.data();
+        let (compressed, uncompressed) = (data.len() as u64, file.content.len() as u64);
+        let crc32 = crc32fast::hash(&file.content);
+        let sizes = if let Some(worst_case) = file.giant {
+            let open = Sizes::open(uncompressed, worst_case.max(compressed));
+            local_header(&mut out, &entry, &open);
+            let closed = open.close(crc32, compressed);
+            let mut header = Vec::new();
+            local_header(&mut header, &entry, &closed);
+            out[at..].copy_from_slice(&header);
+            closed
+        } else {
+            let sizes = Sizes::known(crc32, compressed, uncompressed);
+            local_header(&mut out, &entry, &sizes);
+            sizes
+        };
+        assert_eq!(out.len() - at, local_header_len(&entry, &sizes));
+        out.extend_from_slice(&data);
+        written.push((entry, sizes, start + at as u64));
+    }
+    out.extend_from_slice(&directory(start + out.len() as u64, &written));
+    out
+}
+
+/// The central directory and end records of these entries.
+pub(super) fn directory(start: u64, entries: &[(Entry<'_>, Sizes, u64)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut directory = CentralDirectory::new(start);
+    for (entry, sizes, offset) in entries {
+        directory.entry(&mut out, entry, sizes, *offset);
+    }
+    directory.finish(&mut out);
+    out
+}
+
+/// An entry as a reader sees it. `content` is left out where it is imagined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) name: Vec<u8>,
+    pub(super) mode: u32,
+    /// Date and time fields.
+    pub(super) dos_time: (u16, u16),
+    pub(super) timestamp: Option<i32>,
+    pub(super) method: Method,
+    pub(super) crc32: u32,
+    pub(super) compressed: u64,
+    pub(super) uncompressed: u64,
+    pub(super) header_offset: u64,
+    pub(super) content: Option<Vec<u8>>,
+}
+
+/// Date and time fields of a calendar date and a time of day.
+pub(super) fn dos_time([year, month, day, hour, minute, second]: [u16; 6]) -> (u16, u16) {
+    let date = (year - 1980) * 512 + month * 32 + day;
+    (date, hour * 2048 + minute * 32 + second / 2)
+}
+
+const MOST_CONTENT: u64 = 1 << 20;
+
+/// Lets the `zip` crate hold local headers against central ones and look for
+/// gaps and overlaps.
+pub(super) fn validate_with_zip(archive: &[u8]) {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    archive.validate_header_consistency().unwrap();
+}
+
+/// Reads with the `zip` crate.
+pub(super) fn read_with_zip(archive: impl Read + Seek) -> Vec<Seen> {
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    assert_eq!(archive.offset(), 0);
+    assert_eq!(archive.comment(), b"");
+    (0..archive.len())
+        .map(|index| {
+            let file = archive.by_index_raw(index).unwrap();
+            let time = file.last_modified().unwrap();
+            let mut seen = Seen {
+                name: file.name_raw().to_vec(),
+                mode: file.unix_mode().unwrap(),
+                dos_time: (time.datepart(), time.timepart()),
+                timestamp: file.extra_data_fields().find_map(|field| match field {
+                    zip::ExtraField::ExtendedTimestamp(time) => {
+                        Some(time.mod_time().unwrap().cast_signed())
+                    }
+                    _ => None,
+                }),
+                method: match file.compression() {
+                    zip::CompressionMethod::Stored => Method::Stored,
+                    zip::CompressionMethod::Deflated => Method::Deflate,
+                    other => panic!("{other:?}"),
+                },
+                crc32: file.crc32(),
+                compressed: file.compressed_size(),
+                uncompressed: file.size(),
+                header_offset: file.header_start(),
+                content: None,
+            };
+            drop(file);
+            if seen.compressed < MOST_CONTENT {
+                let mut content = Vec::new();
+                let mut file = archive.by_index(index).unwrap();
+                file.read_to_end(&mut content).unwrap();
+                seen.content = Some(content);
+            }
+            seen
+        })
+        .collect()
+}
+
+/// Reads with `rawzip`, verifying CRC and size of what it extracts.
+pub(super) fn read_with_rawzip(archive: impl Read + Seek) -> Vec<Seen> {
+    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+    let archive = rawzip::ZipArchive::from_seekable(archive, &mut buffer).unwrap();
+    let mut all = Vec::new();
+    let mut entries = archive.entries(&mut buffer);
+    while let Some(record) = entries.next_entry().unwrap() {
+        assert_eq!(record.version_made_by().as_u16(), 0x033F);
+        assert!(!record.flags().has_data_descriptor());
+        let time = record.last_modified_dos();
+        let timestamp = record.extra_fields().find_map(|(id, field)| {
+            let time = field.get(1..5)?.try_into().ok()?;
+            (id.as_u16() == 0x5455).then_some(i32::from_le_bytes(time))
+        });
+        let mut seen = Seen {
+            name: record.file_path().as_bytes().to_vec(),
+            mode: record.mode().value(),
+            dos_time: dos_time([
+                time.year(),
+                time.month().into(),
+                time.day().into(),
+                time.hour().into(),
+                time.minute().into(),
+                time.second().into(),
+            ]),
+            timestamp,
+            method: match record.compression_method().as_u16() {
+                0 => Method::Stored,
+                8 => Method::Deflate,
+                other => panic!("{other}"),
+            },
+            crc32: record.crc32(),
+            compressed: record.compressed_size_hint(),
+            uncompressed: record.uncompressed_size_hint(),
+            header_offset: record.local_header_offset(),
+            content: None,
+        };
+        if seen.compressed < MOST_CONTENT {
+            let entry = archive.get_entry(record.wayfinder()).unwrap();
+            let mut content = Vec::new();
+            let reader: Box<dyn Read> = match seen.method {
+                Method::Stored => Box::new(entry.reader()),
+                Method::Deflate => Box::new(flate2::read::DeflateDecoder::new(entry.reader())),
+            };
+            let mut verified = entry.verifying_reader(reader);
+            verified.read_to_end(&mut content).unwrap();
+            seen.content = Some(content);
+        }
+        all.push(seen);
+    }
+    assert_eq!(archive.entries_hint(), all.len() as u64);
+    all
+}
+
+/// An archive of which only some pieces exist; all else reads as zeros.
+pub(super) struct Sparse<'a> {
+    pieces: Vec<(u64, &'a [u8])>,
+    at: u64,
+}
+
+impl<'a> Sparse<'a> {
+    pub(super) fn new(pieces: &[(u64, &'a [u8])]) -> Self {
+        let pieces = pieces.to_vec();
+        Sparse { pieces, at: 0 }
+    }
+}
+
+impl Read for Sparse<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let piece = self
+            .pieces
+            .iter()
+            .find(|(start, bytes)| self.at < start + bytes.len() as u64);
+        let Some((start, bytes)) = piece else {
+            return Ok(0);
+        };
+        let len = if self.at < *start {
+            let gap = usize::try_from(start - self.at).unwrap();
+            let len = gap.min(buf.len());
+            buf[..len].fill(0);
+            len
+        } else {
+            let rest = &bytes[usize::try_from(self.at - start).unwrap()..];
+            let len = rest.len().min(buf.len());
+            buf[..len].copy_from_slice(&rest[..len]);
+            len
+        };
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+impl Seek for Sparse<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let last = self.pieces.last();
+        let end = last.map_or(0, |(start, bytes)| start + bytes.len() as u64);
+        let to = match to {
+            SeekFrom::Start(to) => Some(to),
+            SeekFrom::End(by) => end.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = to.ok_or(std::io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
