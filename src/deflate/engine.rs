@@ -1,0 +1,105 @@
+//! The compressor that each worker thread has.
+
+use libdeflater::Compressor;
+
+use super::sample::Sampler;
+use super::stitch::{self, Malformed};
+use super::{Level, stored};
+
+/// The compressor wrote something that cannot be joined to what comes next. No input should make it
+/// do that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the compressor wrote a stream that cannot be continued: {0}")]
+pub struct Error(#[from] Malformed);
+
+/// A compressor and its buffers, to be used again and again by one thread.
+///
+/// It keeps as much memory as the longest input so far, and 200 KB to 9 MB for libdeflate, depending
+/// on the level. From then on nothing is allocated but room in `out`.
+pub struct Engine {
+    /// None at level 0.
+    compressor: Option<Compressor>,
+    sampler: Sampler,
+    /// Where libdeflate writes. It asks for as much room as its output might need; `out` is given
+    /// what it turns out to need.
+    scratch: Vec<u8>,
+}
+
+impl Engine {
+    /// An engine of this level.
+    pub fn new(level: Level) -> Self {
+        Self {
+            compressor: level.compressor(),
+            sampler: Sampler::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Compresses a whole file: appends a raw deflate stream of it to `out`, and returns true.
+    ///
+    /// Returns false and leaves `out` as it was when the file is better stored: at level 0, when it
+    /// is large and a sample of it does not compress, or when the stream is not shorter than it.
+    pub fn deflate(&mut self, input: &[u8], out: &mut Vec<u8>) -> bool {
+        // The stream has to be shorter, and libdeflate gives up once it sees that it will not be.
+        let room = input.len().saturating_sub(1);
+        let Some(stream) = self.compress(input, room) else {
+            return false;
+        };
+        out.extend_from_slice(stream);
+        true
+    }
+
+    /// Compresses one chunk of a larger file: appends its part of a raw deflate stream to `out`.
+    ///
+    /// The parts of a file's chunks, put one after the other, are a deflate stream of the file. Each
+    /// part but the last ends on a byte boundary and has no final block. A part is never longer than
+    /// stored blocks of the chunk, and consists of these if deflate saves nothing; see
+    /// [`max_deflated_len`](super::max_deflated_len).
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if libdeflate wrote a stream that [`stitch`] cannot read. `out` is then as before.
+    pub fn deflate_chunk(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if input.is_empty() {
+            if last {
+                out.extend_from_slice(&stored::EMPTY_STREAM);
+            }
+            return Ok(());
+        }
+        let start = out.len();
+        let stored_len = stored::len(input.len());
+        if let Some(stream) = self.compress(input, stored_len) {
+            out.extend_from_slice(stream);
+            if !last && let Err(malformed) = stitch::unfinish(out, start) {
+                out.truncate(start);
+                return Err(malformed.into());
+            }
+            if out.len() - start < stored_len {
+                return Ok(());
+            }
+            out.truncate(start);
+        }
+        stored::write(input, last, out);
+        Ok(())
+    }
+
+    /// A finished stream of at most `room` bytes, if one is wanted and to be had.
+    fn compress(&mut self, input: &[u8], room: usize) -> Option<&[u8]> {
+        let compressor = self.compressor.as_mut()?;
+        if !self.sampler.compresses(input) {
+            return None;
+        }
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
+        let len = compressor
+            .deflate_compress(input, &mut self.scratch[..room])
+            .ok()?;
+        self.scratch.get(..len)
+    }
+}

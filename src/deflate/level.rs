@@ -1,0 +1,84 @@
+//! How hard to compress.
+
+use libdeflater::{CompressionLvl, Compressor};
+
+/// A compression level: 0 stores, 1 is the fastest, 12 makes the smallest archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(u8);
+
+/// A level that is not between 0 and 12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no compression level {0}; choose one from 0 (store) to 12 (smallest)")]
+pub struct LevelError(u8);
+
+impl Level {
+    /// No compression.
+    pub const STORE: Self = Self(0);
+
+    /// The fastest level that compresses.
+    pub const FASTEST: Self = Self(1);
+
+    /// The level of the smallest archives.
+    pub const SMALLEST: Self = Self(12);
+
+    /// The level of this number.
+    ///
+    /// # Errors
+    ///
+    /// [`LevelError`] above 12.
+    pub fn new(level: u8) -> Result<Self, LevelError> {
+        if level > Self::SMALLEST.0 {
+            return Err(LevelError(level));
+        }
+        Ok(Self(level))
+    }
+
+    /// Its number, 0 to 12.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+
+    /// A compressor of this level; none at level 0.
+    pub(super) fn compressor(self) -> Option<Compressor> {
+        if self == Self::STORE {
+            return None;
+        }
+        // Never an error: libdeflate has the levels that `new` lets pass.
+        CompressionLvl::new(i32::from(self.0))
+            .ok()
+            .map(Compressor::new)
+    }
+}
+
+/// The lowest level whose archives are no larger than those of zlib's level 6, which is what
+/// `aws deploy push` uses.
+impl Default for Level {
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_0_to_12() {
+        for level in 0..=12 {
+            assert_eq!(Level::new(level).map(Level::get), Ok(level));
+        }
+        assert_eq!(Level::new(13), Err(LevelError(13)));
+        assert_eq!(Level::new(255), Err(LevelError(255)));
+    }
+
+    #[test]
+    fn every_level_but_0_has_a_compressor() {
+        for level in 0..=12 {
+            assert_eq!(
+                Level(level).compressor().is_some(),
+                level > 0,
+                "level {level}"
+            );
+        }
+    }
+}
