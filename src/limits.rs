@@ -1,0 +1,183 @@
+//! Every size that bounds memory, in one place, and the sum of them.
+//!
+//! Memory is promised, not hoped for: the peak is [`Limits::peak`], whatever the tree holds, and
+//! it stays below [`MEMORY_TARGET`] until S3's limit of 10,000 parts asks for parts so large that
+//! two of them in flight are more. The plan comes on top; it grows with the number of files.
+//!
+//! Nothing here may change a byte of the archive: the numbers that do ([`CHUNK`]) are constants,
+//! and those that depend on the machine only say how much is done at a time.
+
+/// 1,048,576 bytes.
+pub const MIB: u64 = 1 << 20;
+
+/// Bytes of a large file that are compressed at a time, and so the size up to which a file is
+/// compressed as a whole. It shapes the archive's bytes.
+pub const CHUNK: usize = 1 << 20;
+
+/// A job takes small files until they hold this many bytes.
+pub const BATCH_BYTES: u64 = 256 << 10;
+
+/// A job takes this many files at most, however small.
+pub const BATCH_ENTRIES: usize = 512;
+
+/// S3 asks for 5 MiB at least (all parts but the last); AWS's own tools find 8 MiB to be the
+/// smallest size of full throughput.
+pub const MIN_PART: u64 = 8 * MIB;
+
+/// Largest part that S3 takes ("Amazon S3 multipart upload limits").
+pub const MAX_PART: u64 = 5 << 30;
+
+/// Most parts that S3 takes in one object (same page).
+pub const MAX_PARTS: u64 = 10_000;
+
+/// Parts on their way at one time unless told otherwise: enough for about 6 Gbit/s at the 0.4
+/// Gbit/s that one connection to S3 carries.
+pub const DEFAULT_CONCURRENCY: usize = 16;
+
+/// More workers than this are of no use by default: the network is full.
+const MAX_DEFAULT_THREADS: usize = 32;
+
+/// What a push may take, the plan aside.
+pub const MEMORY_TARGET: u64 = 256 * MIB;
+
+/// Program, runtime, connections, allocator: what is there before any file is read.
+const BASE: u64 = 32 * MIB;
+
+/// A worker's own: one chunk to read into, one to compress into, and its compressor.
+const WORKER: u64 = 3 * MIB;
+
+/// Parts between the packer and the uploads.
+const QUEUE: usize = 1;
+
+/// The part that is being filled and the one that a large file's header holds back.
+const CUTTING: usize = 2;
+
+/// How much of everything there may be at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Worker threads.
+    pub threads: usize,
+    /// Bytes of input that are being compressed or wait to be written.
+    pub budget: u64,
+    /// Size of every part but the last, in bytes.
+    pub part_size: u64,
+    /// Parts that wait for an upload.
+    pub queue: usize,
+    /// Parts that are being uploaded.
+    pub concurrency: usize,
+}
+
+/// The archive would not fit into the parts that S3 takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the archive may take {worst_case} bytes and S3 holds {} in one object; split the revision",
+    MAX_PART * MAX_PARTS
+)]
+pub struct TooLarge {
+    /// The archive's size in bytes if nothing can be compressed.
+    pub worst_case: u64,
+}
+
+impl Limits {
+    /// Limits for an archive of at most `worst_case` bytes, made by `threads` workers and sent in
+    /// at most `concurrency` requests at a time. Zero of either counts as one.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] above 10,000 parts of 5 GiB.
+    pub fn for_archive(
+        worst_case: u64,
+        threads: usize,
+        concurrency: usize,
+    ) -> Result<Self, TooLarge> {
+        let part_size = worst_case
+            .div_ceil(MAX_PARTS)
+            .next_multiple_of(MIB)
+            .max(MIN_PART);
+        if part_size > MAX_PART {
+            return Err(TooLarge { worst_case });
+        }
+        let threads = threads.max(1);
+        let mut limits = Self {
+            threads,
+            budget: (16 + threads as u64) * MIB,
+            part_size,
+            queue: QUEUE,
+            concurrency: 0,
+        };
+        let left = MEMORY_TARGET.saturating_sub(limits.peak());
+        let fit = usize::try_from(left / part_size).unwrap_or(usize::MAX);
+        // Two, so that one is sent while the other is filled; fewer only if asked for.
+        limits.concurrency = fit.max(2).min(concurrency.max(1));
+        Ok(limits)
+    }
+
+    /// The most memory that a push takes, in bytes, without the plan.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        let parts = (self.queue + self.concurrency + CUTTING) as u64;
+        BASE + self.threads as u64 * WORKER + self.budget + parts.saturating_mul(self.part_size)
+    }
+}
+
+/// As many workers as the process may use cores, within reason.
+#[must_use]
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_DEFAULT_THREADS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(worst_case: u64, threads: usize) -> Limits {
+        Limits::for_archive(worst_case, threads, DEFAULT_CONCURRENCY).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_stay_below_the_target() {
+        for threads in [1, 2, 4, 8, 16, 32] {
+            // 84 GB are 10,000 parts of 8 MiB; above, parts grow, and with them what is in flight.
+            let largest = if threads <= 2 {
+                400_000_000_000
+            } else {
+                84_000_000_000
+            };
+            for size in [0, 1, 10 << 20, 80_000_000_000, largest] {
+                let limits = limits(size, threads);
+                assert!(
+                    limits.peak() <= MEMORY_TARGET,
+                    "{size} bytes, {threads} threads: {limits:?}"
+                );
+                assert!(limits.concurrency >= 2);
+            }
+        }
+        assert_eq!(limits(1 << 30, 2).concurrency, DEFAULT_CONCURRENCY);
+    }
+
+    #[test]
+    fn ten_thousand_parts_hold_the_archive() {
+        let tb = limits(1_000_000_000_000, 4);
+        assert_eq!(tb.part_size, 96 * MIB);
+        assert_eq!(tb.concurrency, 2);
+        for size in [1, 78 << 30, (78 << 30) + (1 << 30), MAX_PART * MAX_PARTS] {
+            let limits = limits(size, 1);
+            assert!(limits.part_size * MAX_PARTS >= size, "{size}");
+            assert_eq!(limits.part_size % MIB, 0);
+        }
+        let worst_case = MAX_PART * MAX_PARTS + 1;
+        assert_eq!(
+            Limits::for_archive(worst_case, 1, 1),
+            Err(TooLarge { worst_case })
+        );
+    }
+
+    #[test]
+    fn a_lower_concurrency_is_kept_and_zero_is_one() {
+        let limits = Limits::for_archive(1 << 30, 0, 0).unwrap();
+        assert_eq!((limits.threads, limits.concurrency), (1, 1));
+        assert_eq!(Limits::for_archive(1 << 30, 2, 3).unwrap().concurrency, 3);
+    }
+}
