@@ -1,0 +1,201 @@
+//! Puts the archive together: draws tickets, and writes what they stand for.
+//!
+//! It runs on the thread that called [`pack`](super::pack), never sorts and never looks ahead. It
+//! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
+
+use crossbeam_channel::Receiver;
+
+use super::budget::Share;
+use super::digest::TreeDigest;
+use super::dispatch::{Pending, Shared, Ticket};
+use super::entry::{self, Batch, Record};
+use super::giant::{self, Chunk, Giant, Joined};
+use super::parts::{Cutter, Open, Part};
+use super::{Error, Packed};
+use crate::limits::CHUNK;
+use crate::plan;
+use crate::progress::Progress;
+use crate::zip::{self, CentralDirectory, Sizes};
+
+/// The central directory goes out in pieces of this many bytes.
+const PIECE: usize = 64 << 10;
+
+type Emit<'a> = dyn FnMut(Part) -> Result<(), Error> + 'a;
+
+pub(super) struct Assembler<'a, 'e> {
+    shared: &'a Shared<'a>,
+    progress: &'a Progress,
+    emit: &'e mut Emit<'e>,
+    cutter: Cutter,
+    records: Vec<Record>,
+    digest: TreeDigest,
+    content: u64,
+    /// The giant that is being written.
+    open: Option<(Open, Joined, u64)>,
+    header: Vec<u8>,
+}
+
+impl<'a, 'e> Assembler<'a, 'e> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        part_size: u64,
+        progress: &'a Progress,
+        emit: &'e mut Emit<'e>,
+    ) -> Self {
+        Self {
+            shared,
+            progress,
+            emit,
+            cutter: Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX)),
+            records: Vec::with_capacity(shared.source.plan().len()),
+            digest: TreeDigest::default(),
+            content: 0,
+            open: None,
+            header: Vec::new(),
+        }
+    }
+
+    /// Writes entries until there are no more tickets, then the central directory.
+    pub(super) fn run(mut self, tickets: &Receiver<Ticket>) -> Result<Packed, Error> {
+        for ticket in tickets {
+            if self.shared.is_stopped() {
+                return Err(Error::Stopped);
+            }
+            match ticket {
+                Ticket::Batch(first, pending) => self.batch(first, &pending)?,
+                Ticket::Giant(giant) => self.begin(&giant)?,
+                Ticket::Chunk(pending) => self.chunk(&pending)?,
+                Ticket::GiantEnd(giant) => self.end(&giant)?,
+                Ticket::Failed(error) => return Err(error),
+            }
+            self.progress.archive_at(self.cutter.position());
+        }
+        // The dispatcher ended early without a word: a thread panicked.
+        if self.records.len() != self.shared.source.plan().len() {
+            return Err(Error::Worker);
+        }
+        self.finish()
+    }
+
+    fn batch(&mut self, first: usize, pending: &Pending<Batch>) -> Result<(), Error> {
+        let (batch, share) = self.wait(pending)?;
+        let batch = batch?;
+        let start = self.cutter.position();
+        self.cutter.append(&batch.bytes, self.emit)?;
+        let plan = self.shared.source.plan();
+        for ((record, digest), index) in batch.records.iter().zip(&batch.digests).zip(first..) {
+            self.records.push(Record {
+                offset: start + record.offset,
+                ..*record
+            });
+            let entry = plan.entry(index);
+            self.digest.file(entry.name, entry.mode, entry.size, digest);
+        }
+        self.content += batch.content;
+        self.progress
+            .packed(batch.records.len() as u64, batch.content);
+        drop((batch, share));
+        Ok(())
+    }
+
+    /// A job that ends without a result was told to, or panicked.
+    fn wait<T>(&self, pending: &Pending<T>) -> Result<(Result<T, Error>, Share), Error> {
+        pending.recv().map_err(|_| {
+            if self.shared.is_stopped() {
+                Error::Stopped
+            } else {
+                Error::Worker
+            }
+        })
+    }
+
+    fn begin(&mut self, giant: &Giant) -> Result<(), Error> {
+        let offset = self.cutter.position();
+        self.render(giant, &giant::open_sizes(giant.size, giant.method));
+        let open = self.cutter.append_open(&self.header, self.emit)?;
+        self.open = Some((open, Joined::default(), offset));
+        Ok(())
+    }
+
+    fn chunk(&mut self, pending: &Pending<Chunk>) -> Result<(), Error> {
+        let (chunk, share) = self.wait(pending)?;
+        let chunk = chunk?;
+        if let Some((_, joined, _)) = &mut self.open {
+            joined.push(&chunk);
+        }
+        self.cutter.append(&chunk.bytes, self.emit)?;
+        self.content += chunk.content;
+        self.progress.packed(0, chunk.content);
+        drop((chunk, share));
+        Ok(())
+    }
+
+    fn end(&mut self, giant: &Giant) -> Result<(), Error> {
+        let Some((open, joined, offset)) = self.open.take() else {
+            return Err(Error::Worker);
+        };
+        self.shared.source.check(giant.index, &giant.file)?;
+        let (crc32, compressed) = (joined.crc32(), joined.compressed());
+        let sizes = giant::open_sizes(giant.size, giant.method).close(crc32, compressed);
+        self.render(giant, &sizes);
+        self.cutter.close(open, &self.header, self.emit)?;
+        self.records.push(Record {
+            offset,
+            compressed,
+            crc32,
+            method: giant.method,
+        });
+        let entry = self.shared.source.plan().entry(giant.index);
+        let digest = joined.digest().ok_or(Error::Worker)?;
+        self.digest
+            .file(entry.name, entry.mode, entry.size, &digest);
+        self.progress.packed(1, 0);
+        Ok(())
+    }
+
+    fn render(&mut self, giant: &Giant, sizes: &Sizes) {
+        let entry = self.shared.source.plan().entry(giant.index);
+        self.header.clear();
+        zip::local_header(
+            &mut self.header,
+            &entry::header(&entry, giant.method),
+            sizes,
+        );
+    }
+
+    fn finish(mut self) -> Result<Packed, Error> {
+        let plan = self.shared.source.plan();
+        let mut directory = CentralDirectory::new(self.cutter.position());
+        let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
+        for (record, index) in self.records.iter().zip(0..) {
+            let entry = plan.entry(index);
+            let header = entry::header(&entry, record.method);
+            directory.entry(&mut piece, &header, &sizes(&entry, record), record.offset);
+            if piece.len() >= PIECE {
+                self.cutter.append(&piece, self.emit)?;
+                piece.clear();
+                self.progress.archive_at(self.cutter.position());
+            }
+        }
+        directory.finish(&mut piece);
+        self.cutter.append(&piece, self.emit)?;
+        let archive = self.cutter.position();
+        self.progress.archive_at(archive);
+        self.cutter.finish(self.emit)?;
+        Ok(Packed {
+            files: self.records.len() as u64,
+            content: self.content,
+            archive,
+            digest: self.digest.finish(),
+        })
+    }
+}
+
+/// The sizes that the entry's local header has.
+fn sizes(entry: &plan::Entry<'_>, record: &Record) -> Sizes {
+    if entry.size > CHUNK as u64 {
+        giant::open_sizes(entry.size, record.method).close(record.crc32, record.compressed)
+    } else {
+        Sizes::known(record.crc32, record.compressed, entry.size)
+    }
+}

@@ -1,0 +1,184 @@
+//! Hands out the work: jobs to the pool, tickets to the assembler.
+//!
+//! One thread goes through the plan in archive order. For each job it first takes a share of the
+//! budget, then gives the job away, then queues a ticket on which the assembler will wait. A job
+//! waits for nothing, so the order of tickets is all the order there is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::Error;
+use super::budget::{Budget, Share};
+use super::entry::{self, Batch};
+use super::giant::{Chunk, Giant};
+use super::source::Source;
+use super::worker::{Worker, Workers};
+use crate::deflate::Level;
+use crate::plan::Run;
+use crate::stop::Stop;
+
+/// Tickets that may wait. Far more than there are jobs in flight: the budget is what limits.
+const TICKETS: usize = 1024;
+
+/// What an entry weighs besides its content: its headers and sums. So empty files are bounded too.
+const ENTRY_COST: u64 = 512;
+
+/// What a job will give, and the share of the budget that goes back when that is written.
+pub(super) type Pending<T> = Receiver<(Result<T, Error>, Share)>;
+
+/// What comes next in the archive.
+pub(super) enum Ticket {
+    /// Small files, from this index of the plan on.
+    Batch(usize, Pending<Batch>),
+    /// A giant's local header.
+    Giant(Arc<Giant>),
+    /// The giant's next chunk.
+    Chunk(Pending<Chunk>),
+    /// There is no more of the giant.
+    GiantEnd(Arc<Giant>),
+    /// The dispatcher found a reason to give up.
+    Failed(Error),
+}
+
+/// What all threads of one pack look at.
+pub(super) struct Shared<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) level: Level,
+    pub(super) workers: Workers,
+    budget: Arc<Budget>,
+    cancelled: AtomicBool,
+    stop: &'a Stop,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        source: Source<'a>,
+        level: Level,
+        workers: Workers,
+        budget: u64,
+        stop: &'a Stop,
+    ) -> Self {
+        let budget = Budget::new(budget);
+        Self {
+            source,
+            level,
+            workers,
+            budget,
+            cancelled: AtomicBool::new(false),
+            stop,
+        }
+    }
+
+    /// Ends the dispatcher and makes jobs that have not begun return at once.
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.budget.close();
+    }
+
+    /// Whether the work is to end early.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_set() || self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+/// The assembler's end of the queue.
+pub(super) fn tickets() -> (Sender<Ticket>, Receiver<Ticket>) {
+    bounded(TICKETS)
+}
+
+/// Why the dispatcher ends before the plan does.
+enum End {
+    /// The assembler is gone or the budget closed: the reason is known elsewhere.
+    Cancelled,
+    /// A reason of its own.
+    Failed(Error),
+}
+
+/// Goes through the plan. Returns when all jobs are done.
+pub(super) fn dispatch(shared: &Shared<'_>, pool: &rayon::ThreadPool, tickets: &Sender<Ticket>) {
+    pool.in_place_scope(|scope| {
+        let dispatcher = Dispatcher {
+            shared,
+            scope,
+            tickets,
+        };
+        if let Err(End::Failed(error)) = dispatcher.run() {
+            // If nobody listens, nobody wants to know.
+            let _ = tickets.send(Ticket::Failed(error));
+        }
+    });
+}
+
+struct Dispatcher<'d, 'scope, 'a> {
+    shared: &'scope Shared<'a>,
+    scope: &'d rayon::Scope<'scope>,
+    tickets: &'d Sender<Ticket>,
+}
+
+impl<'scope> Dispatcher<'_, 'scope, '_> {
+    fn run(&self) -> Result<(), End> {
+        let shared = self.shared;
+        let plan = shared.source.plan();
+        for run in plan.runs() {
+            if shared.is_stopped() {
+                return Err(End::Failed(Error::Stopped));
+            }
+            match run {
+                Run::Batch(run) => {
+                    let content: u64 = run.clone().map(|index| plan.entry(index).size).sum();
+                    let first = run.start;
+                    let weight = content + run.len() as u64 * ENTRY_COST;
+                    let pending = self.job(weight, move |worker| {
+                        entry::pack(&shared.source, run, worker)
+                    })?;
+                    self.send(Ticket::Batch(first, pending))?;
+                }
+                Run::Giant(index) => self.giant(index)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn giant(&self, index: usize) -> Result<(), End> {
+        let shared = self.shared;
+        let giant =
+            Arc::new(Giant::open(&shared.source, index, shared.level).map_err(End::Failed)?);
+        self.send(Ticket::Giant(Arc::clone(&giant)))?;
+        for (offset, len) in giant.chunks() {
+            if shared.is_stopped() {
+                return Err(End::Failed(Error::Stopped));
+            }
+            let giant = Arc::clone(&giant);
+            let pending = self.job(len as u64 + ENTRY_COST, move |worker| {
+                giant.chunk(&shared.source, offset, len, worker)
+            })?;
+            self.send(Ticket::Chunk(pending))?;
+        }
+        self.send(Ticket::GiantEnd(giant))
+    }
+
+    /// Gives a job to the pool, once the budget has room for it.
+    fn job<T: Send + 'scope>(
+        &self,
+        weight: u64,
+        work: impl FnOnce(&mut Worker) -> Result<T, Error> + Send + 'scope,
+    ) -> Result<Pending<T>, End> {
+        let shared = self.shared;
+        let share = shared.budget.take(weight).map_err(|_| End::Cancelled)?;
+        let (done, pending) = bounded(1);
+        self.scope.spawn(move |_| {
+            if !shared.is_stopped() {
+                let result = work(&mut shared.workers.mine());
+                // If nobody listens, nobody wants to know.
+                let _ = done.send((result, share));
+            }
+        });
+        Ok(pending)
+    }
+
+    fn send(&self, ticket: Ticket) -> Result<(), End> {
+        self.tickets.send(ticket).map_err(|_| End::Cancelled)
+    }
+}

@@ -1,0 +1,91 @@
+//! Small files: one job turns a run of them into finished entries.
+//!
+//! An entry is its local header and its data. A local header holds no offset, so a job can render
+//! whole entries, one after the other, and the assembler only has to append them.
+
+use std::ops::Range;
+
+use blake3::Hash;
+
+use super::Error;
+use super::source::Source;
+use super::worker::Worker;
+use crate::plan;
+use crate::zip::{self, Method, Sizes};
+
+/// What the central directory needs to know of an entry beyond the plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    /// Where the local header starts: in the batch, later in the archive.
+    pub(super) offset: u64,
+    /// Bytes of data.
+    pub(super) compressed: u64,
+    pub(super) crc32: u32,
+    pub(super) method: Method,
+}
+
+/// Finished entries.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Local headers and data.
+    pub(super) bytes: Vec<u8>,
+    /// One for each entry.
+    pub(super) records: Vec<Record>,
+    /// The digest of each entry's content.
+    pub(super) digests: Vec<Hash>,
+    /// Bytes of content.
+    pub(super) content: u64,
+}
+
+/// What both headers say about a file.
+pub(super) fn header<'a>(entry: &plan::Entry<'a>, method: Method) -> zip::Entry<'a> {
+    zip::Entry {
+        name: entry.name,
+        mode: entry.mode,
+        mtime: entry.mtime.secs,
+        method,
+    }
+}
+
+/// Reads, sums up and compresses the files of `run`.
+pub(super) fn pack(
+    source: &Source<'_>,
+    run: Range<usize>,
+    worker: &mut Worker,
+) -> Result<Batch, Error> {
+    let count = run.len();
+    let mut batch = Batch {
+        bytes: Vec::new(),
+        records: Vec::with_capacity(count),
+        digests: Vec::with_capacity(count),
+        content: 0,
+    };
+    let plan = source.plan();
+    for index in run {
+        let entry = plan.entry(index);
+        let content = source.read(index, &mut worker.input)?;
+        let crc32 = crc32fast::hash(content);
+        batch.digests.push(blake3::hash(content));
+        batch.content += entry.size;
+
+        // The header comes first and says how long the data is.
+        worker.output.clear();
+        let deflated = worker.engine.deflate(content, &mut worker.output);
+        let (method, data) = if deflated {
+            (Method::Deflate, &worker.output[..])
+        } else {
+            (Method::Stored, content)
+        };
+        let compressed = data.len() as u64;
+        batch.records.push(Record {
+            offset: batch.bytes.len() as u64,
+            compressed,
+            crc32,
+            method,
+        });
+        let sizes = Sizes::known(crc32, compressed, entry.size);
+        zip::local_header(&mut batch.bytes, &header(&entry, method), &sizes);
+        batch.bytes.extend_from_slice(data);
+    }
+    Ok(batch)
+}

@@ -1,0 +1,149 @@
+//! Makes the archive: every thread of the packing half is started and joined here.
+//!
+//! ```text
+//!  plan --> dispatcher --jobs--> rayon workers: read, sum up, deflate
+//!               |                      | results
+//!            tickets, in order         v
+//!               +----------------> assembler --> cutter --> parts
+//! ```
+//!
+//! The bytes depend on the tree and the level, never on the number of threads, their timing or
+//! the part size. Memory depends on [`Limits`], never on the tree.
+//!
+//! It refuses to know where parts go, to wait for a job in a job, and to pack a file that is no
+//! longer what the plan saw.
+
+mod assemble;
+mod budget;
+mod digest;
+mod dispatch;
+mod entry;
+mod file;
+mod giant;
+mod parts;
+mod source;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::path::PathBuf;
+use std::thread;
+
+pub use self::file::pack_to_file;
+pub use self::parts::{Cutter, Open, Part};
+
+use self::assemble::Assembler;
+use self::dispatch::Shared;
+use self::source::Source;
+use self::worker::Workers;
+use crate::deflate::{self, Level};
+use crate::error::FileError;
+use crate::limits::Limits;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+/// How to pack.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How hard to compress. It shapes the archive's bytes; nothing else here does.
+    pub level: Level,
+    /// How much to do at a time.
+    pub limits: Limits,
+}
+
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read, or the target not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is not what it was when the tree was listed.
+    #[error(
+        "{} changed while it was being packed: {how}; try again when nothing writes to the source",
+        path.display()
+    )]
+    Changed {
+        /// Which.
+        path: PathBuf,
+        /// What is different.
+        how: &'static str,
+    },
+    /// A file's compressed chunks cannot be joined. It is a bug.
+    #[error("cannot compress {}: {source}; please report this, and pack with --level 0", path.display())]
+    Deflate {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: deflate::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+    /// Nobody takes the parts any more. The reason is known there.
+    #[error("nobody takes the archive's parts any more")]
+    Closed,
+    /// A thread panicked, with its own message. It is a bug.
+    #[error("a packing thread failed; please report this")]
+    Worker,
+    /// The stop flag was set.
+    #[error("stopped while packing")]
+    Stopped,
+}
+
+/// What was packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Files.
+    pub files: u64,
+    /// Their content, in bytes.
+    pub content: u64,
+    /// The archive, in bytes.
+    pub archive: u64,
+    /// BLAKE3 of names, permissions and contents: the same for the same tree, whatever the level.
+    pub digest: blake3::Hash,
+}
+
+/// Packs the files of `plan` and gives the parts of the archive to `emit`, on the calling thread.
+///
+/// Parts are numbered from 1; a part that holds a large file's header comes after later ones.
+/// While `emit` waits, packing goes on until the budget is used up.
+///
+/// # Errors
+///
+/// The first [`Error`], its own or that of `emit`. All threads have ended then.
+pub fn pack(
+    plan: &Plan,
+    options: &Options,
+    stop: &Stop,
+    progress: &Progress,
+    emit: &mut dyn FnMut(Part) -> Result<(), Error>,
+) -> Result<Packed, Error> {
+    let Options { level, limits } = *options;
+    progress.planned(plan.len() as u64, plan.total_size());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(limits.threads)
+        .thread_name(|n| format!("hoist-pack-{n}"))
+        .build()
+        .map_err(|error| Error::Threads(error.to_string()))?;
+    let workers = Workers::new(limits.threads, level);
+    let shared = Shared::new(Source::open(plan)?, level, workers, limits.budget, stop);
+    let (sender, tickets) = dispatch::tickets();
+    thread::scope(|scope| {
+        let (shared, pool) = (&shared, &pool);
+        let dispatcher = thread::Builder::new()
+            .name("hoist-dispatch".into())
+            .spawn_scoped(scope, move || dispatch::dispatch(shared, pool, &sender))
+            .map_err(|error| Error::Threads(error.to_string()))?;
+        let packed = Assembler::new(shared, limits.part_size, progress, emit).run(&tickets);
+        if packed.is_err() {
+            shared.cancel();
+        }
+        // Whoever waits for room in the queue must learn that nobody draws from it.
+        drop(tickets);
+        match dispatcher.join() {
+            Ok(()) => packed,
+            Err(_) => packed.and(Err(Error::Worker)),
+        }
+    })
+}

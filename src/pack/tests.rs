@@ -1,0 +1,365 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::limits::{CHUNK, MIB};
+use crate::plan;
+use crate::zip::{Checked, Method, check};
+
+/// Bytes that deflate to about a third.
+fn text(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    (0..len)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            b"etaoin shrdlu"[(state >> 33) as usize % 13]
+        })
+        .collect()
+}
+
+/// Bytes that do not deflate.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+fn tree(files: &[(&str, Vec<u8>)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+fn scan(source: &Path, threads: usize) -> Plan {
+    let options = plan::Options {
+        ignore_hidden: false,
+        threads,
+    };
+    Plan::scan(source, &options, &Stop::new()).unwrap()
+}
+
+fn options(threads: usize, level: u8) -> Options {
+    let limits = Limits {
+        threads,
+        budget: 4 * MIB,
+        part_size: 64 << 10,
+        queue: 1,
+        concurrency: 2,
+    };
+    Options {
+        level: Level::new(level).unwrap(),
+        limits,
+    }
+}
+
+/// Packs into memory.
+fn pack_plan(plan: &Plan, options: &Options) -> Result<(Vec<u8>, Packed), Error> {
+    let mut parts = Vec::new();
+    let packed = pack(plan, options, &Stop::new(), &Progress::new(), &mut |part| {
+        parts.push(part);
+        Ok(())
+    })?;
+    parts.sort_by_key(|part| part.number);
+    Ok((
+        parts
+            .iter()
+            .flat_map(|part| part.body.iter().copied())
+            .collect(),
+        packed,
+    ))
+}
+
+fn inflated(entry: &Checked<'_>) -> Vec<u8> {
+    let data = entry.data.unwrap();
+    match entry.method {
+        Method::Stored => data.to_vec(),
+        Method::Deflate => {
+            let mut bytes = vec![0; entry.uncompressed as usize];
+            let len = libdeflater::Decompressor::new()
+                .deflate_decompress(data, &mut bytes)
+                .unwrap();
+            assert_eq!(len, bytes.len());
+            bytes
+        }
+    }
+}
+
+fn assert_holds(archive: &[u8], files: &[(&str, Vec<u8>)]) {
+    let entries = check(archive).unwrap();
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by_key(|(name, _)| name.as_bytes());
+    assert_eq!(entries.len(), sorted.len());
+    for (entry, (name, content)) in entries.iter().zip(sorted) {
+        assert_eq!(entry.name, name.as_bytes());
+        assert_eq!(entry.crc32, crc32fast::hash(content), "{name}");
+        assert!(inflated(entry) == *content, "content of {name}");
+    }
+}
+
+fn mixed() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("appspec.yml", text(200, 1)),
+        ("empty", Vec::new()),
+        ("exactly-a-chunk", text(CHUNK, 2)),
+        ("giant/noise", noise(2 * CHUNK + 77, 3)),
+        ("giant/text", text(3 * CHUNK + 1, 4)),
+        ("noise", noise(300_000, 5)),
+        ("one-more", text(CHUNK + 1, 6)),
+        ("z/é", text(10, 7)),
+    ]
+}
+
+#[test]
+fn an_archive_holds_the_tree_at_every_kind_of_level() {
+    let files = mixed();
+    let dir = tree(&files);
+    let plan = scan(dir.path(), 2);
+    for level in [0, 1, 6] {
+        let (archive, packed) = pack_plan(&plan, &options(2, level)).unwrap();
+        assert_holds(&archive, &files);
+        assert_eq!(packed.archive, archive.len() as u64);
+        assert_eq!(packed.files, files.len() as u64);
+        assert_eq!(packed.content, plan.total_size());
+        assert!(packed.archive <= plan.worst_case());
+    }
+}
+
+#[test]
+fn methods_follow_the_content() {
+    let files = mixed();
+    let dir = tree(&files);
+    let (archive, _) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    for entry in check(&archive).unwrap() {
+        let name = String::from_utf8_lossy(entry.name);
+        let stored = name.contains("noise") || name == "empty";
+        // A few bytes may go either way.
+        if entry.uncompressed != 0 && entry.uncompressed < 100 {
+            continue;
+        }
+        assert_eq!(entry.method == Method::Stored, stored, "{name}");
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads_or_parts() {
+    let dir = tree(&mixed());
+    let (first, packed) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    for (threads, part_size) in [(2, 4096), (16, 1 << 20), (3, 1 << 30)] {
+        let mut options = options(threads, 6);
+        options.limits.part_size = part_size;
+        let (bytes, other) = pack_plan(&scan(dir.path(), threads), &options).unwrap();
+        assert!(bytes == first, "{threads} threads, parts of {part_size}");
+        assert_eq!(other, packed);
+    }
+}
+
+#[test]
+fn the_digest_follows_contents_and_not_levels() {
+    let dir = tree(&mixed());
+    let digest = |level| {
+        pack_plan(&scan(dir.path(), 1), &options(1, level))
+            .unwrap()
+            .1
+            .digest
+    };
+    let first = digest(6);
+    assert_eq!(digest(1), first);
+    let script = dir.path().join("appspec.yml");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let with_mode = digest(6);
+    assert_ne!(with_mode, first);
+    fs::write(&script, "other").unwrap();
+    assert_ne!(digest(6), with_mode);
+}
+
+#[test]
+fn an_empty_tree_is_an_empty_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, packed) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    assert_eq!((packed.files, archive.len()), (0, 22));
+    assert!(check(&archive).unwrap().is_empty());
+}
+
+/// What another program can do to a file after the walk.
+fn after_the_walk(files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
+    let dir = tree(files);
+    let plan = scan(dir.path(), 1);
+    change(dir.path());
+    pack_plan(&plan, &options(2, 6)).unwrap_err()
+}
+
+#[test]
+fn a_file_that_changed_is_named() {
+    let small = [("dir/f", text(100, 1))];
+    let giant = [("dir/f", text(CHUNK * 3, 1))];
+    for files in [&small, &giant] {
+        type Change = fn(&Path);
+        let changes: [(Change, &str); 5] = [
+            (
+                |dir| fs::remove_file(dir.join("dir/f")).unwrap(),
+                "it vanished",
+            ),
+            (
+                |dir| fs::write(dir.join("dir/f"), "other").unwrap(),
+                "its size changed",
+            ),
+            (
+                |dir| {
+                    let len = fs::metadata(dir.join("dir/f")).unwrap().len() as usize;
+                    fs::write(dir.join("dir/f"), vec![1; len]).unwrap();
+                },
+                "it was modified",
+            ),
+            (
+                |dir| {
+                    fs::rename(dir.join("dir/f"), dir.join("dir/g")).unwrap();
+                    std::os::unix::fs::symlink("g", dir.join("dir/f")).unwrap();
+                },
+                "it became a symbolic link",
+            ),
+            (
+                |dir| {
+                    fs::remove_file(dir.join("dir/f")).unwrap();
+                    fs::create_dir(dir.join("dir/f")).unwrap();
+                },
+                "it is no longer a file",
+            ),
+        ];
+        for (change, expected) in changes {
+            let error = after_the_walk(files, change);
+            let Error::Changed { path, how } = &error else {
+                panic!("{error}")
+            };
+            // A size is looked at after the content was read.
+            let shrank = expected == "its size changed" && *how == "it shrank";
+            assert!(*how == expected || shrank, "{error}");
+            assert!(path.ends_with("dir/f"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn the_receivers_error_ends_the_pack() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    for allowed in 0..5 {
+        let mut left = allowed;
+        let result = pack(
+            &plan,
+            &options(2, 6),
+            &Stop::new(),
+            &Progress::new(),
+            &mut |_| {
+                if left == 0 {
+                    return Err(Error::Closed);
+                }
+                left -= 1;
+                Ok(())
+            },
+        );
+        assert!(matches!(result, Err(Error::Closed)));
+    }
+}
+
+#[test]
+fn the_stop_flag_ends_the_pack() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    let stop = Stop::new();
+    let result = pack(&plan, &options(2, 6), &stop, &Progress::new(), &mut |_| {
+        stop.set();
+        Ok(())
+    });
+    assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
+}
+
+#[test]
+fn a_budget_smaller_than_a_file_is_enough() {
+    let files = mixed();
+    let dir = tree(&files);
+    let mut options = options(2, 6);
+    options.limits.budget = 1;
+    let (archive, _) = pack_plan(&scan(dir.path(), 1), &options).unwrap();
+    assert_holds(&archive, &files);
+}
+
+#[test]
+fn a_file_is_written_beside_its_target() {
+    let files = mixed();
+    let dir = tree(&files);
+    let plan = scan(dir.path(), 1);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("bundle.zip");
+    fs::write(&target, "old").unwrap();
+    let stop = Stop::new();
+    let packed = pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap();
+    let archive = fs::read(&target).unwrap();
+    assert_eq!(packed.archive, archive.len() as u64);
+    assert_holds(&archive, &files);
+
+    fs::remove_file(dir.path().join("z/é")).unwrap();
+    pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap_err();
+    assert!(
+        fs::read(&target).unwrap() == archive,
+        "the old archive is still there"
+    );
+    assert_eq!(
+        fs::read_dir(out.path()).unwrap().count(),
+        1,
+        "and nothing else"
+    );
+}
+
+#[test]
+fn progress_ends_at_the_plan() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    let progress = Progress::new();
+    let packed = pack(&plan, &options(2, 6), &Stop::new(), &progress, &mut |_| {
+        Ok(())
+    })
+    .unwrap();
+    let snapshot = progress.snapshot();
+    assert_eq!(snapshot.files_packed, snapshot.files_planned);
+    assert_eq!(snapshot.bytes_packed, snapshot.bytes_planned);
+    assert_eq!(snapshot.bytes_out, packed.archive);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_tree_comes_back(
+        sizes in prop::collection::vec((0..3_u8, 0..400_000_usize), 0..20),
+        part_size in 1000..100_000_u64,
+        level in 0..=9_u8,
+    ) {
+        let names: Vec<String> = (0..sizes.len()).map(|n| format!("{}/f{n}", n % 3)).collect();
+        let files: Vec<(&str, Vec<u8>)> = names.iter().zip(&sizes).enumerate().map(|(n, (name, &(kind, len)))| {
+            let content = match kind {
+                0 => text(len, n as u64),
+                1 => noise(len, n as u64),
+                _ => text(len * 6, n as u64),
+            };
+            (name.as_str(), content)
+        }).collect();
+        let dir = tree(&files);
+        let mut options = options(2, level);
+        options.limits.part_size = part_size;
+        let (archive, _) = pack_plan(&scan(dir.path(), 2), &options).unwrap();
+        assert_holds(&archive, &files);
+    }
+}
