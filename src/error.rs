@@ -28,3 +28,13 @@ impl FileError {
         }
     }
 }
+
+/// An error and all that caused it, in one line.
+#[cfg(feature = "push")]
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some errors repeat their cause.
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,302 @@
+//! The whole way of a push: plan, then pack and upload at the same time, then register.
+//!
+//! Packing runs on threads, uploading on tasks; parts cross from one to the other over a bounded
+//! channel, so each side waits for the other and neither runs ahead. Whichever fails, or whoever
+//! says stop, both ends are joined before this returns, and the error is the cause: never that
+//! one side noticed the other's end.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::appspec;
+use crate::deflate::Level;
+use crate::limits::{Limits, TooLarge};
+use crate::pack::{self, Packed};
+use crate::plan::{self, Plan};
+use crate::progress::Progress;
+use crate::revision::{self, Revision, S3Location};
+use crate::stop::Stop;
+use crate::upload::{self, Leftover, PartStore, Stored};
+
+/// What to push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The directory.
+    pub source: PathBuf,
+    /// Leave out files and directories whose name starts with a dot.
+    pub ignore_hidden: bool,
+    /// How hard to compress.
+    pub level: Level,
+    /// Threads that read and compress.
+    pub threads: usize,
+    /// Requests at a time, memory permitting.
+    pub concurrency: usize,
+}
+
+/// Where to push it.
+#[derive(Debug)]
+pub struct Target<S> {
+    /// The object.
+    pub store: Arc<S>,
+    /// What the object is called.
+    pub location: S3Location,
+    /// Who registers it.
+    pub codedeploy: aws_sdk_codedeploy::Client,
+    /// With which application.
+    pub application: String,
+    /// What to call the revision.
+    pub description: String,
+}
+
+/// A bundle that is stored.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What went in.
+    pub packed: Packed,
+    /// As what the store keeps it.
+    pub stored: Stored,
+    /// Symbolic links to directories, which did not go in.
+    pub dropped_links: Vec<PathBuf>,
+}
+
+/// A bundle that is stored and registered.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// What was sent.
+    pub sent: Sent,
+    /// What was registered.
+    pub revision: Revision,
+}
+
+/// Why a push failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source cannot be listed.
+    #[error(transparent)]
+    Plan(plan::Error),
+    /// It is not a revision.
+    #[error(transparent)]
+    AppSpec(#[from] appspec::Missing),
+    /// It is too large for S3.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// It cannot be packed.
+    #[error("{error}")]
+    Pack {
+        /// Why.
+        error: pack::Error,
+        /// The multipart upload that could not be aborted.
+        left: Option<Leftover>,
+    },
+    /// It cannot be uploaded. The text is that of `aws deploy push`.
+    #[error("Failed to upload '{}' to '{location}': {}", source_dir.display(), error.cause)]
+    Upload {
+        /// The source.
+        source_dir: PathBuf,
+        /// Where it should have gone.
+        location: S3Location,
+        /// Why, and what is left of it.
+        error: upload::Error,
+    },
+    /// It is stored and not registered.
+    #[error("{error}")]
+    Register {
+        /// Why.
+        error: revision::Error,
+        /// What is stored.
+        revision: Box<Revision>,
+    },
+    /// It was cancelled.
+    #[error("stopped")]
+    Stopped {
+        /// The multipart upload that could not be aborted.
+        left: Option<Leftover>,
+    },
+    /// A thread panicked, with its own message. It is a bug.
+    #[error("a thread failed; please report this")]
+    Panic,
+}
+
+impl Error {
+    /// The multipart upload that could not be aborted.
+    #[must_use]
+    pub fn left(&self) -> Option<&Leftover> {
+        match self {
+            Self::Pack { left, .. } | Self::Stopped { left } => left.as_ref(),
+            Self::Upload { error, .. } => error.left.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<plan::Error> for Error {
+    fn from(error: plan::Error) -> Self {
+        match error {
+            plan::Error::Stopped => Self::Stopped { left: None },
+            error => Self::Plan(error),
+        }
+    }
+}
+
+/// Packs the bundle into its object and registers that as a revision.
+///
+/// # Errors
+///
+/// [`Error`]. Nothing is registered then, and no multipart upload is left unless
+/// [`Error::left`] says so.
+pub async fn push<S: PartStore>(
+    bundle: &Bundle,
+    target: &Target<S>,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Result<Pushed, Error> {
+    let store = Arc::clone(&target.store);
+    let sent = send(bundle, store, &target.location, progress, cancel).await?;
+    let revision = Revision {
+        location: target.location.clone(),
+        stored: sent.stored.clone(),
+    };
+    let Target {
+        codedeploy,
+        application,
+        description,
+        ..
+    } = target;
+    let registering = revision::register(codedeploy, application, description, &revision);
+    match cancel.run_until_cancelled(registering).await {
+        Some(Ok(())) => Ok(Pushed { sent, revision }),
+        Some(Err(error)) => Err(Error::Register {
+            error,
+            revision: Box::new(revision),
+        }),
+        None => Err(Error::Stopped { left: None }),
+    }
+}
+
+/// Packs the bundle into its object.
+///
+/// # Errors
+///
+/// [`Error`]. No multipart upload is left unless [`Error::left`] says so.
+pub async fn send<S: PartStore>(
+    bundle: &Bundle,
+    store: Arc<S>,
+    location: &S3Location,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Result<Sent, Error> {
+    let stop = Stop::new();
+    // Threads know a flag only.
+    let relay = tokio::spawn({
+        let (cancel, stop) = (cancel.clone(), stop.clone());
+        async move {
+            cancel.cancelled().await;
+            stop.set();
+        }
+    });
+    let sent = transfer(bundle, store, location, progress, cancel, &stop).await;
+    relay.abort();
+    sent
+}
+
+async fn transfer<S: PartStore>(
+    bundle: &Bundle,
+    store: Arc<S>,
+    location: &S3Location,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+    stop: &Stop,
+) -> Result<Sent, Error> {
+    let plan = on_a_thread({
+        let (source, stop) = (bundle.source.clone(), stop.clone());
+        let options = plan::Options {
+            ignore_hidden: bundle.ignore_hidden,
+            threads: bundle.threads,
+        };
+        move || Plan::scan(&source, &options, &stop)
+    })
+    .await??;
+    appspec::require(&plan)?;
+    let limits = Limits::for_archive(plan.worst_case(), bundle.threads, bundle.concurrency)?;
+    let dropped_links = plan.dropped_links().to_vec();
+
+    let (parts, received) = mpsc::channel(limits.queue);
+    let packing = on_a_thread({
+        let (stop, progress) = (stop.clone(), Arc::clone(progress));
+        let options = pack::Options {
+            level: bundle.level,
+            limits,
+        };
+        move || {
+            pack::pack(&plan, &options, &stop, &progress, &mut |part| {
+                parts.blocking_send(part).map_err(|_| pack::Error::Closed)
+            })
+        }
+    });
+    let uploading = async {
+        let stored = upload::upload(store, received, limits.concurrency, progress, cancel).await;
+        if stored.is_err() {
+            stop.set();
+        }
+        stored
+    };
+    let (packed, stored) = tokio::join!(packing, uploading);
+    match (packed?, stored) {
+        (Ok(packed), Ok(stored)) => Ok(Sent {
+            packed,
+            stored,
+            dropped_links,
+        }),
+        (packed, stored) => Err(cause(packed.err(), stored.err(), cancel, bundle, location)),
+    }
+}
+
+/// Which of two failures caused the other.
+fn cause(
+    packing: Option<pack::Error>,
+    uploading: Option<upload::Error>,
+    cancel: &CancellationToken,
+    bundle: &Bundle,
+    location: &S3Location,
+) -> Error {
+    // These only say that the other side ended, or that somebody said stop.
+    let packing =
+        packing.filter(|error| !matches!(error, pack::Error::Closed | pack::Error::Stopped));
+    let (uploading, left) = match uploading {
+        Some(upload::Error {
+            cause: upload::Cause::Unfinished | upload::Cause::Stopped,
+            left,
+        }) => (None, left),
+        Some(error) => {
+            let left = error.left.clone();
+            (Some(error), left)
+        }
+        None => (None, None),
+    };
+    match (packing, uploading) {
+        (Some(error), _) => Error::Pack { error, left },
+        (None, Some(error)) => Error::Upload {
+            source_dir: bundle.source.clone(),
+            location: location.clone(),
+            error,
+        },
+        (None, None) if cancel.is_cancelled() => Error::Stopped { left },
+        (None, None) => Error::Panic,
+    }
+}
+
+/// Runs blocking work on a thread of its own.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(work)
+        .await
+        .map_err(|_: JoinError| Error::Panic)
+}

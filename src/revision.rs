@@ -1,0 +1,215 @@
+//! A revision: where it is, and how CodeDeploy learns of it. The only CodeDeploy calls.
+//!
+//! It is registered with the ETag, and the version if there is one, that S3 answered with: a
+//! deployment of this revision can then never get other bytes.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_codedeploy::Client;
+use aws_sdk_codedeploy::error::SdkError;
+use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_codedeploy::types::{
+    BundleType, RevisionLocation, RevisionLocationType, S3Location as Location,
+};
+
+use crate::error::chain;
+use crate::upload::Stored;
+
+/// An object's place in S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Location {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+/// Not an S3 location. The text is that of `aws deploy push`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.")]
+pub struct BadLocation;
+
+impl FromStr for S3Location {
+    type Err = BadLocation;
+
+    /// Splits as `aws deploy push` does: at the first slash behind a bucket of at least one
+    /// character. What follows is the key, leading slashes and question marks included.
+    fn from_str(text: &str) -> Result<Self, BadLocation> {
+        let rest = text.strip_prefix("s3://").ok_or(BadLocation)?;
+        let mut characters = rest.chars();
+        let first = characters.next().ok_or(BadLocation)?;
+        let (more, key) = characters.as_str().split_once('/').ok_or(BadLocation)?;
+        if key.is_empty() {
+            return Err(BadLocation);
+        }
+        Ok(Self {
+            bucket: format!("{first}{more}"),
+            key: key.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for S3Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// An archive in S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Where it is.
+    pub location: S3Location,
+    /// As what S3 stored it.
+    pub stored: Stored,
+}
+
+impl Revision {
+    /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
+    #[must_use]
+    pub fn shorthand(&self) -> String {
+        let Self {
+            location: S3Location { bucket, key },
+            stored: Stored { etag, version },
+        } = self;
+        let version = version
+            .as_ref()
+            .map(|version| format!(",version={version}"));
+        let version = version.unwrap_or_default();
+        format!("bucket={bucket},key={key},bundleType=zip,eTag={etag}{version}")
+    }
+}
+
+/// What a revision is described as if its owner says nothing.
+#[must_use]
+pub fn default_description(now: SystemTime) -> String {
+    let micros = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
+    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+    let time = DateTime::from_nanos(i128::from(micros) * 1000)
+        .ok()
+        .and_then(|time| time.fmt(DateTimeFormat::DateTime).ok())
+        .unwrap_or_default();
+    format!("Uploaded by hoist {} UTC", time.trim_end_matches('Z'))
+}
+
+/// CodeDeploy did not register a revision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It refused. The text is that of the AWS CLI.
+    #[error(
+        "An error occurred ({code}) when calling the RegisterApplicationRevision operation: \
+         {message}"
+    )]
+    Service {
+        /// The service's error code.
+        code: String,
+        /// What it says.
+        message: String,
+    },
+    /// It did not answer.
+    #[error("no answer to RegisterApplicationRevision: {0}")]
+    Unreachable(String),
+}
+
+/// Registers `revision` with `application`.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn register(
+    client: &Client,
+    application: &str,
+    description: &str,
+    revision: &Revision,
+) -> Result<(), Error> {
+    let Revision { location, stored } = revision;
+    let location = Location::builder()
+        .bucket(&location.bucket)
+        .key(&location.key)
+        .bundle_type(BundleType::Zip)
+        .e_tag(&stored.etag)
+        .set_version(stored.version.clone())
+        .build();
+    let location = RevisionLocation::builder()
+        .revision_type(RevisionLocationType::S3)
+        .s3_location(location)
+        .build();
+    let request = client
+        .register_application_revision()
+        .application_name(application)
+        .description(description)
+        .revision(location);
+    request.send().await.map_err(|error| match &error {
+        SdkError::ServiceError(answer) => {
+            let metadata = answer.err().meta();
+            Error::Service {
+                code: metadata.code().unwrap_or("Unknown").to_owned(),
+                message: metadata.message().unwrap_or("Unknown").to_owned(),
+            }
+        }
+        _ => Error::Unreachable(chain(&error)),
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn locations_are_split_as_the_aws_cli_splits_them() {
+        let split = |text: &str| text.parse().map(|S3Location { bucket, key }| (bucket, key));
+        let both = |bucket: &str, key: &str| Ok((bucket.to_owned(), key.to_owned()));
+        assert_eq!(split("s3://b/k"), both("b", "k"));
+        assert_eq!(split("s3://b/a/b.zip"), both("b", "a/b.zip"));
+        assert_eq!(split("s3://b//k"), both("b", "/k"));
+        assert_eq!(split("s3://b/k?versionId=1"), both("b", "k?versionId=1"));
+        for bad in [
+            "", "b/k", "S3://b/k", "s3://", "s3://b", "s3://b/", "s3:///k",
+        ] {
+            assert_eq!(split(bad), Err(BadLocation), "{bad}");
+        }
+        assert_eq!(
+            "s3://b/a/b".parse::<S3Location>().unwrap().to_string(),
+            "s3://b/a/b"
+        );
+    }
+
+    #[test]
+    fn a_revision_is_written_in_shorthand() {
+        let mut revision = Revision {
+            location: S3Location {
+                bucket: "b".into(),
+                key: "k".into(),
+            },
+            stored: Stored {
+                etag: "abc-2".into(),
+                version: None,
+            },
+        };
+        assert_eq!(
+            revision.shorthand(),
+            "bucket=b,key=k,bundleType=zip,eTag=abc-2"
+        );
+        revision.stored.version = Some("v1".into());
+        assert_eq!(
+            revision.shorthand(),
+            "bucket=b,key=k,bundleType=zip,eTag=abc-2,version=v1"
+        );
+    }
+
+    #[test]
+    fn the_default_description_has_the_time() {
+        let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
+        assert_eq!(
+            default_description(time),
+            "Uploaded by hoist 2023-11-14T22:13:20.123456 UTC"
+        );
+    }
+}
