@@ -1,0 +1,291 @@
+//! Maps object keys to relative paths and back.
+//!
+//! A key is any Unicode string of up to 1,024 bytes; a path is not. The mapping is reversible, keeps ordinary keys
+//! readable (`releases/app-1.2.zip` stays itself) and refuses to let a key leave its directory, collide with
+//! another key, or be both a file and a directory.
+//!
+//! The rules:
+//!
+//! - Bytes other than `A-Z a-z 0-9 - _ . + = @ ,` become `%xx`, and so do a segment's leading and trailing dot.
+//!   Where file systems ignore case (macOS, Windows) upper-case letters become `%xx` too.
+//! - A file keeps its name if that has a dot in it, otherwise `%` is appended. A directory keeps its name if it has
+//!   no dot, otherwise `%%` is appended. So the key `a` (file `a%`) can stand beside `a/b.zip` (directory `a`).
+//! - A segment longer than [`PIECE`] bytes becomes nested directories whose names end in `%-`.
+
+use std::path::{Path, PathBuf};
+
+/// Longest name written, before its mark, in bytes: file systems stop at 255, and `.json` needs room.
+const PIECE: usize = 200;
+
+/// Whether `A` and `a` may be the same file here.
+const FOLDS_CASE: bool = cfg!(any(windows, target_os = "macos"));
+
+const FILE_MARK: &str = "%";
+const DIRECTORY_MARK: &str = "%%";
+const PIECE_MARK: &str = "%-";
+
+/// The relative path of the file that holds the object `key`.
+pub(crate) fn to_path(key: &str) -> PathBuf {
+    path_of(key, FOLDS_CASE)
+}
+
+fn path_of(key: &str, folds_case: bool) -> PathBuf {
+    let mut path = PathBuf::new();
+    let mut segments = key.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let escaped = escape(segment, folds_case);
+        let mut rest = escaped.as_str();
+        while rest.len() > PIECE {
+            // Escaped text is ASCII, so any byte is a boundary.
+            let (piece, tail) = rest.split_at(PIECE);
+            path.push(format!("{piece}{PIECE_MARK}"));
+            rest = tail;
+        }
+        let is_file = segments.peek().is_none();
+        let mark = match (is_file, rest.contains('.')) {
+            (true, false) => FILE_MARK,
+            (false, has_dot) if has_dot || rest.is_empty() => DIRECTORY_MARK,
+            _ => "",
+        };
+        path.push(format!("{rest}{mark}"));
+    }
+    path
+}
+
+/// The key of the object kept in the relative path `path`, or `None` if no key maps to that path.
+pub(crate) fn from_path(path: &Path) -> Option<String> {
+    let names: Vec<&str> = path
+        .iter()
+        .map(|name| name.to_str())
+        .collect::<Option<_>>()?;
+    let (file, directories) = names.split_last()?;
+    let mut escaped = String::new();
+    for name in directories {
+        if let Some(piece) = name.strip_suffix(PIECE_MARK) {
+            escaped.push_str(piece);
+        } else {
+            escaped.push_str(name.strip_suffix(DIRECTORY_MARK).unwrap_or(name));
+            escaped.push('/');
+        }
+    }
+    escaped.push_str(file.strip_suffix(FILE_MARK).unwrap_or(file));
+    let key = unescape(&escaped)?;
+    // Only the canonical spelling is ours; anything else under the directory is somebody else's file.
+    (to_path(&key) == path).then_some(key)
+}
+
+fn escape(segment: &str, folds_case: bool) -> String {
+    let last = segment.len().saturating_sub(1);
+    let mut out = String::with_capacity(segment.len());
+    for (at, byte) in segment.bytes().enumerate() {
+        let plain = match byte {
+            b'A'..=b'Z' => !folds_case,
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'+' | b'=' | b'@' | b',' => true,
+            b'.' => at != 0 && at != last,
+            _ => false,
+        };
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            push_hex(&mut out, byte);
+        }
+    }
+    out
+}
+
+fn push_hex(out: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push('%');
+    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    out.push(char::from(DIGITS[usize::from(byte & 15)]));
+}
+
+/// Undoes percent-encoding; `None` if it is malformed or no UTF-8.
+pub(crate) fn unescape(escaped: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+/// Percent-encodes a key for a listing asked for with `encoding-type=url`; `/` stays.
+pub(crate) fn url_encode(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            push_hex(&mut out, byte);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(key: &str) -> String {
+        path_of(key, false).to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn ordinary_keys_stay_readable() {
+        for key in [
+            "app.zip",
+            "releases/app-1.2.3.zip",
+            "team_a/2026/x+y=z@1,2.tar.gz",
+            "releases/App.zip",
+        ] {
+            assert_eq!(text(key), key);
+        }
+        assert_eq!(text("v1.2/app.zip"), "v1.2%%/app.zip");
+        assert_eq!(text("bundle"), "bundle%");
+        assert_eq!(text("a b.zip"), "a%20b.zip");
+        assert_eq!(text(".env"), "%2eenv%");
+    }
+
+    #[test]
+    fn hard_keys_stay_inside_apart_and_reversible() {
+        let long = "é".repeat(512);
+        let keys = [
+            "a",
+            "a/b",
+            "a/b/c",
+            "a/",
+            "a//b",
+            "a//",
+            "/",
+            "//",
+            "//k",
+            "/k",
+            "k",
+            "../x",
+            "..",
+            ".",
+            "./x",
+            "x/..",
+            "x/../y",
+            "..%2fx",
+            "%",
+            "%%",
+            "%-",
+            "a%",
+            "a%%",
+            "%2e",
+            "a.",
+            "a./b",
+            "a.b",
+            "a.b/c",
+            "a.b%%",
+            "a.json",
+            "a.json/b",
+            "\0",
+            "a\0b",
+            "a\\b",
+            "C:\\x",
+            "C:/x",
+            "CON",
+            "nul.zip",
+            "ü",
+            "u\u{308}",
+            "A",
+            "日本/語.zip",
+            "a\nb",
+            " ",
+            "a ",
+            "A.zip",
+            "a.zip",
+            &long,
+        ];
+        let mut seen = HashMap::new();
+        for key in keys {
+            for folds_case in [false, true] {
+                let path = path_of(key, folds_case);
+                assert!(
+                    path.components()
+                        .all(|part| matches!(part, Component::Normal(_))),
+                    "{key:?} -> {path:?}"
+                );
+                assert!(
+                    path.iter().all(|name| name.len() <= 210),
+                    "{key:?} -> {path:?}"
+                );
+            }
+            let path = to_path(key);
+            assert_eq!(from_path(&path).as_deref(), Some(key));
+            if let Some(other) = seen.insert(path.clone(), key) {
+                assert_eq!(other, key, "two keys at {path:?}");
+            }
+        }
+        // No file may be the directory of another.
+        for path in seen.keys() {
+            for directory in path.ancestors().skip(1) {
+                assert!(
+                    !seen.contains_key(directory),
+                    "{directory:?} is a file and a directory"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_kept_apart_where_the_file_system_folds_it() {
+        let lower = |key: &str| path_of(key, true).to_str().unwrap().to_lowercase();
+        assert_ne!(lower("App.zip"), lower("app.zip"));
+        assert_eq!(path_of("App.zip", true), Path::new("%41pp.zip"));
+    }
+
+    #[test]
+    fn foreign_names_are_no_keys() {
+        for path in [
+            "a",
+            "a.zip%",
+            "%2E.zip",
+            "%zz.zip",
+            "x%%/a.zip",
+            ".hidden.zip",
+            "%4",
+            "%ff.zip",
+        ] {
+            assert_eq!(from_path(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn listings_are_encoded_as_urls() {
+        assert_eq!(url_encode("a b/ü+~.zip"), "a%20b/%c3%bc%2b~.zip");
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_round_trips(key in ".{1,300}") {
+            let path = to_path(&key);
+            prop_assert!(path.components().all(|part| matches!(part, Component::Normal(_))));
+            prop_assert_eq!(from_path(&path), Some(key));
+        }
+
+        #[test]
+        fn nasty_keys_never_collide(a in "[a./%-]{1,8}", b in "[a./%-]{1,8}") {
+            let (x, y) = (to_path(&a), to_path(&b));
+            prop_assert_eq!(a == b, x == y);
+            if a != b {
+                prop_assert!(!x.starts_with(&y) && !y.starts_with(&x), "{:?} {:?}", x, y);
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What several operations read from their requests in the same way.
+
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::http::Extensions;
+use s3s::dto::{CopySource, ETagCondition, StreamingBlob, Timestamp, TimestampFormat};
+use s3s::{S3ErrorCode, S3Result, s3_error};
+
+use super::super::checksum::{self, Algorithm, Claim, Sums};
+use super::super::chunked::Trailers;
+use super::super::store::{MAX_PART, Object, precondition_failed};
+
+/// Most of a refused body that is read, so that the client gets to read the answer, in bytes.
+const MAX_DRAINED: usize = 64 << 20;
+
+/// The checksums a client sends with a body: before it in headers, or behind it in a trailer.
+pub(super) struct Claims {
+    header: Option<Claim>,
+    trailer: Option<(Algorithm, HeaderName, Trailers)>,
+    md5: Option<String>,
+}
+
+impl Claims {
+    /// Reads what a request claims.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for more than one checksum and for an algorithm announced without a value,
+    /// `NotImplemented` for algorithms this endpoint cannot check.
+    pub(super) fn read(
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        fields: s3s::dto::Checksum,
+        md5: Option<String>,
+    ) -> S3Result<Self> {
+        for name in headers.keys() {
+            if let Some(name) = name.as_str().strip_prefix("x-amz-checksum-")
+                && !matches!(name, "algorithm" | "type" | "mode")
+                && Algorithm::parse(name).is_err()
+            {
+                return Err(s3_error!(
+                    NotImplemented,
+                    "this endpoint cannot check {name} checksums; use CRC64NVME"
+                ));
+            }
+        }
+        let header = checksum::only_one(fields)?;
+        let trailer = announced_trailer(headers, extensions)?;
+        if header.is_some() && trailer.is_some() {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+            ));
+        }
+        let claims = Self {
+            header,
+            trailer,
+            md5,
+        };
+        if let Some(named) = headers.get("x-amz-sdk-checksum-algorithm") {
+            let named = Algorithm::parse(named.to_str().unwrap_or_default())?;
+            match claims.algorithm() {
+                Some(sent) if sent == named => {}
+                Some(_) => {
+                    return Err(s3_error!(
+                        InvalidRequest,
+                        "Value for x-amz-sdk-checksum-algorithm header is invalid."
+                    ));
+                }
+                None => {
+                    return Err(s3_error!(
+                        InvalidRequest,
+                        "x-amz-sdk-checksum-algorithm specified, but no corresponding \
+                         x-amz-checksum-* or x-amz-trailer headers were found."
+                    ));
+                }
+            }
+        }
+        Ok(claims)
+    }
+
+    /// The algorithm of the checksum, known before the body is read.
+    pub(super) fn algorithm(&self) -> Option<Algorithm> {
+        let in_header = self.header.as_ref().map(|(algorithm, _)| *algorithm);
+        in_header.or(self.trailer.as_ref().map(|(algorithm, ..)| *algorithm))
+    }
+
+    /// Compares the claims with what the bytes say, once they were all read.
+    ///
+    /// # Errors
+    ///
+    /// `BadDigest`, `InvalidDigest`, `InvalidRequest`, and `MalformedTrailerError` when the
+    /// announced trailer did not come.
+    pub(super) fn verify(&self, sums: &Sums) -> S3Result<()> {
+        if let Some(md5) = &self.md5 {
+            sums.verify_md5(md5)?;
+        }
+        if let Some(claim) = &self.header {
+            sums.verify(claim)?;
+        }
+        if let Some((algorithm, name, trailers)) = &self.trailer {
+            let value = trailers.get(name);
+            let value = value
+                .as_ref()
+                .and_then(|value| value.to_str().ok())
+                .ok_or_else(|| {
+                    let mut error = s3s::S3Error::with_message(
+                        S3ErrorCode::Custom("MalformedTrailerError".into()),
+                        "The request contained trailing data that was not well-formed or did not \
+                     conform to our published schema.",
+                    );
+                    error.set_status_code(hyper::StatusCode::BAD_REQUEST);
+                    error
+                })?;
+            sums.verify(&(*algorithm, value.to_owned()))?;
+        }
+        Ok(())
+    }
+}
+
+fn announced_trailer(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> S3Result<Option<(Algorithm, HeaderName, Trailers)>> {
+    let Some(names) = headers.get("x-amz-trailer") else {
+        return Ok(None);
+    };
+    let names = names.to_str().unwrap_or_default();
+    for name in names.split(',').map(str::trim) {
+        let Some(algorithm) = name
+            .to_ascii_lowercase()
+            .strip_prefix("x-amz-checksum-")
+            .map(|algorithm| Algorithm::parse(algorithm))
+        else {
+            continue;
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            s3_error!(
+                InvalidRequest,
+                "The value specified in the x-amz-trailer header is not supported"
+            )
+        })?;
+        let trailers = extensions.get::<Trailers>().cloned().ok_or_else(|| {
+            s3_error!(
+                InvalidRequest,
+                "x-amz-trailer needs an aws-chunked body: {name}"
+            )
+        })?;
+        return Ok(Some((algorithm?, header, trailers)));
+    }
+    Err(s3_error!(
+        InvalidRequest,
+        "The value specified in the x-amz-trailer header is not supported"
+    ))
+}
+
+/// The length of a body, which S3 must know before it.
+///
+/// # Errors
+///
+/// `MissingContentLength` (411), `EntityTooLarge` above 5 GiB.
+pub(super) fn content_length(length: Option<i64>) -> S3Result<u64> {
+    let length = length
+        .and_then(|length| u64::try_from(length).ok())
+        .ok_or_else(|| {
+            s3_error!(
+                MissingContentLength,
+                "You must provide the Content-Length HTTP header."
+            )
+        })?;
+    if length > MAX_PART {
+        return Err(s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size: {length} bytes"
+        ));
+    }
+    Ok(length)
+}
+
+/// Reads on after a body was refused, so that a client that only writes gets to read the answer.
+///
+/// A client that waits for `100 Continue` has not begun to write.
+pub(super) async fn drain(headers: &HeaderMap, body: &mut StreamingBlob) {
+    use futures_util::StreamExt as _;
+
+    if headers.contains_key(hyper::header::EXPECT) {
+        return;
+    }
+    let mut drained = 0;
+    while drained < MAX_DRAINED
+        && let Some(Ok(bytes)) = body.next().await
+    {
+        drained += bytes.len();
+    }
+}
+
+/// Bucket, key and version of a copy's source.
+///
+/// # Errors
+///
+/// `NotImplemented` for access points.
+pub(super) fn source(source: &CopySource) -> S3Result<(String, String, Option<String>)> {
+    match source {
+        CopySource::Bucket {
+            bucket,
+            key,
+            version_id,
+        } => Ok((
+            bucket.to_string(),
+            key.to_string(),
+            version_id.as_deref().map(str::to_owned),
+        )),
+        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => Err(s3_error!(
+            NotImplemented,
+            "a copy's source must be BUCKET/KEY here"
+        )),
+    }
+}
+
+/// Conditions on an object that is read.
+#[derive(Default)]
+pub(super) struct ReadConditions {
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+    pub(super) if_modified_since: Option<Timestamp>,
+    pub(super) if_unmodified_since: Option<Timestamp>,
+}
+
+impl ReadConditions {
+    /// Checks the conditions in the order of RFC 9110, section 13.2.2.
+    ///
+    /// # Errors
+    ///
+    /// `PreconditionFailed` (412), `NotModified` (304) where `reading`, for copies 412 again.
+    pub(super) fn check(&self, object: &Object, reading: bool) -> S3Result<()> {
+        let modified = object.modified_ms / 1000;
+        if let Some(wanted) = &self.if_match {
+            if !object.matches(wanted) {
+                return Err(precondition_failed("If-Match"));
+            }
+        } else if let Some(since) = &self.if_unmodified_since
+            && seconds(since).is_some_and(|since| modified > since)
+        {
+            return Err(precondition_failed("If-Unmodified-Since"));
+        }
+        let unmodified = if reading {
+            |_: &str| s3_error!(NotModified)
+        } else {
+            |condition: &str| precondition_failed(condition)
+        };
+        if let Some(unwanted) = &self.if_none_match {
+            if object.matches(unwanted) {
+                return Err(unmodified("If-None-Match"));
+            }
+        } else if let Some(since) = &self.if_modified_since
+            && seconds(since).is_some_and(|since| modified <= since)
+        {
+            return Err(unmodified("If-Modified-Since"));
+        }
+        Ok(())
+    }
+}
+
+fn seconds(time: &Timestamp) -> Option<u64> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    text.split('.').next()?.parse().ok()
+}
+
+/// The time of an `Expires` header as HTTP writes it.
+pub(super) fn http_date(time: &Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+/// What [`http_date`] wrote.
+pub(super) fn from_http_date(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(TimestampFormat::HttpDate, text).ok()
+}
+
+/// Collects the [`Attributes`](super::super::store::Attributes) of an input that has them.
+macro_rules! attributes {
+    ($input:expr) => {
+        super::super::store::Attributes {
+            content_type: $input.content_type.take(),
+            content_encoding: $input.content_encoding.take(),
+            content_language: $input.content_language.take(),
+            content_disposition: $input.content_disposition.take(),
+            cache_control: $input.cache_control.take(),
+            expires: $input
+                .expires
+                .take()
+                .as_ref()
+                .and_then(super::request::http_date),
+            storage_class: $input
+                .storage_class
+                .take()
+                .map(|class| class.as_str().to_owned()),
+            encryption: $input
+                .server_side_encryption
+                .take()
+                .map(|encryption| encryption.as_str().to_owned()),
+            kms_key: $input.ssekms_key_id.take(),
+            bucket_key: $input.bucket_key_enabled.take(),
+            tagging: $input.tagging.take(),
+            website_redirect: $input.website_redirect_location.take(),
+            metadata: $input
+                .metadata
+                .take()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+        }
+    };
+}
+pub(super) use attributes;
+
+/// Refuses an input that asks for encryption with the customer's key: bytes are kept as they come.
+macro_rules! refuse_customer_key {
+    ($input:expr) => {
+        if $input.sse_customer_algorithm.is_some() {
+            return Err(s3s::s3_error!(
+                NotImplemented,
+                "encryption with a customer's key is not offered here"
+            ));
+        }
+    };
+}
+pub(super) use refuse_customer_key;

@@ -1,0 +1,340 @@
+//! The HTTP side: takes connections, tells S3 and CodeDeploy apart, and settles what is common to
+//! all requests before a service sees them.
+//!
+//! Signatures are taken off unread, so any credentials will do, presigned URLs never expire, and
+//! unsigned requests are as good. `aws-chunked` bodies are decoded here. The only thing refused is
+//! an expected owner that is not [`OWNER`].
+
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::PathAndQuery;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use s3s::host::{S3Host, VirtualHost};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpResponse, S3Error, S3ErrorCode, S3Result, s3_error};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::chunked::{Decoder, Trailers};
+use super::codedeploy::{self, Failure};
+use super::store::{Store, blocking};
+use super::{ids, keys, s3};
+
+/// The account that owns every bucket.
+pub(crate) const OWNER: &str = "000000000000";
+
+/// Longest request to CodeDeploy, in bytes.
+const MAX_JSON: usize = 1 << 20;
+
+/// How long connections may take to finish their requests once the endpoint stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait after a connection could not be taken, as a rule for lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Both services.
+pub(crate) struct Server {
+    pub(crate) store: Arc<Store>,
+    pub(crate) codedeploy: Arc<codedeploy::Service>,
+    s3: S3Service,
+}
+
+impl Server {
+    /// Opens the state under `dir`.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        let store = Arc::new(Store::open(dir)?);
+        let mut builder = S3ServiceBuilder::new(s3::Service::new(Arc::clone(&store)));
+        builder.set_host(Hosts);
+        Ok(Self {
+            store,
+            codedeploy: Arc::new(codedeploy::Service::open(dir)?),
+            s3: builder.build(),
+        })
+    }
+
+    /// Takes connections until `stop`, then lets the open ones finish briefly.
+    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(Arc::clone(&self).connection(stream, stop.clone()));
+                    }
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                },
+            }
+        }
+        drop(listener);
+        // What does not finish in time is cut off when the set is dropped.
+        drop(
+            tokio::time::timeout(GRACE, async {
+                while connections.join_next().await.is_some() {}
+            })
+            .await,
+        );
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
+        // Small responses must not wait for acknowledgements of earlier ones.
+        drop(stream.set_nodelay(true));
+        let service = service_fn(|request| {
+            let server = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(server.handle(request).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        // A client that went away is no concern of the server.
+        tokio::select! {
+            done = &mut connection => drop(done),
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                drop(connection.await);
+            }
+        }
+    }
+
+    async fn handle(&self, request: Request<Incoming>) -> HttpResponse {
+        let id = ids::unique().to_uppercase();
+        let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
+        if request.headers().contains_key("x-amz-target") {
+            let mut response = self.call_codedeploy(request).await;
+            response.headers_mut().insert("x-amzn-requestid", id);
+            return response;
+        }
+        let mut response = match self.call_s3(request).await {
+            Ok(response) => response,
+            Err(error) => error
+                .to_http_response()
+                .unwrap_or_else(|_| internal_error()),
+        };
+        response.headers_mut().insert("x-amz-request-id", id);
+        response
+    }
+
+    async fn call_s3(&self, request: Request<Incoming>) -> S3Result<HttpResponse> {
+        let (mut parts, body) = request.into_parts();
+        take_signature_off(&mut parts)?;
+        for header in [
+            "x-amz-expected-bucket-owner",
+            "x-amz-source-expected-bucket-owner",
+        ] {
+            if parts
+                .headers
+                .get(header)
+                .is_some_and(|owner| owner != OWNER)
+            {
+                return Err(s3_error!(
+                    AccessDenied,
+                    "Access Denied: {header} is not {OWNER}"
+                ));
+            }
+        }
+        let body = match decoded_length(&mut parts.headers)? {
+            None => Body::from(body),
+            Some(length) => {
+                let trailers = Trailers::default();
+                parts.extensions.insert(trailers.clone());
+                Body::http_body_unsync(Decoder::new(body, length, trailers))
+            }
+        };
+        let response = self.s3.call(Request::from_parts(parts, body)).await;
+        response.map_err(|error| s3_error!(InternalError, "{error:?}"))
+    }
+
+    async fn call_codedeploy(&self, request: Request<Incoming>) -> HttpResponse {
+        let region = signed_region(request.headers())
+            .unwrap_or(codedeploy::DEFAULT_REGION)
+            .to_owned();
+        let target = request.headers().get("x-amz-target");
+        let target = target
+            .and_then(|target| target.to_str().ok())
+            .unwrap_or_default();
+        let operation = target.strip_prefix(codedeploy::TARGET).map(str::to_owned);
+        let Some(operation) = operation.filter(|_| request.method() == hyper::Method::POST) else {
+            return json_response(Err(Failure {
+                code: "UnknownOperationException",
+                message: format!("{target} is not offered here"),
+                internal: false,
+            }));
+        };
+        let body = match Limited::new(request.into_body(), MAX_JSON).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                return json_response(Err(Failure {
+                    code: "SerializationException",
+                    message: format!("cannot read the request: {error}"),
+                    internal: false,
+                }));
+            }
+        };
+        let service = Arc::clone(&self.codedeploy);
+        let result = blocking(move || Ok(service.call(&region, &operation, &body))).await;
+        json_response(result.unwrap_or_else(|error| {
+            Err(Failure {
+                code: "InternalFailure",
+                message: error.to_string(),
+                internal: true,
+            })
+        }))
+    }
+}
+
+/// `BUCKET.localhost` names a bucket; any other host names none, and the path does.
+struct Hosts;
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        Ok(match name.strip_suffix(".localhost") {
+            Some(bucket) => VirtualHost::new("localhost").with_bucket(bucket),
+            None => VirtualHost::new(name),
+        })
+    }
+}
+
+fn internal_error() -> HttpResponse {
+    let mut response = HttpResponse::new(Body::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
+    let (status, body) = match result {
+        Ok(None) => (StatusCode::OK, String::new()),
+        Ok(Some(output)) => (StatusCode::OK, output.to_string()),
+        Err(failure) => (
+            if failure.internal {
+                StatusCode::INTERNAL_SERVER_ERROR
+            } else {
+                StatusCode::BAD_REQUEST
+            },
+            serde_json::json!({ "__type": failure.code, "message": failure.message }).to_string(),
+        ),
+    };
+    let mut response = HttpResponse::new(Body::from(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/x-amz-json-1.1");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// The region in the credential scope of a signed request:
+/// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn signed_region(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, credential) = value.split_once("Credential=")?;
+    let scope = credential.split(',').next()?;
+    // An access key may have slashes in it, the scope's four members may not.
+    scope.rsplit('/').nth(2)
+}
+
+/// Removes a request's signature, and turns the headers a presigned URL carries in its query back
+/// into headers.
+fn take_signature_off(parts: &mut Parts) -> S3Result<()> {
+    parts.headers.remove(header::AUTHORIZATION);
+    let Some(query) = parts.uri.query() else {
+        return Ok(());
+    };
+    let mut kept = Vec::new();
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "x-amz-algorithm"
+            | "x-amz-credential"
+            | "x-amz-date"
+            | "x-amz-expires"
+            | "x-amz-signedheaders"
+            | "x-amz-signature"
+            | "x-amz-security-token" => {}
+            // Signature version 2.
+            "awsaccesskeyid" | "signature" | "expires" => {}
+            _ if lower.starts_with("x-amz-") => {
+                let value =
+                    keys::unescape(value).and_then(|value| HeaderValue::try_from(value).ok());
+                let name = HeaderName::try_from(lower).ok();
+                let (Some(name), Some(value)) = (name, value) else {
+                    return Err(s3_error!(
+                        InvalidArgument,
+                        "the query has a malformed header: {pair}"
+                    ));
+                };
+                parts.headers.entry(name).or_insert(value);
+            }
+            _ => kept.push(pair),
+        }
+    }
+    let path = parts.uri.path();
+    let target = if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    };
+    let invalid = |_| s3_error!(InvalidURI, "Couldn't parse the specified URI.");
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(invalid)?);
+    parts.uri = Uri::from_parts(uri).map_err(|_| S3Error::new(S3ErrorCode::InvalidURI))?;
+    Ok(())
+}
+
+/// Length of an `aws-chunked` body once it is decoded, `None` for any other body.
+///
+/// The headers are changed to describe the decoded body.
+///
+/// # Errors
+///
+/// `MissingContentLength` when `x-amz-decoded-content-length` is missing.
+fn decoded_length(headers: &mut HeaderMap) -> S3Result<Option<u64>> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let encodings = text("content-encoding").unwrap_or_default();
+    let is_chunked = |encoding: &&str| encoding.eq_ignore_ascii_case("aws-chunked");
+    let encodings: Vec<&str> = encodings
+        .split(',')
+        .map(str::trim)
+        .filter(|e| !e.is_empty())
+        .collect();
+    let streamed = text("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-"));
+    if !streamed && !encodings.iter().any(|encoding| is_chunked(encoding)) {
+        return Ok(None);
+    }
+    let length: u64 = text("x-amz-decoded-content-length")
+        .and_then(|length| length.parse().ok())
+        .ok_or_else(|| {
+            s3_error!(
+                MissingContentLength,
+                "You must provide the x-amz-decoded-content-length header."
+            )
+        })?;
+    let rest: Vec<&str> = encodings
+        .iter()
+        .copied()
+        .filter(|e| !is_chunked(e))
+        .collect();
+    let rest = HeaderValue::try_from(rest.join(","))
+        .map_err(|_| s3_error!(InvalidArgument, "Content-Encoding is malformed"))?;
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if rest.is_empty() {
+        headers.remove(header::CONTENT_ENCODING);
+    } else {
+        headers.insert(header::CONTENT_ENCODING, rest);
+    }
+    Ok(Some(length))
+}

@@ -1,0 +1,324 @@
+//! Turning an upload's parts into an object: first every check S3 makes, then as little work as
+//! possible.
+//!
+//! Rules: CompleteMultipartUpload in the S3 API reference, "Checking object integrity in Amazon
+//! S3" in the user guide.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use s3s::{S3Result, s3_error};
+
+use super::super::checksum::{self, Checksum, Claim, Kind};
+use super::object::{Origin, OriginPart};
+use super::upload::{State, no_such_upload};
+use super::{MIN_PART, Object, Part, Precondition, Store, Upload, disk, lock, open_at};
+
+/// What a client asks to be completed.
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    pub(crate) parts: Vec<CompletionPart>,
+    /// The checksum of the object.
+    pub(crate) checksum: Option<Claim>,
+    pub(crate) kind: Option<Kind>,
+    /// The size of the object in bytes.
+    pub(crate) size: Option<u64>,
+    pub(crate) precondition: Precondition,
+}
+
+/// A part as the client names it.
+#[derive(Debug)]
+pub(crate) struct CompletionPart {
+    pub(crate) number: i32,
+    /// Without quotes.
+    pub(crate) etag: String,
+    pub(crate) checksum: Option<Claim>,
+}
+
+impl Store {
+    /// Completes an upload. Repeating a Complete that succeeded returns the same object again.
+    ///
+    /// # Errors
+    ///
+    /// `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`,
+    /// `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
+    pub(crate) fn complete_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+        wanted: &Completion,
+    ) -> S3Result<Object> {
+        check_order(&wanted.parts)?;
+        let Ok(upload) = self.upload(bucket, key, id) else {
+            return self.completed_before(bucket, key, id, wanted);
+        };
+        let _ending = lock(&upload.ending);
+        if self.upload(bucket, key, id).is_err() {
+            return self.completed_before(bucket, key, id, wanted);
+        }
+        let (parts, straggling) = {
+            let mut state = lock(&upload.state);
+            let parts = pick(&upload, &state, &wanted.parts)?;
+            let first = parts.first().map_or(0, |part| part.size);
+            state.ended = true;
+            (parts, state.busy.iter().any(|(size, _)| *size == first))
+        };
+        let done = self.complete_parts(&upload, &parts, straggling, wanted);
+        match done {
+            Ok(object) => {
+                self.forget_upload(&upload)?;
+                Ok(object)
+            }
+            Err(error) => {
+                lock(&upload.state).ended = false;
+                Err(error)
+            }
+        }
+    }
+
+    fn complete_parts(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        straggling: bool,
+        wanted: &Completion,
+    ) -> S3Result<Object> {
+        let size = check_sizes(parts, wanted.size)?;
+        let checksum = object_checksum(upload, parts, wanted)?;
+        let etag = checksum::multipart_etag(parts.iter().map(|part| part.etag.as_str()))?;
+        let object = Object::joined(
+            &upload.spec.key,
+            size,
+            etag,
+            checksum,
+            upload.spec.attributes.clone(),
+            Origin {
+                upload: upload.id.clone(),
+                parts: parts
+                    .iter()
+                    .map(|part| OriginPart {
+                        number: part.number,
+                        etag: part.etag.clone(),
+                        size: part.size,
+                    })
+                    .collect(),
+            },
+        );
+        // An attempt that still writes could write into the finished object.
+        if is_even(parts) && !straggling {
+            self.commit(&upload.bucket, object, &wanted.precondition, |path| {
+                join_in_place(upload, parts, size, path)
+            })
+        } else {
+            let joined = self.incoming(&upload.bucket);
+            let mut file = joined.create()?;
+            for part in parts {
+                copy_part(upload, part, &mut file).map_err(disk(&upload.dir))?;
+            }
+            self.commit(&upload.bucket, object, &wanted.precondition, |path| {
+                joined.place(path)
+            })
+        }
+    }
+
+    fn completed_before(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+        wanted: &Completion,
+    ) -> S3Result<Object> {
+        let same = |object: &Object| {
+            object.origin.as_ref().is_some_and(|origin| {
+                origin.upload == id
+                    && origin.parts.len() == wanted.parts.len()
+                    && origin.parts.iter().zip(&wanted.parts).all(|(kept, part)| {
+                        i32::from(kept.number) == part.number && kept.etag == part.etag
+                    })
+            })
+        };
+        self.find(bucket, key)?
+            .filter(same)
+            .ok_or_else(no_such_upload)
+    }
+}
+
+fn check_order(parts: &[CompletionPart]) -> S3Result<()> {
+    if parts.is_empty() {
+        return Err(s3_error!(
+            MalformedXML,
+            "The XML you provided was not well-formed or did not validate against our published \
+             schema: it lists no parts"
+        ));
+    }
+    if parts.windows(2).all(|pair| pair[0].number < pair[1].number) {
+        return Ok(());
+    }
+    Err(s3_error!(
+        InvalidPartOrder,
+        "The list of parts was not in ascending order. Parts must be ordered by part number."
+    ))
+}
+
+/// Finds the named parts among the accepted ones.
+fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<Vec<Part>> {
+    let composite = upload
+        .spec
+        .declared
+        .filter(|declared| declared.kind == Kind::Composite);
+    let invalid = |number: i32| {
+        s3_error!(
+            InvalidPart,
+            "One or more of the specified parts could not be found. The part may not have been \
+             uploaded, or the specified entity tag or checksum may not match the part's: part {number}"
+        )
+    };
+    let mut parts = Vec::with_capacity(wanted.len());
+    for (position, named) in wanted.iter().enumerate() {
+        let number = u16::try_from(named.number).map_err(|_| invalid(named.number))?;
+        let part = state
+            .parts
+            .get(&number)
+            .filter(|part| part.etag == named.etag)
+            .ok_or_else(|| invalid(named.number))?;
+        if let Some((algorithm, value)) = &named.checksum {
+            let known = [&part.checksum, &part.crc64nvme];
+            if !known
+                .iter()
+                .any(|sum| sum.algorithm == *algorithm && sum.value == *value)
+            {
+                return Err(invalid(named.number));
+            }
+        } else if let Some(declared) = composite {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The upload was created using a {} checksum. The complete request must include \
+                 the checksum for each part. It was missing for part {number} in the request.",
+                declared.algorithm.name().to_ascii_lowercase()
+            ));
+        }
+        if composite.is_some() && usize::from(number) != position + 1 {
+            // The user guide says a 500 answers part numbers with gaps here.
+            return Err(s3_error!(
+                InternalError,
+                "Parts with a composite checksum must be numbered consecutively from 1."
+            ));
+        }
+        parts.push(part.clone());
+    }
+    Ok(parts)
+}
+
+/// The object's size, after checking it and the sizes of its parts.
+fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
+    if let Some((_, but_last)) = parts.split_last()
+        && let Some(small) = but_last.iter().find(|part| part.size < MIN_PART)
+    {
+        return Err(s3_error!(
+            EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size: part {} has {} bytes",
+            small.number,
+            small.size
+        ));
+    }
+    let size = parts.iter().map(|part| part.size).sum();
+    match wanted {
+        Some(wanted) if wanted != size => Err(s3_error!(
+            InvalidRequest,
+            "The provided 'x-amz-mp-object-size' header value {wanted} does not match what was \
+             computed: {size}"
+        )),
+        _ => Ok(size),
+    }
+}
+
+/// The object's checksum, after comparing it with the one claimed.
+fn object_checksum(upload: &Upload, parts: &[Part], wanted: &Completion) -> S3Result<Checksum> {
+    let declared = upload.spec.declared;
+    let kind = declared.map_or(Kind::FullObject, |declared| declared.kind);
+    if wanted.kind.is_some_and(|wanted| wanted != kind) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The upload was created using the {} checksum mode. The complete request must use the \
+             same checksum mode.",
+            kind.name()
+        ));
+    }
+    let sum_of = |raw: &dyn Fn(&Part) -> S3Result<Vec<u8>>| {
+        parts.iter().map(raw).collect::<S3Result<Vec<Vec<u8>>>>()
+    };
+    let sizes = parts.iter().map(|part| part.size);
+    let computed = match declared {
+        Some(declared) => {
+            let raw = sum_of(&|part| part.checksum.raw())?;
+            let slices = raw.iter().map(Vec::as_slice);
+            match declared.kind {
+                Kind::Composite => Some(checksum::composite(declared.algorithm, slices)),
+                Kind::FullObject => checksum::full_object(declared.algorithm, slices.zip(sizes)),
+            }
+        }
+        None => {
+            let raw = sum_of(&|part| part.crc64nvme.raw())?;
+            let slices = raw.iter().map(Vec::as_slice);
+            checksum::full_object(checksum::Algorithm::Crc64Nvme, slices.zip(sizes))
+        }
+    };
+    let computed = computed
+        .ok_or_else(|| s3_error!(InternalError, "the declared checksum cannot be combined"))?;
+    match &wanted.checksum {
+        Some((algorithm, _)) if *algorithm != computed.algorithm => Err(s3_error!(
+            InvalidRequest,
+            "The upload was created using the {} checksum. The complete request must use the same \
+             checksum.",
+            computed.algorithm.name()
+        )),
+        Some((algorithm, value)) if *value != computed.value => Err(checksum::mismatch(*algorithm)),
+        _ => Ok(computed),
+    }
+}
+
+/// Whether the parts are numbered from 1 without gaps and all but the last are of one size.
+fn is_even(parts: &[Part]) -> bool {
+    let numbered = parts
+        .iter()
+        .zip(1u16..)
+        .all(|(part, number)| part.number == number);
+    let sized = parts
+        .split_last()
+        .is_none_or(|(_, but_last)| but_last.windows(2).all(|pair| pair[0].size == pair[1].size));
+    numbered && sized
+}
+
+/// Makes the file shared by parts of the first one's size into the object at `path`: puts the parts
+/// that lie elsewhere (as a rule the last one, which is shorter) into their places and cuts off
+/// what was not asked for.
+fn join_in_place(upload: &Upload, parts: &[Part], size: u64, path: &Path) -> S3Result<()> {
+    let join = || {
+        let even = parts.first().map_or(0, |part| part.size);
+        let base = upload.shared_file(even);
+        let mut start = 0;
+        for part in parts {
+            if part.own_file.is_some() || part.size != even {
+                copy_part(upload, part, &mut open_at(&base, start)?)?;
+            }
+            start += part.size;
+        }
+        open_at(&base, 0)?.set_len(size)?;
+        fs::rename(&base, path)
+    };
+    join().map_err(disk(path))
+}
+
+/// Appends a part to `target`. On Linux the kernel copies.
+fn copy_part(upload: &Upload, part: &Part, target: &mut File) -> io::Result<()> {
+    let (path, offset) = upload.place(part);
+    let mut source = File::open(path)?;
+    source.seek(SeekFrom::Start(offset))?;
+    if io::copy(&mut source.take(part.size), target)? == part.size {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
