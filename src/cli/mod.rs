@@ -1,0 +1,223 @@
+//! The command line: arguments, text, exit codes. One file a command.
+//!
+//! Results go to standard output, everything else to standard error. The messages that
+//! `aws deploy push` has are its own, word for word, so that scripts that look for them go on
+//! working.
+
+mod exit;
+mod pack;
+mod progress;
+#[cfg(feature = "push")]
+mod push;
+#[cfg(feature = "local")]
+mod serve;
+mod signals;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use hoist::deflate::Level;
+use hoist::limits::default_threads;
+
+pub(crate) use self::exit::Exit;
+use self::progress::say;
+
+/// Push AWS CodeDeploy revisions: a directory becomes a zip on all cores and streams to S3 while it
+/// is made.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hoist",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bundle a directory, upload it to Amazon S3 and register it as a revision with AWS CodeDeploy
+    #[cfg(feature = "push")]
+    Push(push::PushArgs),
+    /// Bundle a directory into a local zip file, byte for byte what push uploads
+    Pack(pack::PackArgs),
+    /// Serve Amazon S3 and AWS CodeDeploy from a directory, on this machine only
+    #[cfg(feature = "local")]
+    Serve(serve::ServeArgs),
+}
+
+/// What goes into a bundle, and how.
+#[derive(Debug, Args)]
+pub(crate) struct BundleArgs {
+    /// Directory to bundle; it must have an appspec.yml at its root to be pushed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    source: PathBuf,
+
+    /// Leave out files and directories whose name starts with a dot
+    #[arg(long)]
+    ignore_hidden_files: bool,
+
+    /// Bundle them (the default)
+    #[arg(long)]
+    no_ignore_hidden_files: bool,
+
+    /// Compression level: 0 stores, 1 is fastest, 12 is smallest
+    #[arg(long, value_name = "N", default_value_t = Level::default().get(),
+          value_parser = clap::value_parser!(u8).range(0..=12))]
+    level: u8,
+
+    /// Threads that read and compress [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
+
+    /// Show no progress and no summary
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    quiet: bool,
+}
+
+impl BundleArgs {
+    fn ignore_hidden(&self) -> Result<bool, Failure> {
+        if self.ignore_hidden_files && self.no_ignore_hidden_files {
+            return Err(Failure::usage(
+                "You cannot specify both --ignore-hidden-files and --no-ignore-hidden-files.",
+            ));
+        }
+        Ok(self.ignore_hidden_files)
+    }
+
+    fn level(&self) -> Result<Level, Failure> {
+        Level::new(self.level).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(default_threads)
+    }
+}
+
+/// More threads than a machine has are allowed: what counts is memory.
+fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 256;
+    match text.parse() {
+        Ok(threads @ 1..=MOST) => Ok(threads),
+        _ => Err(format!("choose from 1 to {MOST}")),
+    }
+}
+
+/// Why a command ends without success: what to say, and how to exit.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    lines: Vec<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, text: impl ToString) -> Self {
+        Self {
+            exit,
+            lines: vec![text.to_string()],
+        }
+    }
+
+    fn usage(text: impl ToString) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    /// Says more.
+    #[cfg(feature = "push")]
+    fn and(mut self, text: impl ToString) -> Self {
+        self.lines.push(text.to_string());
+        self
+    }
+}
+
+/// Runs the command that `arguments` ask for, the program's name first.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            // If nobody reads help, nobody needs it.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let done = match arguments.command {
+        #[cfg(feature = "push")]
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
+        #[cfg(feature = "local")]
+        Command::Serve(arguments) => serve::run(&arguments),
+    };
+    match done {
+        Ok(()) => Exit::Success,
+        Err(failure) => {
+            failure.lines.iter().for_each(|line| say(line));
+            failure.exit
+        }
+    }
+}
+
+/// Refuses to write below the directory that is read: the output would be part of the input.
+fn keep_apart(source: &Path, output: &Path, option: &str) -> Result<(), Failure> {
+    let (Ok(source_dir), Some(output_dir)) = (fs::canonicalize(source), existing(output)) else {
+        // Whoever opens them says what is wrong.
+        return Ok(());
+    };
+    if output_dir.starts_with(&source_dir) {
+        return Err(Failure::usage(format!(
+            "{option} {} is inside the source {}; choose a place outside of it",
+            output.display(),
+            source.display()
+        )));
+    }
+    Ok(())
+}
+
+/// `path`, resolved as far as it exists.
+fn existing(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors()
+        .find_map(|path| fs::canonicalize(path).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_output_may_not_be_inside_the_source() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        fs::create_dir(&source).unwrap();
+        for inside in ["x.zip", "not/there/x.zip", "../source/x.zip", ""] {
+            let failure = keep_apart(&source, &source.join(inside), "--output").unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{inside}");
+        }
+        for outside in ["x.zip", "source.zip", "source-2/x.zip"] {
+            keep_apart(&source, &dir.path().join(outside), "--output").unwrap();
+        }
+    }
+
+    #[test]
+    fn threads_are_at_least_one() {
+        assert_eq!(threads("256"), Ok(256));
+        for bad in ["0", "257", "-1", "many"] {
+            threads(bad).unwrap_err();
+        }
+    }
+}

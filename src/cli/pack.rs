@@ -1,0 +1,75 @@
+//! `hoist pack`: a bundle as a local file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use hoist::limits::{DEFAULT_CONCURRENCY, Limits};
+use hoist::pack::{self, Packed, pack_to_file};
+use hoist::plan::{self, Plan};
+use hoist::progress::Progress;
+use hoist::stop::Stop;
+
+use super::progress::Display;
+use super::signals::Watch;
+use super::{BundleArgs, Exit, Failure, keep_apart};
+
+#[derive(Debug, Args)]
+pub(crate) struct PackArgs {
+    /// The zip file to write; an existing one is replaced when the new one is complete
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    bundle: BundleArgs,
+}
+
+pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
+    let options = plan::Options {
+        ignore_hidden: arguments.bundle.ignore_hidden()?,
+        threads: arguments.bundle.threads(),
+    };
+    keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
+    let stop = Stop::new();
+    let watch = Watch::start({
+        let stop = stop.clone();
+        move || stop.set()
+    })
+    .map_err(|error| Failure::new(Exit::Failure, format!("cannot watch for signals: {error}")))?;
+    let progress = Arc::new(Progress::new());
+    let display = Display::start(&progress, arguments.bundle.quiet);
+    match pack(arguments, &options, &stop, &progress) {
+        Ok((packed, plan)) => {
+            display.end(Some((&packed, plan.dropped_links(), "packed")));
+            Ok(())
+        }
+        Err(failure) => {
+            display.end(None);
+            Err(match watch.exit() {
+                Some(exit) => Failure::new(exit, "stopped; nothing was written"),
+                None => failure,
+            })
+        }
+    }
+}
+
+fn pack(
+    arguments: &PackArgs,
+    options: &plan::Options,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<(Packed, Plan), Failure> {
+    let bundle = &arguments.bundle;
+    let level = bundle.level()?;
+    let plan = Plan::scan(&bundle.source, options, stop).map_err(failure)?;
+    let limits = Limits::for_archive(plan.worst_case(), options.threads, DEFAULT_CONCURRENCY)
+        .map_err(failure)?;
+    let options = pack::Options { level, limits };
+    let packed =
+        pack_to_file(&plan, &arguments.output, &options, stop, progress).map_err(failure)?;
+    Ok((packed, plan))
+}
+
+fn failure(error: impl ToString) -> Failure {
+    Failure::new(Exit::Failure, error)
+}

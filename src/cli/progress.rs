@@ -1,0 +1,188 @@
+//! What a running command shows: a bar for somebody who watches, one line for a log.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use hoist::pack::Packed;
+use hoist::progress::{Progress, Snapshot};
+use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+const BAR: &str = "{msg} {wide_bar:.cyan/blue} {percent:>3}%  {eta} left";
+
+/// Shows how far a command is.
+pub(crate) struct Display {
+    started: Instant,
+    quiet: bool,
+    bar: Option<Bar>,
+}
+
+struct Bar {
+    bar: ProgressBar,
+    end: Sender<()>,
+    drawer: JoinHandle<()>,
+}
+
+impl Display {
+    /// Begins: a bar on standard error if that is a terminal, nothing yet otherwise.
+    pub(crate) fn start(progress: &Arc<Progress>, quiet: bool) -> Self {
+        let watched = !quiet && std::io::stderr().is_terminal();
+        let bar = watched.then(|| Bar::start(Arc::clone(progress))).flatten();
+        Self {
+            started: Instant::now(),
+            quiet,
+            bar,
+        }
+    }
+
+    /// Takes the bar away. Says what was done if it was.
+    pub(crate) fn end(self, done: Option<(&Packed, &[PathBuf], &str)>) {
+        if let Some(bar) = self.bar {
+            bar.stop();
+        }
+        if self.quiet {
+            return;
+        }
+        if let Some((packed, dropped_links, verb)) = done {
+            warn_of_dropped(dropped_links);
+            say(&summary(packed, self.started.elapsed(), verb));
+        }
+    }
+}
+
+impl Bar {
+    fn start(progress: Arc<Progress>) -> Option<Self> {
+        let style = ProgressStyle::with_template(BAR)
+            .ok()?
+            .progress_chars("━╸ ");
+        let bar = ProgressBar::no_length().with_style(style);
+        let (end, ended) = channel();
+        let drawn = bar.clone();
+        let started = Instant::now();
+        let drawer = thread::Builder::new()
+            .name("hoist-progress".into())
+            .spawn(move || {
+                while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    let snapshot = progress.snapshot();
+                    drawn.set_length(snapshot.bytes_planned.max(1));
+                    drawn.set_position(snapshot.bytes_packed);
+                    drawn.set_message(line(&snapshot, started.elapsed()));
+                }
+            })
+            .ok()?;
+        Some(Self { bar, end, drawer })
+    }
+
+    fn stop(self) {
+        drop(self.end);
+        // It only draws: there is nothing to learn from its end.
+        let _ = self.drawer.join();
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What the bar says beside itself.
+fn line(snapshot: &Snapshot, elapsed: Duration) -> String {
+    if snapshot.bytes_planned == 0 && snapshot.files_planned == 0 {
+        return "listing files".to_owned();
+    }
+    format!(
+        "{}/{} files  {} in  {} out ({})  {}/s",
+        HumanCount(snapshot.files_packed),
+        HumanCount(snapshot.files_planned),
+        BinaryBytes(snapshot.bytes_packed),
+        BinaryBytes(snapshot.bytes_out.max(snapshot.bytes_sent)),
+        percent(snapshot.bytes_out, snapshot.bytes_packed),
+        BinaryBytes(rate(snapshot.bytes_packed, elapsed)),
+    )
+}
+
+/// The one line that a log keeps.
+fn summary(packed: &Packed, elapsed: Duration, verb: &str) -> String {
+    let took = if elapsed < Duration::from_secs(60) {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    } else {
+        HumanDuration(elapsed).to_string()
+    };
+    format!(
+        "{verb} {} files, {} to {} ({}) in {took}, {}/s",
+        HumanCount(packed.files),
+        BinaryBytes(packed.content),
+        BinaryBytes(packed.archive),
+        percent(packed.archive, packed.content),
+        BinaryBytes(rate(packed.content, elapsed)),
+    )
+}
+
+/// A tenth of a percent is as exact as anyone needs it.
+fn percent(part: u64, whole: u64) -> String {
+    match u128::from(part) * 1000 / u128::from(whole.max(1)) {
+        _ if whole == 0 => "-".to_owned(),
+        tenths => format!("{}.{}%", tenths / 10, tenths % 10),
+    }
+}
+
+/// Bytes a second.
+fn rate(bytes: u64, elapsed: Duration) -> u64 {
+    let millis = elapsed.as_millis().max(1);
+    u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
+}
+
+fn warn_of_dropped(links: &[PathBuf]) {
+    let Some(first) = links.first() else { return };
+    let what = if links.len() == 1 {
+        format!("{} is a symbolic link to a directory", first.display())
+    } else {
+        format!(
+            "{} and {} more are symbolic links to directories",
+            first.display(),
+            links.len() - 1
+        )
+    };
+    say(&format!(
+        "warning: {what}, which the archive leaves out, as `aws deploy push` does"
+    ));
+}
+
+/// A line on standard error. If that is closed, there is nobody to tell.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "hoist: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_one_line_of_figures() {
+        let packed = Packed {
+            files: 51_933,
+            content: 644 << 20,
+            archive: 151_844_576,
+            digest: hoist_digest(),
+        };
+        assert_eq!(
+            summary(&packed, Duration::from_millis(4000), "packed"),
+            "packed 51,933 files, 644.00 MiB to 144.81 MiB (22.4%) in 4.0 s, 161.00 MiB/s"
+        );
+    }
+
+    /// Any digest.
+    fn hoist_digest() -> blake3::Hash {
+        blake3::hash(b"")
+    }
+
+    #[test]
+    fn nothing_is_divided_by_nothing() {
+        assert_eq!(percent(22, 0), "-");
+        assert_eq!(percent(1, 3), "33.3%");
+        assert_eq!(rate(1000, Duration::ZERO), 1_000_000);
+        assert_eq!(line(&Snapshot::default(), Duration::ZERO), "listing files");
+    }
+}
