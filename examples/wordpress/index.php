@@ -1,0 +1,12 @@
+<?php
+/**
+ * The front page: read the settings, load the plugins, let the theme print.
+ */
+
+declare(strict_types=1);
+
+require __DIR__ . '/wp-config.php';
+require __DIR__ . '/wp-includes/load.php';
+
+$site = demo_load_site(__DIR__, $settings);
+demo_render($site, 'front');

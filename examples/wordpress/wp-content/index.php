@@ -1,0 +1,3 @@
+<?php
+// Nothing to list here.
+http_response_code(404);

@@ -1,0 +1,2 @@
+<footer>Version <?= demo_html(DEMO_VERSION) ?></footer>
+</html>

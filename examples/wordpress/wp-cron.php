@@ -1,0 +1,19 @@
+<?php
+/**
+ * The work that is due now: every plugin may hook `cron`. For the command line
+ * only, so that nobody can start it from outside.
+ */
+
+declare(strict_types=1);
+
+if (PHP_SAPI !== 'cli') {
+    http_response_code(404);
+    exit;
+}
+
+require __DIR__ . '/wp-config.php';
+require __DIR__ . '/wp-includes/load.php';
+
+$site = demo_load_site(__DIR__, $settings);
+$done = demo_run_hook($site, 'cron', '');
+echo $done === '' ? "nothing was due\n" : $done . "\n";
