@@ -1,5 +1,8 @@
 //! The compressor that each worker thread has.
 
+#[cfg(test)]
+mod tests;
+
 use libdeflater::Compressor;
 
 use super::sample::Sampler;

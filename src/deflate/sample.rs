@@ -86,3 +86,103 @@ fn is_uneven(sample: &[u8]) -> bool {
     let squares: u64 = counts.iter().map(|count| count * count).sum();
     squares > 2 * (len + len * len / 256)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Engine;
+    use super::super::testing::{noise, skewed, text};
+    use super::*;
+
+    const LEN: usize = 300_000;
+
+    /// As a giant is sampled, and as a file in memory is.
+    fn both(data: &[u8]) -> [bool; 2] {
+        let step = (data.len() - PIECE) / 11;
+        let pieces: Vec<&[u8]> = (0..12).map(|at| &data[at * step..][..PIECE]).collect();
+        [
+            looks_compressible(&pieces),
+            Sampler::default().compresses(data),
+        ]
+    }
+
+    /// What a zip or a picture holds.
+    fn deflated() -> Vec<u8> {
+        let mut out = Vec::new();
+        assert!(Engine::new(Level::default()).deflate(&text(1, 4 * LEN), &mut out));
+        assert!(out.len() > 2 * SAMPLED_FROM);
+        out
+    }
+
+    #[test]
+    fn text_programs_and_zeros_compress() {
+        let records = noise(2, LEN / 4)
+            .into_iter()
+            .flat_map(|byte| [byte, 0, byte, 1]);
+        // 64 of 256 bytes, all as frequent: only a Huffman code pays.
+        let base64 = noise(3, LEN).into_iter().map(|byte| b'0' + byte % 64);
+        for data in [
+            text(4, LEN),
+            records.collect(),
+            base64.collect(),
+            vec![0; LEN],
+        ] {
+            assert_eq!(both(&data), [true; 2]);
+        }
+        assert_eq!(both(&skewed(LEN)), [true; 2]);
+    }
+
+    #[test]
+    fn noise_and_what_is_deflated_do_not() {
+        for seed in 0..5 {
+            assert_eq!(both(&noise(seed, LEN)), [false; 2]);
+        }
+        assert_eq!(both(&deflated()), [false; 2]);
+        assert!(!looks_compressible(&[]));
+    }
+
+    #[test]
+    fn some_text_among_noise_is_found() {
+        for at in [0, LEN / 2, LEN - LEN / 6] {
+            let mut data = noise(6, LEN);
+            data[at..at + LEN / 6].copy_from_slice(&text(7, LEN / 6));
+            assert_eq!(both(&data), [true; 2], "at {at}");
+        }
+    }
+
+    #[test]
+    fn the_ends_count() {
+        for at in [0, LEN - PIECE] {
+            let mut data = noise(8, LEN);
+            data[at..at + PIECE].fill(0);
+            assert_eq!(both(&data), [true; 2], "at {at}");
+        }
+    }
+
+    #[test]
+    fn small_data_is_not_sampled_and_any_length_can_be() {
+        let mut sampler = Sampler::default();
+        assert!(sampler.compresses(b""));
+        assert!(sampler.compresses(&noise(9, SAMPLED_FROM - 1)));
+        for len in [SAMPLED_FROM, SAMPLED_FROM + 1, 131_071, 131_072, 600_000] {
+            assert!(!sampler.compresses(&noise(10, len)));
+        }
+    }
+
+    /// A sampler keeps buffers, no opinion.
+    #[test]
+    fn the_answer_does_not_depend_on_what_came_before() {
+        let all = [
+            noise(11, LEN),
+            text(12, LEN),
+            deflated(),
+            vec![0; LEN],
+            noise(13, 70_000),
+        ];
+        let mut used = Sampler::default();
+        for _ in 0..2 {
+            for data in &all {
+                assert_eq!(used.compresses(data), Sampler::default().compresses(data));
+            }
+        }
+    }
+}

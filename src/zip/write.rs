@@ -428,8 +428,8 @@ mod tests {
 
     #[test]
     fn many_entries_are_zip64_from_65535_on() {
-        let names: Vec<_> = (0..0x1_0000).map(|n| format!("{n:05}")).collect();
-        for count in [0xFFFE, 0xFFFF, 0x1_0000] {
+        let names: Vec<_> = (0..0xFFFF).map(|n| format!("{n:05}")).collect();
+        for count in [0xFFFE, 0xFFFF] {
             let files: Vec<_> = names[..count].iter().map(|n| File::new(n, b"")).collect();
             let out = archive(0, &files);
             let has_locator = out[out.len() - 42..].starts_with(b"PK\x06\x07");
