@@ -1,8 +1,8 @@
 //! The checksums of S3: which there are, what a client claims, and what the bytes say.
 //!
-//! Bytes are read once. MD5 (the ETag) and CRC-64/NVME (what S3 stores when a client names nothing) are always
-//! computed, any other algorithm only when it was asked for. Combining the checksums of parts into that of the
-//! object needs no bytes at all.
+//! Bytes are read once. MD5 (the ETag) and CRC-64/NVME (what S3 stores when a client names nothing)
+//! are always computed, any other algorithm only when it was asked for. Combining the checksums of
+//! parts into that of the object needs no bytes at all.
 //!
 //! Rules: "Checking object integrity in Amazon S3" in the S3 user guide.
 
@@ -134,7 +134,8 @@ impl Kind {
     }
 }
 
-/// A checksum in text, as it is claimed, stored and returned: base64, for composite values with `-N` appended.
+/// A checksum in text, as it is claimed, stored and returned: base64, for composite values with
+/// `-N` appended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checksum {
     pub(crate) algorithm: Algorithm,
@@ -151,7 +152,8 @@ impl Checksum {
         }
     }
 
-    /// The optional fields in which S3 messages carry a checksum: its kind, and one of five for its value.
+    /// The optional fields in which S3 messages carry a checksum: its kind, and one of five for its
+    /// value.
     pub(crate) fn fields(&self) -> dto::Checksum {
         let mut fields = dto::Checksum::default();
         let value = Some(self.value.clone());
@@ -366,7 +368,8 @@ impl Sums {
 ///
 /// # Errors
 ///
-/// `InternalError` when a part's ETag is not hexadecimal, which only a damaged file can bring about.
+/// `InternalError` when a part's ETag is not hexadecimal, which only a damaged file can bring
+/// about.
 pub(crate) fn multipart_etag<'a>(
     etags: impl ExactSizeIterator<Item = &'a str>,
 ) -> S3Result<String> {

@@ -1,8 +1,8 @@
 //! Decodes `aws-chunked` bodies without checking the signatures in them.
 //!
 //! Clients that compute a checksum while they send put it behind the body, in a trailer: chunks of
-//! `SIZE[;chunk-signature=...]\r\nBYTES\r\n`, a chunk of size 0, then `name:value\r\n` lines. Chunks
-//! pass through as they arrive, however large they are.
+//! `SIZE[;chunk-signature=...]\r\nBYTES\r\n`, a chunk of size 0, then `name:value\r\n` lines.
+//! Chunks pass through as they arrive, however large they are.
 //!
 //! Format: "Signature calculations: transferring payload in multiple chunks" in the S3 API
 //! reference.

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// 64 bits that differ between calls, threads and processes.
 fn random() -> u64 {
-    // `RandomState` draws its keys from the operating system once a thread and steps them at each call.
+    // `RandomState` draws its keys from the operating system once a thread and steps them at each
+    // call.
     RandomState::new().build_hasher().finish()
 }
 

@@ -1,20 +1,23 @@
 //! Maps object keys to relative paths and back.
 //!
-//! A key is any Unicode string of up to 1,024 bytes; a path is not. The mapping is reversible, keeps ordinary keys
-//! readable (`releases/app-1.2.zip` stays itself) and refuses to let a key leave its directory, collide with
-//! another key, or be both a file and a directory.
+//! A key is any Unicode string of up to 1,024 bytes; a path is not. The mapping is reversible,
+//! keeps ordinary keys readable (`releases/app-1.2.zip` stays itself) and refuses to let a key
+//! leave its directory, collide with another key, or be both a file and a directory.
 //!
 //! The rules:
 //!
-//! - Bytes other than `A-Z a-z 0-9 - _ . + = @ ,` become `%xx`, and so do a segment's leading and trailing dot.
-//!   Where file systems ignore case (macOS, Windows) upper-case letters become `%xx` too.
-//! - A file keeps its name if that has a dot in it, otherwise `%` is appended. A directory keeps its name if it has
-//!   no dot, otherwise `%%` is appended. So the key `a` (file `a%`) can stand beside `a/b.zip` (directory `a`).
+//! - Bytes other than `A-Z a-z 0-9 - _ . + = @ ,` become `%xx`, and so do a segment's leading and
+//!   trailing dot. Where file systems ignore case (macOS, Windows) upper-case letters become `%xx`
+//!   too.
+//! - A file keeps its name if that has a dot in it, otherwise `%` is appended. A directory keeps
+//!   its name if it has no dot, otherwise `%%` is appended. So the key `a` (file `a%`) can stand
+//!   beside `a/b.zip` (directory `a`).
 //! - A segment longer than [`PIECE`] bytes becomes nested directories whose names end in `%-`.
 
 use std::path::{Path, PathBuf};
 
-/// Longest name written, before its mark, in bytes: file systems stop at 255, and `.json` needs room.
+/// Longest name written, before its mark, in bytes: file systems stop at 255, and `.json` needs
+/// room.
 const PIECE: usize = 200;
 
 /// Whether `A` and `a` may be the same file here.
@@ -70,7 +73,8 @@ pub(crate) fn from_path(path: &Path) -> Option<String> {
     }
     escaped.push_str(file.strip_suffix(FILE_MARK).unwrap_or(file));
     let key = unescape(&escaped)?;
-    // Only the canonical spelling is ours; anything else under the directory is somebody else's file.
+    // Only the canonical spelling is ours; anything else under the directory is somebody else's
+    // file.
     (to_path(&key) == path).then_some(key)
 }
 

@@ -9,14 +9,14 @@
 //! DIR/lock                                    held while an endpoint uses the directory
 //! ```
 //!
-//! It is as strict as S3 where a push can go wrong: checksums in headers and trailers, `Content-MD5`,
-//! part numbers, order and sizes, the checksum and size of the whole object, conditional writes,
-//! uploads that have ended. What it lacks (ACLs, policies, lifecycles, encryption with a customer's
-//! key, deployments) it refuses with `NotImplemented` or `UnknownOperationException`, and never
-//! pretends to do.
+//! It is as strict as S3 where a push can go wrong: checksums in headers and trailers,
+//! `Content-MD5`, part numbers, order and sizes, the checksum and size of the whole object,
+//! conditional writes, uploads that have ended. What it lacks (ACLs, policies, lifecycles,
+//! encryption with a customer's key, deployments) it refuses with `NotImplemented` or
+//! `UnknownOperationException`, and never pretends to do.
 //!
-//! It guards nothing: any credentials will do, and none, and signatures are not checked. That is why
-//! it listens on 127.0.0.1 only. It does not sync files to the device either.
+//! It guards nothing: any credentials will do, and none, and signatures are not checked. That is
+//! why it listens on 127.0.0.1 only. It does not sync files to the device either.
 
 mod checksum;
 mod chunked;
@@ -55,7 +55,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Another endpoint uses the directory.
-    #[error("{} is in use by another endpoint; stop it or choose another directory", .dir.display())]
+    #[error("another endpoint uses {}; stop it or choose another directory", .dir.display())]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -88,7 +88,8 @@ pub enum Error {
     },
 }
 
-/// A running S3 and CodeDeploy endpoint. It stops when it is dropped or [shut down](Self::shutdown).
+/// A running S3 and CodeDeploy endpoint. It stops when it is dropped or [shut
+/// down](Self::shutdown).
 pub struct Endpoint {
     url: String,
     server: Arc<Server>,

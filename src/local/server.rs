@@ -1,9 +1,10 @@
 //! The HTTP side: takes connections, tells S3 and CodeDeploy apart, and settles what is common to
 //! all requests before a service sees them.
 //!
-//! Signatures are taken off unread, so any credentials will do, presigned URLs never expire, and
-//! unsigned requests are as good. `aws-chunked` bodies are decoded here. The only thing refused is
-//! an expected owner that is not [`OWNER`].
+//! Signatures are taken off unread, and with them the SHA-256 of the payload that they cover: any
+//! credentials will do, presigned URLs never expire, and unsigned requests are as good.
+//! `aws-chunked` bodies are decoded here. The only thing refused is an expected owner that is not
+//! [`OWNER`].
 
 use std::convert::Infallible;
 use std::io;
@@ -311,7 +312,7 @@ fn decoded_length(headers: &mut HeaderMap) -> S3Result<Option<u64>> {
         .filter(|e| !e.is_empty())
         .collect();
     let streamed = text("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-"));
-    if !streamed && !encodings.iter().any(|encoding| is_chunked(encoding)) {
+    if !streamed && !encodings.iter().any(is_chunked) {
         return Ok(None);
     }
     let length: u64 = text("x-amz-decoded-content-length")

@@ -240,7 +240,7 @@ impl Service {
             return Err(Failure::new(
                 "BatchLimitExceededException",
                 format!(
-                    "The maximum number of names or IDs allowed for this request ({MAX_BATCH}) was exceeded"
+                    "The maximum number of names allowed for this request was exceeded: {MAX_BATCH}"
                 ),
             ));
         }

@@ -133,7 +133,8 @@ pub(crate) fn check_description(description: Option<&str>) -> Result<(), Failure
     Ok(())
 }
 
-/// Checks the name of an application: 1 to 100 of `A-Z a-z 0-9 . _ + = , @ -` ("CodeDeploy quotas").
+/// Checks the name of an application: 1 to 100 of `A-Z a-z 0-9 . _ + = , @ -` ("CodeDeploy
+/// quotas").
 ///
 /// # Errors
 ///

@@ -59,9 +59,7 @@ impl Store {
         if self.names(region)?.len() >= MAX_APPLICATIONS {
             return Err(Failure::new(
                 "ApplicationLimitExceededException",
-                format!(
-                    "More applications were attempted to be created than are allowed: {MAX_APPLICATIONS}"
-                ),
+                format!("More applications than are allowed in a region: {MAX_APPLICATIONS}"),
             ));
         }
         self.save(region, application)

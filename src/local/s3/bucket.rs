@@ -4,11 +4,15 @@ use s3s::dto::*;
 use s3s::{S3Result, s3_error};
 
 use super::super::ids;
-use super::super::store::Versioning;
+use super::super::store::{self, Versioning};
 use super::Service;
+use super::list::{from_token, to_token};
 
 /// The region of a bucket created without a location constraint.
 const DEFAULT_REGION: &str = "us-east-1";
+
+/// Most buckets in a page (S3 API reference).
+const MAX_BUCKETS: usize = 10_000;
 
 impl Service {
     pub(super) async fn make_bucket(
@@ -66,30 +70,47 @@ impl Service {
     }
 
     pub(super) async fn buckets(&self, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
-        if input.continuation_token.is_some() || input.max_buckets.is_some() {
+        let limit = input
+            .max_buckets
+            .map_or(Ok(MAX_BUCKETS), usize::try_from)
+            .unwrap_or(0);
+        if !(1..=MAX_BUCKETS).contains(&limit) {
             return Err(s3_error!(
-                NotImplemented,
-                "ListBuckets returns one page here"
+                InvalidArgument,
+                "Argument max-buckets must be an integer between 1 and {MAX_BUCKETS}"
             ));
         }
+        let after = input
+            .continuation_token
+            .as_deref()
+            .map(from_token)
+            .transpose()?;
         let all = self.with_store(super::Store::buckets).await?;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let buckets = all
+        let mut found = all
             .into_iter()
+            .filter(|bucket| after.as_ref().is_none_or(|after| bucket.name > *after))
             .filter(|bucket| bucket.name.starts_with(&prefix))
             .filter(|bucket| {
                 input
                     .bucket_region
                     .as_ref()
                     .is_none_or(|region| *region == bucket.region)
-            })
-            .map(|bucket| Bucket {
-                name: Some(bucket.name),
-                bucket_region: Some(bucket.region),
-                creation_date: Some(ids::time(bucket.created_ms).into()),
             });
+        let page: Vec<store::Bucket> = found.by_ref().take(limit).collect();
+        let more = found.next().is_some();
+        let next = page
+            .last()
+            .filter(|_| more)
+            .map(|bucket| to_token(&bucket.name));
+        let buckets = page.into_iter().map(|bucket| Bucket {
+            name: Some(bucket.name),
+            bucket_region: Some(bucket.region),
+            creation_date: Some(ids::time(bucket.created_ms).into()),
+        });
         Ok(ListBucketsOutput {
             buckets: Some(buckets.collect()),
+            continuation_token: next,
             prefix: input.prefix,
             ..Default::default()
         })

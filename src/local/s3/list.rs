@@ -246,11 +246,17 @@ pub(super) fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(String) ->
     }
 }
 
-fn to_token(key: &str) -> String {
+/// A token that holds where a page ended.
+pub(super) fn to_token(key: &str) -> String {
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(key)
 }
 
-fn from_token(token: &str) -> S3Result<String> {
+/// What [`to_token`] holds.
+///
+/// # Errors
+///
+/// `InvalidArgument` for any other text.
+pub(super) fn from_token(token: &str) -> S3Result<String> {
     let key = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token).ok();
     key.and_then(|key| String::from_utf8(key).ok())
         .ok_or_else(|| {

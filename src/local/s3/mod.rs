@@ -1,8 +1,9 @@
-//! S3's operations on the store: what a request says becomes a call, what the store says a response.
+//! S3's operations on the store: what a request says becomes a call, what the store says a
+//! response.
 //!
 //! Authentication, `aws-chunked` bodies and owner checks are settled before a request gets here
-//! (see [`super::server`]); HTTP and XML are the `s3s` crate's. Operations that are not below answer
-//! `NotImplemented` (501), and so do headers that would change what an operation means.
+//! (see [`super::server`]); HTTP and XML are the `s3s` crate's. Operations that are not below
+//! answer `NotImplemented` (501), and so do headers that would change what an operation means.
 
 mod bucket;
 mod list;

@@ -48,7 +48,8 @@ impl Claims {
         if header.is_some() && trailer.is_some() {
             return Err(s3_error!(
                 InvalidRequest,
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
+                 allowed."
             ));
         }
         let claims = Self {
@@ -129,7 +130,7 @@ fn announced_trailer(
         let Some(algorithm) = name
             .to_ascii_lowercase()
             .strip_prefix("x-amz-checksum-")
-            .map(|algorithm| Algorithm::parse(algorithm))
+            .map(Algorithm::parse)
         else {
             continue;
         };

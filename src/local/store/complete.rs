@@ -172,7 +172,7 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
         s3_error!(
             InvalidPart,
             "One or more of the specified parts could not be found. The part may not have been \
-             uploaded, or the specified entity tag or checksum may not match the part's: part {number}"
+             uploaded, or the specified entity tag or checksum may not match the part's: {number}"
         )
     };
     let mut parts = Vec::with_capacity(wanted.len());

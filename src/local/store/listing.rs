@@ -1,4 +1,5 @@
-//! Sorted listings in pages, with prefixes rolled up: the rules that ListObjects and ListMultipartUploads share.
+//! Sorted listings in pages, with prefixes rolled up: the rules that ListObjects and
+//! ListMultipartUploads share.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,7 +38,8 @@ pub(crate) struct Page<T> {
 impl Query {
     /// Picks a page from items that are sorted by their keys.
     ///
-    /// Whether an item whose key equals `after` is left out is the caller's choice: it filters the items.
+    /// Whether an item whose key equals `after` is left out is the caller's choice: it filters the
+    /// items.
     pub(crate) fn page<T>(
         &self,
         items: impl IntoIterator<Item = T>,

@@ -1,12 +1,13 @@
 //! Buckets, objects and multipart uploads on disk.
 //!
-//! The disk is the only truth: nothing but unfinished uploads is kept in memory, so state survives a restart and a
-//! file removed by hand is gone. What is committed becomes visible by a rename within the same directory tree;
-//! nothing is synced to the device, since this store serves tests and one machine, not durability.
+//! The disk is the only truth: nothing but unfinished uploads is kept in memory, so state survives
+//! a restart and a file removed by hand is gone. What is committed becomes visible by a rename
+//! within the same directory tree; nothing is synced to the device, since this store serves tests
+//! and one machine, not durability.
 //!
 //! ```text
 //! DIR/buckets/BUCKET/bucket.json               region, time of creation, versioning
-//! DIR/buckets/BUCKET/objects/KEY               the newest version of each object, as it was uploaded
+//! DIR/buckets/BUCKET/objects/KEY               the newest version of each object, plain
 //! DIR/buckets/BUCKET/metadata/KEY.json         its ETag, checksum, headers and parts
 //! DIR/buckets/BUCKET/versions/KEY/ID{,.json}   older versions, in versioned buckets
 //! DIR/buckets/BUCKET/uploads/ID/               unfinished multipart uploads
@@ -49,7 +50,8 @@ pub(crate) const MAX_PART_NUMBER: u16 = 10_000;
 /// Everything under the endpoint's directory but CodeDeploy's part of it.
 pub(crate) struct Store {
     buckets: PathBuf,
-    /// Held while files are renamed into or out of sight, so that an object's two files change together.
+    /// Held while files are renamed into or out of sight, so that an object's two files change
+    /// together.
     commit: Mutex<()>,
     uploads: Mutex<HashMap<String, Arc<Upload>>>,
 }
@@ -76,7 +78,8 @@ pub(crate) enum Versioning {
 }
 
 impl Store {
-    /// Opens the store under `dir` (created if missing) and takes up the unfinished uploads found there.
+    /// Opens the store under `dir` (created if missing) and takes up the unfinished uploads found
+    /// there.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let store = Self {
             buckets: dir.join("buckets"),

@@ -1,7 +1,8 @@
 //! Committed objects: one plain file with the bytes and one JSON file with all the rest.
 //!
-//! The JSON describes a file of one size and time of modification. Where they disagree (the process was killed
-//! between the two renames, or somebody replaced the file by hand) the file wins and is described anew.
+//! The JSON describes a file of one size and time of modification. Where they disagree (the process
+//! was killed between the two renames, or somebody replaced the file by hand) the file wins and is
+//! described anew.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,7 +25,8 @@ use super::{
 /// The version of an object written while versioning was not enabled.
 const NULL_VERSION: &str = "null";
 
-/// What a client says about an object beside its bytes. Everything is returned as it came; nothing is interpreted.
+/// What a client says about an object beside its bytes. Everything is returned as it came; nothing
+/// is interpreted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Attributes {
@@ -323,7 +325,8 @@ impl Store {
         Ok(self.versions_path(bucket, key).join(version))
     }
 
-    /// Makes `object` the newest version of its key; `place` moves its bytes to the path it is given.
+    /// Makes `object` the newest version of its key; `place` moves its bytes to the path it is
+    /// given.
     ///
     /// # Errors
     ///
@@ -376,8 +379,8 @@ impl Store {
 
     /// Deletes an object, or one version of it. What is not there counts as deleted.
     ///
-    /// In a versioned bucket a delete without version keeps the object among the older versions. The marker itself
-    /// is not kept as a version.
+    /// In a versioned bucket a delete without version keeps the object among the older versions.
+    /// The marker itself is not kept as a version.
     pub(crate) fn delete(
         &self,
         bucket: &str,
@@ -505,7 +508,8 @@ fn make_parent(path: &Path) -> S3Result<()> {
     })
 }
 
-/// Removes the directories above `path` that became empty, up to the bucket's own (which is never empty).
+/// Removes the directories above `path` that became empty, up to the bucket's own (which is never
+/// empty).
 fn prune(path: &Path) {
     for directory in path.ancestors().skip(1) {
         if fs::remove_dir(directory).is_err() {

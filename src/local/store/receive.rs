@@ -1,8 +1,8 @@
 //! Bytes on their way to disk: written and hashed in one pass, with bounded memory.
 //!
-//! A request's body arrives on a runtime thread and is handed over in batches to a blocking thread, which hashes and
-//! writes one batch while the next one arrives. So a connection holds two batches at most, and neither MD5 nor a
-//! slow disk keeps the runtime from its other connections.
+//! A request's body arrives on a runtime thread and is handed over in batches to a blocking thread,
+//! which hashes and writes one batch while the next one arrives. So a connection holds two batches
+//! at most, and neither MD5 nor a slow disk keeps the runtime from its other connections.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,8 +15,8 @@ use s3s::{S3Result, s3_error};
 use super::super::checksum::{Hasher, Sums};
 use super::blocking;
 
-/// Bytes handed over at once. Large enough that a hand-over (about 10 µs) does not count against hashing them
-/// (about 2 ms).
+/// Bytes handed over at once. Large enough that a hand-over (about 10 µs) does not count against
+/// hashing them (about 2 ms).
 const BATCH: usize = 1 << 20;
 
 /// A file being written, with what decides its fate if it is never finished.
@@ -28,8 +28,8 @@ struct Sink<G> {
 
 /// Writes `body` to the file that `open` opens, where it stands.
 ///
-/// `guard` is dropped only when nothing writes any more, also if this call is cancelled; it is returned with what
-/// the bytes say.
+/// `guard` is dropped only when nothing writes any more, also if this call is cancelled; it is
+/// returned with what the bytes say.
 ///
 /// # Errors
 ///

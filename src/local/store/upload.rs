@@ -280,14 +280,12 @@ impl Slot {
                 offset(self.number, self.size),
             ),
         };
-        open_at(&path, offset).map_err(|error| {
-            // An abort takes the directory away.
-            if lock(&self.upload.state).ended {
-                no_such_upload()
-            } else {
-                disk(&path)(error)
-            }
-        })
+        // Held while opening, so that nothing appears in a directory that an abort removes.
+        let state = lock(&self.upload.state);
+        if state.ended {
+            return Err(no_such_upload());
+        }
+        open_at(&path, offset).map_err(disk(&path))
     }
 }
 

@@ -154,8 +154,14 @@ fn bad_registrations_are_named() {
 fn other_kinds_of_revisions_are_taken_too() {
     let local = Local::start();
     for revision in [
-        json!({ "revisionType": "GitHub", "gitHubLocation": { "repository": "o/r", "commitId": "c" } }),
-        json!({ "revisionType": "AppSpecContent", "appSpecContent": { "content": "{}", "sha256": "0" } }),
+        json!({
+            "revisionType": "GitHub",
+            "gitHubLocation": { "repository": "o/r", "commitId": "c" }
+        }),
+        json!({
+            "revisionType": "AppSpecContent",
+            "appSpecContent": { "content": "{}", "sha256": "0" }
+        }),
         json!({ "revisionType": "String", "string": { "content": "version: 0.0" } }),
     ] {
         let input = json!({ "applicationName": "app", "revision": revision });
@@ -190,6 +196,7 @@ fn revisions_are_listed_in_order_pages_and_parts() {
                     .map(|one| one["s3Location"]["key"].as_str().unwrap().to_owned()),
             );
             pages += 1;
+            assert!(pages < 4, "pages do not end");
             if page["nextToken"].is_null() {
                 return (keys, pages);
             }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use tokio::runtime::Runtime;
 
-use super::checksum::{Algorithm, Hasher};
+use super::checksum::{Algorithm, Hasher, Sums};
 use super::{Endpoint, Error};
 
 /// A running endpoint with the bucket `bucket` and the application `app` in us-east-1.
@@ -175,11 +175,15 @@ impl Answer {
     }
 }
 
+fn sums(algorithm: Option<Algorithm>, bytes: &[u8]) -> Sums {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
 /// The checksum of `bytes` as clients send it.
 fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {
-    let mut hasher = Hasher::new(Some(algorithm));
-    hasher.update(bytes);
-    hasher.finish().checksum().value
+    sums(Some(algorithm), bytes).checksum().value
 }
 
 fn crc64(bytes: &[u8]) -> String {
@@ -187,20 +191,20 @@ fn crc64(bytes: &[u8]) -> String {
 }
 
 fn md5(bytes: &[u8]) -> String {
-    let mut hasher = Hasher::new(None);
-    hasher.update(bytes);
-    hasher.finish().etag()
+    sums(None, bytes).etag()
 }
 
 /// Bytes that differ from place to place, so that a part in the wrong place shows.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+    let mut bytes = Vec::with_capacity(length + 4096);
+    for block in 0u64.. {
+        if bytes.len() >= length {
+            break;
+        }
+        let mark = (block << 8 | seed)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .to_le_bytes();
+        bytes.extend_from_slice(&mark.repeat(512));
     }
     bytes.truncate(length);
     bytes
