@@ -9,9 +9,11 @@ pub(crate) enum Exit {
     Success,
     /// It was asked for something that cannot be.
     Usage,
-    /// What it needs is not configured: a region, credentials.
+    /// What it needs is not configured: a region.
+    #[cfg(feature = "push")]
     Config,
     /// A service refused.
+    #[cfg(feature = "push")]
     Service,
     /// Anything else went wrong.
     Failure,
@@ -25,7 +27,9 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Usage => 252,
+            #[cfg(feature = "push")]
             Self::Config => 253,
+            #[cfg(feature = "push")]
             Self::Service => 254,
             Self::Failure => 255,
             Self::Signal(number) => 128_u8.saturating_add(number),

@@ -7,6 +7,8 @@
 //!
 //! It refuses to know what the bytes are, and to retry: the store does that.
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -27,8 +29,12 @@ pub use self::s3::S3Store;
 use crate::pack::Part;
 use crate::progress::Progress;
 
-/// How long an upload that failed may take to clean up.
-const CLEANUP: Duration = Duration::from_secs(10);
+/// How long an upload that failed may take to clean up. Tests wait for it to pass.
+const CLEANUP: Duration = if cfg!(test) {
+    Duration::from_millis(50)
+} else {
+    Duration::from_secs(10)
+};
 
 /// What an upload needs of an object store: one object, to be written once.
 pub trait PartStore: Send + Sync + 'static {
@@ -259,7 +265,7 @@ async fn abort<S: PartStore>(store: &S, upload: &UploadId) -> Option<Leftover> {
     let reason = match timeout(CLEANUP, store.abort(upload)).await {
         Ok(Ok(())) => return None,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer for {} seconds", CLEANUP.as_secs()),
+        Err(_) => format!("no answer for {CLEANUP:?}"),
     };
     Some(Leftover {
         reason,

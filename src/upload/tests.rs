@@ -1,1 +1,143 @@
+use std::convert::Infallible;
 
+use super::fake::{Fake, Trouble};
+use super::*;
+use crate::pack::Cutter;
+
+/// Bytes cut into parts of 10; the first comes late, as one that holds a large file's header does.
+fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
+    let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+    let mut parts = Vec::new();
+    let mut emit = |part| -> Result<(), Infallible> {
+        parts.push(part);
+        Ok(())
+    };
+    let mut cutter = Cutter::new(10);
+    let open = cutter.append_open(&bytes[..4], &mut emit).unwrap();
+    cutter.append(&bytes[4..], &mut emit).unwrap();
+    cutter.close(open, &bytes[..4], &mut emit).unwrap();
+    cutter.finish(&mut emit).unwrap();
+    (bytes, parts)
+}
+
+/// Uploads `parts`; cancels when a call hangs.
+async fn run(store: &Arc<Fake>, parts: Vec<Part>, concurrency: usize) -> Result<Stored, Error> {
+    let (sender, receiver) = mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let progress = Progress::new();
+    let feed = async {
+        for part in parts {
+            if sender.send(part).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+    };
+    let hung = async {
+        store.hung().await;
+        cancel.cancel();
+        std::future::pending::<()>().await;
+    };
+    let uploading = async {
+        tokio::join!(
+            upload(Arc::clone(store), receiver, concurrency, &progress, &cancel),
+            feed
+        )
+        .0
+    };
+    tokio::select! {
+        result = uploading => result,
+        () = hung => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn parts_become_an_object() {
+    for len in [11, 20, 95] {
+        let (bytes, parts) = parts(len);
+        for concurrency in [1, 3, 100] {
+            let store = Arc::new(Fake::new(Trouble::None));
+            let stored = run(&store, parts.clone(), concurrency).await.unwrap();
+            assert_eq!(stored.etag, "joined");
+            let state = store.state();
+            assert_eq!(state.object.as_ref(), Some(&bytes));
+            assert!(state.upload.is_none());
+            assert!(
+                state.most_at_once <= concurrency,
+                "{} at once",
+                state.most_at_once
+            );
+            assert_eq!(state.calls.len(), parts.len() + 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_part_is_put() {
+    for len in [4, 10] {
+        let (bytes, parts) = parts(len);
+        let store = Arc::new(Fake::new(Trouble::None));
+        assert_eq!(run(&store, parts, 4).await.unwrap().etag, "put");
+        assert_eq!(store.state().calls, ["PutObject"]);
+        assert_eq!(store.state().object.as_ref(), Some(&bytes));
+    }
+}
+
+#[tokio::test]
+async fn whichever_call_fails_nothing_is_left() {
+    let (_, parts) = parts(55);
+    // Create, six parts, complete.
+    for at in 0..8 {
+        let store = Arc::new(Fake::new(Trouble::Fail(at)));
+        let error = run(&store, parts.clone(), 2).await.unwrap_err();
+        let Cause::Store(cause) = &error.cause else {
+            panic!("{error}")
+        };
+        assert_eq!(cause.message, format!("call {at} fails"));
+        assert_eq!(cause.operation, store.state().calls[at]);
+        assert!(error.left.is_none());
+        assert!(store.state().upload.is_none(), "call {at} failed");
+        assert!(store.state().object.is_none(), "call {at} failed");
+    }
+}
+
+#[tokio::test]
+async fn whichever_call_hangs_cancelling_leaves_nothing() {
+    let (_, parts) = parts(55);
+    for at in 0..8 {
+        let store = Arc::new(Fake::new(Trouble::Hang(at)));
+        let error = run(&store, parts.clone(), 2).await.unwrap_err();
+        assert!(matches!(error.cause, Cause::Stopped), "{error}");
+        assert!(store.state().upload.is_none(), "call {at} hung");
+        assert!(store.state().object.is_none(), "call {at} hung");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_aborted_is_told_with_its_cause() {
+    let (_, parts) = parts(55);
+    for at in 1..8 {
+        let store = Arc::new(Fake::new(Trouble::FailFrom(at)));
+        let error = run(&store, parts.clone(), 1).await.unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("call {at} fails")),
+            "{error}"
+        );
+        let left = error.left.unwrap();
+        assert_eq!(left.command, "abort upload");
+        assert!(left.reason.contains("AbortMultipartUpload"), "{left}");
+        assert!(store.state().upload.is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_ends_early_is_no_object() {
+    let (_, mut parts) = parts(55);
+    parts.pop();
+    for keep in [0, 1, 4] {
+        let store = Arc::new(Fake::new(Trouble::None));
+        let error = run(&store, parts[..keep].to_vec(), 2).await.unwrap_err();
+        assert!(matches!(error.cause, Cause::Unfinished), "{error}");
+        assert!(store.state().upload.is_none() && store.state().object.is_none());
+    }
+}

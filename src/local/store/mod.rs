@@ -144,9 +144,8 @@ impl Store {
         } else {
             None
         };
-        let mut bucket = found.ok_or_else(|| {
-            s3_error!(NoSuchBucket, "The specified bucket does not exist: {name}")
-        })?;
+        let mut bucket =
+            found.ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?;
         name.clone_into(&mut bucket.name);
         Ok(bucket)
     }

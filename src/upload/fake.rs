@@ -1,0 +1,159 @@
+//! An object store in memory, which fails or hangs at the n-th call.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{PartStore, SentPart, StoreError, Stored, UploadId};
+use crate::pack::Part;
+
+/// What the n-th call does instead of its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing: it works.
+    None,
+    /// It is refused.
+    Fail(usize),
+    /// It never ends.
+    Hang(usize),
+    /// It and all later ones are refused.
+    FailFrom(usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct Fake {
+    trouble: Trouble,
+    hung: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The operations that were called, in order.
+    pub(crate) calls: Vec<&'static str>,
+    /// The parts of the multipart upload, if one is under way.
+    pub(crate) upload: Option<BTreeMap<u32, Bytes>>,
+    /// Most calls that were under way at one time.
+    pub(crate) most_at_once: usize,
+    pub(crate) object: Option<Vec<u8>>,
+    now: usize,
+}
+
+impl Fake {
+    pub(crate) fn new(trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            hung: Notify::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Waits until a call hangs.
+    pub(crate) async fn hung(&self) {
+        self.hung.notified().await;
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call(&self, operation: &'static str) -> Result<Running<'_>, StoreError> {
+        let index = {
+            let mut state = self.state();
+            state.calls.push(operation);
+            state.now += 1;
+            state.most_at_once = state.most_at_once.max(state.now);
+            state.calls.len() - 1
+        };
+        let running = Running(self);
+        // Others get their turn, as they would while a request is under way.
+        tokio::task::yield_now().await;
+        let fails = match self.trouble {
+            Trouble::None => false,
+            Trouble::Fail(at) => index == at,
+            Trouble::FailFrom(at) => index >= at,
+            Trouble::Hang(at) if index == at => {
+                self.hung.notify_one();
+                std::future::pending().await
+            }
+            Trouble::Hang(_) => false,
+        };
+        if fails {
+            let message = format!("call {index} fails");
+            return Err(StoreError {
+                operation,
+                code: Some("Injected".into()),
+                message,
+            });
+        }
+        Ok(running)
+    }
+}
+
+/// A call under way.
+struct Running<'a>(&'a Fake);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.state().now -= 1;
+    }
+}
+
+impl PartStore for Fake {
+    async fn put(&self, part: Part) -> Result<Stored, StoreError> {
+        let _running = self.call("PutObject").await?;
+        self.state().object = Some(part.body.to_vec());
+        Ok(Stored {
+            etag: "put".into(),
+            version: None,
+        })
+    }
+
+    async fn create(&self) -> Result<UploadId, StoreError> {
+        let _running = self.call("CreateMultipartUpload").await?;
+        self.state().upload = Some(BTreeMap::new());
+        Ok(UploadId("upload".into()))
+    }
+
+    async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, StoreError> {
+        let _running = self.call("UploadPart").await?;
+        let sent = SentPart {
+            number: part.number,
+            size: part.body.len() as u64,
+            etag: format!("\"{}\"", part.number),
+            crc64nvme: part.crc64nvme,
+        };
+        let mut state = self.state();
+        let parts = state.upload.as_mut().expect("a part of no upload");
+        assert!(
+            parts.insert(part.number, part.body).is_none(),
+            "a part came twice"
+        );
+        Ok(sent)
+    }
+
+    async fn complete(&self, _: &UploadId, parts: &[SentPart]) -> Result<Stored, StoreError> {
+        let _running = self.call("CompleteMultipartUpload").await?;
+        let mut state = self.state();
+        let kept = state.upload.take().expect("no upload to complete");
+        let numbers: Vec<u32> = parts.iter().map(|part| part.number).collect();
+        assert_eq!(numbers, kept.keys().copied().collect::<Vec<_>>());
+        state.object = Some(kept.into_values().flatten().collect());
+        Ok(Stored {
+            etag: "joined".into(),
+            version: Some("v".into()),
+        })
+    }
+
+    async fn abort(&self, _: &UploadId) -> Result<(), StoreError> {
+        let _running = self.call("AbortMultipartUpload").await?;
+        self.state().upload.take().expect("no upload to abort");
+        Ok(())
+    }
+
+    fn abort_command(&self, upload: &UploadId) -> String {
+        format!("abort {}", upload.0)
+    }
+}

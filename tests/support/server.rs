@@ -1,0 +1,155 @@
+//! `hoist serve` for one test, and a proxy in front of it that loses requests.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::hoist;
+
+/// The endpoint on a directory of its own. It ends on drop.
+pub(crate) struct Server {
+    child: Child,
+    dir: tempfile::TempDir,
+    authority: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = hoist()
+            .args(["serve", "--port", "0", "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim_end()
+            .strip_prefix("export AWS_ENDPOINT_URL=")
+            .unwrap();
+        let authority = url.strip_prefix("http://").unwrap().to_owned();
+        Self {
+            child,
+            dir,
+            authority,
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// hoist as a client of this server.
+    pub(crate) fn client(&self) -> Command {
+        let mut command = hoist();
+        self.point(&mut command);
+        command
+    }
+
+    /// Makes any AWS tool a client of this server.
+    pub(crate) fn point(&self, command: &mut Command) {
+        command
+            .env("AWS_ENDPOINT_URL", self.url())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_DEFAULT_REGION", "us-east-1");
+    }
+
+    pub(crate) fn make_bucket(&self, name: &str) {
+        let mut stream = TcpStream::connect(&self.authority).unwrap();
+        write!(
+            stream,
+            "PUT /{name} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.authority
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Signals the server and waits for its end.
+    pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
+        send_signal(&self.child, signal);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn send_signal(child: &Child, signal: &str) {
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(child.id().to_string())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Forwards connections to a server, until one of them sends a `PUT`: that request, and whatever
+/// comes after it on its connection, is never answered.
+pub(crate) struct BlackHole {
+    pub(crate) url: String,
+    swallowed: Arc<AtomicUsize>,
+}
+
+impl BlackHole {
+    pub(crate) fn before(server: &Server) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let swallowed = Arc::new(AtomicUsize::new(0));
+        let (authority, count) = (server.authority.clone(), Arc::clone(&swallowed));
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&authority) else {
+                    return;
+                };
+                let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+                let count = Arc::clone(&count);
+                thread::spawn(move || forward(client, server, &count));
+            }
+        });
+        Self { url, swallowed }
+    }
+
+    /// How many requests were swallowed so far.
+    pub(crate) fn swallowed(&self) -> usize {
+        self.swallowed.load(Ordering::SeqCst)
+    }
+}
+
+fn forward(mut client: TcpStream, mut server: TcpStream, swallowed: &AtomicUsize) {
+    let mut buffer = vec![0; 64 << 10];
+    let mut lost = false;
+    while let Ok(len @ 1..) = client.read(&mut buffer) {
+        if !lost && buffer.starts_with(b"PUT ") {
+            lost = true;
+            swallowed.fetch_add(1, Ordering::SeqCst);
+        }
+        if !lost && server.write_all(&buffer[..len]).is_err() {
+            break;
+        }
+    }
+    let _ = server.shutdown(Shutdown::Write);
+}
