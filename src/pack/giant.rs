@@ -18,7 +18,7 @@ use crate::limits::CHUNK;
 use crate::zip::{Method, Sizes};
 
 /// Pieces of a giant that are looked at to tell whether it compresses.
-const SAMPLES: u64 = 16;
+const SAMPLES: usize = 16;
 /// Bytes in each.
 const SAMPLE: usize = 4 << 10;
 
@@ -78,8 +78,8 @@ impl Giant {
     }
 
     fn compresses(&self, source: &Source<'_>) -> Result<bool, Error> {
-        let mut bytes = vec![0; SAMPLE * SAMPLES as usize];
-        let step = (self.size - SAMPLE as u64) / (SAMPLES - 1);
+        let mut bytes = vec![0; SAMPLE * SAMPLES];
+        let step = (self.size - SAMPLE as u64) / (SAMPLES as u64 - 1);
         for (sample, n) in bytes.chunks_mut(SAMPLE).zip(0..) {
             source.read_at(self.index, &self.file, sample, n * step)?;
         }

@@ -272,7 +272,7 @@ impl Plan {
                 bytes += item.size;
                 next += 1;
             }
-            (next > first).then(|| Run::Batch(first..next))
+            (next > first).then_some(Run::Batch(first..next))
         })
     }
 }
