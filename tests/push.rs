@@ -11,13 +11,15 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use support::{
-    BlackHole, Server, Tree, hoist, noise, run, run_failing, run_silent, send_signal, text,
+    BlackHole, Server, Tree, hoist, noise, run, run_failing, run_silent, run_text, send_signal,
+    text, tool,
 };
 
 const APPSPEC: &str = "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
@@ -333,6 +335,92 @@ fn ctrl_c_aborts_the_upload() {
 #[test]
 fn sigterm_aborts_the_upload() {
     interrupted("TERM", 143);
+}
+
+/// The command as a user that may not read everything, which root may.
+fn as_nobody(command: &Command) -> Option<Command> {
+    let id = run_text(Command::new("id").arg("-u"));
+    if id.trim() != "0" {
+        return Some(again(command));
+    }
+    let mut setpriv = tool("setpriv", &["setpriv"])?;
+    setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    setpriv.arg(command.get_program()).args(command.get_args());
+    Some(setpriv)
+}
+
+fn again(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_program());
+    copy.args(command.get_args());
+    copy
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let everybody = fs::Permissions::from_mode(0o755);
+    for locked in ["site/index.html", "site"] {
+        let (tree, out) = (small(), tempfile::tempdir().unwrap());
+        fs::set_permissions(tree.path(), everybody.clone()).unwrap();
+        fs::set_permissions(out.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        // Where the build put it, others may have no way to it.
+        let binary = out.path().join("hoist");
+        fs::copy(env!("CARGO_BIN_EXE_hoist"), &binary).unwrap();
+        tree.mode(locked, 0o000);
+        let mut command = Command::new(binary);
+        command.args(["pack", "-q", "--source"]).arg(tree.path());
+        command.arg("-o").arg(out.path().join("out.zip"));
+        let Some(mut command) = as_nobody(&command) else {
+            return;
+        };
+        let output = run_failing(&mut command, 255);
+        tree.mode(locked, 0o755);
+        let said = stderr(&output);
+        let expected = tree.path().join(locked).display().to_string();
+        assert!(
+            said.contains(&expected) && said.contains("Permission denied"),
+            "{said}"
+        );
+        assert_eq!(
+            fs::read_dir(out.path()).unwrap().count(),
+            1,
+            "only the command is there"
+        );
+    }
+}
+
+/// Every file that a push opens to write to, or makes, is in the directory of `--local`.
+#[test]
+fn nothing_is_written_elsewhere() {
+    let (tree, dir) = (large(), tempfile::tempdir().unwrap());
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let Some(mut strace) = tool("strace", &["strace"]) else {
+        return;
+    };
+    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,link,linkat,symlink,\
+                 symlinkat,rename,renameat,renameat2,memfd_create,truncate";
+    strace
+        .args(["-f", "-qq", "-e", calls, "-o"])
+        .arg(trace.path());
+    let push = push(tree.path(), dir.path());
+    strace.arg(push.get_program()).args(push.get_args());
+    run(&mut strace);
+    let trace = fs::read_to_string(trace.path()).unwrap();
+    let dir = format!("\"{}", dir.path().display());
+    let (inside, outside): (Vec<&str>, Vec<&str>) = trace
+        .lines()
+        .filter(|call| {
+            // What only reads, by its flags; and what waits to be resumed was seen before.
+            !(call.contains(" open") && call.contains("O_RDONLY") && !call.contains("O_CREAT"))
+                && !call.contains("O_PATH")
+                && call.contains('"')
+        })
+        .filter(|call| !call.contains("\"/dev/null\""))
+        .partition(|call| call.contains(&dir));
+    assert!(
+        inside.iter().any(|call| call.contains("/objects/")),
+        "{trace}"
+    );
+    assert!(outside.is_empty(), "{outside:#?}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressSty
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
-const BAR: &str = "{msg} {wide_bar:.cyan/blue} {percent:>3}%  {eta} left";
+/// What matters most comes first: a narrow terminal cuts the end off.
+const BAR: &str = "{percent:>3}% {bar:10.cyan/blue} {eta} left, {msg}";
 
 /// Shows how far a command is.
 pub(crate) struct Display {
@@ -93,13 +94,13 @@ fn line(snapshot: &Snapshot, elapsed: Duration) -> String {
         return "listing files".to_owned();
     }
     format!(
-        "{}/{} files  {} in  {} out ({})  {}/s",
-        HumanCount(snapshot.files_packed),
-        HumanCount(snapshot.files_planned),
+        "{} to {} ({}), {}/s, {}/{} files",
         BinaryBytes(snapshot.bytes_packed),
-        BinaryBytes(snapshot.bytes_out.max(snapshot.bytes_sent)),
+        BinaryBytes(snapshot.bytes_out),
         percent(snapshot.bytes_out, snapshot.bytes_packed),
         BinaryBytes(rate(snapshot.bytes_packed, elapsed)),
+        HumanCount(snapshot.files_packed),
+        HumanCount(snapshot.files_planned),
     )
 }
 
