@@ -121,9 +121,11 @@ fn summary(packed: &Packed, elapsed: Duration, verb: &str) -> String {
     )
 }
 
-/// A tenth of a percent is as exact as anyone needs it.
+/// A tenth of a percent is as exact as anyone needs it. Empty files make an archive many times
+/// their size, which is no ratio worth telling.
 fn percent(part: u64, whole: u64) -> String {
     match u128::from(part) * 1000 / u128::from(whole.max(1)) {
+        10_000.. => "-".to_owned(),
         _ if whole == 0 => "-".to_owned(),
         tenths => format!("{}.{}%", tenths / 10, tenths % 10),
     }
@@ -183,6 +185,7 @@ mod tests {
     fn nothing_is_divided_by_nothing() {
         assert_eq!(percent(22, 0), "-");
         assert_eq!(percent(1, 3), "33.3%");
+        assert_eq!(percent(1000, 3), "-");
         assert_eq!(rate(1000, Duration::ZERO), 1_000_000);
         assert_eq!(line(&Snapshot::default(), Duration::ZERO), "listing files");
     }
