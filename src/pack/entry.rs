@@ -37,11 +37,15 @@ pub(super) struct Batch {
     pub(super) content: u64,
 }
 
+/// `st_mode`'s file type of a regular file. With it, a mode of 0000 is not taken for an unknown one,
+/// which would become 0644.
+const REGULAR: u32 = 0o100_000;
+
 /// What both headers say about a file.
 pub(super) fn header<'a>(entry: &plan::Entry<'a>, method: Method) -> zip::Entry<'a> {
     zip::Entry {
         name: entry.name,
-        mode: entry.mode,
+        mode: REGULAR | entry.mode,
         mtime: entry.mtime.secs,
         method,
     }

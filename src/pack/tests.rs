@@ -193,6 +193,19 @@ fn an_empty_tree_is_an_empty_archive() {
     assert!(check(&archive).unwrap().is_empty());
 }
 
+/// Root can read a file that nobody may; it must not come out readable by all.
+#[test]
+fn a_file_without_permissions_keeps_having_none() {
+    let dir = tree(&[("secret", text(100, 1))]);
+    fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0)).unwrap();
+    let plan = scan(dir.path(), 1);
+    match pack_plan(&plan, &options(1, 6)) {
+        Ok((archive, _)) => assert_eq!(check(&archive).unwrap()[0].mode & 0o777, 0),
+        // Not root.
+        Err(error) => assert!(error.to_string().contains("Permission denied"), "{error}"),
+    }
+}
+
 /// What another program can do to a file after the walk.
 fn after_the_walk(files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
     let dir = tree(files);
