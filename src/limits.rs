@@ -2,7 +2,8 @@
 //!
 //! Memory is promised, not hoped for: the peak is [`Limits::peak`], whatever the tree holds, and
 //! it stays below [`MEMORY_TARGET`] until S3's limit of 10,000 parts asks for parts so large that
-//! two of them in flight are more. The plan comes on top; it grows with the number of files.
+//! two of them in flight are more: up to 84 GB with the most workers, 300 GB with the 8 of a
+//! two-core machine. The plan comes on top; it grows with the number of files.
 //!
 //! Nothing here may change a byte of the archive: the numbers that do ([`CHUNK`]) are constants,
 //! and those that depend on the machine only say how much is done at a time.
@@ -34,23 +35,32 @@ pub const MAX_PARTS: u64 = 10_000;
 /// Gbit/s that one connection to S3 carries.
 pub const DEFAULT_CONCURRENCY: usize = 16;
 
-/// More workers than this are of no use by default: the network is full.
-const MAX_DEFAULT_THREADS: usize = 32;
+/// A few workers are started even on fewer cores: while some wait for the disk, others compress. On
+/// two cores and a cold cache, 8 workers packed 52,000 small files in 4.3 s and two in 7.2 s; on a
+/// warm one they are even.
+const FEW_THREADS: usize = 8;
+
+/// That many, but no more than this for each core.
+const THREADS_PER_CORE: usize = 4;
+
+/// With more workers than this, memory is better spent on parts in flight.
+const MAX_DEFAULT_THREADS: usize = 24;
 
 /// What a push may take, the plan aside.
 pub const MEMORY_TARGET: u64 = 256 * MIB;
 
 /// Program, runtime, connections, allocator: what is there before any file is read.
-const BASE: u64 = 32 * MIB;
+const BASE: u64 = 24 * MIB;
 
-/// A worker's own: one chunk to read into, one to compress into, and its compressor.
-const WORKER: u64 = 3 * MIB;
+/// A worker's own: one chunk to read into, two to compress into, and its compressor.
+const WORKER: u64 = 4 * MIB;
 
 /// Parts between the packer and the uploads.
 const QUEUE: usize = 1;
 
-/// The part that is being filled and the one that a large file's header holds back.
-const CUTTING: usize = 2;
+/// The part that is being filled, and the two that a large file's header holds back if it lies
+/// across their boundary.
+const CUTTING: usize = 3;
 
 /// How much of everything there may be at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +110,7 @@ impl Limits {
         let threads = threads.max(1);
         let mut limits = Self {
             threads,
-            budget: (16 + threads as u64) * MIB,
+            budget: (8 + threads as u64) * MIB,
             part_size,
             queue: QUEUE,
             concurrency: 0,
@@ -120,11 +130,15 @@ impl Limits {
     }
 }
 
-/// As many workers as the process may use cores, within reason.
+/// One worker for each core that the process may use, 24 at most; on few cores, up to 8.
 #[must_use]
 pub fn default_threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, usize::from)
+    threads_for(std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn threads_for(cores: usize) -> usize {
+    cores
+        .max(FEW_THREADS.min(cores.saturating_mul(THREADS_PER_CORE)))
         .min(MAX_DEFAULT_THREADS)
 }
 
@@ -138,10 +152,11 @@ mod tests {
 
     #[test]
     fn the_defaults_stay_below_the_target() {
-        for threads in [1, 2, 4, 8, 16, 32] {
-            // 84 GB are 10,000 parts of 8 MiB; above, parts grow, and with them what is in flight.
-            let largest = if threads <= 2 {
-                400_000_000_000
+        for cores in [1, 2, 4, 8, 16, 32, 1000] {
+            let threads = threads_for(cores);
+            // Above, parts grow, and with them what is in flight.
+            let largest = if threads <= 8 {
+                300_000_000_000
             } else {
                 84_000_000_000
             };
@@ -154,7 +169,13 @@ mod tests {
                 assert!(limits.concurrency >= 2);
             }
         }
-        assert_eq!(limits(1 << 30, 2).concurrency, DEFAULT_CONCURRENCY);
+        assert_eq!(limits(1 << 30, 8).concurrency, DEFAULT_CONCURRENCY);
+    }
+
+    #[test]
+    fn few_cores_get_more_workers_than_they_are() {
+        let threads = [1, 2, 4, 8, 16, 24, 64].map(threads_for);
+        assert_eq!(threads, [4, 8, 8, 8, 16, 24, 24]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) struct BundleArgs {
           value_parser = clap::value_parser!(u8).range(0..=12))]
     level: u8,
 
-    /// Threads that read and compress [default: one for each core]
+    /// Threads that read and compress [default: one for each core; on few cores, up to 8]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 

@@ -50,11 +50,12 @@ impl Level {
     }
 }
 
-/// The lowest level whose archives are no larger than those of zlib's level 6, which is what
-/// `aws deploy push` uses.
+/// The fastest level whose archives are at most 2% larger than those of `aws deploy push`, which
+/// uses zlib's level 6: by 1.2% on the Rust toolchain's `share/doc`, by nothing on its `lib` and
+/// `bin`. Level 4 is 2.5% larger; level 6 takes a tenth longer.
 impl Default for Level {
     fn default() -> Self {
-        Self(6)
+        Self(5)
     }
 }
 
