@@ -170,13 +170,13 @@ pub async fn push<S: PartStore>(
         ..
     } = target;
     let registering = revision::register(codedeploy, application, description, &revision);
-    match cancel.run_until_cancelled(registering).await {
-        Some(Ok(())) => Ok(Pushed { sent, revision }),
-        Some(Err(error)) => Err(Error::Register {
+    let registered = cancel.run_until_cancelled(registering).await;
+    match registered.unwrap_or(Err(revision::Error::Stopped)) {
+        Ok(()) => Ok(Pushed { sent, revision }),
+        Err(error) => Err(Error::Register {
             error,
             revision: Box::new(revision),
         }),
-        None => Err(Error::Stopped { left: None }),
     }
 }
 

@@ -113,6 +113,9 @@ pub enum Error {
     /// It did not answer.
     #[error("no answer to RegisterApplicationRevision: {0}")]
     Unreachable(String),
+    /// It was not waited for.
+    #[error("stopped before RegisterApplicationRevision was answered")]
+    Stopped,
 }
 
 /// Registers `revision` with `application`.

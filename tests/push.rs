@@ -292,11 +292,10 @@ fn a_file_that_cannot_be_packed_is_named_and_nothing_is_stored() {
     assert_eq!(uploads(dir.path()), 0);
 }
 
-/// A signal while parts are on their way that will never be answered.
-fn interrupted(signal: &str, code: i32) {
-    let (server, tree) = (Server::start(), large());
+/// Pushes `source` through a proxy that loses `request`, and signals once that happened.
+fn interrupted(server: &Server, source: &Path, request: &'static str, signal: &str) -> Output {
     server.make_bucket("bucket");
-    let hole = BlackHole::before(&server);
+    let hole = BlackHole::before(server, request);
     let mut command = server.client();
     command
         .env("AWS_ENDPOINT_URL", &hole.url)
@@ -305,36 +304,62 @@ fn interrupted(signal: &str, code: i32) {
             "--application-name",
             "App",
             "--s3-location",
-            "s3://bucket/key",
+            "s3://bucket/key.zip",
         ])
         .arg("--source")
-        .arg(tree.path())
+        .arg(source)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while hole.swallowed() == 0 {
-        assert!(Instant::now() < deadline, "no part was ever sent");
+        assert!(Instant::now() < deadline, "{request} was never sent");
         thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(uploads(server.dir()), 1, "an upload is under way");
     send_signal(&child, signal);
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     assert_eq!(stdout(&output), "");
+    output
+}
+
+/// A signal while parts are on their way that will never be answered.
+fn interrupted_upload(signal: &str, code: i32) {
+    let (server, tree) = (Server::start(), large());
+    let output = interrupted(&server, tree.path(), "PUT ", signal);
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     assert_eq!(stderr(&output), "hoist: stopped\n");
     assert_eq!(uploads(server.dir()), 0, "it was aborted");
-    assert!(!server.dir().join("buckets/bucket/objects/key").exists());
+    assert!(!server.dir().join("buckets/bucket/objects/key.zip").exists());
+    // There was one to abort.
+    assert!(server.dir().join("buckets/bucket/uploads").exists());
+}
+
+#[test]
+fn ctrl_c_while_registering_says_what_is_stored() {
+    let (server, tree) = (Server::start(), small());
+    let output = interrupted(&server, tree.path(), "POST / ", "INT");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let said = stderr(&output);
+    let (first, next) = said.split_once('\n').unwrap();
+    assert_eq!(
+        first,
+        "hoist: stopped before RegisterApplicationRevision was answered"
+    );
+    assert!(
+        next.contains("aws deploy register-application-revision"),
+        "{said}"
+    );
+    assert!(server.dir().join("buckets/bucket/objects/key.zip").exists());
 }
 
 #[test]
 fn ctrl_c_aborts_the_upload() {
-    interrupted("INT", 130);
+    interrupted_upload("INT", 130);
 }
 
 #[test]
 fn sigterm_aborts_the_upload() {
-    interrupted("TERM", 143);
+    interrupted_upload("TERM", 143);
 }
 
 /// The command as a user that may not read everything, which root may.

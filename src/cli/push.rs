@@ -240,7 +240,7 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             _ => None,
         },
         Error::Register { revision, .. } => Some(format!(
-            "the bundle is stored; once that is solved, register it with: aws deploy \
+            "the bundle is stored; to register it later, run: aws deploy \
              register-application-revision --application-name {} --s3-location {}",
             arguments.application_name,
             revision.shorthand()

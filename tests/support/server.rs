@@ -103,15 +103,15 @@ pub(crate) fn send_signal(child: &Child, signal: &str) {
     assert!(status.unwrap().success());
 }
 
-/// Forwards connections to a server, until one of them sends a `PUT`: that request, and whatever
-/// comes after it on its connection, is never answered.
+/// Forwards connections to a server, until one of them sends a request that begins as told: that
+/// request, and whatever comes after it on its connection, is never answered.
 pub(crate) struct BlackHole {
     pub(crate) url: String,
     swallowed: Arc<AtomicUsize>,
 }
 
 impl BlackHole {
-    pub(crate) fn before(server: &Server) -> Self {
+    pub(crate) fn before(server: &Server, request: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let swallowed = Arc::new(AtomicUsize::new(0));
@@ -127,7 +127,7 @@ impl BlackHole {
                     let _ = to.shutdown(Shutdown::Both);
                 });
                 let count = Arc::clone(&count);
-                thread::spawn(move || forward(client, server, &count));
+                thread::spawn(move || forward(client, server, request, &count));
             }
         });
         Self { url, swallowed }
@@ -139,11 +139,11 @@ impl BlackHole {
     }
 }
 
-fn forward(mut client: TcpStream, mut server: TcpStream, swallowed: &AtomicUsize) {
+fn forward(mut client: TcpStream, mut server: TcpStream, request: &str, swallowed: &AtomicUsize) {
     let mut buffer = vec![0; 64 << 10];
     let mut lost = false;
     while let Ok(len @ 1..) = client.read(&mut buffer) {
-        if !lost && buffer.starts_with(b"PUT ") {
+        if !lost && buffer.starts_with(request.as_bytes()) {
             lost = true;
             swallowed.fetch_add(1, Ordering::SeqCst);
         }
