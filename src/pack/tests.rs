@@ -197,7 +197,7 @@ fn an_empty_tree_is_an_empty_archive() {
 #[test]
 fn a_file_without_permissions_keeps_having_none() {
     let dir = tree(&[("secret", text(100, 1))]);
-    fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let plan = scan(dir.path(), 1);
     match pack_plan(&plan, &options(1, 6)) {
         Ok((archive, _)) => assert_eq!(check(&archive).unwrap()[0].mode & 0o777, 0),
