@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -194,16 +195,15 @@ pub async fn send<S: PartStore>(
 ) -> Result<Sent, Error> {
     let stop = Stop::new();
     // Threads know a flag only.
-    let relay = tokio::spawn({
-        let (cancel, stop) = (cancel.clone(), stop.clone());
-        async move {
-            cancel.cancelled().await;
-            stop.set();
-        }
-    });
-    let sent = transfer(bundle, store, location, progress, cancel, &stop).await;
-    relay.abort();
-    sent
+    let relay = async {
+        cancel.cancelled().await;
+        stop.set();
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        sent = transfer(bundle, store, location, progress, cancel, &stop) => sent,
+        never = relay => match never {},
+    }
 }
 
 async fn transfer<S: PartStore>(
@@ -240,15 +240,25 @@ async fn transfer<S: PartStore>(
             })
         }
     });
+    // Parts on their way are not waited for once there will never be a last one.
+    let give_up = cancel.child_token();
+    let packing = async {
+        // A panic is one more failure of the packer: what the upload leaves must still be told.
+        let packed = packing.await.unwrap_or(Err(pack::Error::Worker));
+        if packed.is_err() {
+            give_up.cancel();
+        }
+        packed
+    };
     let uploading = async {
-        let stored = upload::upload(store, received, limits.concurrency, progress, cancel).await;
+        let stored = upload::upload(store, received, limits.concurrency, progress, &give_up).await;
         if stored.is_err() {
             stop.set();
         }
         stored
     };
     let (packed, stored) = tokio::join!(packing, uploading);
-    match (packed?, stored) {
+    match (packed, stored) {
         (Ok(packed), Ok(stored)) => Ok(Sent {
             packed,
             stored,
