@@ -14,7 +14,7 @@ use aws_sdk_codedeploy::types::{
     BundleType, RevisionLocation, RevisionLocationType, S3Location as Location,
 };
 
-use crate::error::chain;
+use crate::error::CallError;
 use crate::upload::Stored;
 
 /// An object's place in S3.
@@ -96,23 +96,15 @@ pub fn default_description(now: SystemTime) -> String {
     format!("Uploaded by hoist {} UTC", time.trim_end_matches('Z'))
 }
 
+/// The operation that registers.
+const REGISTER: &str = "RegisterApplicationRevision";
+
 /// CodeDeploy did not register a revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It refused. The text is that of the AWS CLI.
-    #[error(
-        "An error occurred ({code}) when calling the RegisterApplicationRevision operation: \
-         {message}"
-    )]
-    Service {
-        /// The service's error code.
-        code: String,
-        /// What it says.
-        message: String,
-    },
-    /// It did not answer.
-    #[error("no answer to RegisterApplicationRevision: {0}")]
-    Unreachable(String),
+    /// It refused, or did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// It was not waited for.
     #[error("stopped before RegisterApplicationRevision was answered")]
     Stopped,
@@ -149,12 +141,9 @@ pub async fn register(
     request.send().await.map_err(|error| match &error {
         SdkError::ServiceError(answer) => {
             let metadata = answer.err().meta();
-            Error::Service {
-                code: metadata.code().unwrap_or("Unknown").to_owned(),
-                message: metadata.message().unwrap_or("Unknown").to_owned(),
-            }
+            CallError::refused(REGISTER, metadata.code(), metadata.message())
         }
-        _ => Error::Unreachable(chain(&error)),
+        _ => CallError::unanswered(REGISTER, &error),
     })?;
     Ok(())
 }

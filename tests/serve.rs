@@ -33,23 +33,27 @@ fn revision() -> Tree {
     tree
 }
 
+/// Pushes `tree` as hoist does.
+fn push(server: &Server, tree: &Tree, location: &str) {
+    let mut command = server.client();
+    command.args([
+        "push",
+        "--application-name",
+        "App",
+        "--s3-location",
+        location,
+    ]);
+    command.args(["--description", "by hoist", "--source"]);
+    run(command.arg(tree.path()));
+}
+
 #[test]
 fn the_aws_cli_copies_what_hoist_pushed() {
     let (server, tree, out) = (Server::start(), revision(), tempfile::tempdir().unwrap());
     let Some(mut cli) = aws(&server) else { return };
     server.make_bucket("bucket");
     run(cli.args(["deploy", "create-application", "--application-name", "App"]));
-    run(server
-        .client()
-        .args([
-            "push",
-            "--application-name",
-            "App",
-            "--s3-location",
-            "s3://bucket/a/b.zip",
-        ])
-        .args(["--description", "by hoist", "--source"])
-        .arg(tree.path()));
+    push(&server, &tree, "s3://bucket/a/b.zip");
 
     let file = out.path().join("b.zip");
     let mut cli = aws(&server).unwrap();
@@ -134,17 +138,7 @@ assert not s3.list_multipart_uploads(Bucket="bucket").get("Uploads")
     server.make_bucket("bucket");
     let Some(mut cli) = aws(&server) else { return };
     run(cli.args(["deploy", "create-application", "--application-name", "App"]));
-    run(server
-        .client()
-        .args([
-            "push",
-            "--application-name",
-            "App",
-            "--s3-location",
-            "s3://bucket/key.zip",
-        ])
-        .args(["--description", "by hoist", "--source"])
-        .arg(tree.path()));
+    push(&server, &tree, "s3://bucket/key.zip");
     let mut python = tool("Python", &["python3"]).unwrap();
     server.point(&mut python);
     assert_eq!(run_text(python.args(["-c", PROGRAM])), "by hoist\n");

@@ -165,6 +165,15 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// What runs the commands that talk to services.
+#[cfg(any(feature = "push", feature = "local"))]
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start threads: {error}")))
+}
+
 /// Refuses to write below the directory that is read: the output would be part of the input.
 fn keep_apart(source: &Path, output: &Path, option: &str) -> Result<(), Failure> {
     let (Ok(source_dir), Some(output_dir)) = (fs::canonicalize(source), existing(output)) else {

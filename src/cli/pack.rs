@@ -34,8 +34,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
     let watch = Watch::start({
         let stop = stop.clone();
         move || stop.set()
-    })
-    .map_err(|error| Failure::new(Exit::Failure, format!("cannot watch for signals: {error}")))?;
+    })?;
     let progress = Arc::new(Progress::new());
     let display = Display::start(&progress, arguments.bundle.quiet);
     match pack(arguments, &options, &stop, &progress) {

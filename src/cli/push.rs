@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hoist::clients::{Access, Clients, connect};
+use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
@@ -14,12 +15,11 @@ use hoist::progress::Progress;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{self, Revision, S3Location, default_description};
 use hoist::upload::{Cause, S3Store};
-use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Display;
 use super::signals::Watch;
-use super::{BundleArgs, Exit, Failure, keep_apart};
+use super::{BundleArgs, Exit, Failure, keep_apart, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -90,12 +90,8 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let watch = Watch::start({
         let cancel = cancel.clone();
         move || cancel.cancel()
-    })
-    .map_err(|error| Failure::new(Exit::Failure, format!("cannot watch for signals: {error}")))?;
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start threads: {error}")))?;
+    })?;
+    let runtime = runtime()?;
     let pushed = runtime.block_on(push_there(arguments, &bundle, location, &cancel));
     // What is still looked up, a host name perhaps, is of no use any more.
     runtime.shutdown_background();
@@ -207,7 +203,7 @@ fn next_step(application: &str, revision: &Revision) -> String {
 fn failure(arguments: &PushArgs, error: &Error) -> Failure {
     let exit = match error {
         Error::Register {
-            error: revision::Error::Service { .. },
+            error: revision::Error::Call(CallError { code: Some(_), .. }),
             ..
         } => Exit::Service,
         _ => Exit::Failure,

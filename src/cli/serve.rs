@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hoist::local::Endpoint;
-use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Watch;
-use super::{Exit, Failure};
+use super::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -28,12 +27,8 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let _watch = Watch::start({
         let cancel = cancel.clone();
         move || cancel.cancel()
-    })
-    .map_err(failed)?;
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    })?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let endpoint = Endpoint::start(&arguments.dir, arguments.port)
             .await

@@ -8,7 +8,7 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::exit::Exit;
+use super::{Exit, Failure};
 
 /// Watches for signals until it is dropped.
 pub(crate) struct Watch {
@@ -18,7 +18,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Calls `stop` at the first signal. A second one ends the process.
-    pub(crate) fn start(stop: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(stop: impl Fn() + Send + 'static) -> Result<Self, Failure> {
+        Self::try_start(stop).map_err(|error| {
+            Failure::new(Exit::Failure, format!("cannot watch for signals: {error}"))
+        })
+    }
+
+    fn try_start(stop: impl Fn() + Send + 'static) -> io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
         let seen = Arc::new(AtomicU8::new(0));

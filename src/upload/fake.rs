@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{PartStore, SentPart, StoreError, Stored, UploadId};
+use super::{PartStore, SentPart, Stored, UploadId};
+use crate::error::CallError;
 use crate::pack::Part;
 
 /// What the n-th call does instead of its work.
@@ -59,7 +60,7 @@ impl Fake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn call(&self, operation: &'static str) -> Result<Running<'_>, StoreError> {
+    async fn call(&self, operation: &'static str) -> Result<Running<'_>, CallError> {
         let index = {
             let mut state = self.state();
             state.calls.push(operation);
@@ -82,7 +83,7 @@ impl Fake {
         };
         if fails {
             let message = format!("call {index} fails");
-            return Err(StoreError {
+            return Err(CallError {
                 operation,
                 code: Some("Injected".into()),
                 message,
@@ -102,7 +103,7 @@ impl Drop for Running<'_> {
 }
 
 impl PartStore for Fake {
-    async fn put(&self, part: Part) -> Result<Stored, StoreError> {
+    async fn put(&self, part: Part) -> Result<Stored, CallError> {
         let _running = self.call("PutObject").await?;
         self.state().object = Some(part.body.to_vec());
         Ok(Stored {
@@ -111,13 +112,13 @@ impl PartStore for Fake {
         })
     }
 
-    async fn create(&self) -> Result<UploadId, StoreError> {
+    async fn create(&self) -> Result<UploadId, CallError> {
         let _running = self.call("CreateMultipartUpload").await?;
         self.state().upload = Some(BTreeMap::new());
         Ok(UploadId("upload".into()))
     }
 
-    async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, StoreError> {
+    async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, CallError> {
         let _running = self.call("UploadPart").await?;
         let sent = SentPart {
             number: part.number,
@@ -134,7 +135,7 @@ impl PartStore for Fake {
         Ok(sent)
     }
 
-    async fn complete(&self, _: &UploadId, parts: &[SentPart]) -> Result<Stored, StoreError> {
+    async fn complete(&self, _: &UploadId, parts: &[SentPart]) -> Result<Stored, CallError> {
         let _running = self.call("CompleteMultipartUpload").await?;
         let mut state = self.state();
         let kept = state.upload.take().expect("no upload to complete");
@@ -147,7 +148,7 @@ impl PartStore for Fake {
         })
     }
 
-    async fn abort(&self, _: &UploadId) -> Result<(), StoreError> {
+    async fn abort(&self, _: &UploadId) -> Result<(), CallError> {
         let _running = self.call("AbortMultipartUpload").await?;
         self.state().upload.take().expect("no upload to abort");
         Ok(())

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::s3::S3Store;
 
+use crate::error::CallError;
 use crate::pack::Part;
 use crate::progress::Progress;
 
@@ -39,27 +40,27 @@ const CLEANUP: Duration = if cfg!(test) {
 /// What an upload needs of an object store: one object, to be written once.
 pub trait PartStore: Send + Sync + 'static {
     /// Stores a part that is the whole object.
-    fn put(&self, part: Part) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    fn put(&self, part: Part) -> impl Future<Output = Result<Stored, CallError>> + Send;
 
     /// Begins a multipart upload.
-    fn create(&self) -> impl Future<Output = Result<UploadId, StoreError>> + Send;
+    fn create(&self) -> impl Future<Output = Result<UploadId, CallError>> + Send;
 
     /// Sends a part of it.
     fn send(
         &self,
         upload: &UploadId,
         part: Part,
-    ) -> impl Future<Output = Result<SentPart, StoreError>> + Send;
+    ) -> impl Future<Output = Result<SentPart, CallError>> + Send;
 
     /// Makes the parts, which are all there are and in order, an object.
     fn complete(
         &self,
         upload: &UploadId,
         parts: &[SentPart],
-    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Stored, CallError>> + Send;
 
     /// Ends the upload and frees its parts.
-    fn abort(&self, upload: &UploadId) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn abort(&self, upload: &UploadId) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// The command that does what [`abort`](Self::abort) does.
     fn abort_command(&self, upload: &UploadId) -> String;
@@ -104,45 +105,12 @@ pub fn whole(parts: &[SentPart]) -> (u64, u64) {
     })
 }
 
-/// A request to the store failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError {
-    /// The operation, as the store's API names it.
-    pub operation: &'static str,
-    /// The error code that the store answered with. None if it did not answer.
-    pub code: Option<String>,
-    /// What the store, or the way to it, says.
-    pub message: String,
-}
-
-impl fmt::Display for StoreError {
-    /// The sentence of the AWS CLI if the store answered.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            operation,
-            code,
-            message,
-        } = self;
-        match code {
-            Some(code) => {
-                write!(
-                    f,
-                    "An error occurred ({code}) when calling the {operation} operation: {message}"
-                )
-            }
-            None => write!(f, "no answer to {operation}: {message}"),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
 /// Why there is no object.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The store refused a request or did not answer.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] CallError),
     /// Whoever makes the parts ended before the last one.
     #[error("the archive was not finished")]
     Unfinished,
@@ -281,8 +249,8 @@ struct Transfer<'a, S> {
     cancel: &'a CancellationToken,
 }
 
-type Tasks = JoinSet<Result<SentPart, StoreError>>;
-type Done = Result<Result<SentPart, StoreError>, JoinError>;
+type Tasks = JoinSet<Result<SentPart, CallError>>;
+type Done = Result<Result<SentPart, CallError>, JoinError>;
 
 impl<S: PartStore> Transfer<'_, S> {
     /// Sends all parts and completes. No request is under way when it returns.

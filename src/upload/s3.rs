@@ -12,8 +12,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use base64_simd::STANDARD;
 
-use super::{PartStore, SentPart, StoreError, Stored, UploadId, whole};
-use crate::error::chain;
+use super::{PartStore, SentPart, Stored, UploadId, whole};
+use crate::error::CallError;
 use crate::pack::Part;
 use crate::revision::S3Location;
 
@@ -49,12 +49,12 @@ macro_rules! send_payload {
         request
             .send()
             .await
-            .map_err(|error| store_error($operation, &error))
+            .map_err(|error| call_error($operation, &error))
     }};
 }
 
 impl PartStore for S3Store {
-    async fn put(&self, part: Part) -> Result<Stored, StoreError> {
+    async fn put(&self, part: Part) -> Result<Stored, CallError> {
         let request = self
             .client
             .put_object()
@@ -66,7 +66,7 @@ impl PartStore for S3Store {
         stored("PutObject", answer.e_tag, answer.version_id)
     }
 
-    async fn create(&self) -> Result<UploadId, StoreError> {
+    async fn create(&self) -> Result<UploadId, CallError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let answer = self
             .client
@@ -77,14 +77,14 @@ impl PartStore for S3Store {
             .checksum_type(ChecksumType::FullObject)
             .send()
             .await
-            .map_err(|error| store_error(OPERATION, &error))?;
+            .map_err(|error| call_error(OPERATION, &error))?;
         answer
             .upload_id
             .map(UploadId)
             .ok_or_else(|| incomplete(OPERATION, "upload id"))
     }
 
-    async fn send(&self, upload: &UploadId, part: Part) -> Result<SentPart, StoreError> {
+    async fn send(&self, upload: &UploadId, part: Part) -> Result<SentPart, CallError> {
         let size = part.body.len() as u64;
         let request = self
             .client
@@ -107,7 +107,7 @@ impl PartStore for S3Store {
         })
     }
 
-    async fn complete(&self, upload: &UploadId, parts: &[SentPart]) -> Result<Stored, StoreError> {
+    async fn complete(&self, upload: &UploadId, parts: &[SentPart]) -> Result<Stored, CallError> {
         let (size, crc64nvme) = whole(parts);
         let completed = parts.iter().map(|part| {
             CompletedPart::builder()
@@ -132,11 +132,11 @@ impl PartStore for S3Store {
             .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX))
             .send()
             .await
-            .map_err(|error| store_error("CompleteMultipartUpload", &error))?;
+            .map_err(|error| call_error("CompleteMultipartUpload", &error))?;
         stored("CompleteMultipartUpload", answer.e_tag, answer.version_id)
     }
 
-    async fn abort(&self, upload: &UploadId) -> Result<(), StoreError> {
+    async fn abort(&self, upload: &UploadId) -> Result<(), CallError> {
         self.client
             .abort_multipart_upload()
             .bucket(&self.location.bucket)
@@ -144,7 +144,7 @@ impl PartStore for S3Store {
             .upload_id(&upload.0)
             .send()
             .await
-            .map_err(|error| store_error("AbortMultipartUpload", &error))?;
+            .map_err(|error| call_error("AbortMultipartUpload", &error))?;
         Ok(())
     }
 
@@ -182,7 +182,7 @@ fn stored(
     operation: &'static str,
     etag: Option<String>,
     version: Option<String>,
-) -> Result<Stored, StoreError> {
+) -> Result<Stored, CallError> {
     let etag = etag.ok_or_else(|| incomplete(operation, "ETag"))?;
     Ok(Stored {
         etag: etag.trim_matches('"').to_owned(),
@@ -190,31 +190,24 @@ fn stored(
     })
 }
 
-fn incomplete(operation: &'static str, what: &str) -> StoreError {
-    StoreError {
+fn incomplete(operation: &'static str, what: &str) -> CallError {
+    CallError {
         operation,
         code: None,
         message: format!("the answer has no {what}"),
     }
 }
 
-fn store_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
+fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,
 {
-    if let SdkError::ServiceError(answer) = error {
-        let metadata = answer.err().meta();
-        return StoreError {
-            operation,
-            code: Some(metadata.code().unwrap_or("Unknown").to_owned()),
-            message: metadata.message().unwrap_or("Unknown").to_owned(),
-        };
-    }
-    StoreError {
-        operation,
-        code: None,
-        message: chain(error),
+    match error {
+        SdkError::ServiceError(answer) => {
+            CallError::refused(operation, answer.err().code(), answer.err().message())
+        }
+        _ => CallError::unanswered(operation, error),
     }
 }
 

@@ -14,8 +14,8 @@ use super::super::ids;
 use super::super::store::{self, Attributes, MAX_PART, Precondition, Store, blocking};
 use super::Service;
 use super::request::{
-    Claims, ReadConditions, attributes, content_length, drain, from_http_date, refuse_customer_key,
-    source,
+    Claims, ReadConditions, attributes, checksum_fields, content_length, drain, from_http_date,
+    refuse_customer_key, source,
 };
 
 /// Bytes read from disk and sent at once.
@@ -92,6 +92,29 @@ macro_rules! describe {
     }};
 }
 
+/// What GetObject and HeadObject ask for, in the same fields.
+macro_rules! select {
+    ($service:expr, $input:expr) => {{
+        let conditions = ReadConditions {
+            if_match: $input.if_match,
+            if_none_match: $input.if_none_match,
+            if_modified_since: $input.if_modified_since,
+            if_unmodified_since: $input.if_unmodified_since,
+        };
+        let (bucket, key, version) = ($input.bucket, $input.key, $input.version_id);
+        $service
+            .select(
+                bucket,
+                key,
+                version,
+                conditions,
+                $input.range,
+                $input.part_number,
+            )
+            .await?
+    }};
+}
+
 /// The encryption S3 names in responses: its own unless another was asked for.
 pub(super) fn encryption(kept: &Attributes) -> ServerSideEncryption {
     let named = kept.encryption.clone().map(ServerSideEncryption::from);
@@ -131,14 +154,7 @@ impl Service {
             ));
         }
         let length = content_length(input.content_length)?;
-        let fields = Checksum {
-            checksum_crc32: input.checksum_crc32.take(),
-            checksum_crc32c: input.checksum_crc32c.take(),
-            checksum_crc64nvme: input.checksum_crc64nvme.take(),
-            checksum_sha1: input.checksum_sha1.take(),
-            checksum_sha256: input.checksum_sha256.take(),
-            checksum_type: None,
-        };
+        let fields = checksum_fields!(input);
         let md5 = input.content_md5.take();
         let claims = Claims::read(&request.headers, &request.extensions, fields, md5)?;
         let attributes = attributes!(input);
@@ -190,23 +206,7 @@ impl Service {
     pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
         refuse_customer_key!(input);
         let with_checksum = input.checksum_mode.is_some();
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        let (bucket, key, version) = (input.bucket, input.key, input.version_id);
-        let selected = self
-            .select(
-                bucket,
-                key,
-                version,
-                conditions,
-                input.range,
-                input.part_number,
-            )
-            .await?;
+        let selected = select!(self, input);
         let mut output = describe!(GetObjectOutput, &selected, with_checksum);
         let tags = selected
             .object
@@ -224,23 +224,7 @@ impl Service {
     pub(super) async fn head(&self, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
         refuse_customer_key!(input);
         let with_checksum = input.checksum_mode.is_some();
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        let (bucket, key, version) = (input.bucket, input.key, input.version_id);
-        let selected = self
-            .select(
-                bucket,
-                key,
-                version,
-                conditions,
-                input.range,
-                input.part_number,
-            )
-            .await?;
+        let selected = select!(self, input);
         Ok(describe!(HeadObjectOutput, &selected, with_checksum))
     }
 

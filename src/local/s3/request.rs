@@ -317,6 +317,21 @@ macro_rules! attributes {
 }
 pub(super) use attributes;
 
+/// The five checksum fields of an input.
+macro_rules! checksum_fields {
+    ($input:expr) => {
+        s3s::dto::Checksum {
+            checksum_crc32: $input.checksum_crc32.take(),
+            checksum_crc32c: $input.checksum_crc32c.take(),
+            checksum_crc64nvme: $input.checksum_crc64nvme.take(),
+            checksum_sha1: $input.checksum_sha1.take(),
+            checksum_sha256: $input.checksum_sha256.take(),
+            checksum_type: None,
+        }
+    };
+}
+pub(super) use checksum_fields;
+
 /// Refuses an input that asks for encryption with the customer's key: bytes are kept as they come.
 macro_rules! refuse_customer_key {
     ($input:expr) => {

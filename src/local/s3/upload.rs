@@ -15,22 +15,9 @@ use super::Service;
 use super::list::{encoder, page_size};
 use super::object::{encryption, named_algorithm};
 use super::request::{
-    Claims, ReadConditions, attributes, content_length, drain, refuse_customer_key, source,
+    Claims, ReadConditions, attributes, checksum_fields, content_length, drain,
+    refuse_customer_key, source,
 };
-
-/// The five checksum fields of an input.
-macro_rules! checksum_fields {
-    ($input:expr) => {
-        Checksum {
-            checksum_crc32: $input.checksum_crc32.take(),
-            checksum_crc32c: $input.checksum_crc32c.take(),
-            checksum_crc64nvme: $input.checksum_crc64nvme.take(),
-            checksum_sha1: $input.checksum_sha1.take(),
-            checksum_sha256: $input.checksum_sha256.take(),
-            checksum_type: None,
-        }
-    };
-}
 
 impl Service {
     pub(super) async fn begin(
