@@ -216,11 +216,12 @@ async fn transfer<S: PartStore>(
 ) -> Result<Sent, Error> {
     let plan = on_a_thread({
         let (source, stop) = (bundle.source.clone(), stop.clone());
+        let progress = Arc::clone(progress);
         let options = plan::Options {
             ignore_hidden: bundle.ignore_hidden,
             threads: bundle.threads,
         };
-        move || Plan::scan(&source, &options, &stop)
+        move || progress.walk(|| Plan::scan(&source, &options, &stop))
     })
     .await??;
     appspec::require(&plan)?;

@@ -60,7 +60,9 @@ fn pack(
 ) -> Result<(Packed, Plan), Failure> {
     let bundle = &arguments.bundle;
     let level = bundle.level()?;
-    let plan = Plan::scan(&bundle.source, options, stop).map_err(failure)?;
+    let plan = progress
+        .walk(|| Plan::scan(&bundle.source, options, stop))
+        .map_err(failure)?;
     let limits = Limits::for_archive(plan.worst_case(), options.threads, DEFAULT_CONCURRENCY)
         .map_err(failure)?;
     let options = pack::Options { level, limits };

@@ -3,6 +3,9 @@
 //! It runs on the thread that called [`pack`](super::pack), never sorts and never looks ahead. It
 //! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::Receiver;
 
 use super::budget::Share;
@@ -14,7 +17,7 @@ use super::parts::{Cutter, Open, Part};
 use super::{Error, Packed};
 use crate::limits::CHUNK;
 use crate::plan;
-use crate::progress::Progress;
+use crate::progress::{Progress, Track, Wait};
 use crate::zip::{self, CentralDirectory, Sizes};
 
 /// The central directory goes out in pieces of this many bytes.
@@ -25,6 +28,8 @@ type Emit<'a> = dyn FnMut(Part) -> Result<(), Error> + 'a;
 pub(super) struct Assembler<'a, 'e> {
     shared: &'a Shared<'a>,
     progress: &'a Progress,
+    /// How long it waited, for jobs and for somebody to take parts.
+    idle: &'a Cell<Duration>,
     emit: &'e mut Emit<'e>,
     cutter: Cutter,
     records: Vec<Record>,
@@ -39,12 +44,13 @@ impl<'a, 'e> Assembler<'a, 'e> {
     pub(super) fn new(
         shared: &'a Shared<'a>,
         part_size: u64,
-        progress: &'a Progress,
+        idle: &'a Cell<Duration>,
         emit: &'e mut Emit<'e>,
     ) -> Self {
         Self {
             shared,
-            progress,
+            progress: shared.progress,
+            idle,
             emit,
             cutter: Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX)),
             records: Vec::with_capacity(shared.source.plan().len()),
@@ -61,6 +67,8 @@ impl<'a, 'e> Assembler<'a, 'e> {
             if self.shared.is_stopped() {
                 return Err(Error::Stopped);
             }
+            self.progress.tickets(tickets.len());
+            let (began, idle, from) = (Instant::now(), self.idle.get(), self.cutter.position());
             match ticket {
                 Ticket::Batch(first, pending) => self.batch(first, &pending)?,
                 Ticket::Giant(giant) => self.begin(&giant)?,
@@ -68,7 +76,11 @@ impl<'a, 'e> Assembler<'a, 'e> {
                 Ticket::GiantEnd(giant) => self.end(&giant)?,
                 Ticket::Failed(error) => return Err(error),
             }
-            self.progress.archive_at(self.cutter.position());
+            let position = self.cutter.position();
+            let waited = self.idle.get().saturating_sub(idle);
+            let busy = began.elapsed().saturating_sub(waited);
+            self.progress.assembled(busy, position - from);
+            self.progress.archive_at(position);
         }
         // The dispatcher ended early without a word: a thread panicked.
         if self.records.len() != self.shared.source.plan().len() {
@@ -95,12 +107,17 @@ impl<'a, 'e> Assembler<'a, 'e> {
         self.progress
             .packed(batch.records.len() as u64, batch.content);
         drop((batch, share));
+        self.shared.note_budget();
         Ok(())
     }
 
     /// A job that ends without a result was told to, or panicked.
     fn wait<T>(&self, pending: &Pending<T>) -> Result<(Result<T, Error>, Share), Error> {
-        pending.recv().map_err(|_| {
+        let since = Instant::now();
+        let done = pending.recv();
+        self.idle.set(self.idle.get() + since.elapsed());
+        self.progress.waited(Track::Assembler, Wait::Job, since);
+        done.map_err(|_| {
             if self.shared.is_stopped() {
                 Error::Stopped
             } else {
@@ -127,6 +144,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         self.content += chunk.content;
         self.progress.packed(0, chunk.content);
         drop((chunk, share));
+        self.shared.note_budget();
         Ok(())
     }
 
@@ -164,6 +182,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
     }
 
     fn finish(mut self) -> Result<Packed, Error> {
+        let (began, idle, from) = (Instant::now(), self.idle.get(), self.cutter.position());
         let plan = self.shared.source.plan();
         let mut directory = CentralDirectory::new(self.cutter.position());
         let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
@@ -182,6 +201,9 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let archive = self.cutter.position();
         self.progress.archive_at(archive);
         self.cutter.finish(self.emit)?;
+        let waited = self.idle.get().saturating_sub(idle);
+        self.progress
+            .assembled(began.elapsed().saturating_sub(waited), archive - from);
         Ok(Packed {
             files: self.records.len() as u64,
             content: self.content,

@@ -65,6 +65,11 @@ impl Budget {
         })
     }
 
+    /// Bytes that are held now.
+    pub(super) fn used(&self) -> u64 {
+        self.total - self.lock().free
+    }
+
     /// Ends all waiting, now and later.
     pub(super) fn close(&self) {
         self.lock().closed = true;

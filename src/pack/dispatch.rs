@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -17,6 +18,7 @@ use super::source::Source;
 use super::worker::{Worker, Workers};
 use crate::deflate::Level;
 use crate::plan::Run;
+use crate::progress::{Laps, Progress, Track, Wait};
 use crate::stop::Stop;
 
 /// Tickets that may wait. Far more than there are jobs in flight: the budget is what limits.
@@ -47,6 +49,7 @@ pub(super) struct Shared<'a> {
     pub(super) source: Source<'a>,
     pub(super) level: Level,
     pub(super) workers: Workers,
+    pub(super) progress: &'a Progress,
     budget: Arc<Budget>,
     cancelled: AtomicBool,
     stop: &'a Stop,
@@ -58,6 +61,7 @@ impl<'a> Shared<'a> {
         level: Level,
         workers: Workers,
         budget: u64,
+        progress: &'a Progress,
         stop: &'a Stop,
     ) -> Self {
         let budget = Budget::new(budget);
@@ -65,6 +69,7 @@ impl<'a> Shared<'a> {
             source,
             level,
             workers,
+            progress,
             budget,
             cancelled: AtomicBool::new(false),
             stop,
@@ -75,6 +80,18 @@ impl<'a> Shared<'a> {
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
         self.budget.close();
+    }
+
+    /// Tells how much of the budget is in use.
+    pub(super) fn note_budget(&self) {
+        self.progress.budget_used(self.budget.used());
+    }
+
+    /// Counts a job's time.
+    fn did(&self, name: &'static str, laps: &Laps, files: u64, content: u64) {
+        let worker = rayon::current_thread_index().unwrap_or(0);
+        self.progress
+            .job(Track::Worker(worker), name, laps, files, content);
     }
 
     /// Whether the work is to end early.
@@ -130,8 +147,12 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                     let content: u64 = run.clone().map(|index| plan.entry(index).size).sum();
                     let first = run.start;
                     let weight = content + run.len() as u64 * ENTRY_COST;
+                    let files = run.len() as u64;
                     let pending = self.job(weight, move |worker| {
-                        entry::pack(&shared.source, run, worker)
+                        let mut laps = Laps::start();
+                        let batch = entry::pack(&shared.source, run, worker, &mut laps)?;
+                        shared.did("batch", &laps, files, batch.content);
+                        Ok(batch)
                     })?;
                     self.send(Ticket::Batch(first, pending))?;
                 }
@@ -152,7 +173,10 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             }
             let giant = Arc::clone(&giant);
             let pending = self.job(len as u64 + ENTRY_COST, move |worker| {
-                giant.chunk(&shared.source, offset, len, worker)
+                let mut laps = Laps::start();
+                let chunk = giant.chunk(&shared.source, offset, len, worker, &mut laps)?;
+                shared.did("chunk", &laps, 1, chunk.content);
+                Ok(chunk)
             })?;
             self.send(Ticket::Chunk(pending))?;
         }
@@ -166,7 +190,12 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         work: impl FnOnce(&mut Worker) -> Result<T, Error> + Send + 'scope,
     ) -> Result<Pending<T>, End> {
         let shared = self.shared;
+        let asked = Instant::now();
         let share = shared.budget.take(weight).map_err(|_| End::Cancelled)?;
+        shared
+            .progress
+            .waited(Track::Dispatcher, Wait::Budget, asked);
+        shared.note_budget();
         let (done, pending) = bounded(1);
         self.scope.spawn(move |_| {
             if !shared.is_stopped() {

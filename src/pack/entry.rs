@@ -11,6 +11,7 @@ use super::Error;
 use super::source::Source;
 use super::worker::Worker;
 use crate::plan;
+use crate::progress::{Laps, Stage};
 use crate::zip::{self, Method, Sizes};
 
 /// What the central directory needs to know of an entry beyond the plan.
@@ -56,6 +57,7 @@ pub(super) fn pack(
     source: &Source<'_>,
     run: Range<usize>,
     worker: &mut Worker,
+    laps: &mut Laps,
 ) -> Result<Batch, Error> {
     let count = run.len();
     let mut batch = Batch {
@@ -68,9 +70,11 @@ pub(super) fn pack(
     for index in run {
         let entry = plan.entry(index);
         let content = source.read(index, &mut worker.input)?;
+        laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
         batch.digests.push(blake3::hash(content));
         batch.content += entry.size;
+        laps.lap(Stage::Hash);
 
         // The header comes first and says how long the data is.
         worker.output.clear();
@@ -90,6 +94,7 @@ pub(super) fn pack(
         let sizes = Sizes::known(crc32, compressed, entry.size);
         zip::local_header(&mut batch.bytes, &header(&entry, method), &sizes);
         batch.bytes.extend_from_slice(data);
+        laps.lap(Stage::Compress);
     }
     Ok(batch)
 }

@@ -15,6 +15,7 @@ use super::source::Source;
 use super::worker::Worker;
 use crate::deflate::{Level, looks_compressible, max_deflated_len};
 use crate::limits::CHUNK;
+use crate::progress::{Laps, Stage};
 use crate::zip::{Method, Sizes};
 
 /// Pieces of a giant that are looked at to tell whether it compresses.
@@ -103,12 +104,15 @@ impl Giant {
         offset: u64,
         len: usize,
         worker: &mut Worker,
+        laps: &mut Laps,
     ) -> Result<Chunk, Error> {
         let input = &mut worker.input[..len];
         source.read_at(self.index, &self.file, input, offset)?;
+        laps.lap(Stage::Read);
         let mut crc = crc32fast::Hasher::new();
         crc.update(input);
         let digest = digest::subtree(input, offset);
+        laps.lap(Stage::Hash);
         let bytes = match self.method {
             Method::Stored => input.to_vec(),
             Method::Deflate => {
@@ -125,6 +129,7 @@ impl Giant {
                 worker.output.as_slice().to_vec()
             }
         };
+        laps.lap(Stage::Compress);
         Ok(Chunk {
             bytes,
             content: len as u64,

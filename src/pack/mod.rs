@@ -26,8 +26,10 @@ mod source;
 mod tests;
 mod worker;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, Instant};
 
 pub use self::file::pack_to_file;
 pub use self::parts::{Cutter, Open, Part};
@@ -40,7 +42,7 @@ use crate::deflate::{self, Level};
 use crate::error::FileError;
 use crate::limits::Limits;
 use crate::plan::Plan;
-use crate::progress::Progress;
+use crate::progress::{Progress, Track, Wait};
 use crate::stop::Stop;
 
 /// How to pack.
@@ -121,13 +123,15 @@ pub fn pack(
 ) -> Result<Packed, Error> {
     let Options { level, limits } = *options;
     progress.planned(plan.len() as u64, plan.total_size());
+    progress.level(level.get());
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(limits.threads)
         .thread_name(|n| format!("hoist-pack-{n}"))
         .build()
         .map_err(|error| Error::Threads(error.to_string()))?;
     let workers = Workers::new(limits.threads, level);
-    let shared = Shared::new(Source::open(plan)?, level, workers, limits.budget, stop);
+    let source = Source::open(plan)?;
+    let shared = Shared::new(source, level, workers, limits.budget, progress, stop);
     let (sender, tickets) = dispatch::tickets();
     thread::scope(|scope| {
         let (shared, pool) = (&shared, &pool);
@@ -135,7 +139,17 @@ pub fn pack(
             .name("hoist-dispatch".into())
             .spawn_scoped(scope, move || dispatch::dispatch(shared, pool, &sender))
             .map_err(|error| Error::Threads(error.to_string()))?;
-        let packed = Assembler::new(shared, limits.part_size, progress, emit).run(&tickets);
+        // What the assembler spends waiting is not its work.
+        let idle = Cell::new(Duration::ZERO);
+        let mut emit = |part| {
+            progress.part_cut();
+            let since = Instant::now();
+            let taken = emit(part);
+            idle.set(idle.get() + since.elapsed());
+            progress.waited(Track::Assembler, Wait::Sink, since);
+            taken
+        };
+        let packed = Assembler::new(shared, limits.part_size, &idle, &mut emit).run(&tickets);
         if packed.is_err() {
             shared.cancel();
         }

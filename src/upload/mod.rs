@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crc_fast::CrcAlgorithm;
 use tokio::sync::{Semaphore, mpsc};
@@ -28,7 +28,7 @@ pub use self::s3::S3Store;
 
 use crate::error::CallError;
 use crate::pack::Part;
-use crate::progress::Progress;
+use crate::progress::{Progress, Track, Wait};
 
 /// How long an upload that failed may take to clean up. Tests wait for it to pass.
 const CLEANUP: Duration = if cfg!(test) {
@@ -176,11 +176,12 @@ pub async fn upload<S: PartStore>(
         return Err(Cause::Unfinished.into());
     };
     if first.last && first.number == 1 {
-        let size = first.body.len() as u64;
+        let (size, since) = (first.body.len() as u64, Instant::now());
+        progress.part_taken();
         let stored = unless(cancel, store.put(first))
             .await?
             .map_err(Cause::Store)?;
-        progress.sent(size);
+        progress.sent(1, size, since);
         return Ok(stored);
     }
     let upload = create(&*store, cancel).await?;
@@ -249,8 +250,10 @@ struct Transfer<'a, S> {
     cancel: &'a CancellationToken,
 }
 
-type Tasks = JoinSet<Result<SentPart, CallError>>;
-type Done = Result<Result<SentPart, CallError>, JoinError>;
+/// A part that was sent, and when its request began.
+type Sent = (SentPart, Instant);
+type Tasks = JoinSet<Result<Sent, CallError>>;
+type Done = Result<Result<Sent, CallError>, JoinError>;
 
 impl<S: PartStore> Transfer<'_, S> {
     /// Sends all parts and completes. No request is under way when it returns.
@@ -287,17 +290,21 @@ impl<S: PartStore> Transfer<'_, S> {
                 .map_err(|_| Cause::Task)?;
             let part = match next.take() {
                 Some(part) => part,
-                None => self
-                    .meanwhile(tasks, &mut sent, parts.recv())
-                    .await?
-                    .ok_or(Cause::Unfinished)?,
+                None => {
+                    let since = Instant::now();
+                    let part = self.meanwhile(tasks, &mut sent, parts.recv()).await?;
+                    self.progress.waited(Track::Upload, Wait::Part, since);
+                    part.ok_or(Cause::Unfinished)?
+                }
             };
             finished = part.last;
             let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
+            self.progress.part_taken();
             tasks.spawn(async move {
+                let since = Instant::now();
                 let sent = store.send(&upload, part).await;
                 drop(permit);
-                sent
+                sent.map(|part| (part, since))
             });
         }
         while let Some(done) = unless(self.cancel, tasks.join_next()).await? {
@@ -326,8 +333,8 @@ impl<S: PartStore> Transfer<'_, S> {
     }
 
     fn note(&self, done: Done, sent: &mut Vec<SentPart>) -> Result<(), Cause> {
-        let part = done.map_err(|_| Cause::Task)??;
-        self.progress.sent(part.size);
+        let (part, since) = done.map_err(|_| Cause::Task)??;
+        self.progress.sent(part.number, part.size, since);
         sent.push(part);
         Ok(())
     }
