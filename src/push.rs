@@ -234,6 +234,7 @@ async fn transfer<S: PartStore>(
         let options = pack::Options {
             level: bundle.level,
             limits,
+            digest: false,
         };
         move || {
             pack::pack(&plan, &options, &stop, &progress, &mut |part| {

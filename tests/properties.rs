@@ -163,6 +163,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
             part_size,
             ..limits
         },
+        digest: false,
     };
     let packed = pack::pack_to_file(&plan, archive, &options, &stop, &progress).unwrap();
     assert_eq!(packed.archive, archive.metadata().unwrap().len());

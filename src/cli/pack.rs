@@ -65,7 +65,11 @@ fn pack(
         .map_err(failure)?;
     let limits = Limits::for_archive(plan.worst_case(), options.threads, DEFAULT_CONCURRENCY)
         .map_err(failure)?;
-    let options = pack::Options { level, limits };
+    let options = pack::Options {
+        level,
+        limits,
+        digest: false,
+    };
     let packed =
         pack_to_file(&plan, &arguments.output, &options, stop, progress).map_err(failure)?;
     Ok((packed, plan))

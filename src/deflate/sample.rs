@@ -50,7 +50,7 @@ impl Sampler {
 
     fn samples_compress<'a>(&mut self, samples: impl Iterator<Item = &'a [u8]>) -> bool {
         self.sample.clear();
-        self.sample.extend(samples.flatten());
+        samples.for_each(|piece| self.sample.extend_from_slice(piece));
         is_uneven(&self.sample) || self.deflates()
     }
 

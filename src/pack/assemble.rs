@@ -33,7 +33,8 @@ pub(super) struct Assembler<'a, 'e> {
     emit: &'e mut Emit<'e>,
     cutter: Cutter,
     records: Vec<Record>,
-    digest: TreeDigest,
+    /// None if contents are not digested.
+    digest: Option<TreeDigest>,
     content: u64,
     /// The giant that is being written.
     open: Option<(Open, Joined, u64)>,
@@ -54,7 +55,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             emit,
             cutter: Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX)),
             records: Vec::with_capacity(shared.source.plan().len()),
-            digest: TreeDigest::default(),
+            digest: shared.digest.then(TreeDigest::default),
             content: 0,
             open: None,
             header: Vec::new(),
@@ -95,13 +96,16 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let start = self.cutter.position();
         self.cutter.append(&batch.bytes, self.emit)?;
         let plan = self.shared.source.plan();
-        for ((record, digest), index) in batch.records.iter().zip(&batch.digests).zip(first..) {
-            self.records.push(Record {
+        self.records
+            .extend(batch.records.iter().map(|record| Record {
                 offset: start + record.offset,
                 ..*record
-            });
-            let entry = plan.entry(index);
-            self.digest.file(entry.name, entry.mode, entry.size, digest);
+            }));
+        if let Some(tree) = &mut self.digest {
+            for (digest, index) in batch.digests.iter().zip(first..) {
+                let entry = plan.entry(index);
+                tree.file(entry.name, entry.mode, entry.size, digest);
+            }
         }
         self.content += batch.content;
         self.progress
@@ -130,7 +134,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let offset = self.cutter.position();
         self.render(giant, &giant::open_sizes(giant.size, giant.method));
         let open = self.cutter.append_open(&self.header, self.emit)?;
-        self.open = Some((open, Joined::default(), offset));
+        self.open = Some((open, Joined::new(self.shared.digest), offset));
         Ok(())
     }
 
@@ -163,10 +167,11 @@ impl<'a, 'e> Assembler<'a, 'e> {
             crc32,
             method: giant.method,
         });
-        let entry = self.shared.source.plan().entry(giant.index);
-        let digest = joined.digest().ok_or(Error::Worker)?;
-        self.digest
-            .file(entry.name, entry.mode, entry.size, &digest);
+        if let Some(tree) = &mut self.digest {
+            let entry = self.shared.source.plan().entry(giant.index);
+            let digest = joined.digest().ok_or(Error::Worker)?;
+            tree.file(entry.name, entry.mode, entry.size, &digest);
+        }
         self.progress.packed(1, 0);
         Ok(())
     }
@@ -208,7 +213,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             files: self.records.len() as u64,
             content: self.content,
             archive,
-            digest: self.digest.finish(),
+            digest: self.digest.as_ref().map(TreeDigest::finish),
         })
     }
 }

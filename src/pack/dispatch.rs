@@ -48,6 +48,8 @@ pub(super) enum Ticket {
 pub(super) struct Shared<'a> {
     pub(super) source: Source<'a>,
     pub(super) level: Level,
+    /// Whether contents are digested.
+    pub(super) digest: bool,
     pub(super) workers: Workers,
     pub(super) progress: &'a Progress,
     budget: Arc<Budget>,
@@ -59,6 +61,7 @@ impl<'a> Shared<'a> {
     pub(super) fn new(
         source: Source<'a>,
         level: Level,
+        digest: bool,
         workers: Workers,
         budget: u64,
         progress: &'a Progress,
@@ -68,6 +71,7 @@ impl<'a> Shared<'a> {
         Self {
             source,
             level,
+            digest,
             workers,
             progress,
             budget,
@@ -150,7 +154,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
                     let files = run.len() as u64;
                     let pending = self.job(weight, move |worker| {
                         let mut laps = Laps::start();
-                        let batch = entry::pack(&shared.source, run, worker, &mut laps)?;
+                        let batch = entry::pack(shared, run, worker, &mut laps)?;
                         shared.did("batch", &laps, files, batch.content);
                         Ok(batch)
                     })?;
@@ -174,7 +178,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
             let giant = Arc::clone(&giant);
             let pending = self.job(len as u64 + ENTRY_COST, move |worker| {
                 let mut laps = Laps::start();
-                let chunk = giant.chunk(&shared.source, offset, len, worker, &mut laps)?;
+                let chunk = giant.chunk(shared, offset, len, worker, &mut laps)?;
                 shared.did("chunk", &laps, 1, chunk.content);
                 Ok(chunk)
             })?;

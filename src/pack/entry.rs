@@ -8,7 +8,7 @@ use std::ops::Range;
 use blake3::Hash;
 
 use super::Error;
-use super::source::Source;
+use super::dispatch::Shared;
 use super::worker::Worker;
 use crate::plan;
 use crate::progress::{Laps, Stage};
@@ -32,7 +32,7 @@ pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     /// One for each entry.
     pub(super) records: Vec<Record>,
-    /// The digest of each entry's content.
+    /// The digest of each entry's content, or nothing.
     pub(super) digests: Vec<Hash>,
     /// Bytes of content.
     pub(super) content: u64,
@@ -54,7 +54,7 @@ pub(super) fn header<'a>(entry: &plan::Entry<'a>, method: Method) -> zip::Entry<
 
 /// Reads, sums up and compresses the files of `run`.
 pub(super) fn pack(
-    source: &Source<'_>,
+    shared: &Shared<'_>,
     run: Range<usize>,
     worker: &mut Worker,
     laps: &mut Laps,
@@ -63,16 +63,19 @@ pub(super) fn pack(
     let mut batch = Batch {
         bytes: Vec::new(),
         records: Vec::with_capacity(count),
-        digests: Vec::with_capacity(count),
+        digests: Vec::with_capacity(if shared.digest { count } else { 0 }),
         content: 0,
     };
+    let source = &shared.source;
     let plan = source.plan();
     for index in run {
         let entry = plan.entry(index);
-        let content = source.read(index, &mut worker.input)?;
+        let content = source.read(index, &mut worker.folder, &mut worker.input)?;
         laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
-        batch.digests.push(blake3::hash(content));
+        if shared.digest {
+            batch.digests.push(blake3::hash(content));
+        }
         batch.content += entry.size;
         laps.lap(Stage::Hash);
 

@@ -11,6 +11,7 @@ use blake3::hazmat::ChainingValue;
 
 use super::Error;
 use super::digest::{self, Subtrees};
+use super::dispatch::Shared;
 use super::source::Source;
 use super::worker::Worker;
 use crate::deflate::{Level, looks_compressible, max_deflated_len};
@@ -40,14 +41,15 @@ pub(super) struct Chunk {
     /// Bytes of content.
     pub(super) content: u64,
     crc: crc32fast::Hasher,
-    digest: ChainingValue,
+    digest: Option<ChainingValue>,
 }
 
 /// What [`Chunk`]s add up to, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Joined {
     crc: crc32fast::Hasher,
-    digest: Subtrees,
+    /// None if contents are not digested.
+    digest: Option<Subtrees>,
     compressed: u64,
 }
 
@@ -100,18 +102,18 @@ impl Giant {
     /// Reads, sums up and compresses `len` bytes from `offset`: a job.
     pub(super) fn chunk(
         &self,
-        source: &Source<'_>,
+        shared: &Shared<'_>,
         offset: u64,
         len: usize,
         worker: &mut Worker,
         laps: &mut Laps,
     ) -> Result<Chunk, Error> {
-        let input = &mut worker.input[..len];
+        let (source, input) = (&shared.source, &mut worker.input[..len]);
         source.read_at(self.index, &self.file, input, offset)?;
         laps.lap(Stage::Read);
         let mut crc = crc32fast::Hasher::new();
         crc.update(input);
-        let digest = digest::subtree(input, offset);
+        let digest = shared.digest.then(|| digest::subtree(input, offset));
         laps.lap(Stage::Hash);
         let bytes = match self.method {
             Method::Stored => input.to_vec(),
@@ -140,9 +142,19 @@ impl Giant {
 }
 
 impl Joined {
+    pub(super) fn new(digest: bool) -> Self {
+        Self {
+            crc: crc32fast::Hasher::new(),
+            digest: digest.then(Subtrees::default),
+            compressed: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, chunk: &Chunk) {
         self.crc.combine(&chunk.crc);
-        self.digest.push(chunk.digest);
+        if let (Some(digest), Some(piece)) = (&mut self.digest, chunk.digest) {
+            digest.push(piece);
+        }
         self.compressed += chunk.bytes.len() as u64;
     }
 
@@ -154,8 +166,8 @@ impl Joined {
         self.crc.clone().finalize()
     }
 
-    /// The digest of the content. None if chunks are missing.
+    /// The digest of the content. None if there is none, or chunks are missing.
     pub(super) fn digest(self) -> Option<Hash> {
-        self.digest.finish()
+        self.digest?.finish()
     }
 }

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -24,6 +24,39 @@ pub(super) struct Source<'a> {
     root: OwnedFd,
 }
 
+/// The directory of the file that a worker read last.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    path: Vec<u8>,
+    open: Option<OwnedFd>,
+}
+
+impl Folder {
+    /// The directory at `path` below `root`. None if it does not open.
+    fn at<'f>(&'f mut self, root: &'f OwnedFd, path: &[u8]) -> Option<BorrowedFd<'f>> {
+        if path.is_empty() {
+            return Some(root.as_fd());
+        }
+        if self.open.is_none() || self.path != path {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            // First, so that at most one is open.
+            self.open = None;
+            self.open = rustix::fs::openat(root, path, flags, Mode::empty()).ok();
+            self.path.clear();
+            self.path.extend_from_slice(path);
+        }
+        self.open.as_ref().map(OwnedFd::as_fd)
+    }
+}
+
+/// A name's directory, empty at the top, and the rest.
+fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&name[..slash], &name[slash + 1..]),
+        None => (&[], name),
+    }
+}
+
 impl<'a> Source<'a> {
     pub(super) fn open(plan: &'a Plan) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -38,15 +71,30 @@ impl<'a> Source<'a> {
 
     /// Opens the file at `index` and checks that it is still the planned one.
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
-        let file = self.open_file(index)?;
+        let name = self.plan.entry(index).name;
+        let file = self.open_file(index, self.root.as_fd(), name)?;
         self.check(index, &file)?;
         Ok(file)
     }
 
     /// Reads the file at `index` into `window` and returns its content. The window must hold it.
-    pub(super) fn read<'w>(&self, index: usize, window: &'w mut [u8]) -> Result<&'w [u8], Error> {
-        let size = self.plan.entry(index).size;
-        let file = self.open_file(index)?;
+    ///
+    /// Files come in archive order, so the next one is mostly in the same directory: `folder` keeps
+    /// that open, and its path is not looked up again.
+    pub(super) fn read<'w>(
+        &self,
+        index: usize,
+        folder: &mut Folder,
+        window: &'w mut [u8],
+    ) -> Result<&'w [u8], Error> {
+        let entry = self.plan.entry(index);
+        let size = entry.size;
+        let (path, name) = split(entry.name);
+        let file = match folder.at(&self.root, path) {
+            Some(folder) => self.open_file(index, folder, name)?,
+            // Whatever is wrong with the directory, opening the file says it better.
+            None => self.open_file(index, self.root.as_fd(), entry.name)?,
+        };
         let content = usize::try_from(size)
             .ok()
             .and_then(|size| window.get_mut(..size));
@@ -105,13 +153,13 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn open_file(&self, index: usize) -> Result<File, Error> {
-        let entry = self.plan.entry(index);
+    /// Opens the file at `index`, which is called `name` in `folder`.
+    fn open_file(&self, index: usize, folder: BorrowedFd<'_>, name: &[u8]) -> Result<File, Error> {
         let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if !entry.via_link {
+        if !self.plan.entry(index).via_link {
             flags |= OFlags::NOFOLLOW;
         }
-        match rustix::fs::openat(&self.root, entry.name, flags, Mode::empty()) {
+        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
             Ok(file) => Ok(file.into()),
             Err(Errno::NOENT | Errno::NOTDIR) => Err(self.changed(index, "it vanished")),
             Err(Errno::LOOP) => Err(self.changed(index, "it became a symbolic link")),

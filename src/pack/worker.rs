@@ -2,12 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::source::Folder;
 use crate::deflate::{Engine, Level};
 use crate::limits::CHUNK;
 
 /// One worker's compressor and its room for one file or chunk.
 pub(super) struct Worker {
     pub(super) engine: Engine,
+    pub(super) folder: Folder,
     /// [`CHUNK`] bytes.
     pub(super) input: Vec<u8>,
     /// One file, compressed.
@@ -24,6 +26,7 @@ impl Workers {
     pub(super) fn new(threads: usize, level: Level) -> Self {
         let worker = || Worker {
             engine: Engine::new(level),
+            folder: Folder::default(),
             input: vec![0; CHUNK],
             output: Vec::new(),
         };
