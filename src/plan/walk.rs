@@ -3,12 +3,14 @@
 //! Each walking thread keeps its own list; the lists are joined once, when it ends, so threads
 //! meet only there. What a list holds is what the plan keeps: nothing is made twice.
 
-use std::fs::Metadata;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ignore::{DirEntry, ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
+use rustix::fs::{AtFlags, CWD, FileType, Mode as RawMode, OFlags, Stat};
+use rustix::io::Errno;
 
 use super::names::{MAX_NAME, NameBlocks, NameRef};
 use super::{Error, Options};
@@ -134,6 +136,7 @@ impl<'a> ParallelVisitorBuilder<'a> for Visitors<'a> {
             shown: self.shown,
             stop: self.stop,
             joined: self.joined,
+            folder: Folder::default(),
             list: Found::default(),
             error: None,
         })
@@ -145,8 +148,36 @@ struct Visitor<'a> {
     shown: &'a Path,
     stop: &'a Stop,
     joined: &'a Mutex<Joined>,
+    folder: Folder,
     list: Found,
     error: Option<Error>,
+}
+
+/// The directory of the file that a thread looked at last. It stays open: what is in it is found
+/// without looking its path up again.
+#[derive(Debug, Default)]
+struct Folder {
+    path: PathBuf,
+    open: Option<OwnedFd>,
+}
+
+impl Folder {
+    fn stat(&mut self, path: &Path, flags: AtFlags) -> Result<Stat, Errno> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return rustix::fs::statat(CWD, path, flags);
+        };
+        // As bytes: comparing paths takes them apart.
+        if self.open.is_none() || self.path.as_os_str() != parent.as_os_str() {
+            let oflags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            self.open = None;
+            self.open = rustix::fs::open(parent, oflags, RawMode::empty()).ok();
+            parent.clone_into(&mut self.path);
+        }
+        match &self.open {
+            Some(folder) => rustix::fs::statat(folder, name, flags),
+            None => rustix::fs::statat(CWD, path, flags),
+        }
+    }
 }
 
 impl ParallelVisitor for Visitor<'_> {
@@ -184,25 +215,32 @@ impl Visitor<'_> {
         if kind.is_dir() {
             return Ok(());
         }
-        let fail = |action, error| Error::File(FileError::new(action, self.shown(path), error));
-        let metadata = if kind.is_symlink() {
-            let target = path
-                .metadata()
+        let (root, shown) = (self.root, self.shown);
+        let fail = |action, error: Errno| {
+            let path = below(path, root, shown);
+            Error::File(FileError::new(action, path, error))
+        };
+        let stat = if kind.is_symlink() {
+            let target = self
+                .folder
+                .stat(path, AtFlags::empty())
                 .map_err(|error| fail("follow the symbolic link", error))?;
-            if target.is_dir() {
+            if FileType::from_raw_mode(target.st_mode) == FileType::Directory {
                 let link = self.shown(path);
                 self.list.dropped_links.push(link);
                 return Ok(());
             }
             target
         } else {
-            path.symlink_metadata()
+            self.folder
+                .stat(path, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|error| fail("look at", error))?
         };
-        if !metadata.is_file() {
+        let file_type = FileType::from_raw_mode(stat.st_mode);
+        if file_type != FileType::RegularFile {
             return Err(Error::Special {
                 path: self.shown(path),
-                kind: kind_of(&metadata),
+                kind: kind_of(file_type),
             });
         }
         let name = self.relative(path);
@@ -215,9 +253,7 @@ impl Visitor<'_> {
             .names
             .push(name)
             .ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
-        self.list
-            .items
-            .push(item(name, &metadata, kind.is_symlink()));
+        self.list.items.push(item(name, &stat, kind.is_symlink()));
         Ok(())
     }
 
@@ -231,8 +267,7 @@ impl Visitor<'_> {
 
     /// `path` as the user would write it.
     fn shown(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(self.root)
-            .map_or_else(|_| path.to_owned(), |relative| self.shown.join(relative))
+        below(path, self.root, self.shown)
     }
 
     fn walk_error(&self, error: &ignore::Error) -> Error {
@@ -250,6 +285,12 @@ impl Visitor<'_> {
     }
 }
 
+/// `path`, which is below `root`, below `shown`.
+fn below(path: &Path, root: &Path, shown: &Path) -> PathBuf {
+    path.strip_prefix(root)
+        .map_or_else(|_| path.to_owned(), |relative| shown.join(relative))
+}
+
 /// The path that a walk's error is about.
 fn path_of(error: &ignore::Error) -> Option<&Path> {
     match error {
@@ -261,30 +302,28 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-#[cfg(unix)]
-fn item(name: NameRef, metadata: &Metadata, via_link: bool) -> Item {
-    use std::os::unix::fs::MetadataExt as _;
+// Field types differ between systems; none of these values is out of range.
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_fallible_conversions,
+    clippy::unnecessary_cast
+)]
+fn item(name: NameRef, stat: &Stat, via_link: bool) -> Item {
     Item {
         name,
-        nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-        mode: Mode::new(metadata.mode(), via_link),
-        size: metadata.len(),
-        secs: metadata.mtime(),
+        nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+        mode: Mode::new(u32::from(stat.st_mode), via_link),
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
     }
 }
 
 /// What a file that cannot go into an archive is.
-#[cfg(unix)]
-fn kind_of(metadata: &Metadata) -> &'static str {
-    use std::os::unix::fs::FileTypeExt as _;
-    let kind = metadata.file_type();
-    if kind.is_fifo() {
-        "a named pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else if kind.is_block_device() || kind.is_char_device() {
-        "a device"
-    } else {
-        "neither a file nor a directory"
+fn kind_of(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::BlockDevice | FileType::CharacterDevice => "a device",
+        _ => "neither a file nor a directory",
     }
 }
