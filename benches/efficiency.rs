@@ -177,6 +177,7 @@ fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
     let options = pack::Options {
         level,
         limits: limits.expect("limits"),
+        auto: false,
         digest: false,
     };
     pack(&plan, &options, &stop, &progress, &mut |_| Ok(())).expect("an archive");

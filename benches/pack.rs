@@ -42,6 +42,7 @@ fn pack_away(plan: &Plan, threads: usize) -> Packed {
     let options = Options {
         level: Level::default(),
         limits,
+        auto: false,
         digest: false,
     };
     pack(

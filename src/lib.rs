@@ -37,7 +37,7 @@
 //! let threads = default_threads();
 //! let plan = Plan::scan(&source, &plan::Options { ignore_hidden: false, threads }, &stop)?;
 //! let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY)?;
-//! let options = pack::Options { level: Level::default(), limits, digest: false };
+//! let options = pack::Options { level: Level::default(), auto: false, limits, digest: false };
 //! let packed = pack::pack_to_file(&plan, &target, &options, &stop, &progress)?;
 //! assert_eq!(packed.archive, std::fs::metadata(&target)?.len());
 //! # Ok(())

@@ -35,6 +35,8 @@ pub struct Bundle {
     pub ignore_hidden: bool,
     /// How hard to compress.
     pub level: Level,
+    /// Let the link decide instead; the bytes are then not reproducible.
+    pub auto: bool,
     /// Threads that read and compress.
     pub threads: usize,
     /// Requests at a time, memory permitting.
@@ -234,6 +236,7 @@ async fn transfer<S: PartStore>(
         let options = pack::Options {
             level: bundle.level,
             limits,
+            auto: bundle.auto,
             digest: false,
         };
         move || {

@@ -163,6 +163,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
             part_size,
             ..limits
         },
+        auto: false,
         digest: false,
     };
     let packed = pack::pack_to_file(&plan, archive, &options, &stop, &progress).unwrap();

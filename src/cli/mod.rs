@@ -65,10 +65,10 @@ pub(crate) struct BundleArgs {
     #[arg(long)]
     no_ignore_hidden_files: bool,
 
-    /// Compression level: 0 stores, 1 is fastest, 12 is smallest
-    #[arg(long, value_name = "N", default_value_t = Level::default().get(),
-          value_parser = clap::value_parser!(u8).range(0..=12))]
-    level: u8,
+    /// Compression level: 0 (stores) to 12 (smallest), fast (1), default (5), best (12), or, to
+    /// push, auto: it follows the link, and the bytes are not reproducible
+    #[arg(long, value_name = "LEVEL", default_value = "default", value_parser = level)]
+    level: LevelArg,
 
     /// Threads that read and compress [default: one for each core; on few cores, up to 8]
     #[arg(long, value_name = "N", value_parser = threads)]
@@ -89,13 +89,37 @@ impl BundleArgs {
         Ok(self.ignore_hidden_files)
     }
 
-    fn level(&self) -> Result<Level, Failure> {
-        Level::new(self.level).map_err(|error| Failure::usage(error.to_string()))
-    }
-
     fn threads(&self) -> usize {
         self.threads.unwrap_or_else(default_threads)
     }
+}
+
+/// What `--level` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LevelArg {
+    Fixed(Level),
+    /// As the link has it.
+    Auto,
+}
+
+impl LevelArg {
+    /// The level, when nothing is sent anywhere.
+    pub(crate) fn fixed(self) -> Result<Level, Failure> {
+        match self {
+            Self::Fixed(level) => Ok(level),
+            Self::Auto => Err(Failure::usage(
+                "--level auto follows the link, and there is none; choose a level",
+            )),
+        }
+    }
+}
+
+pub(crate) fn level(text: &str) -> Result<LevelArg, String> {
+    if text == "auto" {
+        return Ok(LevelArg::Auto);
+    }
+    let level = Level::named(text).map_err(|error| format!("{error}, or auto"))?;
+    Ok(LevelArg::Fixed(level))
 }
 
 /// More threads than a machine has are allowed: what counts is memory.
@@ -220,6 +244,18 @@ mod tests {
         for outside in ["x.zip", "source.zip", "source-2/x.zip"] {
             keep_apart(&source, &dir.path().join(outside), "--output").unwrap();
         }
+    }
+
+    #[test]
+    fn a_level_is_a_number_a_name_or_auto() {
+        assert_eq!(level("auto"), Ok(LevelArg::Auto));
+        assert_eq!(level("fast"), Ok(LevelArg::Fixed(Level::FAST)));
+        let error = level("13").unwrap_err();
+        assert!(
+            error.contains("0 (store) to 12") && error.contains("auto"),
+            "{error}"
+        );
+        assert_eq!(LevelArg::Auto.fixed().unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

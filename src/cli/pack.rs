@@ -59,7 +59,7 @@ fn pack(
     progress: &Progress,
 ) -> Result<(Packed, Plan), Failure> {
     let bundle = &arguments.bundle;
-    let level = bundle.level()?;
+    let level = bundle.level.fixed()?;
     let plan = progress
         .walk(|| Plan::scan(&bundle.source, options, stop))
         .map_err(failure)?;
@@ -68,6 +68,7 @@ fn pack(
     let options = pack::Options {
         level,
         limits,
+        auto: false,
         digest: false,
     };
     let packed =

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hoist::clients::{Access, Clients, connect};
+use hoist::deflate::Level;
 use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Display;
 use super::signals::Watch;
-use super::{BundleArgs, Exit, Failure, keep_apart, runtime};
+use super::{BundleArgs, Exit, Failure, LevelArg, keep_apart, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -79,7 +80,11 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let bundle = Bundle {
         source: arguments.bundle.source.clone(),
         ignore_hidden: arguments.bundle.ignore_hidden()?,
-        level: arguments.bundle.level()?,
+        level: match arguments.bundle.level {
+            LevelArg::Fixed(level) => level,
+            LevelArg::Auto => Level::FAST,
+        },
+        auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
         concurrency: arguments.concurrency,
     };

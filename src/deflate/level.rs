@@ -11,6 +11,11 @@ pub struct Level(u8);
 #[error("there is no compression level {0}; choose one from 0 (store) to 12 (smallest)")]
 pub struct LevelError(u8);
 
+/// A level that has no such name or number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("choose 0 (store) to 12 (smallest), or fast, default or best")]
+pub struct NoSuchLevel;
+
 impl Level {
     /// No compression.
     pub const STORE: Self = Self(0);
@@ -20,6 +25,12 @@ impl Level {
 
     /// The level of the smallest archives.
     pub const SMALLEST: Self = Self(12);
+
+    /// What `--level fast` means: [`FASTEST`](Self::FASTEST).
+    pub const FAST: Self = Self::FASTEST;
+
+    /// What `--level best` means: [`SMALLEST`](Self::SMALLEST).
+    pub const BEST: Self = Self::SMALLEST;
 
     /// The level of this number.
     ///
@@ -31,6 +42,25 @@ impl Level {
             return Err(LevelError(level));
         }
         Ok(Self(level))
+    }
+
+    /// The level of this name or number: `fast`, `default`, `best`, or 0 to 12.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchLevel`] for anything else.
+    pub fn named(text: &str) -> Result<Self, NoSuchLevel> {
+        match text {
+            "fast" => Ok(Self::FAST),
+            "default" => Ok(Self::default()),
+            "best" => Ok(Self::BEST),
+            // No sign, no leading zeros: what a person would write.
+            number if number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let level = number.parse().ok().and_then(|level| Self::new(level).ok());
+                level.ok_or(NoSuchLevel)
+            }
+            _ => Err(NoSuchLevel),
+        }
     }
 
     /// Its number, 0 to 12.
@@ -70,6 +100,22 @@ mod tests {
         }
         assert_eq!(Level::new(13), Err(LevelError(13)));
         assert_eq!(Level::new(255), Err(LevelError(255)));
+    }
+
+    #[test]
+    fn levels_have_names() {
+        for (name, level) in [
+            ("fast", 1),
+            ("default", 5),
+            ("best", 12),
+            ("0", 0),
+            ("12", 12),
+        ] {
+            assert_eq!(Level::named(name).map(Level::get), Ok(level), "{name}");
+        }
+        for name in ["13", "-1", "+1", "", "Fast", "auto", "1.5", "001", " 1"] {
+            assert_eq!(Level::named(name), Err(NoSuchLevel), "{name}");
+        }
     }
 
     #[test]

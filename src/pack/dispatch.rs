@@ -15,8 +15,7 @@ use super::budget::{Budget, Share};
 use super::entry::{self, Batch};
 use super::giant::{Chunk, Giant};
 use super::source::Source;
-use super::worker::{Worker, Workers};
-use crate::deflate::Level;
+use super::worker::{Pace, Worker, Workers};
 use crate::plan::Run;
 use crate::progress::{Laps, Progress, Track, Wait};
 use crate::stop::Stop;
@@ -47,7 +46,7 @@ pub(super) enum Ticket {
 /// What all threads of one pack look at.
 pub(super) struct Shared<'a> {
     pub(super) source: Source<'a>,
-    pub(super) level: Level,
+    pub(super) pace: Pace,
     /// Whether contents are digested.
     pub(super) digest: bool,
     pub(super) workers: Workers,
@@ -60,7 +59,7 @@ pub(super) struct Shared<'a> {
 impl<'a> Shared<'a> {
     pub(super) fn new(
         source: Source<'a>,
-        level: Level,
+        pace: Pace,
         digest: bool,
         workers: Workers,
         budget: u64,
@@ -70,7 +69,7 @@ impl<'a> Shared<'a> {
         let budget = Budget::new(budget);
         Self {
             source,
-            level,
+            pace,
             digest,
             workers,
             progress,
@@ -168,8 +167,9 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
 
     fn giant(&self, index: usize) -> Result<(), End> {
         let shared = self.shared;
-        let giant =
-            Arc::new(Giant::open(&shared.source, index, shared.level).map_err(End::Failed)?);
+        let giant = Arc::new(
+            Giant::open(&shared.source, index, shared.pace.compresses()).map_err(End::Failed)?,
+        );
         self.send(Ticket::Giant(Arc::clone(&giant)))?;
         for (offset, len) in giant.chunks() {
             if shared.is_stopped() {
@@ -203,7 +203,7 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         let (done, pending) = bounded(1);
         self.scope.spawn(move |_| {
             if !shared.is_stopped() {
-                let result = work(&mut shared.workers.mine());
+                let result = work(&mut shared.workers.mine(shared.pace.level()));
                 // If nobody listens, nobody wants to know.
                 let _ = done.send((result, share));
             }

@@ -14,7 +14,7 @@ use super::digest::{self, Subtrees};
 use super::dispatch::Shared;
 use super::source::Source;
 use super::worker::Worker;
-use crate::deflate::{Level, looks_compressible, max_deflated_len};
+use crate::deflate::{looks_compressible, max_deflated_len};
 use crate::limits::CHUNK;
 use crate::progress::{Laps, Stage};
 use crate::zip::{Method, Sizes};
@@ -65,7 +65,7 @@ pub(super) fn open_sizes(size: u64, method: Method) -> Sizes {
 
 impl Giant {
     /// Opens the file and decides how it is kept.
-    pub(super) fn open(source: &Source<'_>, index: usize, level: Level) -> Result<Self, Error> {
+    pub(super) fn open(source: &Source<'_>, index: usize, compress: bool) -> Result<Self, Error> {
         let size = source.plan().entry(index).size;
         let file = source.file(index)?;
         let mut giant = Self {
@@ -74,7 +74,7 @@ impl Giant {
             size,
             method: Method::Stored,
         };
-        if level != Level::STORE && giant.compresses(source)? {
+        if compress && giant.compresses(source)? {
             giant.method = Method::Deflate;
         }
         Ok(giant)

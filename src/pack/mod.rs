@@ -14,6 +14,7 @@
 //! longer what the plan saw.
 
 mod assemble;
+mod auto;
 mod budget;
 mod digest;
 mod dispatch;
@@ -35,9 +36,10 @@ pub use self::file::pack_to_file;
 pub use self::parts::{Cutter, Open, Part};
 
 use self::assemble::Assembler;
+use self::auto::Auto;
 use self::dispatch::Shared;
 use self::source::Source;
-use self::worker::Workers;
+use self::worker::{Pace, Workers};
 use crate::deflate::{self, Level};
 use crate::error::FileError;
 use crate::limits::Limits;
@@ -50,6 +52,10 @@ use crate::stop::Stop;
 pub struct Options {
     /// How hard to compress. It shapes the archive's bytes; nothing else here does.
     pub level: Level,
+    /// Whether the level follows the link instead: see `--level auto`. `level` is then of no
+    /// account, and so is the promise of the same bytes. It takes somebody who sends the parts and
+    /// counts them in the same [`Progress`].
+    pub auto: bool,
     /// How much to do at a time.
     pub limits: Limits,
     /// Whether to compute [`Packed::digest`]: it takes 7% of the processor time at level 1.
@@ -126,9 +132,12 @@ pub fn pack(
 ) -> Result<Packed, Error> {
     let Options {
         level,
+        auto,
         limits,
         digest,
     } = *options;
+    let mut auto = auto.then(Auto::new);
+    let level = auto.as_ref().map_or(level, |_| Auto::START);
     progress.planned(plan.len() as u64, plan.total_size());
     progress.level(level.get());
     let pool = rayon::ThreadPoolBuilder::new()
@@ -138,15 +147,8 @@ pub fn pack(
         .map_err(|error| Error::Threads(error.to_string()))?;
     let workers = Workers::new(limits.threads, level);
     let source = Source::open(plan)?;
-    let shared = Shared::new(
-        source,
-        level,
-        digest,
-        workers,
-        limits.budget,
-        progress,
-        stop,
-    );
+    let pace = Pace::new(level, auto.is_some());
+    let shared = Shared::new(source, pace, digest, workers, limits.budget, progress, stop);
     let (sender, tickets) = dispatch::tickets();
     thread::scope(|scope| {
         let (shared, pool) = (&shared, &pool);
@@ -160,8 +162,14 @@ pub fn pack(
             progress.part_cut();
             let since = Instant::now();
             let taken = emit(part);
-            idle.set(idle.get() + since.elapsed());
+            let blocked = since.elapsed();
+            idle.set(idle.get() + blocked);
             progress.waited(Track::Assembler, Wait::Sink, since);
+            if let Some(auto) = &mut auto {
+                let level = auto.next(&progress.snapshot(), blocked);
+                shared.pace.set(level);
+                progress.level(level.get());
+            }
             taken
         };
         let packed = Assembler::new(shared, limits.part_size, &idle, &mut emit).run(&tickets);

@@ -62,6 +62,7 @@ fn options(threads: usize, level: u8) -> Options {
     Options {
         level: Level::new(level).unwrap(),
         limits,
+        auto: false,
         digest: true,
     }
 }

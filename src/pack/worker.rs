@@ -1,13 +1,45 @@
 //! What a worker thread keeps from one job to the next.
 
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::source::Folder;
 use crate::deflate::{Engine, Level};
 use crate::limits::CHUNK;
 
+/// The level of the jobs that begin now.
+#[derive(Debug)]
+pub(super) struct Pace {
+    level: AtomicU8,
+    varies: bool,
+}
+
+impl Pace {
+    pub(super) fn new(level: Level, varies: bool) -> Self {
+        Self {
+            level: AtomicU8::new(level.get()),
+            varies,
+        }
+    }
+
+    pub(super) fn set(&self, level: Level) {
+        self.level.store(level.get(), Relaxed);
+    }
+
+    pub(super) fn level(&self) -> Level {
+        // Only numbers of levels get in.
+        Level::new(self.level.load(Relaxed)).unwrap_or_default()
+    }
+
+    /// Whether anything may come to be compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.varies || self.level() != Level::STORE
+    }
+}
+
 /// One worker's compressor and its room for one file or chunk.
 pub(super) struct Worker {
+    level: Level,
     pub(super) engine: Engine,
     pub(super) folder: Folder,
     /// [`CHUNK`] bytes.
@@ -25,6 +57,7 @@ pub(super) struct Workers(Vec<Mutex<Worker>>);
 impl Workers {
     pub(super) fn new(threads: usize, level: Level) -> Self {
         let worker = || Worker {
+            level,
             engine: Engine::new(level),
             folder: Folder::default(),
             input: vec![0; CHUNK],
@@ -33,9 +66,14 @@ impl Workers {
         Self((0..threads).map(|_| Mutex::new(worker())).collect())
     }
 
-    /// The state of the current thread, which must be one of the pool's.
-    pub(super) fn mine(&self) -> MutexGuard<'_, Worker> {
+    /// The state of the current thread, which must be one of the pool's, set to `level`.
+    pub(super) fn mine(&self, level: Level) -> MutexGuard<'_, Worker> {
         let index = rayon::current_thread_index().unwrap_or(0) % self.0.len();
-        self.0[index].lock().unwrap_or_else(PoisonError::into_inner)
+        let mut worker = self.0[index].lock().unwrap_or_else(PoisonError::into_inner);
+        if worker.level != level {
+            worker.engine = Engine::new(level);
+            worker.level = level;
+        }
+        worker
     }
 }

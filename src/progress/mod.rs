@@ -37,6 +37,8 @@ pub struct Progress {
     parts_sent: AtomicU64,
     /// The shortest time from a part's request to its confirmation, in nanoseconds.
     fastest_part: AtomicU64,
+    /// The moving average of these times; 0 before the first.
+    recent_part: AtomicU64,
     level: AtomicU64,
     stages: Stages,
     trace: Option<Trace>,
@@ -72,6 +74,8 @@ pub struct Snapshot {
     pub parts_sent: u64,
     /// The shortest time that one of them took.
     pub fastest_part: Option<Duration>,
+    /// What one took recently: a moving average, to which the latest adds a quarter.
+    pub recent_part: Option<Duration>,
     /// The level that jobs compress at now.
     pub level: u8,
 }
@@ -92,6 +96,7 @@ impl Default for Progress {
             parts_taken: AtomicU64::default(),
             parts_sent: AtomicU64::default(),
             fastest_part: AtomicU64::new(u64::MAX),
+            recent_part: AtomicU64::default(),
             level: AtomicU64::default(),
             stages: Stages::default(),
             trace: None,
@@ -121,6 +126,7 @@ impl Progress {
         let parts_taken = self.parts_taken.load(Relaxed);
         let parts_sent = self.parts_sent.load(Relaxed);
         let fastest_part = self.fastest_part.load(Relaxed);
+        let recent_part = self.recent_part.load(Relaxed);
         Snapshot {
             at: self.started.elapsed(),
             files_planned: self.files_planned.load(Relaxed),
@@ -135,6 +141,7 @@ impl Progress {
             parts_in_flight: parts_taken.saturating_sub(parts_sent),
             parts_sent,
             fastest_part: (fastest_part != u64::MAX).then(|| Duration::from_nanos(fastest_part)),
+            recent_part: (recent_part != 0).then(|| Duration::from_nanos(recent_part)),
             level: u8::try_from(self.level.load(Relaxed)).unwrap_or(u8::MAX),
         }
     }
@@ -202,6 +209,12 @@ impl Progress {
     pub(crate) fn sent(&self, number: u32, bytes: u64, since: Instant) {
         let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.fastest_part.fetch_min(took, Relaxed);
+        // One task takes note of all parts: nothing comes between reading and writing.
+        let recent = match self.recent_part.load(Relaxed) {
+            0 => took,
+            recent => recent - recent / 4 + took / 4,
+        };
+        self.recent_part.store(recent, Relaxed);
         self.bytes_sent.fetch_add(bytes, Relaxed);
         self.parts_sent.fetch_add(1, Relaxed);
         self.stages.add(Stage::Send, took, bytes, 1);

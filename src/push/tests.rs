@@ -27,6 +27,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         source: dir.path().to_owned(),
         ignore_hidden: false,
         level: Level::new(1).unwrap(),
+        auto: false,
         threads: 2,
         concurrency: 2,
     };
@@ -56,6 +57,7 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
     let options = pack::Options {
         level: bundle.level,
         limits,
+        auto: false,
         digest: false,
     };
     let out = tempfile::tempdir().unwrap();
