@@ -60,44 +60,65 @@ pub(super) fn pack(
     laps: &mut Laps,
 ) -> Result<Batch, Error> {
     let count = run.len();
-    let mut batch = Batch {
-        bytes: Vec::new(),
-        records: Vec::with_capacity(count),
-        digests: Vec::with_capacity(if shared.digest { count } else { 0 }),
-        content: 0,
-    };
+    let mut records = Vec::with_capacity(count);
+    let mut digests = Vec::with_capacity(if shared.digest { count } else { 0 });
+    let mut total = 0;
     let source = &shared.source;
     let plan = source.plan();
+    let Worker {
+        engine,
+        folder,
+        input,
+        output,
+        header: closed,
+        ..
+    } = worker;
+    // Entries are made where they stay until the batch is done; only then it is known how long it
+    // is, and what waits for the assembler is no longer than that.
+    output.clear();
     for index in run {
         let entry = plan.entry(index);
-        let content = source.read(index, &mut worker.folder, &mut worker.input)?;
+        let content = source.read(index, folder, input)?;
         laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
         if shared.digest {
-            batch.digests.push(blake3::hash(content));
+            digests.push(blake3::hash(content));
         }
-        batch.content += entry.size;
+        total += entry.size;
         laps.lap(Stage::Hash);
 
-        // The header comes first and says how long the data is.
-        worker.output.clear();
-        let deflated = worker.engine.deflate(content, &mut worker.output);
-        let (method, data) = if deflated {
-            (Method::Deflate, &worker.output[..])
+        // The header comes first and says how long the data is. Its own length does not depend on
+        // that: a small file needs no zip64.
+        let offset = output.len();
+        let open = Sizes::known(crc32, 0, entry.size);
+        zip::local_header(output, &header(&entry, Method::Stored), &open);
+        let start = output.len();
+        let method = if engine.deflate(content, output) {
+            Method::Deflate
         } else {
-            (Method::Stored, content)
+            output.extend_from_slice(content);
+            Method::Stored
         };
-        let compressed = data.len() as u64;
-        batch.records.push(Record {
-            offset: batch.bytes.len() as u64,
+        let compressed = (output.len() - start) as u64;
+        closed.clear();
+        let sizes = Sizes::known(crc32, compressed, entry.size);
+        zip::local_header(closed, &header(&entry, method), &sizes);
+        debug_assert_eq!(closed.len(), start - offset, "a header keeps its length");
+        output[offset..start].copy_from_slice(closed);
+        records.push(Record {
+            offset: offset as u64,
             compressed,
             crc32,
             method,
         });
-        let sizes = Sizes::known(crc32, compressed, entry.size);
-        zip::local_header(&mut batch.bytes, &header(&entry, method), &sizes);
-        batch.bytes.extend_from_slice(data);
         laps.lap(Stage::Compress);
     }
+    let batch = Batch {
+        bytes: output.as_slice().to_vec(),
+        records,
+        digests,
+        content: total,
+    };
+    laps.lap(Stage::Compress);
     Ok(batch)
 }

@@ -44,8 +44,10 @@ pub(super) struct Worker {
     pub(super) folder: Folder,
     /// [`CHUNK`] bytes.
     pub(super) input: Vec<u8>,
-    /// One file, compressed.
+    /// A batch, or a chunk, compressed.
     pub(super) output: Vec<u8>,
+    /// A local header.
+    pub(super) header: Vec<u8>,
 }
 
 /// The state of every thread in a pool.
@@ -62,6 +64,7 @@ impl Workers {
             folder: Folder::default(),
             input: vec![0; CHUNK],
             output: Vec::new(),
+            header: Vec::new(),
         };
         Self((0..threads).map(|_| Mutex::new(worker())).collect())
     }
