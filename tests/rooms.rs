@@ -91,7 +91,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["aws_credential_types", "aws_types"],
         &["upload::s3", "revision", "clients", "push"],
     ),
-    (&["clap", "indicatif", "signal_hook"], &["cli"]),
+    (&["clap", "indicatif", "plotters", "signal_hook"], &["cli"]),
     (&["libdeflater", "flate2"], &["deflate"]),
     (&["ignore"], &["plan"]),
     (
@@ -107,7 +107,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["crc_fast"], &["pack", "upload", "local"]),
     (&["bytes"], &["pack", "upload", "push", "local"]),
     (&["rustix"], &["pack", "plan", "cli", "local"]),
-    (&["tempfile"], &["pack", "local"]),
+    (&["tempfile"], &["pack", "local", "cli"]),
 ];
 
 /// Dependencies that do not show where a room ends.

@@ -4,6 +4,7 @@
 //! `aws deploy push` has are its own, word for word, so that scripts that look for them go on
 //! working.
 
+mod bench;
 mod exit;
 mod pack;
 mod progress;
@@ -12,8 +13,10 @@ mod push;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;
+mod timings;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +26,7 @@ use hoist::limits::default_threads;
 
 pub(crate) use self::exit::Exit;
 use self::progress::say;
+use self::timings::TimingArgs;
 
 /// Push AWS CodeDeploy revisions: a directory becomes a zip on all cores and streams to S3 while it
 /// is made.
@@ -45,6 +49,8 @@ enum Command {
     Push(push::PushArgs),
     /// Bundle a directory into a local zip file, byte for byte what push uploads
     Pack(pack::PackArgs),
+    /// Measure the pipeline on a directory: where the time goes, and what would move it
+    Bench(bench::BenchArgs),
     /// Serve Amazon S3 and AWS CodeDeploy from a directory, on this machine only
     #[cfg(feature = "local")]
     Serve(serve::ServeArgs),
@@ -73,6 +79,9 @@ pub(crate) struct BundleArgs {
     /// Threads that read and compress [default: one for each core; on few cores, up to 8]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    timing: TimingArgs,
 
     /// Show no progress and no summary
     #[arg(short, long, action = ArgAction::SetTrue)]
@@ -110,6 +119,24 @@ impl LevelArg {
             Self::Auto => Err(Failure::usage(
                 "--level auto follows the link, and there is none; choose a level",
             )),
+        }
+    }
+
+    /// The level to begin with.
+    #[cfg(feature = "push")]
+    pub(crate) fn start(self) -> Level {
+        match self {
+            Self::Fixed(level) => level,
+            Self::Auto => Level::FAST,
+        }
+    }
+}
+
+impl fmt::Display for LevelArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(level) => write!(f, "{}", level.get()),
+            Self::Auto => f.write_str("auto"),
         }
     }
 }
@@ -177,6 +204,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         #[cfg(feature = "push")]
         Command::Push(arguments) => push::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]
         Command::Serve(arguments) => serve::run(&arguments),
     };

@@ -1,7 +1,6 @@
 //! `hoist pack`: a bundle as a local file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use hoist::limits::{DEFAULT_CONCURRENCY, Limits};
@@ -12,6 +11,7 @@ use hoist::stop::Stop;
 
 use super::progress::Display;
 use super::signals::Watch;
+use super::timings::Setup;
 use super::{BundleArgs, Exit, Failure, keep_apart};
 
 #[derive(Debug, Args)]
@@ -35,15 +35,22 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         let stop = stop.clone();
         move || stop.set()
     })?;
-    let progress = Arc::new(Progress::new());
-    let display = Display::start(&progress, arguments.bundle.quiet);
-    match pack(arguments, &options, &stop, &progress) {
+    let told = arguments.bundle.timing.start()?;
+    let setup = Setup {
+        level: arguments.bundle.level.to_string(),
+        threads: options.threads,
+        sends: false,
+    };
+    let display = Display::start(told.progress(), arguments.bundle.quiet);
+    match pack(arguments, &options, &stop, told.progress()) {
         Ok((packed, plan)) => {
             display.end(Some((&packed, plan.dropped_links(), "packed")));
+            told.end(setup, Some(&packed));
             Ok(())
         }
         Err(failure) => {
             display.end(None);
+            told.end(setup, None);
             Err(match watch.exit() {
                 Some(exit) => Failure::new(exit, "stopped; nothing was written"),
                 None => failure,

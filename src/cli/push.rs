@@ -7,12 +7,10 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hoist::clients::{Access, Clients, connect};
-use hoist::deflate::Level;
 use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
-use hoist::progress::Progress;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{self, Revision, S3Location, default_description};
 use hoist::upload::{Cause, S3Store};
@@ -20,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Display;
 use super::signals::Watch;
+use super::timings::Setup;
 use super::{BundleArgs, Exit, Failure, LevelArg, keep_apart, runtime};
 
 #[derive(Debug, Args)]
@@ -80,10 +79,7 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let bundle = Bundle {
         source: arguments.bundle.source.clone(),
         ignore_hidden: arguments.bundle.ignore_hidden()?,
-        level: match arguments.bundle.level {
-            LevelArg::Fixed(level) => level,
-            LevelArg::Auto => Level::FAST,
-        },
+        level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
         concurrency: arguments.concurrency,
@@ -171,11 +167,17 @@ async fn push_with(
         application: arguments.application_name.clone(),
         description,
     };
-    let progress = Arc::new(Progress::new());
-    let display = Display::start(&progress, arguments.bundle.quiet);
-    match push(bundle, &target, &progress, cancel).await {
+    let told = arguments.bundle.timing.start()?;
+    let setup = Setup {
+        level: arguments.bundle.level.to_string(),
+        threads: bundle.threads,
+        sends: true,
+    };
+    let display = Display::start(told.progress(), arguments.bundle.quiet);
+    match push(bundle, &target, told.progress(), cancel).await {
         Ok(Pushed { sent, revision }) => {
             display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
+            told.end(setup, Some(&sent.packed));
             let text = next_step(&arguments.application_name, &revision);
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes())
@@ -189,6 +191,7 @@ async fn push_with(
         }
         Err(error) => {
             display.end(None);
+            told.end(setup, None);
             Err(failure(arguments, &error))
         }
     }

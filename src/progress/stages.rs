@@ -100,6 +100,16 @@ impl Totals {
         self.stages[stage as usize]
     }
 
+    /// The same, to be changed: for whoever makes up totals.
+    pub fn stage_mut(&mut self, stage: Stage) -> &mut StageTotal {
+        &mut self.stages[stage as usize]
+    }
+
+    /// The same, to be changed.
+    pub fn wait_mut(&mut self, wait: Wait) -> &mut Duration {
+        &mut self.waits[wait as usize]
+    }
+
     /// How long was waited for this.
     #[must_use]
     pub fn wait(&self, wait: Wait) -> Duration {
