@@ -1,62 +1,18 @@
 //! How fast the deflate room compresses, joins and decides to store: it is where a push spends its
 //! processor time, so every change to it is to be measured here.
-#![allow(missing_docs, clippy::cast_possible_truncation)]
+#![allow(missing_docs)]
+
+mod data;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hoist::deflate::{Engine, Level, looks_compressible, stitch};
 
+use self::data::{noise, text};
+
 /// What a giant is cut into.
 const CHUNK: usize = 1 << 20;
-
-/// Random numbers below a bound: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (word ^ word >> 31) % bound
-    }
-}
-
-/// What does not compress.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut random = Random(seed);
-    (0..len).map(|_| random.below(256) as u8).collect()
-}
-
-/// Lines of words, some of which are far more frequent than others. They deflate to 0.3 of their
-/// size or so, as a tree of sources does.
-fn text(seed: u64, len: usize) -> Vec<u8> {
-    let mut letters = Random(1);
-    let words: Vec<Vec<u8>> = (0..4096)
-        .map(|_| {
-            (0..2 + letters.below(9))
-                .map(|_| b"etaoinshrdlucmfw_.(-"[letters.below(20) as usize])
-                .collect()
-        })
-        .collect();
-    let mut random = Random(seed);
-    let mut text = Vec::with_capacity(len + 64);
-    while text.len() < len {
-        // The bound is itself random, which makes the first words the usual ones.
-        let bound = 1 + random.below(words.len() as u64);
-        let bound = 1 + random.below(bound);
-        text.extend_from_slice(&words[random.below(bound) as usize]);
-        text.push(if random.below(9) == 0 { b'\n' } else { b' ' });
-        // And phrases that occurred before.
-        if random.below(4) == 0 && text.len() > 4000 {
-            let from = text.len() - 40 - random.below(3900) as usize;
-            text.extend_from_within(from..from + 8 + random.below(30) as usize);
-        }
-    }
-    text.truncate(len);
-    text
-}
 
 fn level(level: u8) -> Level {
     Level::new(level).unwrap_or_default()

@@ -2,6 +2,8 @@
 //! Parts go nowhere, so neither disk nor network is measured.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod data;
+
 use std::convert::Infallible;
 use std::fs;
 use std::hint::black_box;
@@ -15,18 +17,7 @@ use hoist::plan::{self, Plan};
 use hoist::progress::Progress;
 use hoist::stop::Stop;
 
-/// Text that deflates to about a third, the same every time.
-fn text(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    (0..len)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            b"etaoin shrdlu<p>"[(state >> 60) as usize]
-        })
-        .collect()
-}
+use self::data::text;
 
 fn scan(source: &Path) -> Plan {
     let options = plan::Options {
@@ -73,7 +64,7 @@ fn whole_pack(criterion: &mut Criterion) {
             fs::create_dir_all(&folder).unwrap();
             fs::write(
                 folder.join(format!("file-{n:06}.html")),
-                text(len, n as u64),
+                text(n as u64, len),
             )
             .unwrap();
         }
@@ -97,7 +88,7 @@ fn whole_pack(criterion: &mut Criterion) {
 
 /// Part cutting, checksums included, with a header held back in every fourth part.
 fn cutting(criterion: &mut Criterion) {
-    let bytes = text(1 << 20, 1);
+    let bytes = text(1, 1 << 20);
     let total = 64 * bytes.len() as u64;
     let mut group = criterion.benchmark_group("cut");
     group.sample_size(20).throughput(Throughput::Bytes(total));

@@ -1,0 +1,86 @@
+//! Data for benches: the same every time, on every machine.
+#![allow(dead_code, reason = "no bench needs all of it")]
+#![allow(clippy::cast_possible_truncation, reason = "bytes of random words")]
+
+/// Random numbers: splitmix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = self.0;
+        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ word >> 31
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.word() % bound
+    }
+}
+
+/// What does not compress.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.below(256) as u8).collect()
+}
+
+/// Lines of words, some of which are far more frequent than others. They deflate to 0.3 of their
+/// size or so, as a tree of sources does.
+pub(crate) fn text(seed: u64, len: usize) -> Vec<u8> {
+    let mut letters = Random(1);
+    let words: Vec<Vec<u8>> = (0..4096)
+        .map(|_| {
+            (0..2 + letters.below(9))
+                .map(|_| b"etaoinshrdlucmfw_.(-"[letters.below(20) as usize])
+                .collect()
+        })
+        .collect();
+    let mut random = Random(seed);
+    let mut text = Vec::with_capacity(len + 64);
+    while text.len() < len {
+        // The bound is itself random, which makes the first words the usual ones.
+        let bound = 1 + random.below(words.len() as u64);
+        let bound = 1 + random.below(bound);
+        text.extend_from_slice(&words[random.below(bound) as usize]);
+        text.push(if random.below(9) == 0 { b'\n' } else { b' ' });
+        // And phrases that occurred before.
+        if random.below(4) == 0 && text.len() > 4000 {
+            let from = text.len() - 40 - random.below(3900) as usize;
+            text.extend_from_within(from..from + 8 + random.below(30) as usize);
+        }
+    }
+    text.truncate(len);
+    text
+}
+
+/// What programs and their tables look like: short instructions of a skewed alphabet, small
+/// little-endian numbers, runs of zeros, and now and then a piece that was there before. It deflates
+/// to about half of its size, mostly as literals, as programs do.
+pub(crate) fn binary(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut binary: Vec<u8> = Vec::with_capacity(len + 64);
+    while binary.len() < len {
+        match random.below(16) {
+            // An address or a count: the upper bytes are nearly always the same.
+            0..4 => {
+                let number = random.below(1 << 20) as u32;
+                binary.extend_from_slice(&number.to_le_bytes());
+            }
+            4 => binary.resize(binary.len() + 4 + random.below(12) as usize, 0),
+            5..7 if binary.len() > 20_000 => {
+                let from = binary.len() - 32 - random.below(19_000) as usize;
+                binary.extend_from_within(from..from + 4 + random.below(24) as usize);
+            }
+            // An operation, and operands of which the small ones are the usual ones.
+            _ => {
+                let bound = 1 + random.below(96);
+                binary.push(0x40 | random.below(bound) as u8);
+                let bound = 1 + random.below(256);
+                binary.push(random.below(bound) as u8);
+            }
+        }
+    }
+    binary.truncate(len);
+    binary
+}

@@ -1,0 +1,220 @@
+//! What is counted. What comes before the first round is the same for any number of rounds.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use hoist::deflate::{Engine, Level, stitch};
+use hoist::limits::{CHUNK, Limits, MIB};
+use hoist::pack::{Cutter, Options, Part, pack};
+use hoist::plan::{self, Plan};
+use hoist::progress::Progress;
+use hoist::stop::Stop;
+use hoist::zip::{
+    CentralDirectory, Entry, Method, NonUtf8, Sizes, check, check_name, check_order, local_header,
+};
+
+use crate::data::{binary, noise, text};
+
+/// What is counted.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// How many times the shorter of the two runs does it.
+    pub(crate) rounds: usize,
+    /// Does it so many times. The path is a tree that [`plant`] made.
+    pub(crate) work: fn(&Path, usize),
+}
+
+const fn case(name: &'static str, rounds: usize, work: fn(&Path, usize)) -> Case {
+    Case { name, rounds, work }
+}
+
+pub(crate) const CASES: [Case; 9] = [
+    case("zip-local", 2, |_, times| local_headers(times)),
+    case("zip-central", 2, |_, times| central_directory(times)),
+    case("zip-check", 2, |_, times| check_archive(times)),
+    case("zip-names", 2, |_, times| check_names(times)),
+    case("scan-text", 2, |_, times| scan(&text(1, CHUNK), times)),
+    case("scan-binary", 2, |_, times| scan(&binary(1, CHUNK), times)),
+    case("cut", 2, |_, times| cut(times)),
+    case("pack", 2, |tree, times| {
+        pack_away(tree, Level::default(), times);
+    }),
+    // Compressing is most of `pack`. Here it is not, and the packer's own share shows; so does that
+    // of waiting, which more rounds even out.
+    case("pack-stored", 4, |tree, times| {
+        pack_away(tree, Level::STORE, times);
+    }),
+];
+
+/// Entries of the archives that exist in memory only.
+const ENTRIES: usize = 10_000;
+
+/// Sorted names of about 60 bytes, as a deep tree of small files has them.
+fn names() -> Vec<String> {
+    (0..ENTRIES)
+        .map(|n| {
+            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
+            format!(
+                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
+            )
+        })
+        .collect()
+}
+
+fn entry(name: &str) -> Entry<'_> {
+    Entry {
+        name: name.as_bytes(),
+        mode: 0o100_644,
+        mtime: 1_700_000_000,
+        method: Method::Stored,
+    }
+}
+
+fn render_local(names: &[String], out: &mut Vec<u8>) -> Vec<u64> {
+    let none = Sizes::known(0, 0, 0);
+    out.clear();
+    let mut offsets = Vec::with_capacity(names.len());
+    for name in names {
+        offsets.push(out.len() as u64);
+        local_header(out, &entry(name), &none);
+    }
+    offsets
+}
+
+fn render_central(names: &[String], offsets: &[u64], start: u64, out: &mut Vec<u8>) {
+    let none = Sizes::known(0, 0, 0);
+    let mut directory = CentralDirectory::new(start);
+    for (name, &offset) in names.iter().zip(offsets) {
+        directory.entry(out, &entry(name), &none, offset);
+    }
+    directory.finish(out);
+}
+
+// Room is made beforehand: how a vector grows is not what is counted.
+fn local_headers(times: usize) {
+    let names = names();
+    let mut out = Vec::with_capacity(200 * ENTRIES);
+    for _ in 0..times {
+        black_box(render_local(black_box(&names), &mut out));
+    }
+}
+
+fn central_directory(times: usize) {
+    let names = names();
+    let mut out = Vec::with_capacity(200 * ENTRIES);
+    let offsets = render_local(&names, &mut out);
+    let start = out.len() as u64;
+    for _ in 0..times {
+        out.clear();
+        render_central(black_box(&names), &offsets, start, &mut out);
+        black_box(&out);
+    }
+}
+
+fn check_archive(times: usize) {
+    let names = names();
+    let mut out = Vec::with_capacity(400 * ENTRIES);
+    let offsets = render_local(&names, &mut out);
+    let start = out.len() as u64;
+    render_central(&names, &offsets, start, &mut out);
+    for _ in 0..times {
+        assert_eq!(check(black_box(&out)).unwrap().len(), ENTRIES);
+    }
+}
+
+fn check_names(times: usize) {
+    let names = names();
+    for _ in 0..times {
+        let names = black_box(&names).iter().map(String::as_bytes);
+        for name in names.clone() {
+            check_name(name, NonUtf8::Refuse).unwrap();
+        }
+        check_order(names).unwrap();
+    }
+}
+
+/// What joining a giant's chunk to the next one takes.
+fn scan(content: &[u8], times: usize) {
+    let mut stream = Vec::new();
+    assert!(Engine::new(Level::default()).deflate(content, &mut stream));
+    for _ in 0..times {
+        black_box(stitch::scan(black_box(&stream)).unwrap());
+    }
+}
+
+/// Four parts and a bit, in pieces as jobs give them, with a header held back in every second part.
+fn cut(times: usize) {
+    let piece = noise(2, 300_000);
+    for _ in 0..times {
+        let mut parts = 0;
+        let mut emit = |part: Part| -> Result<(), Infallible> {
+            black_box(part);
+            parts += 1;
+            Ok(())
+        };
+        let mut cutter = Cutter::new(usize::try_from(MIB).unwrap());
+        for _ in 0..2 {
+            let open = cutter.append_open(&[0; 90], &mut emit).unwrap();
+            for _ in 0..7 {
+                cutter.append(black_box(&piece), &mut emit).unwrap();
+            }
+            cutter.close(open, &[1; 90], &mut emit).unwrap();
+        }
+        cutter.finish(&mut emit).unwrap();
+        assert_eq!(parts, 5);
+    }
+}
+
+/// Makes the tree that the last cases pack: 200 small files, and one that is packed in chunks.
+pub(crate) fn plant(tree: &Path) {
+    for n in 0..200_usize {
+        let len = 500 + n * 67 % 16_000;
+        let content = match n % 4 {
+            0 => binary(n as u64, len),
+            1 => noise(n as u64, len),
+            _ => text(n as u64, len),
+        };
+        let folder = tree.join(format!("folder-{:02}", n % 12));
+        fs::create_dir_all(&folder).unwrap();
+        write(&folder.join(format!("file-{n:03}.js")), &content);
+    }
+    let mut giant = text(1000, CHUNK / 2);
+    giant.extend(binary(1001, CHUNK));
+    write(&tree.join("giant.bin"), &giant);
+}
+
+/// Times are fixed, because headers hold them.
+fn write(path: &Path, content: &[u8]) {
+    fs::write(path, content).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+/// The whole packing half with one worker, into nothing.
+fn pack_away(tree: &Path, level: Level, times: usize) {
+    let options = plan::Options {
+        ignore_hidden: false,
+        threads: 1,
+    };
+    let plan = Plan::scan(tree, &options, &Stop::new()).unwrap();
+    assert_eq!(plan.len(), 201);
+    let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();
+    let options = Options {
+        level,
+        auto: false,
+        limits,
+        digest: false,
+    };
+    for _ in 0..times {
+        let mut emit = |part: Part| {
+            black_box(part);
+            Ok(())
+        };
+        let packed = pack(&plan, &options, &Stop::new(), &Progress::new(), &mut emit);
+        black_box(packed.unwrap());
+    }
+}
