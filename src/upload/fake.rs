@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{PartStore, SentPart, Stored, UploadId};
 use crate::error::CallError;
@@ -21,12 +21,15 @@ pub(crate) enum Trouble {
     Hang(usize),
     /// It and all later ones are refused.
     FailFrom(usize),
+    /// Parts are confirmed when the test [answers](Fake::answer).
+    Hold,
 }
 
 #[derive(Debug)]
 pub(crate) struct Fake {
     trouble: Trouble,
     hung: Notify,
+    answers: Semaphore,
     state: Mutex<State>,
 }
 
@@ -47,6 +50,7 @@ impl Fake {
         Self {
             trouble,
             hung: Notify::new(),
+            answers: Semaphore::new(0),
             state: Mutex::default(),
         }
     }
@@ -54,6 +58,16 @@ impl Fake {
     /// Waits until a call hangs.
     pub(crate) async fn hung(&self) {
         self.hung.notified().await;
+    }
+
+    /// Lets `parts` held parts be confirmed, now or when they come.
+    pub(crate) fn answer(&self, parts: usize) {
+        self.answers.add_permits(parts);
+    }
+
+    /// Calls that have begun and not ended.
+    pub(crate) fn under_way(&self) -> usize {
+        self.state().now
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -72,7 +86,7 @@ impl Fake {
         // Others get their turn, as they would while a request is under way.
         tokio::task::yield_now().await;
         let fails = match self.trouble {
-            Trouble::None => false,
+            Trouble::None | Trouble::Hold => false,
             Trouble::Fail(at) => index == at,
             Trouble::FailFrom(at) => index >= at,
             Trouble::Hang(at) if index == at => {
@@ -120,6 +134,10 @@ impl PartStore for Fake {
 
     async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, CallError> {
         let _running = self.call("UploadPart").await?;
+        if self.trouble == Trouble::Hold {
+            let answer = self.answers.acquire().await;
+            answer.expect("it is never closed").forget();
+        }
         let sent = SentPart {
             number: part.number,
             size: part.body.len() as u64,

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod ramp;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crc_fast::CrcAlgorithm;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::s3::S3Store;
+
+use self::ramp::Ramp;
 
 use crate::error::CallError;
 use crate::pack::Part;
@@ -158,7 +161,8 @@ impl From<Cause> for Error {
     }
 }
 
-/// Uploads the parts that come from `parts` until the last one, at most `concurrency` at a time.
+/// Uploads the parts that come from `parts` until the last one, at most `concurrency` at a time, and
+/// fewer until the first are confirmed.
 ///
 /// The last part comes last; the others may come in any order.
 ///
@@ -255,6 +259,12 @@ type Sent = (SentPart, Instant);
 type Tasks = JoinSet<Result<Sent, CallError>>;
 type Done = Result<Result<Sent, CallError>, JoinError>;
 
+/// What was confirmed, and what may be sent because of it.
+struct Confirmed {
+    parts: Vec<SentPart>,
+    ramp: Ramp,
+}
+
 impl<S: PartStore> Transfer<'_, S> {
     /// Sends all parts and completes. No request is under way when it returns.
     async fn run(
@@ -278,21 +288,24 @@ impl<S: PartStore> Transfer<'_, S> {
         parts: &mut mpsc::Receiver<Part>,
         concurrency: usize,
     ) -> Result<Vec<SentPart>, Cause> {
-        let permits = Arc::new(Semaphore::new(concurrency.max(1)));
-        let mut sent = Vec::new();
+        let mut confirmed = Confirmed {
+            parts: Vec::new(),
+            ramp: Ramp::new(concurrency),
+        };
         let mut next = Some(first);
         let mut finished = false;
         while !finished {
             // The permit comes first: a part that waits for one would be memory not counted.
+            let permit = confirmed.ramp.request();
             let permit = self
-                .meanwhile(tasks, &mut sent, Arc::clone(&permits).acquire_owned())
+                .meanwhile(tasks, &mut confirmed, permit)
                 .await?
                 .map_err(|_| Cause::Task)?;
             let part = match next.take() {
                 Some(part) => part,
                 None => {
                     let since = Instant::now();
-                    let part = self.meanwhile(tasks, &mut sent, parts.recv()).await?;
+                    let part = self.meanwhile(tasks, &mut confirmed, parts.recv()).await?;
                     self.progress.waited(Track::Upload, Wait::Part, since);
                     part.ok_or(Cause::Unfinished)?
                 }
@@ -308,8 +321,9 @@ impl<S: PartStore> Transfer<'_, S> {
             });
         }
         while let Some(done) = unless(self.cancel, tasks.join_next()).await? {
-            self.note(done, &mut sent)?;
+            self.note(done, &mut confirmed)?;
         }
+        let mut sent = confirmed.parts;
         sent.sort_unstable_by_key(|part| part.number);
         Ok(sent)
     }
@@ -318,7 +332,7 @@ impl<S: PartStore> Transfer<'_, S> {
     async fn meanwhile<T>(
         &self,
         tasks: &mut Tasks,
-        sent: &mut Vec<SentPart>,
+        confirmed: &mut Confirmed,
         work: impl Future<Output = T>,
     ) -> Result<T, Cause> {
         let mut work = std::pin::pin!(work);
@@ -326,16 +340,17 @@ impl<S: PartStore> Transfer<'_, S> {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(Cause::Stopped),
-                Some(done) = tasks.join_next() => self.note(done, sent)?,
+                Some(done) = tasks.join_next() => self.note(done, confirmed)?,
                 value = &mut work => return Ok(value),
             }
         }
     }
 
-    fn note(&self, done: Done, sent: &mut Vec<SentPart>) -> Result<(), Cause> {
+    fn note(&self, done: Done, confirmed: &mut Confirmed) -> Result<(), Cause> {
         let (part, since) = done.map_err(|_| Cause::Task)??;
         self.progress.sent(part.number, part.size, since);
-        sent.push(part);
+        confirmed.parts.push(part);
+        confirmed.ramp.confirmed();
         Ok(())
     }
 }

@@ -73,6 +73,29 @@ async fn parts_become_an_object() {
 }
 
 #[tokio::test]
+async fn requests_become_more_as_parts_are_confirmed() {
+    let (_, parts) = parts(395);
+    let store = Arc::new(Fake::new(Trouble::Hold));
+    let answering = async {
+        let mut under_way = Vec::new();
+        for _ in 0..8 {
+            // More than enough turns for all that can begin to begin.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            under_way.push(store.under_way());
+            store.answer(1);
+        }
+        store.answer(parts.len());
+        under_way
+    };
+    let (stored, under_way) = tokio::join!(run(&store, parts.clone(), 9), answering);
+    assert_eq!(stored.unwrap().etag, "joined");
+    assert_eq!(under_way, [4, 5, 6, 7, 8, 9, 9, 9]);
+    assert_eq!(store.state().most_at_once, 9);
+}
+
+#[tokio::test]
 async fn one_part_is_put() {
     for len in [4, 10] {
         let (bytes, parts) = parts(len);

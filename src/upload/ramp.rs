@@ -1,0 +1,119 @@
+//! How many requests may be under way: few at first, and one more with each that is confirmed.
+//!
+//! Each of the first requests opens a connection. Opened all at once, they are as many TLS
+//! handshakes on the cores that compress, and a burst at a bucket that may be asleep. So an upload
+//! begins with [`START`], and doubles them with each round of answers, as TCP's slow start does.
+//! There is no way down: a request that fails ends the upload.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// Requests that may be under way before one is confirmed.
+const START: usize = 4;
+
+/// Permits for requests.
+#[derive(Debug)]
+pub(super) struct Ramp {
+    permits: Arc<Semaphore>,
+    /// Permits that are still to be added.
+    later: usize,
+}
+
+impl Ramp {
+    /// Lets `concurrency` requests be under way in the end, [`START`] at first. Zero counts as one.
+    pub(super) fn new(concurrency: usize) -> Self {
+        let concurrency = concurrency.max(1);
+        let now = concurrency.min(START);
+        Self {
+            permits: Arc::new(Semaphore::new(now)),
+            later: concurrency - now,
+        }
+    }
+
+    /// Waits until a request may begin. It ends when the permit is dropped.
+    pub(super) fn request(
+        &self,
+    ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + use<> {
+        Arc::clone(&self.permits).acquire_owned()
+    }
+
+    /// A request was confirmed: one more may be under way, up to the most.
+    pub(super) fn confirmed(&mut self) {
+        if self.later > 0 {
+            self.later -= 1;
+            self.permits.add_permits(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many requests can begin now.
+    fn begin(ramp: &Ramp) -> Vec<OwnedSemaphorePermit> {
+        std::iter::from_fn(|| Arc::clone(&ramp.permits).try_acquire_owned().ok()).collect()
+    }
+
+    #[test]
+    fn each_round_of_answers_doubles_the_requests_up_to_the_most() {
+        let mut ramp = Ramp::new(20);
+        let rounds = [4, 8, 16, 20, 20].map(|expected| {
+            let permits = begin(&ramp);
+            let count = permits.len();
+            for permit in permits {
+                drop(permit);
+                ramp.confirmed();
+            }
+            (count, expected)
+        });
+        assert!(rounds.iter().all(|(is, ought)| is == ought), "{rounds:?}");
+    }
+
+    #[test]
+    fn an_answer_makes_room_for_two() {
+        let mut ramp = Ramp::new(16);
+        let mut permits = begin(&ramp);
+        for under_way in 5..=16 {
+            permits.pop();
+            ramp.confirmed();
+            permits.extend(begin(&ramp));
+            assert_eq!(permits.len(), under_way);
+        }
+        permits.pop();
+        ramp.confirmed();
+        assert_eq!(begin(&ramp).len(), 1);
+    }
+
+    #[test]
+    fn few_are_allowed_at_once() {
+        for (concurrency, at_first) in [(0, 1), (1, 1), (3, 3), (4, 4), (5, 4)] {
+            let mut ramp = Ramp::new(concurrency);
+            assert_eq!(begin(&ramp).len(), at_first, "{concurrency}");
+            for _ in 0..9 {
+                ramp.confirmed();
+            }
+            assert_eq!(begin(&ramp).len(), concurrency.max(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_an_answer() {
+        let mut ramp = Ramp::new(5);
+        let mut permits = begin(&ramp);
+        let mut waiting = std::pin::pin!(ramp.request());
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("began before an answer"),
+            () = std::future::ready(()) => {}
+        }
+        permits.pop();
+        permits.push(waiting.await.unwrap());
+        ramp.confirmed();
+        permits.push(ramp.request().await.unwrap());
+        assert_eq!(permits.len(), 5);
+        assert!(begin(&ramp).is_empty());
+    }
+}
