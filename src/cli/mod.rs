@@ -71,7 +71,7 @@ pub(crate) struct BundleArgs {
     #[arg(long)]
     no_ignore_hidden_files: bool,
 
-    /// Compression level: 0 (stores) to 12 (smallest), fast (1), default (5), best (12), or, to
+    /// Compression level: 0 (stores) to 12 (smallest), fast, default (5), best (12), or, to
     /// push, auto: it follows the link, and the bytes are not reproducible
     #[arg(long, value_name = "LEVEL", default_value = "default", value_parser = level)]
     level: LevelArg,
@@ -127,7 +127,8 @@ impl LevelArg {
     pub(crate) fn start(self) -> Level {
         match self {
             Self::Fixed(level) => level,
-            Self::Auto => Level::FAST,
+            // Another is chosen before anything is compressed.
+            Self::Auto => Level::default(),
         }
     }
 }
@@ -135,7 +136,7 @@ impl LevelArg {
 impl fmt::Display for LevelArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fixed(level) => write!(f, "{}", level.get()),
+            Self::Fixed(level) => level.fmt(f),
             Self::Auto => f.write_str("auto"),
         }
     }

@@ -1,10 +1,16 @@
 //! How hard to compress.
 
+use std::fmt;
+
 use libdeflater::{CompressionLvl, Compressor};
 
 /// A compression level: 0 stores, 1 is the fastest, 12 makes the smallest archives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Level(u8);
+
+/// The number of [`Level::FAST`] where ISA-L is built in. It is nobody's to choose by number.
+#[cfg(feature = "isal")]
+const ISAL: u8 = 13;
 
 /// A level that is not between 0 and 12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +32,14 @@ impl Level {
     /// The level of the smallest archives.
     pub const SMALLEST: Self = Self(12);
 
-    /// What `--level fast` means: [`FASTEST`](Self::FASTEST).
+    /// What `--level fast` means: level 1, or ISA-L where the feature `isal` is on.
+    #[cfg(not(feature = "isal"))]
     pub const FAST: Self = Self::FASTEST;
+
+    /// What `--level fast` means: ISA-L, twice as fast as level 1. Without the feature `isal` it is
+    /// level 1.
+    #[cfg(feature = "isal")]
+    pub const FAST: Self = Self(ISAL);
 
     /// What `--level best` means: [`SMALLEST`](Self::SMALLEST).
     pub const BEST: Self = Self::SMALLEST;
@@ -63,9 +75,18 @@ impl Level {
         }
     }
 
-    /// Its number, 0 to 12.
+    /// Its number, 0 to 12. That of [`FAST`](Self::FAST) is 1, whatever makes it.
     pub fn get(self) -> u8 {
+        #[cfg(feature = "isal")]
+        if self.is_isal() {
+            return Self::FASTEST.0;
+        }
         self.0
+    }
+
+    #[cfg(feature = "isal")]
+    pub(super) fn is_isal(self) -> bool {
+        self.0 == ISAL
     }
 
     /// A compressor of this level; none at level 0.
@@ -77,6 +98,17 @@ impl Level {
         CompressionLvl::new(i32::from(self.0))
             .ok()
             .map(Compressor::new)
+    }
+}
+
+/// As it is [named](Level::named): a number, or `fast` for ISA-L.
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "isal")]
+        if self.is_isal() {
+            return f.write_str("fast");
+        }
+        self.0.fmt(f)
     }
 }
 
@@ -116,6 +148,14 @@ mod tests {
         for name in ["13", "-1", "+1", "", "Fast", "auto", "1.5", "001", " 1"] {
             assert_eq!(Level::named(name), Err(NoSuchLevel), "{name}");
         }
+    }
+
+    #[test]
+    fn a_level_is_shown_as_it_is_named() {
+        for level in [Level::STORE, Level::FAST, Level::default(), Level::BEST] {
+            assert_eq!(Level::named(&level.to_string()), Ok(level));
+        }
+        assert_eq!(cfg!(feature = "isal"), Level::FAST != Level::FASTEST);
     }
 
     #[test]

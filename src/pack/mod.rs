@@ -147,7 +147,10 @@ pub fn pack(
         .map_err(|error| Error::Threads(error.to_string()))?;
     let workers = Workers::new(limits.threads, level);
     let source = Source::open(plan)?;
-    let pace = Pace::new(level, auto.is_some());
+    let pace = match auto {
+        Some(_) => Pace::varies(level),
+        None => Pace::Fixed(level),
+    };
     let shared = Shared::new(source, pace, digest, workers, limits.budget, progress, stop);
     let (sender, tickets) = dispatch::tickets();
     thread::scope(|scope| {

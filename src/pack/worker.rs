@@ -9,31 +9,35 @@ use crate::limits::CHUNK;
 
 /// The level of the jobs that begin now.
 #[derive(Debug)]
-pub(super) struct Pace {
-    level: AtomicU8,
-    varies: bool,
+pub(super) enum Pace {
+    Fixed(Level),
+    /// A level's number.
+    Varies(AtomicU8),
 }
 
 impl Pace {
-    pub(super) fn new(level: Level, varies: bool) -> Self {
-        Self {
-            level: AtomicU8::new(level.get()),
-            varies,
+    pub(super) fn varies(start: Level) -> Self {
+        Self::Varies(AtomicU8::new(start.get()))
+    }
+
+    /// Does nothing to a fixed one.
+    pub(super) fn set(&self, level: Level) {
+        if let Self::Varies(number) = self {
+            number.store(level.get(), Relaxed);
         }
     }
 
-    pub(super) fn set(&self, level: Level) {
-        self.level.store(level.get(), Relaxed);
-    }
-
     pub(super) fn level(&self) -> Level {
-        // Only numbers of levels get in.
-        Level::new(self.level.load(Relaxed)).unwrap_or_default()
+        match self {
+            Self::Fixed(level) => *level,
+            // Only numbers of levels get in.
+            Self::Varies(number) => Level::new(number.load(Relaxed)).unwrap_or_default(),
+        }
     }
 
     /// Whether anything may come to be compressed.
     pub(super) fn compresses(&self) -> bool {
-        self.varies || self.level() != Level::STORE
+        !matches!(self, Self::Fixed(Level::STORE))
     }
 }
 

@@ -291,3 +291,37 @@ proptest! {
         }
     }
 }
+
+/// [`Level::FAST`] may be another codec than that of the numbers.
+#[test]
+fn the_fast_level_joins_and_is_the_same_each_time() {
+    let contents = [
+        text(1, 300_000),
+        skewed(60_000),
+        vec![0; 80_001],
+        b"abc".repeat(900),
+    ];
+    let mut used = Engine::new(Level::FAST);
+    // Both a prefix of another's and a longer one: whatever is left of them must not show.
+    for content in contents.iter().chain(contents.iter().rev()) {
+        let stream = whole(&mut used, content).unwrap();
+        assert_inflates(&stream, content);
+        assert_eq!(whole(&mut Engine::new(Level::FAST), content), Some(stream));
+        for chunk in [1000, 65_536, 100_000] {
+            let parts = chunked(&mut used, content, chunk);
+            assert_inflates(&parts, content);
+            let bound = max_deflated_len(content.len() as u64, chunk as u64);
+            assert!(parts.len() as u64 <= bound);
+            assert_eq!(
+                chunked(&mut Engine::new(Level::FAST), content, chunk),
+                parts
+            );
+        }
+    }
+    for content in [&b""[..], b"a", &noise(1, 1000), &noise(2, 200_000)] {
+        assert_eq!(whole(&mut used, content), None);
+        for chunk in [999, 65_536] {
+            assert_inflates(&chunked(&mut used, content, chunk), content);
+        }
+    }
+}
