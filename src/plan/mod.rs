@@ -11,6 +11,7 @@
 //! directories that cannot be read, links that lead nowhere, pipes, sockets and devices, names
 //! that are not UTF-8 or that some reader would change.
 
+mod list;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
 use self::names::NameBlocks;
@@ -133,23 +135,26 @@ impl Plan {
     pub fn scan(source: &Path, options: &Options, stop: &Stop) -> Result<Self, Error> {
         let root = fs::canonicalize(source)
             .map_err(|error| FileError::new("find the source directory", source, error))?;
-        // The walk would take a file for a tree of one.
-        fs::read_dir(&root)
-            .map_err(|error| FileError::new("read the source directory", source, error))?;
-        let found = walk::walk(&root, source, options, stop)?;
-        Self::sorted(root, source, found, options.threads)
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.max(1))
+            .thread_name(|n| format!("hoist-plan-{n}"))
+            .build()
+            .map_err(|error| Error::Walk(format!("cannot start threads: {error}")))?;
+        let found = walk::walk(&root, source, options, &pool, stop)?;
+        Self::sorted(root, source, found, &pool)
     }
 
-    fn sorted(root: PathBuf, source: &Path, found: Found, threads: usize) -> Result<Self, Error> {
+    fn sorted(
+        root: PathBuf,
+        source: &Path,
+        found: Found,
+        pool: &ThreadPool,
+    ) -> Result<Self, Error> {
         let Found {
             names,
             mut items,
             mut dropped_links,
         } = found;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .build()
-            .map_err(|error| Error::Walk(format!("cannot start threads: {error}")))?;
         pool.install(|| {
             items.par_sort_unstable_by(|a, b| names.get(a.name).cmp(names.get(b.name)));
         });

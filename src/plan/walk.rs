@@ -1,22 +1,34 @@
 //! Finds the files of a tree, on all cores.
 //!
-//! Each walking thread keeps its own list; the lists are joined once, when it ends, so threads
-//! meet only there. What a list holds is what the plan keeps: nothing is made twice.
+//! A directory is a job; one with many files is several. Each thread keeps its own list, and the
+//! lists are joined once, at the end. What a list holds is what the plan keeps: nothing is made
+//! twice, and no file costs an allocation. Everything is looked up relative to its directory, which
+//! is open meanwhile.
+//!
+//! Crates that walk (`ignore`, `jwalk`) give each file a path and an entry of its own, four
+//! allocations, which took longer than looking at it.
 
-use std::io;
+use std::ffi::{CStr, OsStr};
+use std::mem::take;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ignore::{DirEntry, ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
-use rustix::fs::{AtFlags, CWD, FileType, Mode as RawMode, OFlags, Stat};
+use rayon::{Scope, ThreadPool};
+use rustix::fs::{AtFlags, FileType, Mode as RawMode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
+use super::list::list;
 use super::names::{MAX_NAME, NameBlocks, NameRef};
 use super::{Error, Options};
 use crate::error::FileError;
 use crate::stop::Stop;
 use crate::zip::{self, NonUtf8};
+
+/// Names that one job looks at. A directory of more is looked at by several threads.
+const NAMES: usize = 512;
 
 /// One file of the plan, in 32 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -62,243 +74,245 @@ pub(super) struct Found {
     pub(super) dropped_links: Vec<PathBuf>,
 }
 
-/// Walks `root`.
+/// Walks the directory `root` on the threads of `pool`.
 ///
-/// `shown` is the user's name for `root`, for messages.
+/// `shown` is the user's name for it, for messages.
 pub(super) fn walk(
     root: &Path,
     shown: &Path,
     options: &Options,
+    pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Found, Error> {
-    let ignore_hidden = options.ignore_hidden;
-    let walker = WalkBuilder::new(root)
-        .standard_filters(false)
-        .follow_links(false)
-        .threads(options.threads.max(1))
-        .filter_entry(move |entry| !(ignore_hidden && entry.depth() > 0 && is_hidden(entry)))
-        .build_parallel();
-    let joined = Mutex::new(Joined::default());
-    walker.visit(&mut Visitors {
+    let root = rustix::fs::open(root, DIRECTORY, RawMode::empty())
+        .map_err(|error| FileError::new("read the source directory", shown, error))?;
+    let walk = Walk {
         root,
         shown,
+        ignore_hidden: options.ignore_hidden,
         stop,
-        joined: &joined,
-    });
-    let joined = joined.into_inner().unwrap_or_else(PoisonError::into_inner);
+        lanes: (0..pool.current_num_threads())
+            .map(|_| Mutex::default())
+            .collect(),
+        failed: AtomicBool::new(false),
+        error: Mutex::new(None),
+    };
+    pool.scope(|scope| walk.directory(scope, Vec::new()));
     if stop.is_set() {
         return Err(Error::Stopped);
     }
-    match joined.error {
-        Some(error) => Err(error),
-        None => Ok(joined.found),
+    let error = walk.error.into_inner();
+    if let Some(error) = error.unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
     }
+    let mut all = Found::default();
+    for lane in walk.lanes {
+        let lane = lane.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.add(lane.found)?;
+    }
+    Ok(all)
 }
 
-/// As `aws deploy push` has it: by the last component, files and directories alike.
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
-}
-
-#[derive(Default)]
-struct Joined {
-    found: Found,
-    error: Option<Error>,
-}
-
-impl Joined {
-    fn add(&mut self, mut list: Found, error: Option<Error>) {
-        // One thread's error stops the others; of two, either tells the truth.
-        self.error = self.error.take().or(error);
-        let Some(by) = self.found.names.append(list.names) else {
-            self.error = Some(Error::Walk("there are too many names".into()));
-            return;
-        };
-        self.found.items.extend(list.items.iter().map(|item| Item {
+impl Found {
+    fn add(&mut self, mut more: Self) -> Result<(), Error> {
+        let by = self.names.append(more.names);
+        let by = by.ok_or_else(|| Error::Walk("there are too many names".into()))?;
+        self.items.extend(more.items.iter().map(|item| Item {
             name: item.name.moved(by),
             ..*item
         }));
-        self.found.dropped_links.append(&mut list.dropped_links);
+        self.dropped_links.append(&mut more.dropped_links);
+        Ok(())
     }
 }
 
-struct Visitors<'a> {
-    root: &'a Path,
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// What all threads share.
+struct Walk<'a> {
+    root: OwnedFd,
     shown: &'a Path,
+    ignore_hidden: bool,
     stop: &'a Stop,
-    joined: &'a Mutex<Joined>,
+    /// One for each thread, which alone locks it.
+    lanes: Vec<Mutex<Lane>>,
+    /// Whether there is an error. Then the others need not go on.
+    failed: AtomicBool,
+    error: Mutex<Option<Error>>,
 }
 
-impl<'a> ParallelVisitorBuilder<'a> for Visitors<'a> {
-    fn build(&mut self) -> Box<dyn ParallelVisitor + 'a> {
-        Box::new(Visitor {
-            root: self.root,
-            shown: self.shown,
-            stop: self.stop,
-            joined: self.joined,
-            folder: Folder::default(),
-            list: Found::default(),
-            error: None,
-        })
-    }
+/// What a thread has found, and what it uses again and again.
+#[derive(Default)]
+struct Lane {
+    found: Found,
+    /// The name of a file below the root.
+    name: Vec<u8>,
+    /// What a system call says that a directory holds.
+    listing: Vec<u8>,
 }
 
-struct Visitor<'a> {
-    root: &'a Path,
-    shown: &'a Path,
-    stop: &'a Stop,
-    joined: &'a Mutex<Joined>,
-    folder: Folder,
-    list: Found,
-    error: Option<Error>,
-}
-
-/// The directory of the file that a thread looked at last. It stays open: what is in it is found
-/// without looking its path up again.
-#[derive(Debug, Default)]
+/// A directory while what is in it is looked at.
 struct Folder {
-    path: PathBuf,
-    open: Option<OwnedFd>,
+    open: OwnedFd,
+    /// Below the root, with a slash at the end; empty for the root.
+    path: Vec<u8>,
 }
 
-impl Folder {
-    fn stat(&mut self, path: &Path, flags: AtFlags) -> Result<Stat, Errno> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return rustix::fs::statat(CWD, path, flags);
-        };
-        // As bytes: comparing paths takes them apart.
-        if self.open.is_none() || self.path.as_os_str() != parent.as_os_str() {
-            let oflags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            self.open = None;
-            self.open = rustix::fs::open(parent, oflags, RawMode::empty()).ok();
-            parent.clone_into(&mut self.path);
+impl<'a> Walk<'a> {
+    /// Lists the directory at `path`, which is empty or ends with a slash, and looks at all that is
+    /// in it.
+    fn directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) {
+        if self.is_over() {
+            return;
         }
-        match &self.open {
-            Some(folder) => rustix::fs::statat(folder, name, flags),
-            None => rustix::fs::statat(CWD, path, flags),
+        if let Err(error) = self.try_directory(scope, path) {
+            self.fail(error);
         }
     }
-}
 
-impl ParallelVisitor for Visitor<'_> {
-    fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) -> WalkState {
-        if self.stop.is_set() {
-            return WalkState::Quit;
-        }
-        let added = entry
-            .map_err(|error| self.walk_error(&error))
-            .and_then(|entry| self.add(&entry));
-        match added {
-            Ok(()) => WalkState::Continue,
-            Err(error) => {
-                self.error = Some(error);
-                WalkState::Quit
+    fn try_directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) -> Result<(), Error> {
+        let fail = |path: &[u8], error: Errno| FileError::new("read", self.shown(path), error);
+        // With the slash, a link would be followed after all.
+        let at = path.strip_suffix(b"/").unwrap_or(b".");
+        // What was a directory a moment ago and is a link now does not lead elsewhere.
+        let open = openat(
+            &self.root,
+            at,
+            DIRECTORY | OFlags::NOFOLLOW,
+            RawMode::empty(),
+        )
+        .map_err(|error| fail(&path, error))?;
+        let folder = Arc::new(Folder { open, path });
+        let mut listing = take(&mut self.lane().listing);
+        let (mut names, mut count) = (Vec::new(), 0);
+        let listed = list(&folder.open, &mut listing, |name, kind| {
+            if self.ignore_hidden && name.to_bytes().starts_with(b".") {
+                return;
             }
-        }
-    }
-}
-
-impl Drop for Visitor<'_> {
-    fn drop(&mut self) {
-        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        joined.add(std::mem::take(&mut self.list), self.error.take());
-    }
-}
-
-impl Visitor<'_> {
-    fn add(&mut self, entry: &DirEntry) -> Result<(), Error> {
-        let path = entry.path();
-        // Never absent: that is for standard input.
-        let Some(kind) = entry.file_type() else {
-            return Ok(());
-        };
-        if kind.is_dir() {
-            return Ok(());
-        }
-        let (root, shown) = (self.root, self.shown);
-        let fail = |action, error: Errno| {
-            let path = below(path, root, shown);
-            Error::File(FileError::new(action, path, error))
-        };
-        let stat = if kind.is_symlink() {
-            let target = self
-                .folder
-                .stat(path, AtFlags::empty())
-                .map_err(|error| fail("follow the symbolic link", error))?;
-            if FileType::from_raw_mode(target.st_mode) == FileType::Directory {
-                let link = self.shown(path);
-                self.list.dropped_links.push(link);
-                return Ok(());
+            if kind == FileType::Directory {
+                let below = folder.below(name);
+                scope.spawn(move |scope| self.directory(scope, below));
+                return;
             }
-            target
-        } else {
-            self.folder
-                .stat(path, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| fail("look at", error))?
-        };
-        let file_type = FileType::from_raw_mode(stat.st_mode);
-        if file_type != FileType::RegularFile {
-            return Err(Error::Special {
-                path: self.shown(path),
-                kind: kind_of(file_type),
-            });
-        }
-        let name = self.relative(path);
-        zip::check_name(name, NonUtf8::Refuse).map_err(|source| Error::Name {
-            path: self.shown(path),
-            source,
-        })?;
-        let name = self
-            .list
-            .names
-            .push(name)
-            .ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
-        self.list.items.push(item(name, &stat, kind.is_symlink()));
+            names.extend_from_slice(name.to_bytes_with_nul());
+            count += 1;
+            if count == NAMES {
+                let (folder, names) = (Arc::clone(&folder), take(&mut names));
+                scope.spawn(move |scope| self.files(scope, &folder, &names));
+                count = 0;
+            }
+        });
+        self.lane().listing = listing;
+        listed.map_err(|error| fail(&folder.path, error))?;
+        self.files(scope, &folder, &names);
         Ok(())
     }
 
-    /// `path` as the archive names it.
-    fn relative<'p>(&self, path: &'p Path) -> &'p [u8] {
-        path.strip_prefix(self.root)
-            .unwrap_or(path)
-            .as_os_str()
-            .as_encoded_bytes()
-    }
-
-    /// `path` as the user would write it.
-    fn shown(&self, path: &Path) -> PathBuf {
-        below(path, self.root, self.shown)
-    }
-
-    fn walk_error(&self, error: &ignore::Error) -> Error {
-        let path = path_of(error).map_or_else(|| self.shown.to_owned(), |path| self.shown(path));
-        match error.io_error() {
-            Some(io) => {
-                let copy = io.raw_os_error().map_or_else(
-                    || io::Error::new(io.kind(), io.to_string()),
-                    io::Error::from_raw_os_error,
-                );
-                Error::File(FileError::new("read", path, copy))
+    /// Looks at files of a directory. Each name ends with a NUL.
+    fn files<'s>(&'s self, scope: &Scope<'s>, folder: &Folder, names: &[u8]) {
+        let mut lane = self.lane();
+        for name in names.split_inclusive(|&byte| byte == 0) {
+            if self.is_over() {
+                return;
             }
-            None => Error::Walk(format!("{}: {error}", path.display())),
+            let Ok(name) = CStr::from_bytes_with_nul(name) else {
+                continue;
+            };
+            match self.file(&mut lane, folder, name) {
+                Ok(FileType::Directory) => {
+                    let below = folder.below(name);
+                    scope.spawn(move |scope| self.directory(scope, below));
+                }
+                Ok(_) => {}
+                Err(error) => return self.fail(error),
+            }
         }
+    }
+
+    /// Looks at one file, and keeps it. Says what it is; not every file system says so when it
+    /// lists a directory.
+    fn file(&self, lane: &mut Lane, folder: &Folder, name: &CStr) -> Result<FileType, Error> {
+        let fail = |action, error: Errno| {
+            Error::File(FileError::new(action, self.shown(&folder.at(name)), error))
+        };
+        let mut stat = statat(&folder.open, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| fail("look at", error))?;
+        let mut kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Directory {
+            return Ok(kind);
+        }
+        let via_link = kind == FileType::Symlink;
+        if via_link {
+            stat = statat(&folder.open, name, AtFlags::empty())
+                .map_err(|error| fail("follow the symbolic link", error))?;
+            kind = FileType::from_raw_mode(stat.st_mode);
+            if kind == FileType::Directory {
+                let link = self.shown(&folder.at(name));
+                lane.found.dropped_links.push(link);
+                return Ok(FileType::Symlink);
+            }
+        }
+        if kind != FileType::RegularFile {
+            return Err(Error::Special {
+                path: self.shown(&folder.at(name)),
+                kind: kind_of(kind),
+            });
+        }
+        lane.name.clear();
+        lane.name.extend_from_slice(&folder.path);
+        lane.name.extend_from_slice(name.to_bytes());
+        zip::check_name(&lane.name, NonUtf8::Refuse).map_err(|source| Error::Name {
+            path: self.shown(&lane.name),
+            source,
+        })?;
+        let name = lane
+            .found
+            .names
+            .push(&lane.name)
+            .ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
+        lane.found.items.push(item(name, &stat, via_link));
+        Ok(kind)
+    }
+
+    /// The lane of this thread.
+    fn lane(&self) -> MutexGuard<'_, Lane> {
+        let index = rayon::current_thread_index().unwrap_or(0) % self.lanes.len();
+        self.lanes[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.failed.load(Relaxed) || self.stop.is_set()
+    }
+
+    /// Of two errors, either tells the truth.
+    fn fail(&self, error: Error) {
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.failed.store(true, Relaxed);
+    }
+
+    /// A path below the root, as the user would write it.
+    fn shown(&self, path: &[u8]) -> PathBuf {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        if path.is_empty() {
+            return self.shown.to_owned();
+        }
+        self.shown.join(OsStr::from_bytes(path))
     }
 }
 
-/// `path`, which is below `root`, below `shown`.
-fn below(path: &Path, root: &Path, shown: &Path) -> PathBuf {
-    path.strip_prefix(root)
-        .map_or_else(|_| path.to_owned(), |relative| shown.join(relative))
-}
+impl Folder {
+    /// The path of what has this name in it.
+    fn at(&self, name: &CStr) -> Vec<u8> {
+        [&self.path, name.to_bytes()].concat()
+    }
 
-/// The path that a walk's error is about.
-fn path_of(error: &ignore::Error) -> Option<&Path> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            path_of(err)
-        }
-        _ => None,
+    /// The path of the directory of this name in it.
+    fn below(&self, name: &CStr) -> Vec<u8> {
+        [&self.path, name.to_bytes(), b"/"].concat()
     }
 }
 

@@ -1,0 +1,110 @@
+//! Files of a tree cost no allocation each: neither walking nor packing them asks for memory once
+//! for every file.
+//!
+//! Only a program of its own can count what all of its threads allocate, so this is one test in one
+//! file.
+
+#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use hoist::deflate::Level;
+use hoist::limits::Limits;
+use hoist::pack::{self, pack};
+use hoist::plan::{self, Plan};
+use hoist::progress::Progress;
+use hoist::stop::Stop;
+
+/// The system's allocator, and how often it was asked.
+struct Counting;
+
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is passed on as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ASKED.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ASKED.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn asked<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let before = ASKED.load(Relaxed);
+    let value = work();
+    (ASKED.load(Relaxed) - before, value)
+}
+
+/// 20 directories of `files` files of 2 KB.
+fn tree(files: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in 0..20 {
+        let folder = dir.path().join(format!("folder-{folder}"));
+        fs::create_dir(&folder).unwrap();
+        for file in 0..files {
+            let content = format!("file {file} says something again and again\n").repeat(50);
+            fs::write(folder.join(format!("file-{file:04}.txt")), content).unwrap();
+        }
+    }
+    dir
+}
+
+/// How often walking and packing a tree asks for memory.
+// x
+fn counts(source: &Path) -> (u64, u64) {
+    let stop = Stop::new();
+    let options = plan::Options {
+        ignore_hidden: false,
+        threads: 2,
+    };
+    let (walking, plan) = asked(|| Plan::scan(source, &options, &stop).unwrap());
+    let options = pack::Options {
+        level: Level::FASTEST,
+        auto: false,
+        limits: Limits::for_archive(plan.worst_case(), 2, 2).unwrap(),
+        digest: false,
+    };
+    let mut emit = |_| Ok(());
+    let (packing, packed) =
+        asked(|| pack(&plan, &options, &stop, &Progress::new(), &mut emit).unwrap());
+    assert_eq!(packed.files, plan.len() as u64);
+    (walking, packing)
+}
+
+#[test]
+fn a_file_more_is_no_allocation_more() {
+    let (few, many) = (tree(50), tree(250));
+    // The first run of anything makes what is made once.
+    counts(few.path());
+    let (few_walking, few_packing) = counts(few.path());
+    let (many_walking, many_packing) = counts(many.path());
+    let more = 20 * (250 - 50);
+    let walking = many_walking.saturating_sub(few_walking);
+    let packing = many_packing.saturating_sub(few_packing);
+    // Vectors that grow, batches of a hundred files and more, and parts.
+    assert!(
+        walking * 10 < more,
+        "walking: {few_walking}, then {many_walking}"
+    );
+    assert!(
+        packing * 10 < more,
+        "packing: {few_packing}, then {many_packing}"
+    );
+}
