@@ -67,7 +67,6 @@ fn tree(files: usize) -> tempfile::TempDir {
 }
 
 /// How often walking and packing a tree asks for memory.
-// x
 fn counts(source: &Path) -> (u64, u64) {
     let stop = Stop::new();
     let options = plan::Options {

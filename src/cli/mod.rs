@@ -71,7 +71,7 @@ pub(crate) struct BundleArgs {
     #[arg(long)]
     no_ignore_hidden_files: bool,
 
-    /// Compression level: 0 (stores) to 12 (smallest), fast, default (5), best (12), or, to
+    /// Compression level: 0 (stores) to 12 (smallest), fast, default (6), best (12), or, to
     /// push, auto: it follows the link, and the bytes are not reproducible
     #[arg(long, value_name = "LEVEL", default_value = "default", value_parser = level)]
     level: LevelArg,
