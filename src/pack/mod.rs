@@ -23,6 +23,7 @@ mod file;
 mod giant;
 mod parts;
 mod source;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -13,6 +13,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
+use super::spare::Spare;
+
 /// A piece of the archive, ready to be sent. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -27,11 +29,11 @@ pub struct Part {
 }
 
 impl Part {
-    fn new(number: u32, body: Vec<u8>, last: bool) -> Self {
+    fn new(number: u32, body: Vec<u8>, last: bool, spare: &Spare) -> Self {
         let crc64nvme = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body);
         Self {
             number,
-            body: body.into(),
+            body: spare.body(body),
             crc64nvme,
             last,
         }
@@ -58,6 +60,8 @@ pub struct Cutter {
     open: Option<Range<u64>>,
     /// Full parts that hold a piece of the open place, by number.
     held: Vec<(u32, Vec<u8>)>,
+    /// What parts are made of.
+    spare: Spare,
 }
 
 impl Cutter {
@@ -70,6 +74,7 @@ impl Cutter {
             number: 1,
             open: None,
             held: Vec::new(),
+            spare: Spare::default(),
         }
     }
 
@@ -100,7 +105,7 @@ impl Cutter {
                 self.cut(emit)?;
             }
             if self.filling.capacity() == 0 {
-                self.filling.reserve_exact(self.part_size);
+                self.filling = self.spare.buffer(self.part_size);
             }
             let room = self.part_size - self.filling.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -163,7 +168,7 @@ impl Cutter {
         self.open = None;
         self.held
             .drain(..)
-            .try_for_each(|(number, body)| emit(Part::new(number, body, false)))
+            .try_for_each(|(number, body)| emit(Part::new(number, body, false, &self.spare)))
     }
 
     /// Gives away what is left, as the last part. There is none if no byte ever came.
@@ -179,7 +184,7 @@ impl Cutter {
         if self.filling.is_empty() {
             return Ok(());
         }
-        emit(Part::new(self.number, self.filling, true))
+        emit(Part::new(self.number, self.filling, true, &self.spare))
     }
 
     /// Ends the full part at hand and begins another.
@@ -195,7 +200,7 @@ impl Cutter {
             self.held.push((number, body));
             return Ok(());
         }
-        emit(Part::new(number, body, false))
+        emit(Part::new(number, body, false, &self.spare))
     }
 
     fn start_of(&self, number: u32) -> u64 {
@@ -299,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_the_catalogued_one() {
-        let part = Part::new(1, b"123456789".to_vec(), true);
+        let part = Part::new(1, b"123456789".to_vec(), true, &Spare::default());
         assert_eq!(part.crc64nvme, 0xAE8B_1486_0A79_9888);
     }
 

@@ -84,7 +84,7 @@ async fn the_stores_refusal_is_the_cause_whichever_call_it_is() {
     }
 }
 
-/// The packer fails while every request hangs: nobody waits for those.
+/// The packer fails while no part is ever confirmed: nobody waits for those.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_packers_failure_is_the_cause_and_the_upload_is_aborted() {
@@ -96,12 +96,10 @@ async fn the_packers_failure_is_the_cause_and_the_upload_is_aborted() {
     // Says that it holds 4,096 bytes and has a few.
     let target = "/sys/devices/system/cpu/online";
     std::os::unix::fs::symlink(target, dir.path().join("zzz")).unwrap();
-    let store = Arc::new(Fake::new(Trouble::Hang(1)));
+    let store = Arc::new(Fake::new(Trouble::Hold));
     let sending = send_to(&store, &bundle);
     let sent = tokio::time::timeout(std::time::Duration::from_secs(20), sending).await;
-    let error = sent
-        .expect("it waits for a request that hangs")
-        .unwrap_err();
+    let error = sent.expect("it waits for a part that is held").unwrap_err();
     assert!(matches!(error, Error::Pack { .. }), "{error}");
     assert!(error.to_string().contains("zzz"), "{error}");
     assert!(store.state().upload.is_none() && store.state().object.is_none());
