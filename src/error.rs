@@ -41,8 +41,57 @@ pub struct CallError {
     pub message: String,
 }
 
+/// Whether a request that failed should be made again.
+#[cfg(feature = "push")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// No: the same would come of it.
+    Never,
+    /// After a pause.
+    Soon,
+    /// After a longer one, and with fewer others: the service is asked too much.
+    Slower,
+}
+
 #[cfg(feature = "push")]
 impl CallError {
+    /// Whether it may pass ("Error retries and exponential backoff", "Error responses" in the
+    /// Amazon S3 API reference; "common errors" of CodeDeploy).
+    pub(crate) fn again(&self) -> Again {
+        match self.code.as_deref() {
+            Some(
+                "SlowDown"
+                | "ServiceUnavailable"
+                | "Busy"
+                | "RequestLimitExceeded"
+                | "Throttling"
+                | "ThrottlingException"
+                | "ThrottledException"
+                | "TooManyRequests"
+                | "TooManyRequestsException"
+                | "BandwidthLimitExceeded",
+            ) => Again::Slower,
+            // No answer, one that did not get through whole, or a server's trouble with itself.
+            None
+            | Some(
+                "InternalError"
+                | "InternalServerError"
+                | "InternalFailure"
+                | "InternalServiceError"
+                | "RequestTimeout"
+                | "RequestTimeoutException"
+                | "RequestTimeTooSkewed"
+                | "IncompleteBody"
+                | "BadDigest"
+                | "InvalidDigest"
+                | "XAmzContentChecksumMismatch"
+                | "OperationAborted"
+                | "Unknown",
+            ) => Again::Soon,
+            Some(_) => Again::Never,
+        }
+    }
+
     /// The service answered, with an error.
     pub(crate) fn refused(
         operation: &'static str,

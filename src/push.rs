@@ -41,6 +41,8 @@ pub struct Bundle {
     pub threads: usize,
     /// Requests at a time, memory permitting.
     pub concurrency: usize,
+    /// How often each request to S3 is tried.
+    pub attempts: u32,
 }
 
 /// Where to push it.
@@ -256,7 +258,11 @@ async fn transfer<S: PartStore>(
         packed
     };
     let uploading = async {
-        let stored = upload::upload(store, received, limits.concurrency, progress, &give_up).await;
+        let options = upload::Options {
+            concurrency: limits.concurrency,
+            attempts: bundle.attempts,
+        };
+        let stored = upload::upload(store, received, options, progress, &give_up).await;
         if stored.is_err() {
             stop.set();
         }

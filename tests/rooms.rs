@@ -102,6 +102,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["serde_json"], &["local", "cli"]),
     (&["base64_simd"], &["local", "upload", "revision"]),
     (&["blake3"], &["pack", "push", "cli"]),
+    (&["fastrand"], &["upload"]),
     (&["crc32fast"], &["pack"]),
     (&["crc_fast"], &["pack", "upload", "local"]),
     (&["bytes"], &["pack", "upload", "push", "local"]),

@@ -227,7 +227,7 @@ mod sending {
     use hoist::clients::{Access, Clients, connect};
     use hoist::push::{Bundle, send};
     use hoist::revision::S3Location;
-    use hoist::upload::S3Store;
+    use hoist::upload::{DEFAULT_ATTEMPTS, S3Store};
     use tokio_util::sync::CancellationToken;
 
     use super::super::runtime;
@@ -306,6 +306,7 @@ mod sending {
             auto: level == LevelArg::Auto,
             threads: setup.threads,
             concurrency: DEFAULT_CONCURRENCY,
+            attempts: DEFAULT_ATTEMPTS,
         };
         let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;

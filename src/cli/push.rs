@@ -13,7 +13,7 @@ use hoist::limits::DEFAULT_CONCURRENCY;
 use hoist::local::Endpoint;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{self, Revision, S3Location, default_description};
-use hoist::upload::{Cause, S3Store};
+use hoist::upload::{Cause, DEFAULT_ATTEMPTS, S3Store};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Display;
@@ -46,6 +46,10 @@ pub(crate) struct PushArgs {
     /// Requests to S3 at a time, as far as memory goes
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
     concurrency: usize,
+
+    /// Attempts of each request to S3, with pauses in between, around the SDK's own
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
 
     /// The region of the bucket and the application [default: as the AWS CLI finds it]
     #[arg(long, value_name = "REGION")]
@@ -83,6 +87,7 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
         auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
         concurrency: arguments.concurrency,
+        attempts: arguments.max_attempts,
     };
     if let Some(dir) = arguments.local() {
         keep_apart(&bundle.source, dir, "--local")?;

@@ -30,6 +30,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         auto: false,
         threads: 2,
         concurrency: 2,
+        attempts: 1,
     };
     (dir, bundle)
 }

@@ -21,6 +21,10 @@ pub(crate) enum Trouble {
     Hang(usize),
     /// It and all later ones are refused.
     FailFrom(usize),
+    /// It is refused with this code, which may pass.
+    Pass(usize, &'static str),
+    /// It and all later ones are.
+    PassFrom(usize, &'static str),
     /// Parts are confirmed when the test [answers](Fake::answer).
     Hold,
 }
@@ -85,25 +89,22 @@ impl Fake {
         let running = Running(self);
         // Others get their turn, as they would while a request is under way.
         tokio::task::yield_now().await;
-        let fails = match self.trouble {
-            Trouble::None | Trouble::Hold => false,
-            Trouble::Fail(at) => index == at,
-            Trouble::FailFrom(at) => index >= at,
+        let code = match self.trouble {
+            Trouble::Fail(at) if index == at => "Injected",
+            Trouble::FailFrom(at) if index >= at => "Injected",
+            Trouble::Pass(at, code) if index == at => code,
+            Trouble::PassFrom(at, code) if index >= at => code,
             Trouble::Hang(at) if index == at => {
                 self.hung.notify_one();
                 std::future::pending().await
             }
-            Trouble::Hang(_) => false,
+            _ => return Ok(running),
         };
-        if fails {
-            let message = format!("call {index} fails");
-            return Err(CallError {
-                operation,
-                code: Some("Injected".into()),
-                message,
-            });
-        }
-        Ok(running)
+        Err(CallError {
+            operation,
+            code: Some(code.into()),
+            message: format!("call {index} fails"),
+        })
     }
 }
 

@@ -5,11 +5,12 @@
 //! until it is completed or aborted. So whatever goes wrong after it was created, and whoever says
 //! stop, it is aborted; and if that fails too, the error says with which command to do it by hand.
 //!
-//! It refuses to know what the bytes are, and to retry: the store does that.
+//! It refuses to know what the bytes are.
 
 #[cfg(test)]
 pub(crate) mod fake;
 mod ramp;
+mod retry;
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -20,14 +21,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crc_fast::CrcAlgorithm;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use self::retry::DEFAULT_ATTEMPTS;
 pub use self::s3::S3Store;
 
 use self::ramp::Ramp;
+use self::retry::Retries;
 
 use crate::error::CallError;
 use crate::pack::Part;
@@ -161,8 +164,16 @@ impl From<Cause> for Error {
     }
 }
 
-/// Uploads the parts that come from `parts` until the last one, at most `concurrency` at a time, and
-/// fewer until the first are confirmed.
+/// How to upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Requests at a time, at most; fewer until the first are confirmed. Zero counts as one.
+    pub concurrency: usize,
+    /// How often each is tried, those of the store itself aside. Zero counts as one.
+    pub attempts: u32,
+}
+
+/// Uploads the parts that come from `parts` until the last one.
 ///
 /// The last part comes last; the others may come in any order.
 ///
@@ -172,30 +183,32 @@ impl From<Cause> for Error {
 pub async fn upload<S: PartStore>(
     store: Arc<S>,
     mut parts: mpsc::Receiver<Part>,
-    concurrency: usize,
+    options: Options,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<Stored, Error> {
     let Some(first) = unless(cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
+    let retries = Retries::new(options.attempts);
     if first.last && first.number == 1 {
         let (size, since) = (first.body.len() as u64, Instant::now());
         progress.part_taken();
-        let stored = unless(cancel, store.put(first))
-            .await?
-            .map_err(Cause::Store)?;
+        let put = retries.request("PutObject", size, || (), || store.put(first.clone()));
+        let stored = unless(cancel, put).await?.map_err(Cause::Store)?;
         progress.sent(1, size, since);
         return Ok(stored);
     }
-    let upload = create(&*store, cancel).await?;
+    let upload = create(&*store, &retries, cancel).await?;
     let transfer = Transfer {
         store: Arc::clone(&store),
         upload: Arc::clone(&upload),
+        retries: Arc::new(retries),
+        slower: Arc::new(Notify::new()),
         progress,
         cancel,
     };
-    match transfer.run(first, &mut parts, concurrency).await {
+    match transfer.run(first, &mut parts, options.concurrency).await {
         Ok(stored) => Ok(stored),
         Err(cause) => {
             // Whoever makes parts learns now that nobody takes them.
@@ -217,9 +230,11 @@ async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = T>) ->
 /// upload that it may have begun is known by its answer alone.
 async fn create<S: PartStore>(
     store: &S,
+    retries: &Retries,
     cancel: &CancellationToken,
 ) -> Result<Arc<UploadId>, Error> {
-    let mut request = std::pin::pin!(store.create());
+    let attempts = retries.request("CreateMultipartUpload", 0, || (), || store.create());
+    let mut request = std::pin::pin!(attempts);
     if let Some(created) = cancel.run_until_cancelled(&mut request).await {
         return Ok(Arc::new(created.map_err(Cause::Store)?));
     }
@@ -250,12 +265,15 @@ async fn abort<S: PartStore>(store: &S, upload: &UploadId) -> Option<Leftover> {
 struct Transfer<'a, S> {
     store: Arc<S>,
     upload: Arc<UploadId>,
+    retries: Arc<Retries>,
+    /// A request was told that there are too many.
+    slower: Arc<Notify>,
     progress: &'a Progress,
     cancel: &'a CancellationToken,
 }
 
-/// A part that was sent, and when its request began.
-type Sent = (SentPart, Instant);
+/// A part that was sent, when its request began, and the permit that it had.
+type Sent = (SentPart, Instant, OwnedSemaphorePermit);
 type Tasks = JoinSet<Result<Sent, CallError>>;
 type Done = Result<Result<Sent, CallError>, JoinError>;
 
@@ -312,14 +330,18 @@ impl<S: PartStore> Transfer<'_, S> {
             };
             finished = part.last;
             let (store, upload) = (Arc::clone(&self.store), Arc::clone(&self.upload));
+            let (retries, slower) = (Arc::clone(&self.retries), Arc::clone(&self.slower));
             self.progress.part_taken();
             tasks.spawn(async move {
                 let since = Instant::now();
-                let sent = store.send(&upload, part).await;
-                drop(permit);
-                sent.map(|part| (part, since))
+                let size = part.body.len() as u64;
+                let slower = || slower.notify_one();
+                let send = || store.send(&upload, part.clone());
+                let sent = retries.request("UploadPart", size, slower, send).await?;
+                Ok((sent, since, permit))
             });
         }
+        // A slow-down is of no account any more: nothing else is going to begin.
         while let Some(done) = unless(self.cancel, tasks.join_next()).await? {
             self.note(done, &mut confirmed)?;
         }
@@ -340,6 +362,7 @@ impl<S: PartStore> Transfer<'_, S> {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(Cause::Stopped),
+                () = self.slower.notified() => confirmed.ramp.slower(Instant::now()),
                 Some(done) = tasks.join_next() => self.note(done, confirmed)?,
                 value = &mut work => return Ok(value),
             }
@@ -347,10 +370,10 @@ impl<S: PartStore> Transfer<'_, S> {
     }
 
     fn note(&self, done: Done, confirmed: &mut Confirmed) -> Result<(), Cause> {
-        let (part, since) = done.map_err(|_| Cause::Task)??;
+        let (part, since, permit) = done.map_err(|_| Cause::Task)??;
         self.progress.sent(part.number, part.size, since);
         confirmed.parts.push(part);
-        confirmed.ramp.confirmed();
+        confirmed.ramp.confirmed(permit);
         Ok(())
     }
 }

@@ -2,23 +2,33 @@
 //!
 //! Each of the first requests opens a connection. Opened all at once, they are as many TLS
 //! handshakes on the cores that compress, and a burst at a bucket that may be asleep. So an upload
-//! begins with [`START`], and doubles them with each round of answers, as TCP's slow start does.
-//! There is no way down: a request that fails ends the upload.
+//! begins with [`START`], and doubles them with each round of answers, as TCP's slow start does. When
+//! the store says that it is asked too much, half as many may be under way, and the ramp begins
+//! there.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// Requests that may be under way before one is confirmed.
 const START: usize = 4;
 
+/// Requests that are under way together are refused together: that is one refusal.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// Permits for requests.
 #[derive(Debug)]
 pub(super) struct Ramp {
     permits: Arc<Semaphore>,
+    /// Permits that there are, but for those that are owed.
+    now: usize,
     /// Permits that are still to be added.
     later: usize,
+    /// Permits to take away when their requests end.
+    owed: usize,
+    slowed: Option<Instant>,
 }
 
 impl Ramp {
@@ -28,7 +38,10 @@ impl Ramp {
         let now = concurrency.min(START);
         Self {
             permits: Arc::new(Semaphore::new(now)),
+            now,
             later: concurrency - now,
+            owed: 0,
+            slowed: None,
         }
     }
 
@@ -40,11 +53,33 @@ impl Ramp {
     }
 
     /// A request was confirmed: one more may be under way, up to the most.
-    pub(super) fn confirmed(&mut self) {
+    pub(super) fn confirmed(&mut self, permit: OwnedSemaphorePermit) {
         if self.later > 0 {
             self.later -= 1;
-            self.permits.add_permits(1);
+            self.now += 1;
+            if self.owed > 0 {
+                self.owed -= 1;
+            } else {
+                self.permits.add_permits(1);
+            }
         }
+        if self.owed > 0 {
+            self.owed -= 1;
+            permit.forget();
+        }
+    }
+
+    /// The store is asked too much: half as many from now on, and at least one.
+    pub(super) fn slower(&mut self, at: Instant) {
+        let together = |since| at.saturating_duration_since(since) < TOGETHER;
+        if self.slowed.is_some_and(together) {
+            return;
+        }
+        self.slowed = Some(at);
+        let fewer = self.now / 2;
+        self.now -= fewer;
+        self.later += fewer;
+        self.owed += fewer - self.permits.forget_permits(fewer);
     }
 }
 
@@ -64,8 +99,7 @@ mod tests {
             let permits = begin(&ramp);
             let count = permits.len();
             for permit in permits {
-                drop(permit);
-                ramp.confirmed();
+                ramp.confirmed(permit);
             }
             (count, expected)
         });
@@ -77,13 +111,11 @@ mod tests {
         let mut ramp = Ramp::new(16);
         let mut permits = begin(&ramp);
         for under_way in 5..=16 {
-            permits.pop();
-            ramp.confirmed();
+            ramp.confirmed(permits.pop().unwrap());
             permits.extend(begin(&ramp));
             assert_eq!(permits.len(), under_way);
         }
-        permits.pop();
-        ramp.confirmed();
+        ramp.confirmed(permits.pop().unwrap());
         assert_eq!(begin(&ramp).len(), 1);
     }
 
@@ -93,10 +125,33 @@ mod tests {
             let mut ramp = Ramp::new(concurrency);
             assert_eq!(begin(&ramp).len(), at_first, "{concurrency}");
             for _ in 0..9 {
-                ramp.confirmed();
+                let permit = begin(&ramp).swap_remove(0);
+                ramp.confirmed(permit);
             }
             assert_eq!(begin(&ramp).len(), concurrency.max(1));
         }
+    }
+
+    #[test]
+    fn half_as_many_after_a_slow_down_and_all_again_later() {
+        let start = Instant::now();
+        let mut ramp = Ramp::new(4);
+        let mut permits = begin(&ramp);
+        // All four are refused together.
+        for millis in [0, 1, 2, 3] {
+            ramp.slower(start + Duration::from_millis(millis));
+        }
+        assert_eq!((ramp.now, ramp.owed), (2, 2));
+        ramp.confirmed(permits.pop().unwrap());
+        assert!(begin(&ramp).is_empty(), "three are under way, and may be");
+        for _ in 0..3 {
+            ramp.confirmed(permits.pop().unwrap());
+        }
+        assert_eq!(begin(&ramp).len(), 4);
+        for seconds in 1..9 {
+            ramp.slower(start + 2 * TOGETHER * seconds);
+        }
+        assert_eq!(begin(&ramp).len(), 1);
     }
 
     #[tokio::test]
@@ -111,7 +166,8 @@ mod tests {
         }
         permits.pop();
         permits.push(waiting.await.unwrap());
-        ramp.confirmed();
+        ramp.confirmed(permits.pop().unwrap());
+        permits.push(ramp.request().await.unwrap());
         permits.push(ramp.request().await.unwrap());
         assert_eq!(permits.len(), 5);
         assert!(begin(&ramp).is_empty());

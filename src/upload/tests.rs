@@ -23,6 +23,10 @@ fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
 /// Uploads `parts`; cancels when a call hangs.
 async fn run(store: &Arc<Fake>, parts: Vec<Part>, concurrency: usize) -> Result<Stored, Error> {
     let (sender, receiver) = mpsc::channel(1);
+    let options = Options {
+        concurrency,
+        attempts: 3,
+    };
     let cancel = CancellationToken::new();
     let progress = Progress::new();
     let feed = async {
@@ -40,7 +44,7 @@ async fn run(store: &Arc<Fake>, parts: Vec<Part>, concurrency: usize) -> Result<
     };
     let uploading = async {
         tokio::join!(
-            upload(Arc::clone(store), receiver, concurrency, &progress, &cancel),
+            upload(Arc::clone(store), receiver, options, &progress, &cancel),
             feed
         )
         .0
@@ -163,4 +167,41 @@ async fn an_archive_that_ends_early_is_no_object() {
         assert!(matches!(error.cause, Cause::Unfinished), "{error}");
         assert!(store.state().upload.is_none() && store.state().object.is_none());
     }
+}
+
+#[tokio::test]
+async fn what_fails_once_is_made_again() {
+    let (bytes, parts) = parts(55);
+    // Create and six parts.
+    for at in 0..7 {
+        for code in ["InternalError", "SlowDown"] {
+            let store = Arc::new(Fake::new(Trouble::Pass(at, code)));
+            let stored = run(&store, parts.clone(), 2).await.unwrap();
+            assert_eq!(stored.etag, "joined");
+            let state = store.state();
+            assert_eq!(state.object.as_ref(), Some(&bytes), "call {at} failed");
+            assert_eq!(state.calls.len(), parts.len() + 3);
+        }
+    }
+    let (_, parts) = self::parts(10);
+    let store = Arc::new(Fake::new(Trouble::Pass(0, "InternalError")));
+    assert_eq!(run(&store, parts, 4).await.unwrap().etag, "put");
+    assert_eq!(store.state().calls, ["PutObject", "PutObject"]);
+}
+
+#[tokio::test]
+async fn what_goes_on_failing_ends_the_upload() {
+    let (_, parts) = parts(55);
+    let store = Arc::new(Fake::new(Trouble::PassFrom(1, "InternalError")));
+    let error = run(&store, parts, 1).await.unwrap_err();
+    assert!(error.to_string().contains("(InternalError)"), "{error}");
+    // Nor can it be aborted.
+    assert!(error.left.is_some());
+    let sent = store
+        .state()
+        .calls
+        .iter()
+        .filter(|call| **call == "UploadPart")
+        .count();
+    assert_eq!(sent, 3);
 }
