@@ -91,7 +91,7 @@ impl std::error::Error for CallError {}
 
 /// An error and all that caused it, in one line.
 #[cfg(feature = "push")]
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     // Some errors repeat their cause.

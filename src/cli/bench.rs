@@ -247,10 +247,9 @@ mod sending {
                 .await
                 .map_err(failed)?;
             let access = Access {
-                region: None,
-                profile: None,
                 endpoint_url: Some(endpoint.url().to_owned()),
                 anonymous: true,
+                ..Access::default()
             };
             let location = S3Location {
                 bucket: "hoist-bench".into(),
@@ -274,13 +273,7 @@ mod sending {
         stop: &Stop,
     ) -> Result<Run, Failure> {
         runtime()?.block_on(async {
-            let access = Access {
-                region: None,
-                profile: None,
-                endpoint_url: None,
-                anonymous: false,
-            };
-            let clients = clients(&access).await?;
+            let clients = clients(&Access::default()).await?;
             sent(arguments, level, setup, clients, location, stop).await
         })
     }

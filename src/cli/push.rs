@@ -113,7 +113,7 @@ async fn push_there(
         region: arguments.region.clone(),
         profile: arguments.profile.clone(),
         endpoint_url: arguments.endpoint_url.clone(),
-        anonymous: false,
+        ..Access::default()
     };
     #[cfg(feature = "local")]
     if let Some(dir) = &arguments.local {
