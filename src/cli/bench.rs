@@ -230,6 +230,7 @@ mod sending {
     use hoist::upload::S3Store;
     use tokio_util::sync::CancellationToken;
 
+    use super::super::access::refused;
     use super::super::runtime;
     use super::*;
 
@@ -279,9 +280,7 @@ mod sending {
     }
 
     async fn clients(access: &Access) -> Result<Clients, Failure> {
-        connect(access)
-            .await
-            .map_err(|error| Failure::new(Exit::Config, error))
+        connect(access).await.map_err(|error| refused(&error))
     }
 
     async fn sent(

@@ -7,8 +7,10 @@
 //!
 //! It refuses to know what the bytes are, and to retry: the store does that.
 
+mod bucket;
 #[cfg(test)]
 pub(crate) mod fake;
+mod options;
 mod ramp;
 mod s3;
 #[cfg(test)]
@@ -25,6 +27,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use self::bucket::{Bucket, Refusal, bucket, object};
+pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
 pub use self::s3::S3Store;
 
 use self::ramp::Ramp;
