@@ -57,9 +57,11 @@ struct Arguments {
 enum Command {
     /// Bundle a directory, upload it to Amazon S3 and register it as a revision with AWS CodeDeploy
     #[cfg(feature = "push")]
+    #[command(args_override_self = true)]
     Push(Box<push::PushArgs>),
     /// Register an object that is in Amazon S3 already as a revision with AWS CodeDeploy
     #[cfg(feature = "push")]
+    #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
     /// Bundle a directory into a local zip file, byte for byte what push uploads
     Pack(pack::PackArgs),

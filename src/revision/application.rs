@@ -59,7 +59,7 @@ pub enum Application {
 /// [`CallError`], if there was no answer.
 pub async fn application(client: &Client, name: &str) -> Result<Application, CallError> {
     let answer = client.get_application().application_name(name).send().await;
-    let error = match answer {
+    let (error, answered) = match answer {
         Ok(answer) => {
             let platform = answer.application.and_then(|found| found.compute_platform);
             return Ok(Application::Found(match platform {
@@ -70,9 +70,14 @@ pub async fn application(client: &Client, name: &str) -> Result<Application, Cal
                 Some(other) => Platform::Other(other.as_str().to_owned()),
             }));
         }
-        Err(error) => call_error("GetApplication", &error),
+        Err(error) => {
+            let answered = error.raw_response().is_some();
+            (call_error("GetApplication", &error), answered)
+        }
     };
     match error.code.as_deref() {
+        // What another server answers may make no sense here.
+        None if answered => Ok(Application::Untold(error)),
         None => Err(error),
         Some(
             "ApplicationDoesNotExistException"

@@ -6,6 +6,7 @@
 // Every test file uses its own part of this module.
 #![allow(dead_code, unused_imports)]
 
+mod between;
 mod server;
 mod tree;
 
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+pub(crate) use between::{Answer, Between, Head, denied};
 pub(crate) use server::{BlackHole, Server, send_signal};
 pub(crate) use tree::{Entries, Entry, Tree, entries, noise, text};
 
@@ -26,7 +28,9 @@ pub(crate) fn hoist() -> Command {
     std::fs::create_dir_all(EMPTY_HOME).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoist"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") || name == "SOURCE_DATE_EPOCH" {
+        let text = name.to_string_lossy();
+        let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
+        if is_proxy || text.starts_with("AWS_") || name == "SOURCE_DATE_EPOCH" {
             command.env_remove(name);
         }
     }
