@@ -7,7 +7,10 @@
 #![allow(dead_code, unused_imports)]
 
 mod between;
+mod listener;
 mod server;
+#[cfg(feature = "push")]
+mod tls;
 mod tree;
 
 use std::io::Write;
@@ -16,7 +19,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub(crate) use between::{Answer, Between, Head, denied};
+pub(crate) use listener::Listener;
 pub(crate) use server::{BlackHole, Server, send_signal};
+#[cfg(feature = "push")]
+pub(crate) use tls::{Tls, authority};
 pub(crate) use tree::{Entries, Entry, Tree, entries, noise, text};
 
 /// Where the AWS SDK looks for settings besides the environment.
