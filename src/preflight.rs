@@ -6,6 +6,9 @@
 //! to upload and to register and nothing else, and a store may know neither operation. Then a check
 //! is left out, which a note says. Only an answer that rules a push out ends it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -183,7 +186,7 @@ impl Preflight {
             return Ok(());
         };
         match answer.map_err(Error::Application)? {
-            Application::Found(is) if self.fits(&is) => Ok(()),
+            Application::Found(is) if fits(self.platform.as_ref(), &is) => Ok(()),
             Application::Found(is) => Err(Error::Platform {
                 application: name.clone(),
                 is,
@@ -197,17 +200,18 @@ impl Preflight {
         }
     }
 
-    fn fits(&self, is: &Platform) -> bool {
-        match (&self.platform, is) {
-            // What is not known here may take anything.
-            (_, Platform::Other(_)) => true,
-            (Some(wanted), is) => wanted == is,
-            (None, is) => matches!(is, Platform::Lambda | Platform::Ecs),
-        }
-    }
-
     fn skip(&self, what: &str, why: &str) {
         self.notes.add(format!("not checked: {what}; {why}"));
+    }
+}
+
+/// Whether an application takes a revision for `wanted`; None is one for functions or tasks.
+fn fits(wanted: Option<&Platform>, is: &Platform) -> bool {
+    match (wanted, is) {
+        // What is not known here may take anything.
+        (_, Platform::Other(_)) => true,
+        (Some(wanted), is) => wanted == is,
+        (None, is) => matches!(is, Platform::Lambda | Platform::Ecs),
     }
 }
 

@@ -296,4 +296,44 @@ mod tests {
             assert!(is_plain_and_remote(url), "{url}");
         }
     }
+
+    #[test]
+    fn zero_waits_for_ever() {
+        let of = |connect: Option<u64>, read: Option<u64>| {
+            let timeouts = timeouts(&Access {
+                connect_timeout: connect.map(Duration::from_secs),
+                read_timeout: read.map(Duration::from_secs),
+                ..Access::default()
+            });
+            (timeouts.connect_timeout(), timeouts.read_timeout())
+        };
+        assert_eq!(of(None, None), (Some(CONNECT), None));
+        assert_eq!(of(Some(0), Some(0)), (None, None));
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(of(Some(60), Some(5)), (seconds(60), seconds(5)));
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address() {
+        for url in [
+            "http://h",
+            "HTTPS://h:1/p",
+            "http://[::1]:9",
+            "https://127.0.0.1",
+        ] {
+            assert!(check_endpoint(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "h",
+            "h:1",
+            "ftp://h",
+            "http://",
+            "http:///p",
+            "http://:1",
+            "é://",
+        ] {
+            assert!(check_endpoint(url).is_err(), "{url}");
+        }
+    }
 }
