@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 
-use clap::{ColorChoice, ValueEnum};
+use clap::ColorChoice;
 
 /// When to use colors. By default on terminals, unless `NO_COLOR` or `TERM` say otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[cfg(feature = "push")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
     /// Always
     On,
@@ -16,6 +17,7 @@ pub(crate) enum Color {
     Auto,
 }
 
+#[cfg(feature = "push")]
 impl Color {
     /// For what is drawn from now on.
     pub(crate) fn set(self) {
@@ -25,27 +27,27 @@ impl Color {
             Self::Auto => {}
         }
     }
+}
 
-    /// What the arguments say, before they are read: also what is wrong with them is told in colors.
-    pub(crate) fn of(arguments: &[OsString]) -> ColorChoice {
-        let words = arguments.iter().filter_map(|word| word.to_str());
-        let mut last = ColorChoice::Auto;
-        let mut is_value = false;
-        for word in words {
-            let value = match word.strip_prefix("--color") {
-                Some(rest) => rest.strip_prefix('='),
-                None => is_value.then_some(word),
-            };
-            last = match value {
-                Some("on") => ColorChoice::Always,
-                Some("off") => ColorChoice::Never,
-                Some("auto") => ColorChoice::Auto,
-                _ => last,
-            };
-            is_value = word == "--color";
-        }
-        last
+/// What the arguments say, before they are read: also what is wrong with them is told in colors.
+pub(crate) fn choice(arguments: &[OsString]) -> ColorChoice {
+    let words = arguments.iter().filter_map(|word| word.to_str());
+    let mut last = ColorChoice::Auto;
+    let mut is_value = false;
+    for word in words {
+        let value = match word.strip_prefix("--color") {
+            Some(rest) => rest.strip_prefix('='),
+            None => is_value.then_some(word),
+        };
+        last = match value {
+            Some("on") => ColorChoice::Always,
+            Some("off") => ColorChoice::Never,
+            Some("auto") => ColorChoice::Auto,
+            _ => last,
+        };
+        is_value = word == "--color";
     }
+    last
 }
 
 #[cfg(test)]
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_last_word_on_colors_counts() {
-        let of = |text: &str| Color::of(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
+        let of = |text: &str| choice(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert_eq!(of("hoist push --color on"), ColorChoice::Always);
         assert_eq!(of("hoist push --color=off --source x"), ColorChoice::Never);
         assert_eq!(of("hoist push --color off --color auto"), ColorChoice::Auto);

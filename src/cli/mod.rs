@@ -34,7 +34,6 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
 
-use self::color::Color;
 pub(crate) use self::exit::Exit;
 use self::progress::say;
 use self::timings::TimingArgs;
@@ -205,7 +204,7 @@ impl Failure {
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Arguments::command().color(Color::of(&arguments));
+    let command = Arguments::command().color(color::choice(&arguments));
     let parsed = command
         .try_get_matches_from(arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
