@@ -320,6 +320,27 @@ fn a_web_identity_and_a_session_of_sso_are_exchanged() {
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
     assert_eq!(hosts(&mut command), ["sts.eu-west-1.amazonaws.com"]);
 
+    // A role that the keys of another profile assume, in the region of the profile.
+    let home = Home::new(
+        "[profile role]\nregion = eu-central-1\nrole_arn = \
+         arn:aws:iam::000000000000:role/deploy\nsource_profile = base\n",
+        "[base]\naws_access_key_id = base\naws_secret_access_key = secret\n",
+    );
+    for by_option in [true, false] {
+        let mut command = bare(tree.path());
+        home.point(&mut command);
+        if by_option {
+            command.args(["--profile", "role"]);
+        } else {
+            command.env("AWS_DEFAULT_PROFILE", "role");
+        }
+        assert_eq!(hosts(&mut command), ["sts.eu-central-1.amazonaws.com"]);
+        command
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_USE_FIPS_ENDPOINT", "true");
+        assert_eq!(hosts(&mut command), ["sts-fips.us-east-1.amazonaws.com"]);
+    }
+
     let home = Home::new(
         "[profile work]\nregion = eu-west-1\nsso_session = corp\nsso_account_id = \
          000000000000\nsso_role_name = deploy\n[sso-session corp]\nsso_region = \

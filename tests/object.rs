@@ -247,6 +247,23 @@ fn no_overwrite_changes_nothing() {
 }
 
 #[test]
+fn a_write_at_the_same_time_is_told_apart() {
+    let server = server();
+    let between = Between::before(&server, |head| {
+        let body = "<Error><Code>ConditionalRequestConflict</Code><Message>m</Message></Error>";
+        (head.operation() == "PutObject").then_some((409, vec![], body))
+    });
+    let tree = revision(false);
+    let mut command = push(&server, &between, tree.path());
+    let output = run_failing(command.arg("--no-overwrite"), 255);
+    let said = stderr(&output);
+    assert!(
+        said.contains("somebody else wrote this object meanwhile; push again"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_s3_would_refuse_is_refused_before() {
     let server = server();
     let between = Between::watching(&server);

@@ -22,6 +22,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 
 use self::profile::Profile;
@@ -149,19 +150,25 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     if let Some(url) = &access.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    loader = credentials(loader, access, &profile, http);
-    let config = loader.load().await;
+    loader = unsigned(loader, access);
+    let mut config = loader.load().await;
     let region = config.region().ok_or(Error::NoRegion)?.to_string();
+    if let Some(name) = &access.profile
+        && !access.anonymous
+        && !access.no_sign
+    {
+        // Named on the command line, so the environment's keys are not meant.
+        let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
+        config = config
+            .into_builder()
+            .credentials_provider(of_profile)
+            .build();
+    }
     Ok(clients(access, &config, region))
 }
 
-/// Says whose credentials to use, where that is not for the SDK to find out.
-fn credentials(
-    loader: ConfigLoader,
-    access: &Access,
-    profile: &Profile,
-    http: Option<aws_sdk_s3::config::SharedHttpClient>,
-) -> ConfigLoader {
+/// Looks for no credentials where none are wanted.
+fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
     if access.anonymous {
         let credentials = Credentials::new("local", "local", None, None, "hoist");
         let loader = loader.credentials_provider(credentials);
@@ -173,13 +180,7 @@ fn credentials(
     if access.no_sign {
         return loader.no_credentials();
     }
-    match (&access.profile, profile.name()) {
-        // Named on the command line, so the environment's keys are not meant.
-        (Some(_), Some(name)) => {
-            loader.credentials_provider(profile::credentials(name, access.region.clone(), http))
-        }
-        _ => loader,
-    }
+    loader
 }
 
 fn clients(access: &Access, config: &SdkConfig, region: String) -> Clients {

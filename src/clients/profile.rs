@@ -5,13 +5,12 @@
 //! passes over the keys in the environment (botocore, `credentials.py`: the environment's provider is
 //! left out). The SDK does neither.
 
-use aws_config::Region;
+use aws_config::SdkConfig;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet, load};
 use aws_config::provider_config::ProviderConfig;
-use aws_sdk_s3::config::SharedHttpClient;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::Error;
@@ -57,13 +56,14 @@ impl Profile {
 }
 
 /// The credentials of a profile; then, as with the AWS CLI, those of the container or the instance.
-pub(super) fn credentials(
-    profile: &str,
-    region: Option<String>,
-    http: Option<SharedHttpClient>,
-) -> CredentialsProviderChain {
-    let mut settings = ProviderConfig::default().with_region(region.map(Region::new));
-    if let Some(http) = http {
+///
+/// They are asked for as `config` would ask: in its region, by its HTTP client.
+pub(super) fn credentials(profile: &str, config: &SdkConfig) -> CredentialsProviderChain {
+    let mut settings = ProviderConfig::default()
+        .with_region(config.region().cloned())
+        .with_use_fips(config.use_fips())
+        .with_use_dual_stack(config.use_dual_stack());
+    if let Some(http) = config.http_client() {
         settings = settings.with_http_client(http);
     }
     let of_profile = ProfileFileCredentialsProvider::builder()
