@@ -57,12 +57,19 @@ impl Profile {
 
 /// The credentials of a profile; then, as with the AWS CLI, those of the container or the instance.
 ///
-/// They are asked for as `config` would ask: in its region, by its HTTP client.
+/// They are asked for as `config` would ask: in its region, by its HTTP client, and
+/// as often.
 pub(super) fn credentials(profile: &str, config: &SdkConfig) -> CredentialsProviderChain {
     let mut settings = ProviderConfig::default()
         .with_region(config.region().cloned())
         .with_use_fips(config.use_fips())
         .with_use_dual_stack(config.use_dual_stack());
+    if let Some(retries) = config.retry_config() {
+        settings = settings.with_retry_config(retries.clone());
+    }
+    if let Some(timeouts) = config.timeout_config() {
+        settings = settings.with_timeout_config(timeouts.clone());
+    }
     if let Some(http) = config.http_client() {
         settings = settings.with_http_client(http);
     }
