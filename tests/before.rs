@@ -451,3 +451,19 @@ fn register_says_what_is_wrong() {
     command.args(["--s3-location", "bucket=b,key=k,eTag=e", "--etag", "e"]);
     run_failing(&mut command, 252);
 }
+
+/// The policies of docs/iam.md can be pasted, and its least one is the least that a push takes.
+#[test]
+fn the_policies_in_the_docs_are_policies() {
+    let text = include_str!("../docs/iam.md");
+    let policies: Vec<serde_json::Value> = text
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect();
+    assert_eq!(policies.len(), 5);
+    let least = policies[0].to_string();
+    for action in ["s3:PutObject", "codedeploy:RegisterApplicationRevision"] {
+        assert!(least.contains(action), "{least}");
+    }
+}

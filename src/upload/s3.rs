@@ -67,7 +67,6 @@ impl S3Store {
 macro_rules! described {
     ($store:expr, $request:expr) => {{
         let options = &$store.options;
-        let named = |text: &Option<String>| text.as_deref().map(str::to_owned);
         let metadata = options.metadata.pairs();
         let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
         $request
@@ -77,7 +76,7 @@ macro_rules! described {
                     .as_deref()
                     .map(ServerSideEncryption::from),
             )
-            .set_ssekms_key_id(named(&options.kms_key))
+            .set_ssekms_key_id(options.kms_key.clone())
             .set_acl(options.acl.as_deref().map(ObjectCannedAcl::from))
             .set_storage_class(options.storage_class.as_deref().map(StorageClass::from))
             .set_tagging(options.tags.header())
