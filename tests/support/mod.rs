@@ -9,6 +9,7 @@
 mod between;
 mod listener;
 mod server;
+pub(crate) mod settings;
 #[cfg(feature = "push")]
 mod tls;
 mod tree;
