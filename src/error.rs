@@ -59,6 +59,7 @@ impl CallError {
     /// Amazon S3 API reference; "common errors" of CodeDeploy).
     pub(crate) fn again(&self) -> Again {
         match self.code.as_deref() {
+            None if self.is_without_credentials() => Again::Never,
             Some(
                 "SlowDown"
                 | "ServiceUnavailable"
@@ -107,12 +108,25 @@ impl CallError {
     }
 
     /// There was no answer, or none that makes sense.
-    pub(crate) fn unanswered(operation: &'static str, error: &dyn std::error::Error) -> Self {
+    pub(crate) fn unanswered(
+        operation: &'static str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
         Self {
             operation,
             code: None,
-            message: chain(error),
+            message: if lacks_credentials(error) {
+                NO_CREDENTIALS.to_owned()
+            } else {
+                chain(error)
+            },
         }
+    }
+
+    /// Whether nothing was sent because there is nothing to sign it with.
+    #[must_use]
+    pub fn is_without_credentials(&self) -> bool {
+        self.code.is_none() && self.message == NO_CREDENTIALS
     }
 }
 
@@ -126,6 +140,8 @@ impl std::fmt::Display for CallError {
             message,
         } = self;
         match code {
+            // As the AWS CLI says it.
+            None if self.is_without_credentials() => f.write_str(message),
             Some(code) => write!(
                 f,
                 "An error occurred ({code}) when calling the {operation} operation: {message}"
@@ -138,12 +154,43 @@ impl std::fmt::Display for CallError {
 #[cfg(feature = "push")]
 impl std::error::Error for CallError {}
 
+/// What the AWS CLI says when it finds no credentials.
+#[cfg(feature = "push")]
+const NO_CREDENTIALS: &str = "Unable to locate credentials";
+
+/// Whether every place was searched for credentials, and none had any. One that has some and fails
+/// says more.
+#[cfg(feature = "push")]
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    use aws_credential_types::provider::error::CredentialsError;
+
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(CredentialsError::CredentialsNotLoaded(_))
+        )
+    })
+}
+
 /// An error and all that caused it, in one line.
 #[cfg(feature = "push")]
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     // Some errors repeat their cause.
     texts.dedup();
     texts.join(": ")
+}
+
+/// A word as a shell takes it: quoted where it must be.
+#[cfg(feature = "push")]
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=+:@%,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

@@ -68,6 +68,8 @@ pub mod limits;
 pub mod local;
 pub mod pack;
 pub mod plan;
+#[cfg(feature = "push")]
+pub mod preflight;
 pub mod progress;
 #[cfg(feature = "push")]
 pub mod push;

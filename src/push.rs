@@ -21,6 +21,7 @@ use crate::deflate::Level;
 use crate::limits::{Limits, TooLarge};
 use crate::pack::{self, Packed};
 use crate::plan::{self, Plan};
+use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
 use crate::revision::{self, Revision, S3Location};
 use crate::stop::Stop;
@@ -58,6 +59,8 @@ pub struct Target<S> {
     pub application: String,
     /// What to call the revision.
     pub description: String,
+    /// What to ask before anything is sent.
+    pub preflight: Option<Preflight>,
 }
 
 /// A bundle that is stored.
@@ -92,6 +95,9 @@ pub enum Error {
     /// It is too large for S3.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// It would fail.
+    #[error(transparent)]
+    Preflight(preflight::Error),
     /// It cannot be packed.
     #[error("{error}")]
     Pack {
@@ -163,7 +169,21 @@ pub async fn push<S: PartStore>(
     cancel: &CancellationToken,
 ) -> Result<Pushed, Error> {
     let store = Arc::clone(&target.store);
-    let sent = send(bundle, store, &target.location, progress, cancel).await?;
+    let gate = async {
+        match &target.preflight {
+            Some(preflight) => preflight.run().await.map_err(|error| match error {
+                // As it is said when the upload finds out.
+                preflight::Error::Bucket(error) => Error::Upload {
+                    source_dir: bundle.source.clone(),
+                    location: target.location.clone(),
+                    error: upload::Cause::Store(error).into(),
+                },
+                error => Error::Preflight(error),
+            }),
+            None => Ok(()),
+        }
+    };
+    let sent = send_if(gate, bundle, store, &target.location, progress, cancel).await?;
     let revision = Revision {
         location: target.location.clone(),
         stored: sent.stored.clone(),
@@ -197,6 +217,18 @@ pub async fn send<S: PartStore>(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Sent, Error> {
+    send_if(async { Ok(()) }, bundle, store, location, progress, cancel).await
+}
+
+/// The same, but nothing is packed before `gate` says that it may be.
+async fn send_if<S: PartStore>(
+    gate: impl Future<Output = Result<(), Error>>,
+    bundle: &Bundle,
+    store: Arc<S>,
+    location: &S3Location,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Result<Sent, Error> {
     let stop = Stop::new();
     // Threads know a flag only.
     let relay = async {
@@ -205,12 +237,13 @@ pub async fn send<S: PartStore>(
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
-        sent = transfer(bundle, store, location, progress, cancel, &stop) => sent,
+        sent = transfer(gate, bundle, store, location, progress, cancel, &stop) => sent,
         never = relay => match never {},
     }
 }
 
 async fn transfer<S: PartStore>(
+    gate: impl Future<Output = Result<(), Error>>,
     bundle: &Bundle,
     store: Arc<S>,
     location: &S3Location,
@@ -218,17 +251,7 @@ async fn transfer<S: PartStore>(
     cancel: &CancellationToken,
     stop: &Stop,
 ) -> Result<Sent, Error> {
-    let plan = on_a_thread({
-        let (source, stop) = (bundle.source.clone(), stop.clone());
-        let progress = Arc::clone(progress);
-        let options = plan::Options {
-            ignore_hidden: bundle.ignore_hidden,
-            threads: bundle.threads,
-        };
-        move || progress.walk(|| Plan::scan(&source, &options, &stop))
-    })
-    .await??;
-    appspec::require(&plan)?;
+    let plan = plan_while(gate, bundle, progress, cancel, stop).await?;
     let limits = Limits::for_archive(plan.worst_case(), bundle.threads, bundle.concurrency)?;
     let dropped_links = plan.dropped_links().to_vec();
 
@@ -277,6 +300,39 @@ async fn transfer<S: PartStore>(
         }),
         (packed, stored) => Err(cause(packed.err(), stored.err(), cancel, bundle, location)),
     }
+}
+
+/// Lists the source, and takes it for a revision, while `gate` opens. What is wrong with the source
+/// is said first, whichever is known first.
+async fn plan_while(
+    gate: impl Future<Output = Result<(), Error>>,
+    bundle: &Bundle,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+    stop: &Stop,
+) -> Result<Plan, Error> {
+    let planning = on_a_thread({
+        let (source, stop) = (bundle.source.clone(), stop.clone());
+        let progress = Arc::clone(progress);
+        let options = plan::Options {
+            ignore_hidden: bundle.ignore_hidden,
+            threads: bundle.threads,
+        };
+        move || progress.walk(|| Plan::scan(&source, &options, &stop))
+    });
+    let planning = async {
+        let plan = planning.await??;
+        appspec::require(&plan)?;
+        Ok::<_, Error>(plan)
+    };
+    let mut planning = std::pin::pin!(planning);
+    let mut gate = std::pin::pin!(cancel.run_until_cancelled(gate));
+    let (plan, gate) = tokio::select! {
+        plan = &mut planning => (plan?, gate.await),
+        gate = &mut gate => (planning.await?, gate),
+    };
+    gate.unwrap_or(Err(Error::Stopped { left: None }))?;
+    Ok(plan)
 }
 
 /// Which of two failures caused the other.

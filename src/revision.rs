@@ -3,16 +3,21 @@
 //! It is registered with the ETag, and the version if there is one, that S3 answered with: a
 //! deployment of this revision can then never get other bytes.
 
+mod application;
+mod registration;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_codedeploy::Client;
-use aws_sdk_codedeploy::error::SdkError;
+use aws_sdk_codedeploy::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
-use aws_sdk_codedeploy::types::{
-    BundleType, RevisionLocation, RevisionLocationType, S3Location as Location,
+
+pub use self::application::{
+    Application, BadName, LongDescription, Platform, application, check_description, check_name,
 };
+pub use self::registration::{BadBundleType, BadObject, BundleType, Named, Registration};
 
 use crate::error::CallError;
 use crate::upload::Stored;
@@ -70,15 +75,7 @@ impl Revision {
     /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
     #[must_use]
     pub fn shorthand(&self) -> String {
-        let Self {
-            location: S3Location { bucket, key },
-            stored: Stored { etag, version },
-        } = self;
-        let version = version
-            .as_ref()
-            .map(|version| format!(",version={version}"));
-        let version = version.unwrap_or_default();
-        format!("bucket={bucket},key={key},bundleType=zip,eTag={etag}{version}")
+        Registration::from(self).shorthand()
     }
 }
 
@@ -121,31 +118,23 @@ pub async fn register(
     description: &str,
     revision: &Revision,
 ) -> Result<(), Error> {
-    let Revision { location, stored } = revision;
-    let location = Location::builder()
-        .bucket(&location.bucket)
-        .key(&location.key)
-        .bundle_type(BundleType::Zip)
-        .e_tag(&stored.etag)
-        .set_version(stored.version.clone())
-        .build();
-    let location = RevisionLocation::builder()
-        .revision_type(RevisionLocationType::S3)
-        .s3_location(location)
-        .build();
-    let request = client
-        .register_application_revision()
-        .application_name(application)
-        .description(description)
-        .revision(location);
-    request.send().await.map_err(|error| match &error {
+    let registration = Registration::from(revision);
+    registration
+        .register(client, application, description)
+        .await
+}
+
+fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: fmt::Debug + 'static,
+{
+    match error {
         SdkError::ServiceError(answer) => {
-            let metadata = answer.err().meta();
-            CallError::refused(REGISTER, metadata.code(), metadata.message())
+            CallError::refused(operation, answer.err().code(), answer.err().message())
         }
-        _ => CallError::unanswered(REGISTER, &error),
-    })?;
-    Ok(())
+        _ => CallError::unanswered(operation, error),
+    }
 }
 
 #[cfg(test)]

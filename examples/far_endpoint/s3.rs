@@ -1,5 +1,5 @@
-//! The requests of a push, and their answers: four of a multipart upload, PutObject, and
-//! CodeDeploy's registration. Anything else is 501.
+//! The requests of a push, and their answers: where the bucket and whether the application is, four
+//! of a multipart upload, PutObject, and CodeDeploy's registration. Anything else is 501.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -39,6 +39,8 @@ pub(crate) struct State {
 enum Operation<'a> {
     Stats,
     Reset,
+    Bucket,
+    Application,
     Register,
     Create,
     Part { upload: &'a str, number: u32 },
@@ -52,6 +54,8 @@ impl Operation<'_> {
         match self {
             Self::Stats => "stats",
             Self::Reset => "reset",
+            Self::Bucket => "HeadBucket",
+            Self::Application => "GetApplication",
             Self::Register => "RegisterApplicationRevision",
             Self::Create => "CreateMultipartUpload",
             Self::Part { .. } => "UploadPart",
@@ -66,8 +70,11 @@ impl Operation<'_> {
 fn operation(head: &Head) -> Option<Operation<'_>> {
     let method = head.method.as_str();
     if let Some(target) = head.header("x-amz-target") {
-        let register = target == "CodeDeploy_20141006.RegisterApplicationRevision";
-        return (method == "POST" && register).then_some(Operation::Register);
+        return match (method, target.strip_prefix("CodeDeploy_20141006.")?) {
+            ("POST", "GetApplication") => Some(Operation::Application),
+            ("POST", "RegisterApplicationRevision") => Some(Operation::Register),
+            _ => None,
+        };
     }
     match (method, head.path.as_str()) {
         ("GET", "/stats") => return Some(Operation::Stats),
@@ -75,7 +82,11 @@ fn operation(head: &Head) -> Option<Operation<'_>> {
         _ => {}
     }
     // Path-style: /bucket/key.
-    let (bucket, key) = head.path.strip_prefix('/')?.split_once('/')?;
+    let path = head.path.strip_prefix('/')?;
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    if method == "HEAD" && !bucket.is_empty() && key.is_empty() {
+        return Some(Operation::Bucket);
+    }
     if bucket.is_empty() || key.is_empty() {
         return None;
     }
@@ -257,6 +268,13 @@ impl Endpoint {
         match *asked {
             Operation::Stats | Operation::Reset => json("{}".into()),
             Operation::Register => json("{}".into()),
+            Operation::Application => {
+                json(r#"{"application":{"computePlatform":"Server"}}"#.into())
+            }
+            Operation::Bucket => Answer {
+                headers: vec![("x-amz-bucket-region", region(head).to_owned())],
+                ..xml(String::new())
+            },
             Operation::Create => {
                 state.named += 1;
                 let upload = format!("upload-{}", state.named);
@@ -346,6 +364,13 @@ fn stored(head: &Head, etag: &str) -> Answer {
         headers,
         body: String::new(),
     }
+}
+
+/// The region that a request was signed for: the bucket is in any.
+fn region(head: &Head) -> &str {
+    let scope = head.header("authorization").unwrap_or_default();
+    let scope = scope.split_once("Credential=").map_or("", |(_, rest)| rest);
+    scope.split('/').nth(2).unwrap_or("us-east-1")
 }
 
 /// Bucket and key, escaped for XML.

@@ -109,7 +109,7 @@ fn costly_headers_are_counted() {
 fn what_a_push_does_not_ask_for_is_refused() {
     let unknown: [(&str, &str); 6] = [
         ("GET /b/k", ""),
-        ("HEAD /b", ""),
+        ("HEAD /b/k", ""),
         ("PUT /b/k?acl", ""),
         ("PUT /b/k", "X-Amz-Copy-Source: /b/other\r\n"),
         ("PUT /b/k?partNumber=x&uploadId=u", ""),
@@ -124,6 +124,23 @@ fn what_a_push_does_not_ask_for_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 501 "), "{request}: {answer}");
         assert!(endpoint.state().stats.json().contains("\"unknown\":1"));
     }
+}
+
+#[test]
+fn the_bucket_is_where_it_is_looked_for() {
+    let (address, endpoint) = start();
+    let scope =
+        "Authorization: AWS4-HMAC-SHA256 Credential=K/20260101/eu-west-1/s3/aws4_request\r\n";
+    let answer = talk(address, &[("HEAD /b/", scope, b"")]);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(
+        answer.contains("x-amz-bucket-region: eu-west-1"),
+        "{answer}"
+    );
+    let target = "X-Amz-Target: CodeDeploy_20141006.GetApplication\r\n";
+    let answer = talk(address, &[("POST /", target, b"{}")]);
+    assert!(answer.contains("\"Server\""), "{answer}");
+    assert!(endpoint.state().stats.json().contains("\"unknown\":[]"));
 }
 
 #[test]

@@ -230,6 +230,7 @@ mod sending {
     use hoist::upload::{DEFAULT_ATTEMPTS, S3Store};
     use tokio_util::sync::CancellationToken;
 
+    use super::super::access::refused;
     use super::super::runtime;
     use super::*;
 
@@ -247,10 +248,9 @@ mod sending {
                 .await
                 .map_err(failed)?;
             let access = Access {
-                region: None,
-                profile: None,
                 endpoint_url: Some(endpoint.url().to_owned()),
                 anonymous: true,
+                ..Access::default()
             };
             let location = S3Location {
                 bucket: "hoist-bench".into(),
@@ -274,21 +274,13 @@ mod sending {
         stop: &Stop,
     ) -> Result<Run, Failure> {
         runtime()?.block_on(async {
-            let access = Access {
-                region: None,
-                profile: None,
-                endpoint_url: None,
-                anonymous: false,
-            };
-            let clients = clients(&access).await?;
+            let clients = clients(&Access::default()).await?;
             sent(arguments, level, setup, clients, location, stop).await
         })
     }
 
     async fn clients(access: &Access) -> Result<Clients, Failure> {
-        connect(access)
-            .await
-            .map_err(|error| Failure::new(Exit::Config, error))
+        connect(access).await.map_err(|error| refused(&error))
     }
 
     async fn sent(

@@ -4,12 +4,21 @@
 //! `aws deploy push` has are its own, word for word, so that scripts that look for them go on
 //! working.
 
+#[cfg(feature = "push")]
+mod access;
 mod bench;
+mod color;
+#[cfg(feature = "push")]
+mod debug;
 mod exit;
+#[cfg(feature = "push")]
+mod object;
 mod pack;
 mod progress;
 #[cfg(feature = "push")]
 mod push;
+#[cfg(feature = "push")]
+mod register;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;
@@ -20,7 +29,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
 
@@ -46,7 +56,12 @@ struct Arguments {
 enum Command {
     /// Bundle a directory, upload it to Amazon S3 and register it as a revision with AWS CodeDeploy
     #[cfg(feature = "push")]
-    Push(push::PushArgs),
+    #[command(args_override_self = true)]
+    Push(Box<push::PushArgs>),
+    /// Register an object that is in Amazon S3 already as a revision with AWS CodeDeploy
+    #[cfg(feature = "push")]
+    #[command(args_override_self = true)]
+    Register(Box<register::RegisterArgs>),
     /// Bundle a directory into a local zip file, byte for byte what push uploads
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
@@ -188,13 +203,18 @@ impl Failure {
 
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = Arguments::command().color(color::choice(&arguments));
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
+            let exit = match error.kind() {
+                _ if !error.use_stderr() => Exit::Success,
+                ErrorKind::UnknownArgument => Exit::Usage,
+                _ => Exit::Syntax,
             };
             // If nobody reads help, nobody needs it.
             let _ = error.print();
@@ -204,6 +224,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match arguments.command {
         #[cfg(feature = "push")]
         Command::Push(arguments) => push::run(&arguments),
+        #[cfg(feature = "push")]
+        Command::Register(arguments) => register::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]
@@ -252,8 +274,6 @@ fn existing(path: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

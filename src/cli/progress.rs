@@ -34,6 +34,9 @@ impl Display {
     /// Begins: a bar on standard error if that is a terminal, nothing yet otherwise.
     pub(crate) fn start(progress: &Arc<Progress>, quiet: bool) -> Self {
         let watched = !quiet && std::io::stderr().is_terminal();
+        // A bar would be drawn over the lines.
+        #[cfg(feature = "push")]
+        let watched = watched && !super::debug::is_on();
         let bar = watched.then(|| Bar::start(Arc::clone(progress))).flatten();
         Self {
             started: Instant::now(),

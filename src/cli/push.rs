@@ -6,17 +6,22 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use hoist::clients::{Access, Clients, connect};
+use hoist::clients::{Clients, connect};
 use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
+use hoist::preflight::{self, Notes, Preflight};
 use hoist::push::{Bundle, Error, Pushed, Target, push};
-use hoist::revision::{self, Revision, S3Location, default_description};
-use hoist::upload::{Cause, DEFAULT_ATTEMPTS, S3Store};
+use hoist::revision::{
+    self, Platform, Registration, S3Location, check_description, check_name, default_description,
+};
+use hoist::upload::{Cause, DEFAULT_ATTEMPTS, ObjectOptions, S3Store};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Display;
+use super::access::{AccessArgs, refused};
+use super::object::ObjectArgs;
+use super::progress::{Display, say};
 use super::signals::Watch;
 use super::timings::Setup;
 use super::{BundleArgs, Exit, Failure, LevelArg, keep_apart, runtime};
@@ -51,17 +56,15 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: u32,
 
-    /// The region of the bucket and the application [default: as the AWS CLI finds it]
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
+    /// Do not ask whether application and bucket are there before the upload
+    #[arg(long)]
+    no_preflight: bool,
 
-    /// The profile in ~/.aws to use
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    object: ObjectArgs,
 
-    /// The endpoint of both S3 and CodeDeploy, instead of Amazon's
-    #[arg(long, value_name = "URL")]
-    endpoint_url: Option<String>,
+    #[command(flatten)]
+    access: AccessArgs,
 
     /// Push to an S3 and CodeDeploy of its own that keep everything below DIR
     #[cfg(feature = "local")]
@@ -80,6 +83,11 @@ fn concurrency(text: &str) -> Result<usize, String> {
 
 pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
+    check_name(&arguments.application_name).map_err(Failure::usage)?;
+    if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
+        say(&format!("warning: {warning}"));
+    }
+    let object = arguments.object.options()?;
     let bundle = Bundle {
         source: arguments.bundle.source.clone(),
         ignore_hidden: arguments.bundle.ignore_hidden()?,
@@ -98,7 +106,7 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
         move || cancel.cancel()
     })?;
     let runtime = runtime()?;
-    let pushed = runtime.block_on(push_there(arguments, &bundle, location, &cancel));
+    let pushed = runtime.block_on(push_there(arguments, &bundle, location, object, &cancel));
     // What is still looked up, a host name perhaps, is of no use any more.
     runtime.shutdown_background();
     match (pushed, watch.exit()) {
@@ -112,26 +120,20 @@ async fn push_there(
     arguments: &PushArgs,
     bundle: &Bundle,
     location: S3Location,
+    object: ObjectOptions,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    let access = Access {
-        region: arguments.region.clone(),
-        profile: arguments.profile.clone(),
-        endpoint_url: arguments.endpoint_url.clone(),
-        anonymous: false,
-    };
+    let access = arguments.access.access();
     #[cfg(feature = "local")]
     if let Some(dir) = &arguments.local {
         let failed = |error: hoist::local::Error| Failure::new(Exit::Failure, error);
         let endpoint = Endpoint::start(dir, 0).await.map_err(failed)?;
-        let access = Access {
+        let access = hoist::clients::Access {
             endpoint_url: Some(endpoint.url().to_owned()),
             anonymous: true,
             ..access
         };
-        let clients = connect(&access)
-            .await
-            .map_err(|error| Failure::new(Exit::Config, error))?;
+        let clients = connect(&access).await.map_err(|error| refused(&error))?;
         endpoint
             .prepare(
                 &location.bucket,
@@ -139,20 +141,21 @@ async fn push_there(
                 &arguments.application_name,
             )
             .map_err(failed)?;
-        let done = push_with(arguments, bundle, location, clients, cancel).await;
+        let done = push_with(arguments, bundle, location, object, clients, cancel).await;
         endpoint.shutdown().await;
         return done;
     }
     let connected = cancel.run_until_cancelled(connect(&access)).await;
     let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
-    let clients = connected.map_err(|error| Failure::new(Exit::Config, error))?;
-    push_with(arguments, bundle, location, clients, cancel).await
+    let clients = connected.map_err(|error| refused(&error))?;
+    push_with(arguments, bundle, location, object, clients, cancel).await
 }
 
 async fn push_with(
     arguments: &PushArgs,
     bundle: &Bundle,
     location: S3Location,
+    object: ObjectOptions,
     clients: Clients,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
@@ -161,16 +164,25 @@ async fn push_with(
     } else {
         arguments.description.clone()
     };
+    let notes = Notes::default();
+    let preflight = Preflight {
+        s3: clients.s3.clone(),
+        codedeploy: clients.codedeploy.clone(),
+        region: clients.region,
+        location: location.clone(),
+        options: object.clone(),
+        application: arguments.application_name.clone(),
+        platform: Some(Platform::Server),
+        notes: notes.clone(),
+    };
+    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
     let target = Target {
-        store: Arc::new(S3Store::new(
-            clients.s3,
-            location.clone(),
-            clients.sign_payload,
-        )),
+        store: Arc::new(store.with_options(object)),
         location,
         codedeploy: clients.codedeploy,
         application: arguments.application_name.clone(),
         description,
+        preflight: (!arguments.no_preflight).then_some(preflight),
     };
     let told = arguments.bundle.timing.start()?;
     let setup = Setup {
@@ -179,11 +191,20 @@ async fn push_with(
         sends: true,
     };
     let display = Display::start(told.progress(), arguments.bundle.quiet);
+    let tell = || {
+        if !arguments.bundle.quiet {
+            notes
+                .take()
+                .iter()
+                .for_each(|note| say(&format!("note: {note}")));
+        }
+    };
     match push(bundle, &target, told.progress(), cancel).await {
         Ok(Pushed { sent, revision }) => {
             display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
             told.end(setup, Some(&sent.packed));
-            let text = next_step(&arguments.application_name, &revision);
+            tell();
+            let text = next_step(&arguments.application_name, &revision.shorthand());
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes())
                 .and_then(|()| out.flush())
@@ -197,19 +218,19 @@ async fn push_with(
         Err(error) => {
             display.end(None);
             told.end(setup, None);
+            tell();
             Err(failure(arguments, &error))
         }
     }
 }
 
 /// What to do with a revision, as `aws deploy push` says it.
-fn next_step(application: &str, revision: &Revision) -> String {
+pub(super) fn next_step(application: &str, revision: &str) -> String {
     format!(
         "To deploy with this revision, run:\n\
-         aws deploy create-deployment --application-name {application} --s3-location {} \
+         aws deploy create-deployment --application-name {application} --s3-location {revision} \
          --deployment-group-name <deployment-group-name> \
-         --deployment-config-name <deployment-config-name> --description <description>\n",
-        revision.shorthand()
+         --deployment-config-name <deployment-config-name> --description <description>\n"
     )
 }
 
@@ -218,7 +239,10 @@ fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         Error::Register {
             error: revision::Error::Call(CallError { code: Some(_), .. }),
             ..
-        } => Exit::Service,
+        }
+        | Error::Preflight(preflight::Error::Application(CallError { code: Some(_), .. })) => {
+            Exit::Service
+        }
         _ => Exit::Failure,
     };
     let mut failure = Failure::new(exit, error);
@@ -246,16 +270,67 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             {
                 Some("the bucket is in another region: say which with --region".to_owned())
             }
+            Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => Some(
+                "there is an object already, and --no-overwrite keeps it: nothing was changed; \
+                 choose another key"
+                    .to_owned(),
+            ),
+            Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
+                Some("somebody else wrote this object meanwhile; push again".to_owned())
+            }
+            Cause::Store(error) if error.is_without_credentials() => Some(
+                "configure credentials by running \"aws configure\", or say which with --profile"
+                    .to_owned(),
+            ),
             _ => None,
         },
-        Error::Register { revision, .. } => Some(format!(
-            "the bundle is stored; to register it later, run: aws deploy \
-             register-application-revision --application-name {} --s3-location {}",
-            arguments.application_name,
-            revision.shorthand()
-        )),
+        Error::Preflight(error) => hint_before(arguments, error),
+        Error::Register { revision, .. } => {
+            let command = Registration::from(&**revision).command(
+                &arguments.application_name,
+                &arguments.description,
+                &words(arguments),
+            );
+            Some(format!(
+                "the bundle is in S3, at {}; to register it, run: {command}",
+                revision.location
+            ))
+        }
         _ => None,
     }
+}
+
+/// What to do next when nothing was sent.
+fn hint_before(arguments: &PushArgs, error: &preflight::Error) -> Option<String> {
+    let application = &arguments.application_name;
+    match error {
+        preflight::Error::Application(CallError { code: Some(_), .. }) => Some(format!(
+            "nothing was uploaded; check --application-name, --region and the account, or run: aws \
+             deploy create-application --application-name {application} --compute-platform Server"
+        )),
+        preflight::Error::Application(_) => Some(
+            "nothing was uploaded; check --region, --codedeploy-endpoint-url and the network"
+                .to_owned(),
+        ),
+        preflight::Error::Region { region, asked, .. } => Some(format!(
+            "nothing was uploaded; say --region {region}, or use a bucket in {asked}"
+        )),
+        preflight::Error::Exists(_) => Some("choose another key".to_owned()),
+        preflight::Error::Platform { .. } => {
+            Some("nothing was uploaded; check --application-name and --source".to_owned())
+        }
+        preflight::Error::Bucket(_) => None,
+    }
+}
+
+/// The words that reach the same services again.
+fn words(arguments: &PushArgs) -> Vec<String> {
+    let mut words = arguments.access.words();
+    words.extend(arguments.object.words());
+    if let Some(dir) = arguments.local() {
+        words.extend(["--local".to_owned(), dir.display().to_string()]);
+    }
+    words
 }
 
 impl PushArgs {
@@ -273,6 +348,7 @@ impl PushArgs {
 
 #[cfg(test)]
 mod tests {
+    use hoist::revision::Revision;
     use hoist::upload::Stored;
 
     use super::*;
@@ -290,7 +366,7 @@ mod tests {
             },
         };
         assert_eq!(
-            next_step("A", &revision),
+            next_step("A", &revision.shorthand()),
             "To deploy with this revision, run:\n\
              aws deploy create-deployment --application-name A --s3-location \
              bucket=B,key=K,bundleType=zip,eTag=E,version=V --deployment-group-name \

@@ -7,8 +7,10 @@
 //!
 //! It refuses to know what the bytes are.
 
+mod bucket;
 #[cfg(test)]
 pub(crate) mod fake;
+mod options;
 mod ramp;
 mod retry;
 mod s3;
@@ -26,6 +28,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use self::bucket::{Bucket, Refusal, bucket, object};
+pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
 pub use self::retry::DEFAULT_ATTEMPTS;
 pub use self::s3::S3Store;
 

@@ -1,4 +1,4 @@
-//! The only S3 calls.
+//! The S3 calls that write. Those that only ask are in `bucket.rs`.
 //!
 //! Every part carries the CRC-64/NVME that the packer computed, as a header; S3 refuses a part that
 //! does not match it, and the whole object is declared, and checked, by the CRC that the parts'
@@ -9,11 +9,15 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl,
+    RequestPayer, ServerSideEncryption, StorageClass,
+};
 use base64_simd::STANDARD;
 
+use super::options::ObjectOptions;
 use super::{PartStore, SentPart, Stored, UploadId, whole};
-use crate::error::CallError;
+use crate::error::{CallError, quoted};
 use crate::pack::Part;
 use crate::revision::S3Location;
 
@@ -23,6 +27,7 @@ pub struct S3Store {
     client: Client,
     location: S3Location,
     sign_payload: bool,
+    options: ObjectOptions,
 }
 
 impl S3Store {
@@ -33,8 +38,50 @@ impl S3Store {
             client,
             location,
             sign_payload,
+            options: ObjectOptions::default(),
         }
     }
+
+    /// The same, with what S3 is to know of it.
+    #[must_use]
+    pub fn with_options(self, options: ObjectOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    fn owner(&self) -> Option<String> {
+        self.options.expected_owner.clone()
+    }
+
+    fn payer(&self) -> Option<RequestPayer> {
+        let pays = self.options.requester_pays;
+        pays.then_some(RequestPayer::Requester)
+    }
+
+    /// Any object that is there is one too many.
+    fn unless_there(&self) -> Option<String> {
+        self.options.no_overwrite.then(|| "*".to_owned())
+    }
+}
+
+/// Adds to a request what makes an object what it is.
+macro_rules! described {
+    ($store:expr, $request:expr) => {{
+        let options = &$store.options;
+        let metadata = options.metadata.pairs();
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        $request
+            .set_server_side_encryption(
+                options
+                    .encryption
+                    .as_deref()
+                    .map(ServerSideEncryption::from),
+            )
+            .set_ssekms_key_id(options.kms_key.clone())
+            .set_acl(options.acl.as_deref().map(ObjectCannedAcl::from))
+            .set_storage_class(options.storage_class.as_deref().map(StorageClass::from))
+            .set_tagging(options.tags.header())
+            .set_metadata((!options.metadata.is_empty()).then(|| metadata.collect()))
+    }};
 }
 
 /// Ends a request: signs its payload or does not, sends it, and names its operation if it fails.
@@ -55,11 +102,12 @@ macro_rules! send_payload {
 
 impl PartStore for S3Store {
     async fn put(&self, part: Part) -> Result<Stored, CallError> {
-        let request = self
-            .client
-            .put_object()
+        let request = described!(self, self.client.put_object())
             .bucket(&self.location.bucket)
             .key(&self.location.key)
+            .set_expected_bucket_owner(self.owner())
+            .set_request_payer(self.payer())
+            .set_if_none_match(self.unless_there())
             .checksum_crc64_nvme(encoded(part.crc64nvme))
             .body(ByteStream::from(part.body));
         let answer = send_payload!(self, "PutObject", request)?;
@@ -68,11 +116,11 @@ impl PartStore for S3Store {
 
     async fn create(&self) -> Result<UploadId, CallError> {
         const OPERATION: &str = "CreateMultipartUpload";
-        let answer = self
-            .client
-            .create_multipart_upload()
+        let answer = described!(self, self.client.create_multipart_upload())
             .bucket(&self.location.bucket)
             .key(&self.location.key)
+            .set_expected_bucket_owner(self.owner())
+            .set_request_payer(self.payer())
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_type(ChecksumType::FullObject)
             .send()
@@ -91,6 +139,8 @@ impl PartStore for S3Store {
             .upload_part()
             .bucket(&self.location.bucket)
             .key(&self.location.key)
+            .set_expected_bucket_owner(self.owner())
+            .set_request_payer(self.payer())
             .upload_id(&upload.0)
             .part_number(part_number(part.number))
             .checksum_crc64_nvme(encoded(part.crc64nvme))
@@ -124,6 +174,9 @@ impl PartStore for S3Store {
             .complete_multipart_upload()
             .bucket(&self.location.bucket)
             .key(&self.location.key)
+            .set_expected_bucket_owner(self.owner())
+            .set_request_payer(self.payer())
+            .set_if_none_match(self.unless_there())
             .upload_id(&upload.0)
             .multipart_upload(completed)
             .checksum_crc64_nvme(encoded(crc64nvme))
@@ -141,6 +194,8 @@ impl PartStore for S3Store {
             .abort_multipart_upload()
             .bucket(&self.location.bucket)
             .key(&self.location.key)
+            .set_expected_bucket_owner(self.owner())
+            .set_request_payer(self.payer())
             .upload_id(&upload.0)
             .send()
             .await
@@ -168,17 +223,7 @@ fn part_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// A word that a shell takes as it is.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=+:@%,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-fn stored(
+pub(super) fn stored(
     operation: &'static str,
     etag: Option<String>,
     version: Option<String>,
@@ -198,7 +243,7 @@ fn incomplete(operation: &'static str, what: &str) -> CallError {
     }
 }
 
-fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
+pub(super) fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,

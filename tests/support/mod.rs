@@ -6,7 +6,12 @@
 // Every test file uses its own part of this module.
 #![allow(dead_code, unused_imports)]
 
+mod between;
+mod listener;
 mod server;
+pub(crate) mod settings;
+#[cfg(feature = "push")]
+mod tls;
 mod tree;
 
 use std::io::Write;
@@ -14,7 +19,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+pub(crate) use between::{Answer, Between, Head, denied};
+pub(crate) use listener::Listener;
 pub(crate) use server::{BlackHole, Server, send_signal};
+#[cfg(feature = "push")]
+pub(crate) use tls::{Tls, authority};
 pub(crate) use tree::{Entries, Entry, Tree, entries, noise, text};
 
 /// Where the AWS SDK looks for settings besides the environment.
@@ -26,7 +35,9 @@ pub(crate) fn hoist() -> Command {
     std::fs::create_dir_all(EMPTY_HOME).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoist"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AWS_") || name == "SOURCE_DATE_EPOCH" {
+        let text = name.to_string_lossy();
+        let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
+        if is_proxy || text.starts_with("AWS_") || name == "SOURCE_DATE_EPOCH" {
             command.env_remove(name);
         }
     }

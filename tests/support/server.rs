@@ -68,16 +68,52 @@ impl Server {
     }
 
     pub(crate) fn make_bucket(&self, name: &str) {
+        self.ask(&format!("PUT /{name}"), &[], "");
+    }
+
+    pub(crate) fn make_bucket_in(&self, name: &str, region: &str) {
+        let body = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        );
+        self.ask(&format!("PUT /{name}"), &[], &body);
+    }
+
+    /// Makes an application for `platform`, in us-east-1.
+    pub(crate) fn make_application(&self, name: &str, platform: &str) {
+        let body = format!(r#"{{"applicationName":"{name}","computePlatform":"{platform}"}}"#);
+        self.codedeploy("CreateApplication", &body);
+    }
+
+    /// The revisions of an application, as CodeDeploy lists them.
+    pub(crate) fn revisions(&self, application: &str) -> String {
+        let body = format!(r#"{{"applicationName":"{application}"}}"#);
+        self.codedeploy("ListApplicationRevisions", &body)
+    }
+
+    fn codedeploy(&self, operation: &str, body: &str) -> String {
+        let target = format!("CodeDeploy_20141006.{operation}");
+        self.ask("POST /", &[("X-Amz-Target", &target)], body)
+    }
+
+    fn ask(&self, what: &str, headers: &[(&str, &str)], body: &str) -> String {
         let mut stream = TcpStream::connect(&self.authority).unwrap();
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         write!(
             stream,
-            "PUT /{name} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.authority
+            "{what} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.authority,
+            body.len()
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        body.to_owned()
     }
 
     /// Signals the server and waits for its end.

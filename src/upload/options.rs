@@ -1,0 +1,306 @@
+//! What S3 is told about the object besides its bytes.
+//!
+//! These are requests' headers, so they go where S3 reads them: all of them with `PutObject` and
+//! `CreateMultipartUpload`, the expected owner and the payer with every call, the condition where the
+//! object comes to be (`PutObject`, `CompleteMultipartUpload`). Bucket policies that ask for
+//! encryption look at the request, so a bucket's default does not satisfy them.
+//!
+//! Whether S3 knows a storage class or a key is for S3 to say. Its limits on tags and metadata are
+//! kept here, since it says no to those only when the bundle has been packed.
+
+use std::collections::BTreeMap;
+
+/// Most tags of an object ("Object tagging", Amazon S3 user guide).
+const MAX_TAGS: usize = 10;
+/// Longest key and value of a tag, in characters.
+const MAX_TAG: (usize, usize) = (128, 256);
+/// Most user-defined metadata, keys and values, in bytes ("Working with object metadata").
+const MAX_METADATA: usize = 2048;
+
+/// Headers of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectOptions {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub encryption: Option<String>,
+    /// The KMS key: its id, alias or ARN.
+    pub kms_key: Option<String>,
+    /// A canned ACL.
+    pub acl: Option<String>,
+    /// A storage class.
+    pub storage_class: Option<String>,
+    /// Tags.
+    pub tags: Tags,
+    /// User-defined metadata.
+    pub metadata: Metadata,
+    /// The account that must own the bucket: 12 digits.
+    pub expected_owner: Option<String>,
+    /// The caller pays for the request, not the owner of the bucket.
+    pub requester_pays: bool,
+    /// Fail if there is an object already.
+    pub no_overwrite: bool,
+}
+
+/// Tags of an object, as S3 takes them in a header: an URL's query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Vec<(String, String)>);
+
+/// Why tags are none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTags {
+    /// A key is empty, or not there.
+    #[error("a tag needs a key; write KEY=VALUE&KEY2=VALUE2")]
+    NoKey,
+    /// A percent sign that escapes nothing, or bytes that are not UTF-8.
+    #[error("{0} is not URL-encoded; write a percent sign as %25")]
+    Encoding(String),
+    /// A key that is there already.
+    #[error("the tag {0} is there twice")]
+    Twice(String),
+    /// Too long for S3.
+    #[error(
+        "the tag {0} is too long: S3 takes keys of {max_key} characters and values of {max_value}",
+        max_key = MAX_TAG.0,
+        max_value = MAX_TAG.1
+    )]
+    Long(String),
+    /// Too many for S3.
+    #[error("{0} tags are too many: S3 takes {MAX_TAGS}")]
+    Many(usize),
+}
+
+impl Tags {
+    /// Reads `k=v&k2=v2`, in which other characters may be escaped as in an URL's query.
+    ///
+    /// # Errors
+    ///
+    /// [`BadTags`].
+    pub fn parse(text: &str) -> Result<Self, BadTags> {
+        let mut tags: Vec<(String, String)> = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let read =
+                |text: &str| unescape(text).ok_or_else(|| BadTags::Encoding(text.to_owned()));
+            let (key, value) = (read(key)?, read(value)?);
+            if key.is_empty() {
+                return Err(BadTags::NoKey);
+            }
+            if key.chars().count() > MAX_TAG.0 || value.chars().count() > MAX_TAG.1 {
+                return Err(BadTags::Long(key));
+            }
+            if tags.iter().any(|(known, _)| *known == key) {
+                return Err(BadTags::Twice(key));
+            }
+            tags.push((key, value));
+        }
+        match tags.len() {
+            many if many > MAX_TAGS => Err(BadTags::Many(many)),
+            _ => Ok(Self(tags)),
+        }
+    }
+
+    /// As the header has it; None if there are none.
+    #[must_use]
+    pub fn header(&self) -> Option<String> {
+        let pairs = self.0.iter();
+        let pairs = pairs.map(|(key, value)| format!("{}={}", escape(key), escape(value)));
+        Some(pairs.collect::<Vec<_>>().join("&")).filter(|text| !text.is_empty())
+    }
+}
+
+/// User-defined metadata: what headers `x-amz-meta-KEY` say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata(BTreeMap<String, String>);
+
+/// Why metadata is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadMetadata {
+    /// Not a pair.
+    #[error("{0:?} is not KEY=VALUE; separate pairs by commas, and quote a value that has one")]
+    NotAPair(String),
+    /// A key that cannot be part of a header's name.
+    #[error("the metadata key {0:?} cannot be in a header's name; use letters, digits and -_.")]
+    Key(String),
+    /// A value that cannot be a header's.
+    #[error("the value of the metadata key {0} must be printable ASCII, as headers are")]
+    Value(String),
+    /// A key that is there already; S3 does not tell upper case from lower case.
+    #[error("the metadata key {0} is there twice")]
+    Twice(String),
+    /// Too long for S3.
+    #[error("the metadata has {0} bytes, and S3 takes {MAX_METADATA}")]
+    Long(usize),
+}
+
+impl Metadata {
+    /// Reads the AWS CLI's shorthand, `k=v,k2="v,2"`. Quotes are single or double; in double ones a
+    /// backslash escapes.
+    ///
+    /// # Errors
+    ///
+    /// [`BadMetadata`].
+    pub fn parse(text: &str) -> Result<Self, BadMetadata> {
+        let mut pairs = BTreeMap::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let bad = || BadMetadata::NotAPair(rest.to_owned());
+            let (key, after) = rest.split_once('=').ok_or_else(bad)?;
+            let (value, after) = value(after).ok_or_else(bad)?;
+            rest = match after.strip_prefix(',') {
+                Some("") => return Err(bad()),
+                Some(more) => more,
+                None if after.is_empty() => "",
+                None => return Err(bad()),
+            };
+            let key = key.trim().to_ascii_lowercase();
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if key.is_empty() || !key.bytes().all(fits) {
+                return Err(BadMetadata::Key(key));
+            }
+            if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+                return Err(BadMetadata::Value(key));
+            }
+            if pairs.insert(key.clone(), value).is_some() {
+                return Err(BadMetadata::Twice(key));
+            }
+        }
+        let bytes = pairs
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        match bytes {
+            long if long > MAX_METADATA => Err(BadMetadata::Long(long)),
+            _ => Ok(Self(pairs)),
+        }
+    }
+
+    /// Its pairs, keys in lower case.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A value of the shorthand, and what follows it.
+fn value(text: &str) -> Option<(String, &str)> {
+    let quote = match text.chars().next() {
+        Some(quote @ ('"' | '\'')) => quote,
+        _ => {
+            let end = text.find(',').unwrap_or(text.len());
+            let (value, rest) = text.split_at(end);
+            return Some((value.trim().to_owned(), rest));
+        }
+    };
+    let mut value = String::new();
+    let mut characters = text.char_indices().skip(1);
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' if quote == '"' => value.push(characters.next()?.1),
+            end if end == quote => return Some((value, &text[at + 1..])),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+/// What RFC 3986 leaves as it is.
+fn escape(text: &str) -> String {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    });
+    bytes.collect()
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_an_urls_query() {
+        let header = |text: &str| Tags::parse(text).map(|tags| tags.header());
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(header("team=web&stage=prod"), some("team=web&stage=prod"));
+        assert_eq!(header("a b=c/d"), some("a%20b=c%2Fd"));
+        assert_eq!(header("a%20b=c+d&e"), some("a%20b=c%20d&e="));
+        assert_eq!(header("k=a=b"), some("k=a%3Db"));
+        assert_eq!(header("k=%C3%BC"), some("k=%C3%BC"));
+        assert_eq!(header(""), Ok(None));
+        assert_eq!(header("=v"), Err(BadTags::NoKey));
+        assert_eq!(header("k=%zz"), Err(BadTags::Encoding("%zz".into())));
+        assert_eq!(header("k=%C3"), Err(BadTags::Encoding("%C3".into())));
+        assert_eq!(header("k=1&k=2"), Err(BadTags::Twice("k".into())));
+        let long = "x".repeat(129);
+        assert_eq!(header(&long), Err(BadTags::Long(long.clone())));
+        assert_eq!(
+            header(&format!("k={}", "ü".repeat(256))).map(|_| ()),
+            Ok(())
+        );
+        let tags = |many: usize| {
+            (0..many)
+                .map(|n| format!("k{n}=v"))
+                .collect::<Vec<_>>()
+                .join("&")
+        };
+        assert!(header(&tags(10)).is_ok());
+        assert_eq!(header(&tags(11)), Err(BadTags::Many(11)));
+    }
+
+    #[test]
+    fn metadata_is_the_shorthand() {
+        let pairs = |text: &str| {
+            let metadata = Metadata::parse(text)?;
+            let pairs = metadata
+                .pairs()
+                .map(|(key, value)| format!("{key}:{value}"));
+            Ok(pairs.collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(
+            pairs("commit=abc,Build=17"),
+            Ok("build:17 commit:abc".into())
+        );
+        assert_eq!(
+            pairs(r#"a="x,y",b='it, too',c="q\"q""#),
+            Ok("a:x,y b:it, too c:q\"q".into())
+        );
+        assert_eq!(pairs("a=b=c,d="), Ok("a:b=c d:".into()));
+        assert_eq!(pairs(""), Ok(String::new()));
+        for bad in ["a", "a=b,", "a=b,c", "a=\"x", "a=\"x\"y"] {
+            let error = Metadata::parse(bad).unwrap_err();
+            assert!(matches!(error, BadMetadata::NotAPair(_)), "{bad}: {error}");
+        }
+        assert_eq!(pairs("a b=c"), Err(BadMetadata::Key("a b".into())));
+        assert_eq!(pairs("a=ü"), Err(BadMetadata::Value("a".into())));
+        assert_eq!(pairs("a=1,A=2"), Err(BadMetadata::Twice("a".into())));
+        assert!(pairs(&format!("a={}", "x".repeat(2047))).is_ok());
+        assert_eq!(
+            pairs(&format!("a={}", "x".repeat(2048))),
+            Err(BadMetadata::Long(2049))
+        );
+    }
+}
