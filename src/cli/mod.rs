@@ -5,6 +5,7 @@
 //! working.
 
 mod bench;
+mod bundle_type;
 mod exit;
 mod pack;
 mod progress;
@@ -25,6 +26,7 @@ use hoist::deflate::Level;
 use hoist::limits::default_threads;
 
 pub(crate) use self::exit::Exit;
+use self::bundle_type::BundleTypeArgs;
 use self::progress::say;
 use self::timings::TimingArgs;
 
@@ -47,7 +49,7 @@ enum Command {
     /// Bundle a directory, upload it to Amazon S3 and register it as a revision with AWS CodeDeploy
     #[cfg(feature = "push")]
     Push(push::PushArgs),
-    /// Bundle a directory into a local zip file, byte for byte what push uploads
+    /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
     Bench(bench::BenchArgs),
@@ -79,6 +81,9 @@ pub(crate) struct BundleArgs {
     /// Threads that read and compress [default: one for each core; on few cores, up to 8]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    bundle_type: BundleTypeArgs,
 
     #[command(flatten)]
     timing: TimingArgs,

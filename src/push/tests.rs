@@ -58,6 +58,7 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
         level: bundle.level,
         limits,
         auto: false,
+        format: Format::Zip,
         digest: false,
     };
     let out = tempfile::tempdir().unwrap();
