@@ -27,6 +27,26 @@ pub enum BundleType {
     Json,
 }
 
+/// What of a source is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The files of the directory, in an archive.
+    Archive(Format),
+    /// The source, a file, as it is.
+    File(BundleType),
+}
+
+impl Content {
+    /// What the object is then.
+    #[must_use]
+    pub fn bundle_type(self) -> BundleType {
+        match self {
+            Self::Archive(format) => BundleType::Archive(format),
+            Self::File(bundle) => bundle,
+        }
+    }
+}
+
 impl Format {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Zip, Self::Tar, Self::Tgz];
@@ -122,7 +142,15 @@ mod tests {
         ] {
             assert_eq!(of(name), Some(bundle), "{name}");
         }
-        for name in ["", "zip", "a.gz", "a.zip/b", "a.zip?versionId=1", "é.zi", "a.war"] {
+        for name in [
+            "",
+            "zip",
+            "a.gz",
+            "a.zip/b",
+            "a.zip?versionId=1",
+            "é.zi",
+            "a.war",
+        ] {
             assert_eq!(of(name), None, "{name}");
         }
     }

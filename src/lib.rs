@@ -72,6 +72,8 @@ pub mod limits;
 pub mod local;
 pub mod pack;
 pub mod plan;
+#[cfg(feature = "push")]
+pub mod prebuilt;
 pub mod progress;
 #[cfg(feature = "push")]
 pub mod push;

@@ -5,6 +5,7 @@
 //! says stop, both ends are joined before this returns, and the error is the cause: never that
 //! one side noticed the other's end.
 
+mod prepare;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use self::prepare::Prepared;
 use crate::appspec;
+use crate::bundle::Content;
 use crate::deflate::Level;
-use crate::limits::{Limits, TooLarge};
+use crate::limits::TooLarge;
 use crate::pack::{self, Packed};
-use crate::plan::{self, Plan};
+use crate::plan;
+use crate::prebuilt;
 use crate::progress::Progress;
 use crate::revision::{self, Revision, S3Location};
 use crate::stop::Stop;
@@ -29,8 +33,10 @@ use crate::upload::{self, Leftover, PartStore, Stored};
 /// What to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// The directory.
+    /// The directory, or the file.
     pub source: PathBuf,
+    /// What of it is sent. Of a file that is sent as it is, only `concurrency` counts of what follows.
+    pub content: Content,
     /// Leave out files and directories whose name starts with a dot.
     pub ignore_hidden: bool,
     /// How hard to compress.
@@ -87,6 +93,9 @@ pub enum Error {
     /// It is not a revision.
     #[error(transparent)]
     AppSpec(#[from] appspec::Missing),
+    /// It is a file, and not a revision.
+    #[error(transparent)]
+    Prebuilt(prebuilt::Error),
     /// It is too large for S3.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -148,6 +157,15 @@ impl From<plan::Error> for Error {
     }
 }
 
+impl From<prebuilt::Error> for Error {
+    fn from(error: prebuilt::Error) -> Self {
+        match error {
+            prebuilt::Error::Stopped => Self::Stopped { left: None },
+            error => Self::Prebuilt(error),
+        }
+    }
+}
+
 /// Packs the bundle into its object and registers that as a revision.
 ///
 /// # Errors
@@ -164,6 +182,7 @@ pub async fn push<S: PartStore>(
     let sent = send(bundle, store, &target.location, progress, cancel).await?;
     let revision = Revision {
         location: target.location.clone(),
+        bundle: bundle.content.bundle_type(),
         stored: sent.stored.clone(),
     };
     let Target {
@@ -216,31 +235,15 @@ async fn transfer<S: PartStore>(
     cancel: &CancellationToken,
     stop: &Stop,
 ) -> Result<Sent, Error> {
-    let plan = on_a_thread({
-        let (source, stop) = (bundle.source.clone(), stop.clone());
-        let progress = Arc::clone(progress);
-        let options = plan::Options {
-            ignore_hidden: bundle.ignore_hidden,
-            threads: bundle.threads,
-        };
-        move || progress.walk(|| Plan::scan(&source, &options, &stop))
-    })
-    .await??;
-    appspec::require(&plan)?;
-    let limits = Limits::for_archive(plan.worst_case(), bundle.threads, bundle.concurrency)?;
-    let dropped_links = plan.dropped_links().to_vec();
+    let prepared = Prepared::new(bundle, progress, stop).await?;
+    let limits = prepared.limits(bundle)?;
+    let dropped_links = prepared.dropped_links();
 
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
-        let (stop, progress) = (stop.clone(), Arc::clone(progress));
-        let options = pack::Options {
-            level: bundle.level,
-            limits,
-            auto: bundle.auto,
-            digest: false,
-        };
+        let (bundle, stop, progress) = (bundle.clone(), stop.clone(), Arc::clone(progress));
         move || {
-            pack::pack(&plan, &options, &stop, &progress, &mut |part| {
+            prepared.pack(&bundle, limits, &stop, &progress, &mut |part| {
                 parts.blocking_send(part).map_err(|_| pack::Error::Closed)
             })
         }

@@ -10,10 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::error::SdkError;
 use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
-use aws_sdk_codedeploy::types::{
-    BundleType, RevisionLocation, RevisionLocationType, S3Location as Location,
-};
+use aws_sdk_codedeploy::types::{RevisionLocation, RevisionLocationType, S3Location as Location};
 
+use crate::bundle::BundleType;
 use crate::error::CallError;
 use crate::upload::Stored;
 
@@ -57,11 +56,13 @@ impl fmt::Display for S3Location {
     }
 }
 
-/// An archive in S3.
+/// A bundle in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// Where it is.
     pub location: S3Location,
+    /// What it is.
+    pub bundle: BundleType,
     /// As what S3 stored it.
     pub stored: Stored,
 }
@@ -72,13 +73,14 @@ impl Revision {
     pub fn shorthand(&self) -> String {
         let Self {
             location: S3Location { bucket, key },
+            bundle,
             stored: Stored { etag, version },
         } = self;
         let version = version
             .as_ref()
             .map(|version| format!(",version={version}"));
         let version = version.unwrap_or_default();
-        format!("bucket={bucket},key={key},bundleType=zip,eTag={etag}{version}")
+        format!("bucket={bucket},key={key},bundleType={bundle},eTag={etag}{version}")
     }
 }
 
@@ -121,11 +123,15 @@ pub async fn register(
     description: &str,
     revision: &Revision,
 ) -> Result<(), Error> {
-    let Revision { location, stored } = revision;
+    let Revision {
+        location,
+        bundle,
+        stored,
+    } = revision;
     let location = Location::builder()
         .bucket(&location.bucket)
         .key(&location.key)
-        .bundle_type(BundleType::Zip)
+        .bundle_type(bundle.name().into())
         .e_tag(&stored.etag)
         .set_version(stored.version.clone())
         .build();
@@ -153,6 +159,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bundle::Format;
 
     #[test]
     fn locations_are_split_as_the_aws_cli_splits_them() {
@@ -180,6 +187,7 @@ mod tests {
                 bucket: "b".into(),
                 key: "k".into(),
             },
+            bundle: BundleType::Archive(Format::Zip),
             stored: Stored {
                 etag: "abc-2".into(),
                 version: None,
@@ -194,6 +202,8 @@ mod tests {
             revision.shorthand(),
             "bucket=b,key=k,bundleType=zip,eTag=abc-2,version=v1"
         );
+        revision.bundle = BundleType::Yaml;
+        assert!(revision.shorthand().contains(",bundleType=YAML,"));
     }
 
     #[test]

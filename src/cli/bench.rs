@@ -231,6 +231,7 @@ mod sending {
     use std::convert::Infallible;
     use std::time::Duration;
 
+    use hoist::bundle::Content;
     use hoist::clients::{Access, Clients, connect};
     use hoist::push::{Bundle, send};
     use hoist::revision::S3Location;
@@ -308,6 +309,7 @@ mod sending {
     ) -> Result<Run, Failure> {
         let bundle = Bundle {
             source: arguments.source.clone(),
+            content: Content::Archive(arguments.bundle_type.format(&location.key)),
             ignore_hidden: arguments.ignore_hidden_files,
             level: level.start(),
             auto: level == LevelArg::Auto,

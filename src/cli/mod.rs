@@ -25,8 +25,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
 
-pub(crate) use self::exit::Exit;
 use self::bundle_type::BundleTypeArgs;
+pub(crate) use self::exit::Exit;
 use self::progress::say;
 use self::timings::TimingArgs;
 

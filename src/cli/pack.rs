@@ -70,10 +70,12 @@ fn pack(
     let plan = progress
         .walk(|| Plan::scan(&bundle.source, options, stop))
         .map_err(failure)?;
-    let format = bundle.bundle_type.format(&arguments.output.to_string_lossy());
+    let format = bundle
+        .bundle_type
+        .format(&arguments.output.to_string_lossy());
     let worst_case = pack::worst_case(&plan, format);
-    let limits = Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY)
-        .map_err(failure)?;
+    let limits =
+        Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY).map_err(failure)?;
     let options = pack::Options {
         format,
         level,

@@ -11,6 +11,7 @@ use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
+use hoist::prebuilt::choose;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{self, Revision, S3Location, default_description};
 use hoist::upload::{Cause, S3Store};
@@ -76,8 +77,12 @@ fn concurrency(text: &str) -> Result<usize, String> {
 
 pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let asked = arguments.bundle.bundle_type.asked();
+    let chosen = choose(&arguments.bundle.source, &location.key, asked);
+    let (source, content) = chosen.map_err(|error| Failure::new(Exit::Failure, error))?;
     let bundle = Bundle {
-        source: arguments.bundle.source.clone(),
+        source,
+        content,
         ignore_hidden: arguments.bundle.ignore_hidden()?,
         level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
@@ -268,6 +273,7 @@ impl PushArgs {
 
 #[cfg(test)]
 mod tests {
+    use hoist::bundle::{BundleType, Format};
     use hoist::upload::Stored;
 
     use super::*;
@@ -279,6 +285,7 @@ mod tests {
                 bucket: "B".into(),
                 key: "K".into(),
             },
+            bundle: BundleType::Archive(Format::Zip),
             stored: Stored {
                 etag: "E".into(),
                 version: Some("V".into()),

@@ -30,6 +30,9 @@ mod tests {
         let mut content = Vec::new();
         let read = flate2::read::GzDecoder::new(&*empty).read_to_end(&mut content);
         assert_eq!(read.unwrap(), 0);
-        assert_eq!(trailer(0x0102_0304, (5 << 32) + 6), [4, 3, 2, 1, 6, 0, 0, 0]);
+        assert_eq!(
+            trailer(0x0102_0304, (5 << 32) + 6),
+            [4, 3, 2, 1, 6, 0, 0, 0]
+        );
     }
 }

@@ -195,7 +195,9 @@ fn side_by_side<'a, T: Send>(
     thread::scope(|scope| {
         let dispatcher = thread::Builder::new()
             .name("hoist-dispatch".into())
-            .spawn_scoped(scope, move || dispatch::dispatch(shared, pool, &sender, jobs))
+            .spawn_scoped(scope, move || {
+                dispatch::dispatch(shared, pool, &sender, jobs)
+            })
             .map_err(|error| Error::Threads(error.to_string()))?;
         let packed = assemble(&tickets);
         if packed.is_err() {

@@ -21,10 +21,8 @@
 //! manual, "Basic Tar Format", for base-256 numbers and the record size.
 
 mod read;
-#[cfg(test)]
-mod tests;
 
-pub use self::read::{Header, TarError, pax, parse};
+pub use self::read::{Header, TarError, parse, pax};
 
 /// Bytes in a block. Headers are one, contents are padded to a multiple of it.
 pub const BLOCK: usize = 512;
@@ -252,12 +250,7 @@ impl Block {
         let mut block = Self([0; BLOCK]);
         block.0[field::TYPE] = kind;
         block.text(field::MAGIC, b"ustar\x0000");
-        for field in [
-            field::UID,
-            field::GID,
-            field::DEV_MAJOR,
-            field::DEV_MINOR,
-        ] {
+        for field in [field::UID, field::GID, field::DEV_MAJOR, field::DEV_MINOR] {
             block.octal(field, 0);
         }
         block

@@ -88,7 +88,11 @@ pub fn pax(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), TarError>
         }
         let record = record(rest);
         rest = record.map_or(&[], |(_, _, rest)| rest);
-        Some(record.map(|(key, value, _)| (key, value)).ok_or(TarError::Pax))
+        Some(
+            record
+                .map(|(key, value, _)| (key, value))
+                .ok_or(TarError::Pax),
+        )
     })
 }
 
@@ -129,11 +133,13 @@ fn number(block: &[u8; BLOCK], field: Range<usize>, what: &'static str) -> Resul
         .iter()
         .skip_while(|&&byte| byte == b' ')
         .take_while(|&&byte| byte != b' ' && byte != 0);
-    digits.copied().try_fold(0_i64, |number, digit| match digit {
-        b'0'..=b'7' => number
-            .checked_mul(8)
-            .and_then(|number| number.checked_add(i64::from(digit - b'0')))
-            .ok_or(fail),
-        _ => Err(fail),
-    })
+    digits
+        .copied()
+        .try_fold(0_i64, |number, digit| match digit {
+            b'0'..=b'7' => number
+                .checked_mul(8)
+                .and_then(|number| number.checked_add(i64::from(digit - b'0')))
+                .ok_or(fail),
+            _ => Err(fail),
+        })
 }

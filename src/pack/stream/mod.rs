@@ -19,8 +19,6 @@ mod assemble;
 mod jobs;
 mod layout;
 mod piece;
-#[cfg(test)]
-mod tests;
 
 pub(super) use self::assemble::Assembler;
 pub(super) use self::jobs::run;

@@ -8,11 +8,11 @@ use blake3::hazmat::ChainingValue;
 use super::layout::{self, Run};
 use crate::bundle::Format;
 use crate::deflate::Engine;
+use crate::pack::Error;
 use crate::pack::digest;
 use crate::pack::dispatch::Shared;
 use crate::pack::giant::Giant;
 use crate::pack::worker::Worker;
-use crate::pack::Error;
 use crate::progress::{Laps, Stage};
 use crate::tar;
 
