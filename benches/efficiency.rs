@@ -15,6 +15,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hoist::bundle::Format;
 use hoist::deflate::{Engine, Level};
 use hoist::limits::{CHUNK, DEFAULT_CONCURRENCY, Limits, default_threads};
 use hoist::pack::{self, pack};
@@ -178,6 +179,7 @@ fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
         level,
         limits: limits.expect("limits"),
         auto: false,
+        format: Format::Zip,
         digest: false,
     };
     pack(&plan, &options, &stop, &progress, &mut |_| Ok(())).expect("an archive");

@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hoist::bundle::Format;
 use hoist::deflate::Level;
 use hoist::limits::{DEFAULT_CONCURRENCY, Limits, MIN_PART, default_threads};
 use hoist::pack::{Cutter, Options, Packed, Part, pack};
@@ -34,6 +35,7 @@ fn pack_away(plan: &Plan, threads: usize) -> Packed {
         level: Level::default(),
         limits,
         auto: false,
+        format: Format::Zip,
         digest: false,
     };
     pack(

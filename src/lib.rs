@@ -17,7 +17,7 @@
 //! 4. **Every reader reads it.** [`zip`] writes what all of them agree on.
 //! 5. **All or nothing.** A push ends registered, or with an error and nothing left behind.
 //!
-//! The packing half ([`plan`], [`deflate`], [`zip`], [`pack`]) builds without any feature, and then
+//! The packing half ([`plan`], [`deflate`], [`zip`], [`tar`], [`pack`]) builds without any feature, and then
 //! without an async runtime or AWS crates. Feature `push` adds [`upload`], [`revision`] and
 //! [`push`]; feature `local` adds [`local`], an S3 and CodeDeploy endpoint on a directory; feature
 //! `cli` is for the command `hoist`.
@@ -25,6 +25,7 @@
 //! A directory as a local file:
 //!
 //! ```
+//! use hoist::bundle::Format;
 //! use hoist::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
 //! use hoist::{deflate::Level, pack, plan, plan::Plan, progress::Progress, stop::Stop};
 //!
@@ -36,8 +37,10 @@
 //! let (stop, progress) = (Stop::new(), Progress::new());
 //! let threads = default_threads();
 //! let plan = Plan::scan(&source, &plan::Options { ignore_hidden: false, threads }, &stop)?;
-//! let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY)?;
-//! let options = pack::Options { level: Level::default(), auto: false, limits, digest: false };
+//! let limits = Limits::for_archive(pack::worst_case(&plan, Format::Zip), threads, DEFAULT_CONCURRENCY)?;
+//! let options = pack::Options {
+//!     format: Format::Zip, level: Level::default(), auto: false, limits, digest: false,
+//! };
 //! let packed = pack::pack_to_file(&plan, &target, &options, &stop, &progress)?;
 //! assert_eq!(packed.archive, std::fs::metadata(&target)?.len());
 //! # Ok(())
@@ -59,6 +62,7 @@
 compile_error!("hoist reads modes and opens files as Unix does; it does not build elsewhere yet");
 
 pub mod appspec;
+pub mod bundle;
 #[cfg(feature = "push")]
 pub mod clients;
 pub mod deflate;
@@ -69,6 +73,8 @@ pub mod local;
 pub mod pack;
 pub mod plan;
 #[cfg(feature = "push")]
+pub mod prebuilt;
+#[cfg(feature = "push")]
 pub mod preflight;
 pub mod progress;
 #[cfg(feature = "push")]
@@ -76,6 +82,7 @@ pub mod push;
 #[cfg(feature = "push")]
 pub mod revision;
 pub mod stop;
+pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;
 pub mod zip;

@@ -5,6 +5,7 @@
 //! says stop, both ends are joined before this returns, and the error is the cause: never that
 //! one side noticed the other's end.
 
+mod prepare;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use self::prepare::Prepared;
 use crate::appspec;
+use crate::bundle::Content;
 use crate::deflate::Level;
-use crate::limits::{Limits, TooLarge};
+use crate::limits::TooLarge;
 use crate::pack::{self, Packed};
-use crate::plan::{self, Plan};
+use crate::plan;
+use crate::prebuilt;
 use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
 use crate::revision::{self, Revision, S3Location};
@@ -30,8 +34,10 @@ use crate::upload::{self, Leftover, PartStore, Stored};
 /// What to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// The directory.
+    /// The directory, or the file.
     pub source: PathBuf,
+    /// What of it is sent. Of a file that is sent as it is, only `concurrency` counts of what follows.
+    pub content: Content,
     /// Leave out files and directories whose name starts with a dot.
     pub ignore_hidden: bool,
     /// How hard to compress.
@@ -92,6 +98,9 @@ pub enum Error {
     /// It is not a revision.
     #[error(transparent)]
     AppSpec(#[from] appspec::Missing),
+    /// It is a file, and not a revision.
+    #[error(transparent)]
+    Prebuilt(prebuilt::Error),
     /// It is too large for S3.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -156,6 +165,15 @@ impl From<plan::Error> for Error {
     }
 }
 
+impl From<prebuilt::Error> for Error {
+    fn from(error: prebuilt::Error) -> Self {
+        match error {
+            prebuilt::Error::Stopped => Self::Stopped { left: None },
+            error => Self::Prebuilt(error),
+        }
+    }
+}
+
 /// Packs the bundle into its object and registers that as a revision.
 ///
 /// # Errors
@@ -186,6 +204,7 @@ pub async fn push<S: PartStore>(
     let sent = send_if(gate, bundle, store, &target.location, progress, cancel).await?;
     let revision = Revision {
         location: target.location.clone(),
+        bundle: bundle.content.bundle_type(),
         stored: sent.stored.clone(),
     };
     let Target {
@@ -251,21 +270,15 @@ async fn transfer<S: PartStore>(
     cancel: &CancellationToken,
     stop: &Stop,
 ) -> Result<Sent, Error> {
-    let plan = plan_while(gate, bundle, progress, cancel, stop).await?;
-    let limits = Limits::for_archive(plan.worst_case(), bundle.threads, bundle.concurrency)?;
-    let dropped_links = plan.dropped_links().to_vec();
+    let prepared = prepare_while(gate, bundle, progress, cancel, stop).await?;
+    let limits = prepared.limits(bundle)?;
+    let dropped_links = prepared.dropped_links();
 
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
-        let (stop, progress) = (stop.clone(), Arc::clone(progress));
-        let options = pack::Options {
-            level: bundle.level,
-            limits,
-            auto: bundle.auto,
-            digest: false,
-        };
+        let (bundle, stop, progress) = (bundle.clone(), stop.clone(), Arc::clone(progress));
         move || {
-            pack::pack(&plan, &options, &stop, &progress, &mut |part| {
+            prepared.pack(&bundle, limits, &stop, &progress, &mut |part| {
                 parts.blocking_send(part).map_err(|_| pack::Error::Closed)
             })
         }
@@ -304,35 +317,21 @@ async fn transfer<S: PartStore>(
 
 /// Lists the source, and takes it for a revision, while `gate` opens. What is wrong with the source
 /// is said first, whichever is known first.
-async fn plan_while(
+async fn prepare_while(
     gate: impl Future<Output = Result<(), Error>>,
     bundle: &Bundle,
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
     stop: &Stop,
-) -> Result<Plan, Error> {
-    let planning = on_a_thread({
-        let (source, stop) = (bundle.source.clone(), stop.clone());
-        let progress = Arc::clone(progress);
-        let options = plan::Options {
-            ignore_hidden: bundle.ignore_hidden,
-            threads: bundle.threads,
-        };
-        move || progress.walk(|| Plan::scan(&source, &options, &stop))
-    });
-    let planning = async {
-        let plan = planning.await??;
-        appspec::require(&plan)?;
-        Ok::<_, Error>(plan)
-    };
-    let mut planning = std::pin::pin!(planning);
+) -> Result<Prepared, Error> {
+    let mut preparing = std::pin::pin!(Prepared::new(bundle, progress, stop));
     let mut gate = std::pin::pin!(cancel.run_until_cancelled(gate));
-    let (plan, gate) = tokio::select! {
-        plan = &mut planning => (plan?, gate.await),
-        gate = &mut gate => (planning.await?, gate),
+    let (prepared, gate) = tokio::select! {
+        prepared = &mut preparing => (prepared?, gate.await),
+        gate = &mut gate => (preparing.await?, gate),
     };
     gate.unwrap_or(Err(Error::Stopped { left: None }))?;
-    Ok(plan)
+    Ok(prepared)
 }
 
 /// Which of two failures caused the other.

@@ -17,8 +17,9 @@ use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 pub use self::application::{
     Application, BadName, LongDescription, Platform, application, check_description, check_name,
 };
-pub use self::registration::{BadBundleType, BadObject, BundleType, Named, Registration};
+pub use self::registration::{BadObject, Named, Registration};
 
+use crate::bundle::BundleType;
 use crate::error::CallError;
 use crate::upload::Stored;
 
@@ -62,11 +63,13 @@ impl fmt::Display for S3Location {
     }
 }
 
-/// An archive in S3.
+/// A bundle in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// Where it is.
     pub location: S3Location,
+    /// What it is.
+    pub bundle: BundleType,
     /// As what S3 stored it.
     pub stored: Stored,
 }
@@ -142,6 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bundle::Format;
 
     #[test]
     fn locations_are_split_as_the_aws_cli_splits_them() {
@@ -169,6 +173,7 @@ mod tests {
                 bucket: "b".into(),
                 key: "k".into(),
             },
+            bundle: BundleType::Archive(Format::Zip),
             stored: Stored {
                 etag: "abc-2".into(),
                 version: None,
@@ -183,6 +188,8 @@ mod tests {
             revision.shorthand(),
             "bucket=b,key=k,bundleType=zip,eTag=abc-2,version=v1"
         );
+        revision.bundle = BundleType::Yaml;
+        assert!(revision.shorthand().contains(",bundleType=YAML,"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hoist::bundle::Format;
 use hoist::deflate::Level;
 use hoist::limits::Limits;
 use hoist::pack::{self, pack};
@@ -78,6 +79,7 @@ fn counts(source: &Path) -> (u64, u64) {
         level: Level::FASTEST,
         auto: false,
         limits: Limits::for_archive(plan.worst_case(), 2, 2).unwrap(),
+        format: Format::Zip,
         digest: false,
     };
     let mut emit = |_| Ok(());

@@ -20,6 +20,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
+use hoist::bundle::Format;
 use hoist::deflate::Level;
 use hoist::limits::Limits;
 use hoist::plan::{self, Plan};
@@ -164,6 +165,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
             ..limits
         },
         auto: false,
+        format: Format::Zip,
         digest: false,
     };
     let packed = pack::pack_to_file(&plan, archive, &options, &stop, &progress).unwrap();

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use scan::{Found, scan};
 
 /// The rooms that use no other, and that every other may use.
-const LEAVES: [&str; 4] = ["limits", "progress", "error", "stop"];
+const LEAVES: [&str; 5] = ["limits", "progress", "error", "stop", "bundle"];
 
 /// Each room and what it may use of the others, leaves aside: a room, or one item of it.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan",
             "appspec",
             "pack",
+            "prebuilt",
             "upload",
             "revision",
             "clients",
@@ -50,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "appspec",
             "pack",
             "preflight",
+            "prebuilt",
             "upload",
             "revision",
             "deflate::Level",
@@ -58,23 +60,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("preflight", &["upload", "revision"]),
     ("plan", &["zip", "deflate"]),
     ("appspec", &["plan"]),
-    ("pack", &["plan", "zip", "deflate"]),
+    ("pack", &["plan", "zip", "tar", "deflate"]),
+    ("prebuilt", &["pack", "tar"]),
     ("upload", &["pack::Part", "revision::S3Location"]),
     ("revision", &["upload::Stored"]),
     ("clients", &[]),
     ("local", &[]),
     ("zip", &[]),
+    ("tar", &[]),
     ("deflate", &[]),
     ("lib", &[]),
     ("limits", &[]),
     ("progress", &[]),
     ("error", &[]),
     ("stop", &[]),
+    ("bundle", &[]),
 ];
 
 /// Rooms that do not even use the leaves.
-const ALONE: [&str; 7] = [
-    "zip", "deflate", "lib", "limits", "progress", "error", "stop",
+const ALONE: [&str; 9] = [
+    "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "bundle",
 ];
 
 /// Crates, or parts of the standard library, and the modules that may name them. The longest
@@ -132,7 +137,9 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["tracing_subscriber"], &["cli::debug"]),
     (&["console"], &["cli::color"]),
     (&["clap", "indicatif", "plotters", "signal_hook"], &["cli"]),
-    (&["libdeflater", "flate2"], &["deflate"]),
+    (&["libdeflater"], &["deflate"]),
+    (&["flate2"], &["deflate", "prebuilt"]),
+    (&["rawzip"], &["prebuilt"]),
     (&["s3s", "hyper", "http_body_util"], &["local"]),
     (&["hyper_util"], &["local", "clients::unverified"]),
     (&["async_trait", "futures_util", "md5"], &["local"]),

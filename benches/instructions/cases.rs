@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use hoist::bundle::Format;
 use hoist::deflate::{Engine, Level, stitch};
 use hoist::limits::{CHUNK, Limits, MIB};
 use hoist::pack::{Cutter, Options, Part, pack};
@@ -207,6 +208,7 @@ fn pack_away(tree: &Path, level: Level, times: usize) {
         level,
         auto: false,
         limits,
+        format: Format::Zip,
         digest: false,
     };
     for _ in 0..times {

@@ -11,6 +11,7 @@ use hoist::plan::{self, Plan};
 use hoist::progress::Progress;
 use hoist::stop::Stop;
 
+use super::bundle_type::BundleTypeArgs;
 use super::signals::Watch;
 use super::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
 use super::{Exit, Failure, LevelArg, level, threads};
@@ -30,6 +31,9 @@ pub(crate) struct BenchArgs {
     /// appspec.yml at the root)
     #[arg(long, value_name = "SINK", default_value = "null", value_parser = sink)]
     sink: Sink,
+
+    #[command(flatten)]
+    bundle_type: BundleTypeArgs,
 
     /// Levels to try, as --level has them
     #[arg(long, value_name = "LEVEL,…", default_value = "default", value_delimiter = ',',
@@ -202,9 +206,12 @@ fn packed(
     let plan = progress
         .walk(|| Plan::scan(&arguments.source, &options, stop))
         .map_err(|error| failure(&error))?;
-    let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY)
+    let format = arguments.bundle_type.format("");
+    let worst_case = pack::worst_case(&plan, format);
+    let limits = Limits::for_archive(worst_case, threads, DEFAULT_CONCURRENCY)
         .map_err(|error| failure(&error))?;
     let options = pack::Options {
+        format,
         level,
         auto: false,
         limits,
@@ -224,6 +231,7 @@ mod sending {
     use std::convert::Infallible;
     use std::time::Duration;
 
+    use hoist::bundle::Content;
     use hoist::clients::{Access, Clients, connect};
     use hoist::push::{Bundle, send};
     use hoist::revision::S3Location;
@@ -293,6 +301,7 @@ mod sending {
     ) -> Result<Run, Failure> {
         let bundle = Bundle {
             source: arguments.source.clone(),
+            content: Content::Archive(arguments.bundle_type.format(&location.key)),
             ignore_hidden: arguments.ignore_hidden_files,
             level: level.start(),
             auto: level == LevelArg::Auto,

@@ -7,6 +7,7 @@
 #[cfg(feature = "push")]
 mod access;
 mod bench;
+mod bundle_type;
 mod color;
 #[cfg(feature = "push")]
 mod debug;
@@ -34,6 +35,7 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
 
+use self::bundle_type::BundleTypeArgs;
 pub(crate) use self::exit::Exit;
 use self::progress::say;
 use self::timings::TimingArgs;
@@ -62,7 +64,7 @@ enum Command {
     #[cfg(feature = "push")]
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
-    /// Bundle a directory into a local zip file, byte for byte what push uploads
+    /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
     Bench(bench::BenchArgs),
@@ -94,6 +96,9 @@ pub(crate) struct BundleArgs {
     /// Threads that read and compress [default: one for each core; on few cores, up to 8]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    bundle_type: BundleTypeArgs,
 
     #[command(flatten)]
     timing: TimingArgs,

@@ -16,7 +16,7 @@ use super::{BundleArgs, Exit, Failure, keep_apart};
 
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
-    /// The zip file to write; an existing one is replaced when the new one is complete
+    /// The archive to write; an existing one is replaced when the new one is complete
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -70,9 +70,14 @@ fn pack(
     let plan = progress
         .walk(|| Plan::scan(&bundle.source, options, stop))
         .map_err(failure)?;
-    let limits = Limits::for_archive(plan.worst_case(), options.threads, DEFAULT_CONCURRENCY)
-        .map_err(failure)?;
+    let format = bundle
+        .bundle_type
+        .format(&arguments.output.to_string_lossy());
+    let worst_case = pack::worst_case(&plan, format);
+    let limits =
+        Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY).map_err(failure)?;
     let options = pack::Options {
+        format,
         level,
         limits,
         auto: false,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
+use hoist::bundle::BundleType;
 use hoist::clients::{Clients, connect};
 use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
+use hoist::prebuilt::choose;
 use hoist::preflight::{self, Notes, Preflight};
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{
@@ -88,8 +90,12 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
         say(&format!("warning: {warning}"));
     }
     let object = arguments.object.options()?;
+    let asked = arguments.bundle.bundle_type.asked();
+    let chosen = choose(&arguments.bundle.source, &location.key, asked);
+    let (source, content) = chosen.map_err(|error| Failure::new(Exit::Failure, error))?;
     let bundle = Bundle {
-        source: arguments.bundle.source.clone(),
+        source,
+        content,
         ignore_hidden: arguments.bundle.ignore_hidden()?,
         level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
@@ -172,7 +178,11 @@ async fn push_with(
         location: location.clone(),
         options: object.clone(),
         application: arguments.application_name.clone(),
-        platform: Some(Platform::Server),
+        // An AppSpec file alone is for Lambda or ECS.
+        platform: match bundle.content.bundle_type() {
+            BundleType::Archive(_) => Some(Platform::Server),
+            BundleType::Yaml | BundleType::Json => None,
+        },
         notes: notes.clone(),
     };
     let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
@@ -348,6 +358,7 @@ impl PushArgs {
 
 #[cfg(test)]
 mod tests {
+    use hoist::bundle::Format;
     use hoist::revision::Revision;
     use hoist::upload::Stored;
 
@@ -360,6 +371,7 @@ mod tests {
                 bucket: "B".into(),
                 key: "K".into(),
             },
+            bundle: BundleType::Archive(Format::Zip),
             stored: Stored {
                 etag: "E".into(),
                 version: Some("V".into()),

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
+use hoist::bundle::BundleType;
 use hoist::clients::{Clients, connect};
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
 use hoist::revision::{
-    self, BundleType, Named, Registration, check_description, check_name, default_description,
+    self, Named, Registration, check_description, check_name, default_description,
 };
 use hoist::upload::{ObjectOptions, object};
 use tokio_util::sync::CancellationToken;
@@ -147,7 +148,7 @@ async fn register_with(
     clients: &Clients,
 ) -> Result<(), Failure> {
     let bundle_type = arguments.bundle_type.or(named.bundle_type);
-    let bundle_type = bundle_type.or_else(|| BundleType::of_key(&named.location.key));
+    let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
     let quoted = |etag: String| etag.trim_matches('"').to_owned();
     let mut registration = Registration {
         bundle_type: bundle_type.unwrap_or_default(),

@@ -13,6 +13,7 @@
 //! It refuses to read or write anything but memory, and to inflate.
 
 mod engine;
+pub mod gzip;
 #[cfg(feature = "isal")]
 mod isal;
 mod level;

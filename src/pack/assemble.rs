@@ -1,37 +1,28 @@
-//! Puts the archive together: draws tickets, and writes what they stand for.
+//! Puts a zip together: draws tickets, and writes what they stand for.
 //!
 //! It runs on the thread that called [`pack`](super::pack), never sorts and never looks ahead. It
 //! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
 
-use std::cell::Cell;
-use std::time::{Duration, Instant};
-
 use crossbeam_channel::Receiver;
 
-use super::budget::Share;
 use super::digest::TreeDigest;
 use super::dispatch::{Pending, Shared, Ticket};
 use super::entry::{self, Batch, Record};
 use super::giant::{self, Chunk, Giant, Joined};
-use super::parts::{Cutter, Open, Part};
+use super::jobs::Step;
+use super::outlet::Outlet;
+use super::parts::Open;
 use super::{Error, Packed};
 use crate::limits::CHUNK;
 use crate::plan;
-use crate::progress::{Progress, Track, Wait};
 use crate::zip::{self, CentralDirectory, Sizes};
 
 /// The central directory goes out in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
 
-type Emit<'a> = dyn FnMut(Part) -> Result<(), Error> + 'a;
-
 pub(super) struct Assembler<'a, 'e> {
     shared: &'a Shared<'a>,
-    progress: &'a Progress,
-    /// How long it waited, for jobs and for somebody to take parts.
-    idle: &'a Cell<Duration>,
-    emit: &'e mut Emit<'e>,
-    cutter: Cutter,
+    out: Outlet<'a, 'e>,
     records: Vec<Record>,
     /// None if contents are not digested.
     digest: Option<TreeDigest>,
@@ -42,18 +33,10 @@ pub(super) struct Assembler<'a, 'e> {
 }
 
 impl<'a, 'e> Assembler<'a, 'e> {
-    pub(super) fn new(
-        shared: &'a Shared<'a>,
-        part_size: u64,
-        idle: &'a Cell<Duration>,
-        emit: &'e mut Emit<'e>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>) -> Self {
         Self {
             shared,
-            progress: shared.progress,
-            idle,
-            emit,
-            cutter: Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX)),
+            out,
             records: Vec::with_capacity(shared.source.plan().len()),
             digest: shared.digest.then(TreeDigest::default),
             content: 0,
@@ -63,25 +46,16 @@ impl<'a, 'e> Assembler<'a, 'e> {
     }
 
     /// Writes entries until there are no more tickets, then the central directory.
-    pub(super) fn run(mut self, tickets: &Receiver<Ticket>) -> Result<Packed, Error> {
+    pub(super) fn run(mut self, tickets: &Receiver<Ticket<Step>>) -> Result<Packed, Error> {
         for ticket in tickets {
-            if self.shared.is_stopped() {
-                return Err(Error::Stopped);
+            let lap = self.out.begin(tickets.len())?;
+            match ticket? {
+                Step::Batch(first, pending) => self.batch(first, &pending)?,
+                Step::Giant(giant) => self.begin(&giant)?,
+                Step::Chunk(pending) => self.chunk(&pending)?,
+                Step::GiantEnd(giant) => self.end(&giant)?,
             }
-            self.progress.tickets(tickets.len());
-            let (began, idle, from) = (Instant::now(), self.idle.get(), self.cutter.position());
-            match ticket {
-                Ticket::Batch(first, pending) => self.batch(first, &pending)?,
-                Ticket::Giant(giant) => self.begin(&giant)?,
-                Ticket::Chunk(pending) => self.chunk(&pending)?,
-                Ticket::GiantEnd(giant) => self.end(&giant)?,
-                Ticket::Failed(error) => return Err(error),
-            }
-            let position = self.cutter.position();
-            let waited = self.idle.get().saturating_sub(idle);
-            let busy = began.elapsed().saturating_sub(waited);
-            self.progress.assembled(busy, position - from);
-            self.progress.archive_at(position);
+            self.out.end(&lap);
         }
         // The dispatcher ended early without a word: a thread panicked.
         if self.records.len() != self.shared.source.plan().len() {
@@ -91,10 +65,9 @@ impl<'a, 'e> Assembler<'a, 'e> {
     }
 
     fn batch(&mut self, first: usize, pending: &Pending<Batch>) -> Result<(), Error> {
-        let (batch, share) = self.wait(pending)?;
-        let batch = batch?;
-        let start = self.cutter.position();
-        self.cutter.append(&batch.bytes, self.emit)?;
+        let (batch, share) = self.out.wait(pending)?;
+        let start = self.out.position();
+        self.out.append(&batch.bytes)?;
         let plan = self.shared.source.plan();
         self.records
             .extend(batch.records.iter().map(|record| Record {
@@ -108,47 +81,27 @@ impl<'a, 'e> Assembler<'a, 'e> {
             }
         }
         self.content += batch.content;
-        self.progress
-            .packed(batch.records.len() as u64, batch.content);
-        drop((batch, share));
-        self.shared.note_budget();
+        let files = batch.records.len() as u64;
+        self.out.packed(files, batch.content, (batch, share));
         Ok(())
     }
 
-    /// A job that ends without a result was told to, or panicked.
-    fn wait<T>(&self, pending: &Pending<T>) -> Result<(Result<T, Error>, Share), Error> {
-        let since = Instant::now();
-        let done = pending.recv();
-        self.idle.set(self.idle.get() + since.elapsed());
-        self.progress.waited(Track::Assembler, Wait::Job, since);
-        done.map_err(|_| {
-            if self.shared.is_stopped() {
-                Error::Stopped
-            } else {
-                Error::Worker
-            }
-        })
-    }
-
     fn begin(&mut self, giant: &Giant) -> Result<(), Error> {
-        let offset = self.cutter.position();
+        let offset = self.out.position();
         self.render(giant, &giant::open_sizes(giant.size, giant.method));
-        let open = self.cutter.append_open(&self.header, self.emit)?;
+        let open = self.out.append_open(&self.header)?;
         self.open = Some((open, Joined::new(self.shared.digest), offset));
         Ok(())
     }
 
     fn chunk(&mut self, pending: &Pending<Chunk>) -> Result<(), Error> {
-        let (chunk, share) = self.wait(pending)?;
-        let chunk = chunk?;
+        let (chunk, share) = self.out.wait(pending)?;
         if let Some((_, joined, _)) = &mut self.open {
             joined.push(&chunk);
         }
-        self.cutter.append(&chunk.bytes, self.emit)?;
+        self.out.append(&chunk.bytes)?;
         self.content += chunk.content;
-        self.progress.packed(0, chunk.content);
-        drop((chunk, share));
-        self.shared.note_budget();
+        self.out.packed(0, chunk.content, (chunk, share));
         Ok(())
     }
 
@@ -160,7 +113,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let (crc32, compressed) = (joined.crc32(), joined.compressed());
         let sizes = giant::open_sizes(giant.size, giant.method).close(crc32, compressed);
         self.render(giant, &sizes);
-        self.cutter.close(open, &self.header, self.emit)?;
+        self.out.close(open, &self.header)?;
         self.records.push(Record {
             offset,
             compressed,
@@ -172,7 +125,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             let digest = joined.digest().ok_or(Error::Worker)?;
             tree.file(entry.name, entry.mode, entry.size, &digest);
         }
-        self.progress.packed(1, 0);
+        self.shared.progress.packed(1, 0);
         Ok(())
     }
 
@@ -187,32 +140,26 @@ impl<'a, 'e> Assembler<'a, 'e> {
     }
 
     fn finish(mut self) -> Result<Packed, Error> {
-        let (began, idle, from) = (Instant::now(), self.idle.get(), self.cutter.position());
+        let lap = self.out.lap();
         let plan = self.shared.source.plan();
-        let mut directory = CentralDirectory::new(self.cutter.position());
+        let mut directory = CentralDirectory::new(self.out.position());
         let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
         for (record, index) in self.records.iter().zip(0..) {
             let entry = plan.entry(index);
             let header = entry::header(&entry, record.method);
             directory.entry(&mut piece, &header, &sizes(&entry, record), record.offset);
             if piece.len() >= PIECE {
-                self.cutter.append(&piece, self.emit)?;
+                self.out.append(&piece)?;
                 piece.clear();
-                self.progress.archive_at(self.cutter.position());
+                self.shared.progress.archive_at(self.out.position());
             }
         }
         directory.finish(&mut piece);
-        self.cutter.append(&piece, self.emit)?;
-        let archive = self.cutter.position();
-        self.progress.archive_at(archive);
-        self.cutter.finish(self.emit)?;
-        let waited = self.idle.get().saturating_sub(idle);
-        self.progress
-            .assembled(began.elapsed().saturating_sub(waited), archive - from);
+        self.out.append(&piece)?;
         Ok(Packed {
             files: self.records.len() as u64,
             content: self.content,
-            archive,
+            archive: self.out.finish(&lap)?,
             digest: self.digest.as_ref().map(TreeDigest::finish),
         })
     }

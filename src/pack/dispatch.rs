@@ -10,13 +10,11 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::Error;
 use super::budget::{Budget, Share};
-use super::entry::{self, Batch};
-use super::giant::{Chunk, Giant};
 use super::source::Source;
 use super::worker::{Pace, Worker, Workers};
-use crate::plan::Run;
+use super::{Error, Options};
+use crate::bundle::Format;
 use crate::progress::{Laps, Progress, Track, Wait};
 use crate::stop::Stop;
 
@@ -24,28 +22,18 @@ use crate::stop::Stop;
 const TICKETS: usize = 1024;
 
 /// What an entry weighs besides its content: its headers and sums. So empty files are bounded too.
-const ENTRY_COST: u64 = 512;
+pub(super) const ENTRY_COST: u64 = 512;
 
 /// What a job will give, and the share of the budget that goes back when that is written.
 pub(super) type Pending<T> = Receiver<(Result<T, Error>, Share)>;
 
-/// What comes next in the archive.
-pub(super) enum Ticket {
-    /// Small files, from this index of the plan on.
-    Batch(usize, Pending<Batch>),
-    /// A giant's local header.
-    Giant(Arc<Giant>),
-    /// The giant's next chunk.
-    Chunk(Pending<Chunk>),
-    /// There is no more of the giant.
-    GiantEnd(Arc<Giant>),
-    /// The dispatcher found a reason to give up.
-    Failed(Error),
-}
+/// What comes next in the archive: a step of its format, or the dispatcher's reason to give up.
+pub(super) type Ticket<T> = Result<T, Error>;
 
 /// What all threads of one pack look at.
 pub(super) struct Shared<'a> {
     pub(super) source: Source<'a>,
+    pub(super) format: Format,
     pub(super) pace: Pace,
     /// Whether contents are digested.
     pub(super) digest: bool,
@@ -60,20 +48,19 @@ impl<'a> Shared<'a> {
     pub(super) fn new(
         source: Source<'a>,
         pace: Pace,
-        digest: bool,
         workers: Workers,
-        budget: u64,
+        options: &Options,
         progress: &'a Progress,
         stop: &'a Stop,
     ) -> Self {
-        let budget = Budget::new(budget);
         Self {
             source,
+            format: options.format,
             pace,
-            digest,
+            digest: options.digest,
             workers,
             progress,
-            budget,
+            budget: Budget::new(options.limits.budget),
             cancelled: AtomicBool::new(false),
             stop,
         }
@@ -91,7 +78,7 @@ impl<'a> Shared<'a> {
     }
 
     /// Counts a job's time.
-    fn did(&self, name: &'static str, laps: &Laps, files: u64, content: u64) {
+    pub(super) fn did(&self, name: &'static str, laps: &Laps, files: u64, content: u64) {
         let worker = rayon::current_thread_index().unwrap_or(0);
         self.progress
             .job(Track::Worker(worker), name, laps, files, content);
@@ -104,96 +91,62 @@ impl<'a> Shared<'a> {
 }
 
 /// The assembler's end of the queue.
-pub(super) fn tickets() -> (Sender<Ticket>, Receiver<Ticket>) {
+pub(super) fn tickets<T>() -> (Sender<Ticket<T>>, Receiver<Ticket<T>>) {
     bounded(TICKETS)
 }
 
 /// Why the dispatcher ends before the plan does.
-enum End {
+pub(super) enum End {
     /// The assembler is gone or the budget closed: the reason is known elsewhere.
     Cancelled,
     /// A reason of its own.
     Failed(Error),
 }
 
-/// Goes through the plan. Returns when all jobs are done.
-pub(super) fn dispatch(shared: &Shared<'_>, pool: &rayon::ThreadPool, tickets: &Sender<Ticket>) {
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Goes through the plan, as `run` has it. Returns when all jobs are done.
+pub(super) fn dispatch<'a, T>(
+    shared: &Shared<'a>,
+    pool: &rayon::ThreadPool,
+    tickets: &Sender<Ticket<T>>,
+    run: impl for<'scope> FnOnce(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
+) {
     pool.in_place_scope(|scope| {
         let dispatcher = Dispatcher {
             shared,
             scope,
             tickets,
         };
-        if let Err(End::Failed(error)) = dispatcher.run() {
+        if let Err(End::Failed(error)) = run(&dispatcher) {
             // If nobody listens, nobody wants to know.
-            let _ = tickets.send(Ticket::Failed(error));
+            let _ = tickets.send(Err(error));
         }
     });
 }
 
-struct Dispatcher<'d, 'scope, 'a> {
-    shared: &'scope Shared<'a>,
+/// Gives jobs and tickets away, in the order of its calls.
+pub(super) struct Dispatcher<'d, 'scope, 'a, T> {
+    pub(super) shared: &'scope Shared<'a>,
     scope: &'d rayon::Scope<'scope>,
-    tickets: &'d Sender<Ticket>,
+    tickets: &'d Sender<Ticket<T>>,
 }
 
-impl<'scope> Dispatcher<'_, 'scope, '_> {
-    fn run(&self) -> Result<(), End> {
-        let shared = self.shared;
-        let plan = shared.source.plan();
-        for run in plan.runs() {
-            if shared.is_stopped() {
-                return Err(End::Failed(Error::Stopped));
-            }
-            match run {
-                Run::Batch(run) => {
-                    let content: u64 = run.clone().map(|index| plan.entry(index).size).sum();
-                    let first = run.start;
-                    let weight = content + run.len() as u64 * ENTRY_COST;
-                    let files = run.len() as u64;
-                    let pending = self.job(weight, move |worker| {
-                        let mut laps = Laps::start();
-                        let batch = entry::pack(shared, run, worker, &mut laps)?;
-                        shared.did("batch", &laps, files, batch.content);
-                        Ok(batch)
-                    })?;
-                    self.send(Ticket::Batch(first, pending))?;
-                }
-                Run::Giant(index) => self.giant(index)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn giant(&self, index: usize) -> Result<(), End> {
-        let shared = self.shared;
-        let giant = Arc::new(
-            Giant::open(&shared.source, index, shared.pace.compresses()).map_err(End::Failed)?,
-        );
-        self.send(Ticket::Giant(Arc::clone(&giant)))?;
-        for (offset, len) in giant.chunks() {
-            if shared.is_stopped() {
-                return Err(End::Failed(Error::Stopped));
-            }
-            let giant = Arc::clone(&giant);
-            let pending = self.job(len as u64 + ENTRY_COST, move |worker| {
-                let mut laps = Laps::start();
-                let chunk = giant.chunk(shared, offset, len, worker, &mut laps)?;
-                shared.did("chunk", &laps, 1, chunk.content);
-                Ok(chunk)
-            })?;
-            self.send(Ticket::Chunk(pending))?;
-        }
-        self.send(Ticket::GiantEnd(giant))
-    }
-
+impl<'scope, T> Dispatcher<'_, 'scope, '_, T> {
     /// Gives a job to the pool, once the budget has room for it.
-    fn job<T: Send + 'scope>(
+    pub(super) fn job<D: Send + 'scope>(
         &self,
         weight: u64,
-        work: impl FnOnce(&mut Worker) -> Result<T, Error> + Send + 'scope,
-    ) -> Result<Pending<T>, End> {
+        work: impl FnOnce(&mut Worker) -> Result<D, Error> + Send + 'scope,
+    ) -> Result<Pending<D>, End> {
         let shared = self.shared;
+        if shared.is_stopped() {
+            return Err(End::Failed(Error::Stopped));
+        }
         let asked = Instant::now();
         let share = shared.budget.take(weight).map_err(|_| End::Cancelled)?;
         shared
@@ -211,7 +164,8 @@ impl<'scope> Dispatcher<'_, 'scope, '_> {
         Ok(pending)
     }
 
-    fn send(&self, ticket: Ticket) -> Result<(), End> {
-        self.tickets.send(ticket).map_err(|_| End::Cancelled)
+    /// Queues the next step.
+    pub(super) fn send(&self, step: T) -> Result<(), End> {
+        self.tickets.send(Ok(step)).map_err(|_| End::Cancelled)
     }
 }

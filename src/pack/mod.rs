@@ -21,9 +21,12 @@ mod dispatch;
 mod entry;
 mod file;
 mod giant;
+mod jobs;
+mod outlet;
 mod parts;
 mod source;
 mod spare;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -36,11 +39,15 @@ use std::time::{Duration, Instant};
 pub use self::file::pack_to_file;
 pub use self::parts::{Cutter, Open, Part};
 
+use crossbeam_channel::Receiver;
+
 use self::assemble::Assembler;
 use self::auto::Auto;
-use self::dispatch::Shared;
+use self::dispatch::{Dispatcher, End, Shared, Ticket};
+use self::outlet::Outlet;
 use self::source::Source;
 use self::worker::{Pace, Workers};
+use crate::bundle::Format;
 use crate::deflate::{self, Level};
 use crate::error::FileError;
 use crate::limits::Limits;
@@ -51,7 +58,9 @@ use crate::stop::Stop;
 /// How to pack.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How hard to compress. It shapes the archive's bytes; nothing else here does.
+    /// Into what.
+    pub format: Format,
+    /// How hard to compress. This and the format shape the archive's bytes; nothing else here does.
     pub level: Level,
     /// Whether the level follows the link instead: see `--level auto`. `level` is then of no
     /// account, and so is the promise of the same bytes. It takes somebody who sends the parts and
@@ -131,13 +140,8 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
-    let Options {
-        level,
-        auto,
-        limits,
-        digest,
-    } = *options;
-    let mut auto = auto.then(Auto::new);
+    let Options { level, limits, .. } = *options;
+    let mut auto = options.auto.then(Auto::new);
     let level = auto.as_ref().map_or(level, |_| Auto::START);
     progress.planned(plan.len() as u64, plan.total_size());
     progress.level(level.get());
@@ -152,31 +156,50 @@ pub fn pack(
         Some(_) => Pace::varies(level),
         None => Pace::Fixed(level),
     };
-    let shared = Shared::new(source, pace, digest, workers, limits.budget, progress, stop);
+    let shared = Shared::new(source, pace, workers, options, progress, stop);
+    // What the assembler spends waiting is not its work.
+    let idle = Cell::new(Duration::ZERO);
+    let mut emit = |part| {
+        progress.part_cut();
+        let since = Instant::now();
+        let taken = emit(part);
+        let blocked = since.elapsed();
+        idle.set(idle.get() + blocked);
+        progress.waited(Track::Assembler, Wait::Sink, since);
+        if let Some(auto) = &mut auto {
+            let level = auto.next(&progress.snapshot(), blocked);
+            shared.pace.set(level);
+            progress.level(level.get());
+        }
+        taken
+    };
+    let out = Outlet::new(&shared, limits.part_size, &idle, &mut emit);
+    match options.format {
+        Format::Zip => side_by_side(&shared, &pool, jobs::run, |tickets| {
+            Assembler::new(&shared, out).run(tickets)
+        }),
+        Format::Tar | Format::Tgz => side_by_side(&shared, &pool, stream::run, |tickets| {
+            stream::Assembler::new(&shared, out).run(tickets)
+        }),
+    }
+}
+
+/// Lets `jobs` give work away on a thread of its own while `assemble` takes what comes of it.
+fn side_by_side<'a, T: Send>(
+    shared: &Shared<'a>,
+    pool: &rayon::ThreadPool,
+    jobs: for<'scope> fn(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
+    assemble: impl FnOnce(&Receiver<Ticket<T>>) -> Result<Packed, Error>,
+) -> Result<Packed, Error> {
     let (sender, tickets) = dispatch::tickets();
     thread::scope(|scope| {
-        let (shared, pool) = (&shared, &pool);
         let dispatcher = thread::Builder::new()
             .name("hoist-dispatch".into())
-            .spawn_scoped(scope, move || dispatch::dispatch(shared, pool, &sender))
+            .spawn_scoped(scope, move || {
+                dispatch::dispatch(shared, pool, &sender, jobs)
+            })
             .map_err(|error| Error::Threads(error.to_string()))?;
-        // What the assembler spends waiting is not its work.
-        let idle = Cell::new(Duration::ZERO);
-        let mut emit = |part| {
-            progress.part_cut();
-            let since = Instant::now();
-            let taken = emit(part);
-            let blocked = since.elapsed();
-            idle.set(idle.get() + blocked);
-            progress.waited(Track::Assembler, Wait::Sink, since);
-            if let Some(auto) = &mut auto {
-                let level = auto.next(&progress.snapshot(), blocked);
-                shared.pace.set(level);
-                progress.level(level.get());
-            }
-            taken
-        };
-        let packed = Assembler::new(shared, limits.part_size, &idle, &mut emit).run(&tickets);
+        let packed = assemble(&tickets);
         if packed.is_err() {
             shared.cancel();
         }
@@ -187,4 +210,14 @@ pub fn pack(
             Err(_) => packed.and(Err(Error::Worker)),
         }
     })
+}
+
+/// The most bytes that the archive of `plan` can take: for a zip and a tgz if nothing compresses, for
+/// a tar exactly.
+#[must_use]
+pub fn worst_case(plan: &Plan, format: Format) -> u64 {
+    match format {
+        Format::Zip => plan.worst_case(),
+        Format::Tar | Format::Tgz => stream::worst_case(plan, format),
+    }
 }

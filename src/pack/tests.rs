@@ -63,6 +63,7 @@ fn options(threads: usize, level: u8) -> Options {
         level: Level::new(level).unwrap(),
         limits,
         auto: false,
+        format: Format::Zip,
         digest: true,
     }
 }

@@ -3,7 +3,9 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::limits::MIN_PART;
+use crate::bundle::Format;
+use crate::limits::{Limits, MIN_PART};
+use crate::plan::Plan;
 use crate::upload::fake::{Fake, Trouble};
 
 fn location() -> S3Location {
@@ -25,6 +27,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
     }
     let bundle = Bundle {
         source: dir.path().to_owned(),
+        content: Content::Archive(Format::Zip),
         ignore_hidden: false,
         level: Level::new(1).unwrap(),
         auto: false,
@@ -59,6 +62,7 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
         level: bundle.level,
         limits,
         auto: false,
+        format: Format::Zip,
         digest: false,
     };
     let out = tempfile::tempdir().unwrap();

@@ -1,6 +1,5 @@
 //! An object in S3 as CodeDeploy is told of it, whatever kind it is and however it got there.
 
-use std::fmt;
 use std::str::FromStr;
 
 use aws_sdk_codedeploy::Client;
@@ -9,81 +8,8 @@ use aws_sdk_codedeploy::types::{
 };
 
 use super::{BadLocation, Error, REGISTER, Revision, S3Location, call_error};
+use crate::bundle::{BadBundleType, BundleType, Format};
 use crate::error::quoted;
-
-/// What the object is, as CodeDeploy's `bundleType` names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BundleType {
-    /// A zip archive.
-    #[default]
-    Zip,
-    /// A tar archive.
-    Tar,
-    /// A compressed tar archive.
-    Tgz,
-    /// An AppSpec file in YAML, for Lambda and ECS.
-    Yaml,
-    /// An AppSpec file in JSON, for Lambda and ECS.
-    Json,
-}
-
-impl BundleType {
-    /// All there are.
-    pub const ALL: [Self; 5] = [Self::Zip, Self::Tar, Self::Tgz, Self::Yaml, Self::Json];
-
-    /// As the API writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Zip => "zip",
-            Self::Tar => "tar",
-            Self::Tgz => "tgz",
-            Self::Yaml => "YAML",
-            Self::Json => "JSON",
-        }
-    }
-
-    /// What a key's ending says, if it says anything.
-    #[must_use]
-    pub fn of_key(key: &str) -> Option<Self> {
-        let ends = |end: &str| {
-            let start = key.len().checked_sub(end.len());
-            let tail = start.and_then(|start| key.get(start..));
-            tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
-        };
-        [
-            (".zip", Self::Zip),
-            (".tar", Self::Tar),
-            (".tgz", Self::Tgz),
-            (".tar.gz", Self::Tgz),
-            (".yaml", Self::Yaml),
-            (".yml", Self::Yaml),
-            (".json", Self::Json),
-        ]
-        .into_iter()
-        .find_map(|(end, kind)| ends(end).then_some(kind))
-    }
-}
-
-impl fmt::Display for BundleType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Not a type of revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("choose zip, tar, tgz, YAML or JSON")]
-pub struct BadBundleType;
-
-impl FromStr for BundleType {
-    type Err = BadBundleType;
-
-    fn from_str(text: &str) -> Result<Self, BadBundleType> {
-        let named = |kind: &Self| kind.as_str().eq_ignore_ascii_case(text);
-        Self::ALL.into_iter().find(named).ok_or(BadBundleType)
-    }
-}
 
 /// An object to register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +28,7 @@ impl From<&Revision> for Registration {
     fn from(revision: &Revision) -> Self {
         Self {
             location: revision.location.clone(),
-            bundle_type: BundleType::Zip,
+            bundle_type: revision.bundle,
             etag: Some(revision.stored.etag.clone()),
             version: revision.stored.version.clone(),
         }
@@ -131,7 +57,7 @@ impl Registration {
         let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
         option("--application-name", application);
         option("--s3-location", &self.location.to_string());
-        option("--bundle-type", self.bundle_type.as_str());
+        option("--bundle-type", self.bundle_type.name());
         if let Some(etag) = &self.etag {
             option("--etag", etag);
         }
@@ -157,9 +83,9 @@ impl Registration {
         description: &str,
     ) -> Result<(), Error> {
         let kind = match self.bundle_type {
-            BundleType::Zip => Type::Zip,
-            BundleType::Tar => Type::Tar,
-            BundleType::Tgz => Type::TarGZip,
+            BundleType::Archive(Format::Zip) => Type::Zip,
+            BundleType::Archive(Format::Tar) => Type::Tar,
+            BundleType::Archive(Format::Tgz) => Type::TarGZip,
             BundleType::Yaml => Type::Yaml,
             BundleType::Json => Type::Json,
         };
@@ -291,7 +217,7 @@ mod tests {
         let text = "bucket=b,key=a,b=c.tgz,bundleType=tgz,eTag=\"e-2\",version=v.1";
         let named: Named = text.parse().unwrap();
         assert_eq!(named.location, location("b", "a,b=c.tgz"));
-        assert_eq!(named.bundle_type, Some(BundleType::Tgz));
+        assert_eq!(named.bundle_type, Some(BundleType::Archive(Format::Tgz)));
         assert_eq!(named.etag.as_deref(), Some("e-2"));
         assert_eq!(named.version.as_deref(), Some("v.1"));
 
@@ -315,7 +241,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let registration = Registration {
             location: location("b", "dir/k.tgz"),
-            bundle_type: BundleType::Tgz,
+            bundle_type: BundleType::Archive(Format::Tgz),
             etag: Some("e".into()),
             version: Some("v".into()),
         };
@@ -332,7 +258,7 @@ mod tests {
     fn the_command_can_be_pasted() {
         let registration = Registration {
             location: location("b", "it's k.zip"),
-            bundle_type: BundleType::Zip,
+            bundle_type: BundleType::Archive(Format::Zip),
             etag: Some("e".into()),
             version: None,
         };
@@ -347,16 +273,16 @@ mod tests {
     #[test]
     fn a_key_may_say_its_type() {
         for (key, kind) in [
-            ("a.zip", Some(BundleType::Zip)),
-            ("a.TAR", Some(BundleType::Tar)),
-            ("a.tar.gz", Some(BundleType::Tgz)),
-            ("a.tgz", Some(BundleType::Tgz)),
+            ("a.zip", Some(BundleType::Archive(Format::Zip))),
+            ("a.TAR", Some(BundleType::Archive(Format::Tar))),
+            ("a.tar.gz", Some(BundleType::Archive(Format::Tgz))),
+            ("a.tgz", Some(BundleType::Archive(Format::Tgz))),
             ("a.yml", Some(BundleType::Yaml)),
             ("a.json", Some(BundleType::Json)),
             ("zip", None),
             ("a.zip/", None),
         ] {
-            assert_eq!(BundleType::of_key(key), kind, "{key}");
+            assert_eq!(BundleType::of_name(key), kind, "{key}");
         }
     }
 }

@@ -1,0 +1,131 @@
+//! Whether an archive has its AppSpec file where the agents look.
+//!
+//! That is the root; or, if all that the root has is one directory, the root of that: both agents move
+//! its content up then (aws-codedeploy-agent 1.8.1 and 2.0).
+
+/// Where the agents look.
+const APPSPEC: &[u8] = b"appspec.yml";
+
+/// A common slip, which they do not forgive.
+const MISNAMED: &[u8] = b"appspec.yaml";
+
+/// What was seen of an archive's names so far.
+#[derive(Debug, Default)]
+pub(super) struct Root {
+    appspec: bool,
+    misnamed: bool,
+    top: Top,
+}
+
+/// What is at the root.
+#[derive(Debug, Default)]
+enum Top {
+    #[default]
+    Nothing,
+    /// One directory, and whether it has an AppSpec file.
+    Directory { name: Vec<u8>, appspec: bool },
+    /// Anything else.
+    Much,
+}
+
+impl Root {
+    /// Takes notice of an entry.
+    pub(super) fn see(&mut self, name: &[u8], is_directory: bool) {
+        let mut name = name;
+        while let Some(rest) = name.strip_prefix(b"./") {
+            name = rest;
+        }
+        let is_directory = is_directory || name.ends_with(b"/");
+        while let Some(rest) = name.strip_suffix(b"/") {
+            name = rest;
+        }
+        if matches!(name, b"" | b".") {
+            return;
+        }
+        let mut parts = name.splitn(2, |&byte| byte == b'/');
+        let (first, rest) = (parts.next().unwrap_or_default(), parts.next());
+        match rest {
+            None if !is_directory => {
+                self.appspec |= name == APPSPEC;
+                self.misnamed |= name == MISNAMED;
+                self.top = Top::Much;
+            }
+            _ => self.see_directory(first, rest == Some(APPSPEC) && !is_directory),
+        }
+    }
+
+    fn see_directory(&mut self, first: &[u8], has_appspec: bool) {
+        match &mut self.top {
+            Top::Nothing => {
+                self.top = Top::Directory {
+                    name: first.to_owned(),
+                    appspec: has_appspec,
+                };
+            }
+            Top::Directory { name, appspec } if name == first => *appspec |= has_appspec,
+            Top::Directory { .. } | Top::Much => self.top = Top::Much,
+        }
+    }
+
+    pub(super) fn has_appspec(&self) -> bool {
+        self.appspec || matches!(self.top, Top::Directory { appspec: true, .. })
+    }
+
+    pub(super) fn is_misnamed(&self) -> bool {
+        self.misnamed
+    }
+}
+
+/// What to do about a missing AppSpec file.
+pub(super) fn hint(misnamed: bool) -> &'static str {
+    if misnamed {
+        "; there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
+    } else {
+        ", where the CodeDeploy agent looks for it"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_appspec(names: &[&str]) -> bool {
+        let mut root = Root::default();
+        for name in names {
+            root.see(name.as_bytes(), false);
+        }
+        root.has_appspec()
+    }
+
+    #[test]
+    fn it_is_at_the_root_or_in_the_only_directory() {
+        assert!(has_appspec(&["a/b", "appspec.yml", "z"]));
+        assert!(has_appspec(&["./", "./a", "./appspec.yml"]));
+        assert!(has_appspec(&[
+            "site-1.0/",
+            "site-1.0/appspec.yml",
+            "site-1.0/a/b"
+        ]));
+        for names in [
+            &["a/appspec.yml", "b/x"][..],
+            &["a/appspec.yml", "README"],
+            &["README", "a/appspec.yml"],
+            &["a/b/appspec.yml"],
+            &["appspec.yml/"],
+            &["appspec.yml/x"],
+            &["AppSpec.yml", "appspec.yaml"],
+            &[],
+        ] {
+            assert!(!has_appspec(names), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn the_other_ending_is_noticed_at_the_root_only() {
+        let mut root = Root::default();
+        root.see(b"a/appspec.yaml", false);
+        assert!(!root.is_misnamed());
+        root.see(b"appspec.yaml", false);
+        assert!(root.is_misnamed());
+    }
+}

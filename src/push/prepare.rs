@@ -1,0 +1,89 @@
+//! What is sent, looked at before the first byte goes out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Bundle, Error, on_a_thread};
+use crate::appspec;
+use crate::bundle::{Content, Format};
+use crate::limits::{Limits, TooLarge};
+use crate::pack::{self, Packed, Part};
+use crate::plan::{self, Plan};
+use crate::prebuilt::Prebuilt;
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+/// What there is to send.
+pub(super) enum Prepared {
+    /// The files of a directory, and the archive that they become.
+    Tree(Plan, Format),
+    /// A file.
+    File(Prebuilt),
+}
+
+impl Prepared {
+    /// Lists a directory, or checks a file.
+    pub(super) async fn new(
+        bundle: &Bundle,
+        progress: &Arc<Progress>,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let (source, stop) = (bundle.source.clone(), stop.clone());
+        let progress = Arc::clone(progress);
+        match bundle.content {
+            Content::Archive(format) => {
+                let options = plan::Options {
+                    ignore_hidden: bundle.ignore_hidden,
+                    threads: bundle.threads,
+                };
+                let scan = move || progress.walk(|| Plan::scan(&source, &options, &stop));
+                let plan = on_a_thread(scan).await??;
+                appspec::require(&plan)?;
+                Ok(Self::Tree(plan, format))
+            }
+            Content::File(kind) => {
+                let check = move || progress.walk(|| Prebuilt::check(&source, kind, &stop));
+                Ok(Self::File(on_a_thread(check).await??))
+            }
+        }
+    }
+
+    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, TooLarge> {
+        let worst_case = match self {
+            Self::Tree(plan, format) => pack::worst_case(plan, *format),
+            Self::File(file) => file.size(),
+        };
+        Limits::for_archive(worst_case, bundle.threads, bundle.concurrency)
+    }
+
+    pub(super) fn dropped_links(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Tree(plan, _) => plan.dropped_links().to_vec(),
+            Self::File(_) => Vec::new(),
+        }
+    }
+
+    /// Gives its parts to `emit`, on the calling thread.
+    pub(super) fn pack(
+        &self,
+        bundle: &Bundle,
+        limits: Limits,
+        stop: &Stop,
+        progress: &Progress,
+        emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
+    ) -> Result<Packed, pack::Error> {
+        match self {
+            Self::Tree(plan, format) => {
+                let options = pack::Options {
+                    format: *format,
+                    level: bundle.level,
+                    auto: bundle.auto,
+                    limits,
+                    digest: false,
+                };
+                pack::pack(plan, &options, stop, progress, emit)
+            }
+            Self::File(file) => file.send(limits.part_size, stop, progress, emit),
+        }
+    }
+}
