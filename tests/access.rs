@@ -309,6 +309,7 @@ fn a_proxy_is_passed_by_where_it_is_told_to_be() {
         command
             .env("AWS_ENDPOINT_URL", server.url())
             .env("AWS_MAX_ATTEMPTS", "1")
+            .args(["--max-attempts", "1"])
             .env(variable, &proxy.url);
         run_failing(&mut command, 255);
         let heard = proxy.heard();
@@ -446,7 +447,7 @@ fn an_answer_is_waited_for_as_long_as_said() {
     command
         .env("AWS_ENDPOINT_URL", &hole.url)
         .env("AWS_MAX_ATTEMPTS", "1")
-        .args(["--cli-read-timeout", "1"]);
+        .args(["--cli-read-timeout", "1", "--max-attempts", "1"]);
     let said = stderr(&run_failing(&mut command, 255));
     assert!(
         said.contains("no answer to PutObject") && said.contains("timeout"),

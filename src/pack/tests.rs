@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -210,11 +211,15 @@ fn a_file_without_permissions_keeps_having_none() {
 }
 
 /// What another program can do to a file after the walk.
-fn after_the_walk(files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
+fn after_the_walk(format: Format, files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
     let dir = tree(files);
     let plan = scan(dir.path(), 1);
     change(dir.path());
-    pack_plan(&plan, &options(2, 6)).unwrap_err()
+    let options = Options {
+        format,
+        ..options(2, 6)
+    };
+    pack_plan(&plan, &options).unwrap_err()
 }
 
 #[test]
@@ -254,14 +259,17 @@ fn a_file_that_changed_is_named() {
                 "it is no longer a file",
             ),
         ];
-        for (change, expected) in changes {
-            let error = after_the_walk(files, change);
+        let cases = changes
+            .iter()
+            .flat_map(|case| Format::ALL.map(|format| (format, *case)));
+        for (format, (change, expected)) in cases {
+            let error = after_the_walk(format, files, change);
             let Error::Changed { path, how } = &error else {
-                panic!("{error}")
+                panic!("{format}: {error}")
             };
             // A size is looked at after the content was read.
             let shrank = expected == "its size changed" && *how == "it shrank";
-            assert!(*how == expected || shrank, "{error}");
+            assert!(*how == expected || shrank, "{format}: {error}");
             assert!(path.ends_with("dir/f"), "{error}");
         }
     }
@@ -377,5 +385,69 @@ proptest! {
         options.limits.part_size = part_size;
         let (archive, _) = pack_plan(&scan(dir.path(), 2), &options).unwrap();
         assert_holds(&archive, &files);
+    }
+}
+
+/// Names and contents of a tar, as the `tar` crate reads it, after `flate2` if need be.
+fn untar(format: Format, archive: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let bytes: Box<dyn Read + '_> = match format {
+        // One member: what comes after it would be left over.
+        Format::Tgz => Box::new(flate2::bufread::GzDecoder::new(archive)),
+        _ => Box::new(archive),
+    };
+    let mut archive = ::tar::Archive::new(bytes);
+    let mut files = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        files.push((entry.path_bytes().into_owned(), content));
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Sizes around the edges of blocks, batches and pieces; any number of threads, level and part size.
+    #[test]
+    fn any_tree_comes_back_from_a_tar(
+        sizes in proptest::collection::vec(
+            prop_oneof![
+                4 => 0..2000_usize,
+                2 => prop::sample::select(vec![511, 512, 513, 1024]),
+                1 => prop::sample::select(vec![CHUNK - 1024, CHUNK - 512, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7]),
+                1 => 100_000..300_000_usize,
+            ],
+            0..40,
+        ),
+        threads in 1..5_usize,
+        level in 0..10_u8,
+        part_size in 5000..200_000_u64,
+    ) {
+        let names: Vec<String> = (0..sizes.len()).map(|n| format!("d{}/f{n:03}", n / 7)).collect();
+        let files: Vec<(&str, Vec<u8>)> = names
+            .iter()
+            .zip(&sizes)
+            .enumerate()
+            .map(|(n, (name, &size))| (name.as_str(), text(size, n as u64)))
+            .collect();
+        let dir = tree(&files);
+        let plan = scan(dir.path(), 1);
+        for format in [Format::Tar, Format::Tgz] {
+            let mut options = Options { format, ..options(threads, level) };
+            options.limits.part_size = part_size;
+            let (archive, packed) = pack_plan(&plan, &options).unwrap();
+            prop_assert_eq!(packed.files, files.len() as u64);
+            prop_assert_eq!(packed.archive, archive.len() as u64);
+            prop_assert!(packed.archive <= worst_case(&plan, format));
+            let read = untar(format, &archive);
+            prop_assert_eq!(read.len(), files.len());
+            for ((name, content), (path, is)) in files.iter().zip(&read) {
+                prop_assert!(name.as_bytes() == path && content == is, "{} of {}", name, format);
+            }
+            let alone = Options { format, ..self::options(1, level) };
+            prop_assert!(pack_plan(&plan, &alone).unwrap().0 == archive, "{}", format);
+        }
     }
 }

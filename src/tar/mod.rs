@@ -21,6 +21,8 @@
 //! manual, "Basic Tar Format", for base-256 numbers and the record size.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use self::read::{Header, TarError, parse, pax};
 
