@@ -76,4 +76,6 @@ pub mod revision;
 pub mod stop;
 #[cfg(feature = "push")]
 pub mod upload;
+#[cfg(feature = "push")]
+pub mod verify;
 pub mod zip;
