@@ -85,4 +85,6 @@ pub mod stop;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;
+#[cfg(feature = "push")]
+pub mod verify;
 pub mod zip;

@@ -24,6 +24,8 @@ mod register;
 mod serve;
 mod signals;
 mod timings;
+#[cfg(feature = "push")]
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -64,6 +66,10 @@ enum Command {
     #[cfg(feature = "push")]
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
+    /// Read a zip in Amazon S3 back and check every byte of it
+    #[cfg(feature = "push")]
+    #[command(args_override_self = true)]
+    Verify(Box<verify::VerifyArgs>),
     /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
@@ -231,6 +237,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Push(arguments) => push::run(&arguments),
         #[cfg(feature = "push")]
         Command::Register(arguments) => register::run(&arguments),
+        #[cfg(feature = "push")]
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]

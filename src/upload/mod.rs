@@ -32,6 +32,7 @@ pub use self::bucket::{Bucket, Refusal, bucket, object};
 pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
 pub use self::retry::DEFAULT_ATTEMPTS;
 pub use self::s3::S3Store;
+pub(crate) use self::s3::call_error;
 
 use self::ramp::Ramp;
 use self::retry::Retries;

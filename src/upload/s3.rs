@@ -243,7 +243,7 @@ fn incomplete(operation: &'static str, what: &str) -> CallError {
     }
 }
 
-pub(super) fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
+pub(crate) fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,

@@ -25,6 +25,7 @@
 mod check;
 mod entry;
 mod names;
+mod read;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
@@ -35,4 +36,9 @@ mod write;
 pub use check::{CheckError, Checked, Record, check, check_from, check_sparse};
 pub use entry::{Entry, Method, Sizes};
 pub use names::{MAX_COMPONENT, MAX_PATH, NameError, NonUtf8, Shown, check_name, check_order};
+pub use read::{
+    Central, Directory, END_WINDOW, FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN,
+    MAX_DESCRIPTOR, ReadError, central_header, descriptor_len, find_directory, local_header_size,
+    read_local_header,
+};
 pub use write::{CentralDirectory, MAX_END, local_header, local_header_len, max_overhead};

@@ -1,0 +1,244 @@
+//! One entry after the other: local header, data, and what lies between.
+
+use std::io;
+
+use async_compression::tokio::bufread::DeflateDecoder;
+use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
+
+use super::index::{Indexed, Owned};
+use super::{Reader, Report, Trouble, is_of_the_store};
+use crate::zip::{
+    FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
+    local_header_size, read_local_header,
+};
+
+/// Bytes of content at a time.
+const PIECE: usize = 64 << 10;
+
+/// A position in the entries.
+pub(super) struct Walk {
+    reader: Reader,
+    position: u64,
+    /// Where the entries end.
+    end: u64,
+    piece: Vec<u8>,
+}
+
+impl Walk {
+    pub(super) fn new(reader: Reader, end: u64) -> Self {
+        Self {
+            reader,
+            position: 0,
+            end,
+            piece: vec![0; PIECE],
+        }
+    }
+
+    /// Reads an entry, up to where the next one begins.
+    pub(super) async fn entry(
+        &mut self,
+        entry: &Owned,
+        next: u64,
+        report: &mut Report,
+    ) -> Result<(), Trouble> {
+        let Indexed { header, offset } = entry.indexed();
+        report.entries += 1;
+        let name = Some(header.name);
+        if offset < self.position || offset > self.end {
+            report.differs(
+                name,
+                "its local header is inside of another entry or behind them all",
+            );
+            return Ok(());
+        }
+        if let Some(unknown) = self.skip_to(offset).await? {
+            report.differs(
+                name,
+                format_args!("{unknown} bytes before it belong to no entry"),
+            );
+        }
+        if let Err(what) = self.open(&header, next).await? {
+            report.differs(name, what);
+            // Nobody knows where its data is.
+            self.skip_to(next).await?;
+            return Ok(());
+        }
+        match self.content(&header).await? {
+            Ok(len) => report.content += len,
+            Err(what) => report.differs(name, what),
+        }
+        self.after(&header, next, report).await
+    }
+
+    /// What is left before the central directory.
+    pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), Trouble> {
+        if let Some(unknown) = self.skip_to(self.end).await? {
+            report.differs(
+                None,
+                format_args!("{unknown} bytes before the central directory belong to no entry"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads the local header. `Err` is a difference after which nothing more can be read.
+    async fn open(
+        &mut self,
+        central: &Header<'_>,
+        next: u64,
+    ) -> Result<Result<(), String>, Trouble> {
+        let room = next.max(self.position).min(self.end) - self.position;
+        let mut bytes = vec![0; LOCAL_LEN];
+        if room < LOCAL_LEN as u64 {
+            return Ok(Err("its local header is cut short".into()));
+        }
+        self.reader.read_exact(&mut bytes).await?;
+        self.position += LOCAL_LEN as u64;
+        let fixed = bytes.first_chunk().copied().unwrap_or([0; LOCAL_LEN]);
+        let size = match local_header_size(&fixed) {
+            Ok(size) => size,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let with_data = (size as u64).checked_add(central.compressed);
+        if with_data.is_none_or(|len| len > room) {
+            return Ok(Err(format!(
+                "its header and data take {size} and {} bytes, and there are {room}",
+                central.compressed
+            )));
+        }
+        bytes.resize(size, 0);
+        self.reader.read_exact(&mut bytes[LOCAL_LEN..]).await?;
+        self.position += (size - LOCAL_LEN) as u64;
+        let local = match read_local_header(&bytes) {
+            Ok(local) => local,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        Ok(match disagreement(&local, central) {
+            Some(field) => Err(format!(
+                "its local header has another {field} than the central one"
+            )),
+            None => Ok(()),
+        })
+    }
+
+    /// Reads the data, and whether it is the content that the header says, of that many bytes.
+    async fn content(&mut self, header: &Header<'_>) -> Result<Result<u64, String>, Trouble> {
+        let mut data = (&mut self.reader).take(header.compressed);
+        let (limit, piece) = (header.uncompressed, &mut self.piece);
+        let decoded = match header.method {
+            _ if header.flags & FLAG_ENCRYPTED != 0 => {
+                Err("it is encrypted, which no agent reads".into())
+            }
+            0 => decoded(read_all(&mut data, limit, piece).await)?,
+            8 => decoded(read_all(&mut DeflateDecoder::new(&mut data), limit, piece).await)?,
+            method => Err(format!(
+                "its compression method is {method}, which the agents do not read"
+            )),
+        };
+        let rest = copy_buf(&mut data, &mut sink()).await?;
+        self.position += header.compressed;
+        Ok(decoded.and_then(|(len, crc32)| {
+            if len > limit {
+                Err(format!(
+                    "it has more than the {limit} bytes that were recorded"
+                ))
+            } else if len < limit {
+                Err(format!("it has {len} bytes, and {limit} were recorded"))
+            } else if crc32 != header.crc32 {
+                Err(format!(
+                    "its CRC-32 is {crc32:08x}, and {:08x} was recorded",
+                    header.crc32
+                ))
+            } else if rest > 0 {
+                Err(format!("{rest} bytes come after the end of its data"))
+            } else {
+                Ok(len)
+            }
+        }))
+    }
+
+    /// What comes after the data: a descriptor, or the next entry at once.
+    async fn after(
+        &mut self,
+        header: &Header<'_>,
+        next: u64,
+        report: &mut Report,
+    ) -> Result<(), Trouble> {
+        if header.flags & FLAG_DESCRIPTOR == 0 {
+            return Ok(());
+        }
+        let room = next.min(self.end).saturating_sub(self.position);
+        let mut bytes = Vec::with_capacity(MAX_DESCRIPTOR);
+        let most = room.min(MAX_DESCRIPTOR as u64);
+        (&mut self.reader)
+            .take(most)
+            .read_to_end(&mut bytes)
+            .await?;
+        self.position += bytes.len() as u64;
+        if descriptor_len(&bytes, header) != Some(bytes.len()) {
+            report.differs(
+                Some(header.name),
+                "its data descriptor is not what the central directory says",
+            );
+        }
+        Ok(())
+    }
+
+    /// Passes over what lies before `offset`, and says how much that was.
+    async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, Trouble> {
+        let len = offset.min(self.end).saturating_sub(self.position);
+        copy_buf(&mut (&mut self.reader).take(len), &mut sink()).await?;
+        self.position += len;
+        Ok(Some(len).filter(|len| *len > 0))
+    }
+}
+
+/// A stream's length and CRC-32, but for the store's errors; or what is wrong with it.
+fn decoded(result: io::Result<(u64, u32)>) -> Result<Result<(u64, u32), String>, Trouble> {
+    match result {
+        Ok(content) => Ok(Ok(content)),
+        Err(error) if is_of_the_store(&error) => Err(error.into()),
+        Err(error) => Ok(Err(format!("its data cannot be inflated: {error}"))),
+    }
+}
+
+/// Reads to the end, or until there is more than `limit`: length and CRC-32.
+async fn read_all(
+    content: &mut (impl AsyncRead + Unpin),
+    limit: u64,
+    piece: &mut [u8],
+) -> io::Result<(u64, u32)> {
+    let (mut len, mut crc32) = (0, crc32fast::Hasher::new());
+    loop {
+        let read = content.read(piece).await?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
+        len += read as u64;
+        if len > limit {
+            break;
+        }
+        crc32.update(bytes);
+    }
+    Ok((len, crc32.finalize()))
+}
+
+/// The first field that a local header has otherwise than the central one.
+fn disagreement(local: &Header<'_>, central: &Header<'_>) -> Option<&'static str> {
+    // Whoever writes a descriptor did not know these yet.
+    let later = central.flags & FLAG_DESCRIPTOR != 0;
+    [
+        ("name", local.name == central.name),
+        ("set of flags", local.flags == central.flags),
+        ("method", local.method == central.method),
+        ("time", local.dos_time == central.dos_time),
+        ("CRC-32", later || local.crc32 == central.crc32),
+        (
+            "compressed size",
+            later || local.compressed == central.compressed,
+        ),
+        ("size", later || local.uncompressed == central.uncompressed),
+    ]
+    .into_iter()
+    .find_map(|(field, same)| (!same).then_some(field))
+}

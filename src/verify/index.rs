@@ -1,0 +1,150 @@
+//! The central directory, as small as it gets.
+
+use tokio::io::AsyncReadExt as _;
+
+use super::{Reader, Trouble};
+use crate::zip::{Header, ReadError, Record, central_header};
+
+/// The directory is read this much at a time. A header has 46 bytes and three fields of up to 64 KiB.
+const PIECE: usize = 256 << 10;
+
+/// All entries. A name takes its bytes, the rest 56.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    names: Vec<u8>,
+    records: Vec<Compact>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Compact {
+    offset: u64,
+    compressed: u64,
+    uncompressed: u64,
+    name: usize,
+    name_len: u16,
+    method: u16,
+    flags: u16,
+    crc32: u32,
+    dos_time: u32,
+}
+
+/// An entry, as the central directory has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexed<'a> {
+    pub(super) header: Header<'a>,
+    /// Where its local header is.
+    pub(super) offset: u64,
+}
+
+impl Index {
+    /// Reads a directory of `len` bytes.
+    pub(super) async fn read(reader: &mut Reader, len: u64) -> Result<Self, Trouble> {
+        let mut index = Self::default();
+        let mut directory = reader.take(len);
+        let mut buffer = Vec::with_capacity(PIECE);
+        let mut at = 0;
+        loop {
+            match central_header(&buffer[at..])? {
+                Some((central, len)) => {
+                    index.push(&central.header, central.offset);
+                    at += len;
+                }
+                None => {
+                    buffer.drain(..at);
+                    at = 0;
+                    let had = buffer.len();
+                    let more = directory.limit().min(PIECE as u64);
+                    if more > 0 {
+                        (&mut directory).take(more).read_to_end(&mut buffer).await?;
+                    }
+                    if buffer.is_empty() {
+                        return Ok(index);
+                    }
+                    if buffer.len() == had {
+                        return Err(Trouble::Archive(ReadError::Truncated {
+                            record: Record::CentralHeader,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, header: &Header<'_>, offset: u64) {
+        self.records.push(Compact {
+            offset,
+            compressed: header.compressed,
+            uncompressed: header.uncompressed,
+            name: self.names.len(),
+            // It came with a length of 16 bits.
+            name_len: u16::try_from(header.name.len()).unwrap_or(u16::MAX),
+            method: header.method,
+            flags: header.flags,
+            crc32: header.crc32,
+            dos_time: header.dos_time,
+        });
+        self.names.extend_from_slice(header.name);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn name(&self, record: &Compact) -> &[u8] {
+        let end = record.name + usize::from(record.name_len);
+        self.names.get(record.name..end).unwrap_or_default()
+    }
+
+    /// The names that more than one entry has, once for each that is too many.
+    pub(super) fn twice(&self) -> Vec<&[u8]> {
+        let mut names: Vec<&[u8]> = self
+            .records
+            .iter()
+            .map(|record| self.name(record))
+            .collect();
+        names.sort_unstable();
+        let pairs = names.windows(2).filter(|pair| pair[0] == pair[1]);
+        pairs.map(|pair| pair[0]).collect()
+    }
+
+    /// Each entry in the order of the data, and where the next one's local header is or, for the last,
+    /// the `directory`.
+    pub(super) fn in_archive_order(mut self, directory: u64) -> impl Iterator<Item = (Owned, u64)> {
+        self.records.sort_by_key(|record| record.offset);
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let record = self.records.get(at)?;
+            at += 1;
+            let next = self.records.get(at).map_or(directory, |next| next.offset);
+            let owned = Owned {
+                name: self.name(record).to_vec(),
+                record: *record,
+            };
+            Some((owned, next))
+        })
+    }
+}
+
+/// An entry that is read next.
+pub(super) struct Owned {
+    name: Vec<u8>,
+    record: Compact,
+}
+
+impl Owned {
+    pub(super) fn indexed(&self) -> Indexed<'_> {
+        let record = &self.record;
+        Indexed {
+            header: Header {
+                flags: record.flags,
+                method: record.method,
+                dos_time: record.dos_time,
+                crc32: record.crc32,
+                compressed: record.compressed,
+                uncompressed: record.uncompressed,
+                name: &self.name,
+            },
+            offset: record.offset,
+        }
+    }
+}
