@@ -168,7 +168,7 @@ fn neither_threads_nor_levels_of_detail_show() {
             let again = pack(&tree, &path, &["--threads", threads]);
             assert!(again == first, "{name} with {threads} threads");
         }
-        assert_eq!(first.len() % 10_240 == 0, name == "b.tar");
+        assert_eq!(first.len().is_multiple_of(10_240), name == "b.tar");
     }
     let smaller = |level| pack(&tree, &dir.path().join("b.tgz"), &["--level", level]).len();
     let sizes = ["0", "1", "6", "9"].map(smaller);
