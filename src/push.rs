@@ -6,6 +6,7 @@
 //! one side noticed the other's end.
 
 mod prepare;
+mod preview;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
+
+pub use self::preview::{Listed, Preview, preview};
 
 use self::prepare::Prepared;
 use crate::appspec;
@@ -50,6 +53,8 @@ pub struct Bundle {
     pub concurrency: usize,
     /// How often each request to S3 is tried.
     pub attempts: u32,
+    /// Whether to compute [`Packed::digest`].
+    pub digest: bool,
 }
 
 /// Where to push it.

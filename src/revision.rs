@@ -82,6 +82,12 @@ impl Revision {
     }
 }
 
+/// A time in seconds since 1970 as RFC 3339 has it, in UTC; None beyond the year 9999.
+#[must_use]
+pub fn utc(secs: i64) -> Option<String> {
+    DateTime::from_secs(secs).fmt(DateTimeFormat::DateTime).ok()
+}
+
 /// What a revision is described as if its owner says nothing.
 #[must_use]
 pub fn default_description(now: SystemTime) -> String {

@@ -308,6 +308,7 @@ mod sending {
             threads: setup.threads,
             concurrency: DEFAULT_CONCURRENCY,
             attempts: DEFAULT_ATTEMPTS,
+            digest: false,
         };
         let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;

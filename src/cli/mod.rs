@@ -11,6 +11,7 @@ mod bundle_type;
 mod color;
 #[cfg(feature = "push")]
 mod debug;
+mod describe;
 mod exit;
 #[cfg(feature = "push")]
 mod object;
@@ -20,6 +21,8 @@ mod progress;
 mod push;
 #[cfg(feature = "push")]
 mod register;
+#[cfg(feature = "push")]
+mod report;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;
@@ -74,6 +77,10 @@ enum Command {
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
     Bench(bench::BenchArgs),
+    /// Print what a shell needs to complete arguments
+    Completions(describe::CompletionsArgs),
+    /// Print the manual page
+    Man(describe::ManArgs),
     /// Serve Amazon S3 and AWS CodeDeploy from a directory, on this machine only
     #[cfg(feature = "local")]
     Serve(serve::ServeArgs),
@@ -240,6 +247,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         #[cfg(feature = "push")]
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
+        Command::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => describe::man(&arguments, Arguments::command()),
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]
         Command::Serve(arguments) => serve::run(&arguments),

@@ -139,7 +139,7 @@ fn rate(bytes: u64, elapsed: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
-fn warn_of_dropped(links: &[PathBuf]) {
+pub(crate) fn warn_of_dropped(links: &[PathBuf]) {
     let Some(first) = links.first() else { return };
     let what = if links.len() == 1 {
         format!("{} is a symbolic link to a directory", first.display())

@@ -1,9 +1,8 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use clap::Args;
 use hoist::bundle::BundleType;
@@ -14,7 +13,8 @@ use hoist::limits::DEFAULT_CONCURRENCY;
 use hoist::local::Endpoint;
 use hoist::prebuilt::choose;
 use hoist::preflight::{self, Notes, Preflight};
-use hoist::push::{Bundle, Error, Pushed, Target, push};
+use hoist::progress::Progress;
+use hoist::push::{Bundle, Error, Pushed, Target, preview, push};
 use hoist::revision::{
     self, Platform, Registration, S3Location, check_description, check_name, default_description,
 };
@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessArgs, refused};
 use super::object::ObjectArgs;
-use super::progress::{Display, say};
+use super::progress::{Display, say, warn_of_dropped};
+use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
 use super::{BundleArgs, Exit, Failure, LevelArg, keep_apart, runtime};
@@ -57,6 +58,9 @@ pub(crate) struct PushArgs {
     /// Attempts of each request to S3, with pauses in between, around the SDK's own
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: u32,
+
+    #[command(flatten)]
+    output: OutputArgs,
 
     /// Do not ask whether application and bucket are there before the upload
     #[arg(long)]
@@ -102,9 +106,14 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
         threads: arguments.bundle.threads(),
         concurrency: arguments.concurrency,
         attempts: arguments.max_attempts,
+        // Whoever reads it, a program does.
+        digest: arguments.output.output == Output::Json,
     };
     if let Some(dir) = arguments.local() {
         keep_apart(&bundle.source, dir, "--local")?;
+    }
+    if arguments.output.dry_run {
+        return dry_run(arguments, &bundle, &location);
     }
     let cancel = CancellationToken::new();
     let watch = Watch::start({
@@ -194,13 +203,15 @@ async fn push_with(
         description,
         preflight: (!arguments.no_preflight).then_some(preflight),
     };
+    let started = Instant::now();
     let told = arguments.bundle.timing.start()?;
     let setup = Setup {
         level: arguments.bundle.level.to_string(),
         threads: bundle.threads,
         sends: true,
     };
-    let display = Display::start(told.progress(), arguments.bundle.quiet);
+    let progress = Arc::clone(told.progress());
+    let display = Display::start(&progress, arguments.bundle.quiet);
     let tell = || {
         if !arguments.bundle.quiet {
             notes
@@ -209,21 +220,20 @@ async fn push_with(
                 .for_each(|note| say(&format!("note: {note}")));
         }
     };
-    match push(bundle, &target, told.progress(), cancel).await {
+    match push(bundle, &target, &progress, cancel).await {
         Ok(Pushed { sent, revision }) => {
             display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
             told.end(setup, Some(&sent.packed));
             tell();
-            let text = next_step(&arguments.application_name, &revision.shorthand());
-            let mut out = std::io::stdout().lock();
-            out.write_all(text.as_bytes())
-                .and_then(|()| out.flush())
-                .map_err(|error| {
-                    Failure::new(
-                        Exit::Failure,
-                        format!("the revision is registered, but: {error}"),
-                    )
-                })
+            let done = Done {
+                application: &arguments.application_name,
+                description: &target.description,
+                revision: &revision,
+                sent: &sent,
+                took: started.elapsed(),
+                progress: &progress,
+            };
+            done.say(arguments.output.output)
         }
         Err(error) => {
             display.end(None);
@@ -232,6 +242,28 @@ async fn push_with(
             Err(failure(arguments, &error))
         }
     }
+}
+
+/// Does what a push does before the first byte, without asking anybody.
+fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Result<(), Failure> {
+    let cancel = CancellationToken::new();
+    let watch = Watch::start({
+        let cancel = cancel.clone();
+        move || cancel.cancel()
+    })?;
+    let progress = Arc::new(Progress::new());
+    let previewed = runtime()?.block_on(preview(bundle, &progress, &cancel));
+    let previewed = match (previewed, watch.exit()) {
+        (Ok(previewed), _) => previewed,
+        (Err(error), None) => return Err(failure(arguments, &error)),
+        (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
+    };
+    if !arguments.bundle.quiet {
+        warn_of_dropped(&previewed.dropped_links());
+    }
+    let kind = bundle.content.bundle_type().name();
+    let application = &arguments.application_name;
+    would(&arguments.output, &previewed, application, location, kind)
 }
 
 /// What to do with a revision, as `aws deploy push` says it.

@@ -49,11 +49,15 @@ impl Prepared {
     }
 
     pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, TooLarge> {
-        let worst_case = match self {
+        Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)
+    }
+
+    /// The most bytes that the object can have.
+    pub(super) fn worst_case(&self) -> u64 {
+        match self {
             Self::Tree(plan, format) => pack::worst_case(plan, *format),
             Self::File(file) => file.size(),
-        };
-        Limits::for_archive(worst_case, bundle.threads, bundle.concurrency)
+        }
     }
 
     pub(super) fn dropped_links(&self) -> Vec<PathBuf> {
@@ -79,7 +83,7 @@ impl Prepared {
                     level: bundle.level,
                     auto: bundle.auto,
                     limits,
-                    digest: false,
+                    digest: bundle.digest,
                 };
                 pack::pack(plan, &options, stop, progress, emit)
             }

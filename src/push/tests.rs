@@ -34,6 +34,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         threads: 2,
         concurrency: 2,
         attempts: 1,
+        digest: false,
     };
     (dir, bundle)
 }

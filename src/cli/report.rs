@@ -1,0 +1,212 @@
+//! What a push says when it is done, and what one would do: in words for people, as JSON for programs.
+//!
+//! The words on standard output are those of `aws deploy push`. The JSON is one object; names stay, new
+//! ones may come. See docs/output.md.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use hoist::progress::{Progress, Stage};
+use hoist::push::{Listed, Preview, Sent};
+use hoist::revision::{Revision, S3Location, utc};
+use hoist::zip::Shown;
+use indicatif::HumanBytes;
+use serde_json::{Map, Value, json};
+
+use super::push::next_step;
+use super::{Exit, Failure};
+
+/// How to say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// The words of `aws deploy push`.
+    #[default]
+    Text,
+    /// One object, with the arguments of create-deployment.
+    Json,
+}
+
+/// What to say on standard output.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// What to say on standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) output: Output,
+
+    /// List and check the source, send nothing, and ask nothing of AWS
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: each entry, with its permissions, size and time
+    #[arg(long, requires = "dry_run")]
+    pub(crate) list: bool,
+}
+
+/// A push that is done.
+pub(crate) struct Done<'a> {
+    pub(crate) application: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) revision: &'a Revision,
+    pub(crate) sent: &'a Sent,
+    pub(crate) took: Duration,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Done<'_> {
+    pub(crate) fn say(&self, output: Output) -> Result<(), Failure> {
+        let text = match output {
+            Output::Text => next_step(self.application, &self.revision.shorthand()),
+            Output::Json => format!("{:#}\n", self.json()),
+        };
+        print(&text).map_err(|error| {
+            let text = format!("the revision is registered, but: {error}");
+            Failure::new(Exit::Failure, text)
+        })
+    }
+
+    fn json(&self) -> Value {
+        let Revision {
+            location,
+            bundle,
+            stored,
+        } = self.revision;
+        let packed = &self.sent.packed;
+        let mut s3_location = location_json(location, bundle.name());
+        s3_location.insert("eTag".into(), json!(stored.etag));
+        if let Some(version) = &stored.version {
+            s3_location.insert("version".into(), json!(version));
+        }
+        let revision = json!({"revisionType": "S3", "s3Location": s3_location});
+        let totals = self.progress.totals();
+        let stages: Map<String, Value> = Stage::ALL
+            .into_iter()
+            .map(|stage| {
+                let busy = totals.stage(stage).busy.as_secs_f64();
+                (stage.name().to_owned(), json!(busy))
+            })
+            .collect();
+        let ratio = (packed.content > 0).then(|| packed.archive as f64 / packed.content as f64);
+        json!({
+            "application": self.application,
+            "description": self.description,
+            "revision": s3_location,
+            "etag": stored.etag,
+            "version": stored.version,
+            "files": packed.files,
+            "content": packed.content,
+            "archive": packed.archive,
+            "ratio": ratio,
+            "seconds": self.took.as_secs_f64(),
+            "stages": stages,
+            "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
+            "dropped_links": shown(&self.sent.dropped_links),
+            "create_deployment": {"applicationName": self.application, "revision": revision},
+        })
+    }
+}
+
+/// Says what a push would send.
+pub(crate) fn would(
+    arguments: &OutputArgs,
+    preview: &Preview,
+    application: &str,
+    location: &S3Location,
+    bundle: &'static str,
+) -> Result<(), Failure> {
+    let (size, part) = (preview.worst_case(), preview.limits().part_size);
+    let parts = size.div_ceil(part).max(1);
+    let text = match arguments.output {
+        Output::Text => {
+            let mut text = String::new();
+            if arguments.list {
+                preview.entries().for_each(|entry| line(&mut text, &entry));
+            }
+            let _ = writeln!(
+                text,
+                "Would push {} file{}, {}, as {bundle} to {location}: at most {}, in {parts} part{}; and \
+                 register it with {application}.",
+                preview.files(),
+                plural(preview.files()),
+                HumanBytes(preview.content()),
+                HumanBytes(size),
+                plural(parts),
+            );
+            text
+        }
+        Output::Json => {
+            let mut would = json!({
+                "application": application,
+                "revision": location_json(location, bundle),
+                "files": preview.files(),
+                "content": preview.content(),
+                "archive_at_most": size,
+                "part_size": part,
+                "parts_at_most": parts,
+                "dropped_links": shown(&preview.dropped_links()),
+            });
+            if arguments.list {
+                would["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
+            }
+            format!("{would:#}\n")
+        }
+    };
+    print(&text).map_err(|error| Failure::new(Exit::Failure, error))
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn location_json(location: &S3Location, bundle: &str) -> Map<String, Value> {
+    let pairs = [
+        ("bucket", location.bucket.as_str()),
+        ("key", &location.key),
+        ("bundleType", bundle),
+    ];
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect()
+}
+
+fn shown(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+fn entry_json(entry: &Listed<'_>) -> Value {
+    json!({
+        "name": String::from_utf8_lossy(entry.name),
+        "mode": format!("{:04o}", entry.mode),
+        "size": entry.size,
+        "mtime": entry.mtime,
+    })
+}
+
+/// One line of a list, as `ls -l` has it.
+fn line(text: &mut String, entry: &Listed<'_>) {
+    let mut mode = String::from("-");
+    for (bit, letter) in (0..9).rev().zip("rwxrwxrwx".chars()) {
+        mode.push(if entry.mode >> bit & 1 == 1 {
+            letter
+        } else {
+            '-'
+        });
+    }
+    let name = match std::str::from_utf8(entry.name) {
+        Ok(name) if !name.contains(|c: char| c.is_control() || c == '"') => name.to_owned(),
+        _ => Shown::new(entry.name).to_string(),
+    };
+    let time = utc(entry.mtime).unwrap_or_else(|| format!("@{}", entry.mtime));
+    let _ = writeln!(text, "{mode} {:>12} {time} {name}", entry.size);
+}
