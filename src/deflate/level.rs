@@ -36,8 +36,8 @@ impl Level {
     #[cfg(not(feature = "isal"))]
     pub const FAST: Self = Self::FASTEST;
 
-    /// What `--level fast` means: ISA-L, twice as fast as level 1. Without the feature `isal` it is
-    /// level 1.
+    /// What `--level fast` means: ISA-L, faster than level 1 on programs. Without the feature `isal`
+    /// it is level 1.
     #[cfg(feature = "isal")]
     pub const FAST: Self = Self(ISAL);
 

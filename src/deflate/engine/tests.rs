@@ -336,9 +336,14 @@ fn the_fast_level_does_not_depend_on_where_memory_is() {
     for size in [300, 1000, 5000, 20_000] {
         for at in (0..content.len() - size).step_by(size.max(10_000)) {
             let piece = &content[at..at + size];
-            let streams = engines.iter_mut().map(|engine| chunked(engine, piece, size));
+            let streams = engines
+                .iter_mut()
+                .map(|engine| chunked(engine, piece, size));
             let streams: Vec<_> = streams.collect();
-            assert!(streams.iter().all(|stream| *stream == streams[0]), "{size} at {at}");
+            assert!(
+                streams.iter().all(|stream| *stream == streams[0]),
+                "{size} at {at}"
+            );
         }
     }
 }
