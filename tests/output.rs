@@ -204,3 +204,55 @@ fn each_command_has_a_manual_page() {
     let page = stdout(&run(hoist().arg("man")));
     assert!(page.contains(".TH hoist 1"), "{page}");
 }
+
+#[test]
+fn github_is_told() {
+    let (tree, dir) = (tree(), tempfile::tempdir().unwrap());
+    let (local, outputs, summary) = (
+        dir.path().join("local"),
+        dir.path().join("outputs"),
+        dir.path().join("summary"),
+    );
+    fs::write(&outputs, "before=1\n").unwrap();
+    let mut command = push(&tree);
+    command
+        .env("GITHUB_OUTPUT", &outputs)
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .args(["--github-output", "--local"])
+        .arg(&local);
+    let said = stdout(&run(&mut command));
+    let text = fs::read_to_string(&outputs).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("before=1"));
+    let mut values = std::collections::BTreeMap::new();
+    while let Some(line) = lines.next() {
+        let (name, end) = line.split_once("<<").unwrap();
+        let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+        values.insert(name.to_owned(), value.join("\n"));
+    }
+    assert_eq!(values["bucket"], "bucket");
+    assert_eq!(values["key"], "dir/key.zip");
+    assert_eq!(values["bundle-type"], "zip");
+    assert_eq!(values["version"], "");
+    assert!(said.contains(&format!("--s3-location {} ", values["s3-location"])));
+    assert!(values["s3-location"].contains(&values["etag"]));
+    let text = fs::read_to_string(&summary).unwrap();
+    assert!(
+        text.contains("| Revision | <code>s3://bucket/dir/key.zip</code> |"),
+        "{text}"
+    );
+
+    // Before anything is sent.
+    let mut command = push(&tree);
+    command.env_remove("GITHUB_OUTPUT").arg("--github-output");
+    let other = dir.path().join("other");
+    let failed = stderr(&run_failing(command.arg("--local").arg(&other), 252));
+    assert!(failed.contains("GITHUB_OUTPUT"), "{failed}");
+    assert!(!other.join("buckets/bucket/objects").exists());
+
+    // After it, a file that cannot be written is no failure.
+    let mut command = push(&tree);
+    command.env("GITHUB_STEP_SUMMARY", dir.path());
+    let output = run(command.arg("--local").arg(dir.path().join("third")));
+    assert!(stderr(&output).contains("warning: the revision is registered, but"));
+}

@@ -14,6 +14,8 @@ mod debug;
 mod describe;
 mod exit;
 #[cfg(feature = "push")]
+mod github;
+#[cfg(feature = "push")]
 mod object;
 mod pack;
 mod progress;

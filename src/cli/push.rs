@@ -27,7 +27,7 @@ use super::progress::{Display, say, warn_of_dropped};
 use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
-use super::{BundleArgs, Exit, Failure, LevelArg, keep_apart, runtime};
+use super::{BundleArgs, Exit, Failure, LevelArg, github, keep_apart, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -203,6 +203,8 @@ async fn push_with(
         description,
         preflight: (!arguments.no_preflight).then_some(preflight),
     };
+    let outputs = arguments.output.github_output.then(github::output_file);
+    let outputs = outputs.transpose()?;
     let started = Instant::now();
     let told = arguments.bundle.timing.start()?;
     let setup = Setup {
@@ -233,6 +235,7 @@ async fn push_with(
                 took: started.elapsed(),
                 progress: &progress,
             };
+            github::tell(&done, outputs.as_deref());
             done.say(arguments.output.output)
         }
         Err(error) => {

@@ -36,6 +36,10 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) output: Output,
 
+    /// Write outputs for later steps to the file that GITHUB_OUTPUT names
+    #[arg(long)]
+    pub(crate) github_output: bool,
+
     /// List and check the source, send nothing, and ask nothing of AWS
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -37,7 +37,10 @@ pub(crate) fn hoist() -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
-        if is_proxy || text.starts_with("AWS_") || name == "SOURCE_DATE_EPOCH" {
+        let is_ours = ["AWS_", "GITHUB_", "HOIST_EXIT"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if is_proxy || is_ours || name == "SOURCE_DATE_EPOCH" {
             command.env_remove(name);
         }
     }
