@@ -7,7 +7,7 @@ use crossbeam_channel::Receiver;
 
 use super::digest::TreeDigest;
 use super::dispatch::{Pending, Shared, Ticket};
-use super::entry::{self, Batch, Record};
+use super::entry::{self, Batch, Record, Renewed};
 use super::giant::{self, Chunk, Giant, Joined};
 use super::jobs::Step;
 use super::outlet::Outlet;
@@ -24,6 +24,8 @@ pub(super) struct Assembler<'a, 'e> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     records: Vec<Record>,
+    /// Entries that are not as planned, by index.
+    renewed: Vec<Renewed>,
     /// None if contents are not digested.
     digest: Option<TreeDigest>,
     content: u64,
@@ -38,6 +40,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             shared,
             out,
             records: Vec::with_capacity(shared.source.plan().len()),
+            renewed: Vec::new(),
             digest: shared.digest.then(TreeDigest::default),
             content: 0,
             open: None,
@@ -76,10 +79,11 @@ impl<'a, 'e> Assembler<'a, 'e> {
             }));
         if let Some(tree) = &mut self.digest {
             for (digest, index) in batch.digests.iter().zip(first..) {
-                let entry = plan.entry(index);
+                let entry = entry::packed(plan, index, &batch.renewed);
                 tree.file(entry.name, entry.mode, entry.size, digest);
             }
         }
+        self.renewed.extend(&batch.renewed);
         self.content += batch.content;
         let files = batch.records.len() as u64;
         self.out.packed(files, batch.content, (batch, share));
@@ -145,7 +149,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let mut directory = CentralDirectory::new(self.out.position());
         let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
         for (record, index) in self.records.iter().zip(0..) {
-            let entry = plan.entry(index);
+            let entry = entry::packed(plan, index, &self.renewed);
             let header = entry::header(&entry, record.method);
             directory.entry(&mut piece, &header, &sizes(&entry, record), record.offset);
             if piece.len() >= PIECE {

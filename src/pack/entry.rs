@@ -10,7 +10,7 @@ use blake3::Hash;
 use super::Error;
 use super::dispatch::Shared;
 use super::worker::Worker;
-use crate::plan;
+use crate::plan::{self, Mtime, Plan};
 use crate::progress::{Laps, Stage};
 use crate::zip::{self, Method, Sizes};
 
@@ -25,6 +25,38 @@ pub(super) struct Record {
     pub(super) method: Method,
 }
 
+/// A file that was not as planned any more, but whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewed {
+    pub(super) index: usize,
+    pub(super) mtime: Mtime,
+    pub(super) mode: u32,
+}
+
+impl Renewed {
+    /// What there is to say of `entry` beyond the plan.
+    pub(super) fn since(plan: &Plan, index: usize, entry: &plan::Entry<'_>) -> Option<Self> {
+        (*entry != plan.entry(index)).then_some(Self {
+            index,
+            mtime: entry.mtime,
+            mode: entry.mode,
+        })
+    }
+}
+
+/// The entry at `index`, as it was packed: those that were renewed are in `renewed`, in order.
+pub(super) fn packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> plan::Entry<'a> {
+    let entry = plan.entry(index);
+    match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
+        Ok(at) => plan::Entry {
+            mtime: renewed[at].mtime,
+            mode: renewed[at].mode,
+            ..entry
+        },
+        Err(_) => entry,
+    }
+}
+
 /// Finished entries.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -34,6 +66,8 @@ pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     /// The digest of each entry's content, or nothing.
     pub(super) digests: Vec<Hash>,
+    /// Entries that are not as planned, by index: none, as a rule.
+    pub(super) renewed: Vec<Renewed>,
     /// Bytes of content.
     pub(super) content: u64,
 }
@@ -62,6 +96,7 @@ pub(super) fn pack(
     let count = run.len();
     let mut records = Vec::with_capacity(count);
     let mut digests = Vec::with_capacity(if shared.digest { count } else { 0 });
+    let mut renewed = Vec::new();
     let mut total = 0;
     let source = &shared.source;
     let plan = source.plan();
@@ -77,8 +112,8 @@ pub(super) fn pack(
     // is, and what waits for the assembler is no longer than that.
     output.clear();
     for index in run {
-        let entry = plan.entry(index);
-        let content = source.read(index, folder, input)?;
+        let (entry, content) = source.read(index, folder, input)?;
+        renewed.extend(Renewed::since(plan, index, &entry));
         laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
         if shared.digest {
@@ -117,6 +152,7 @@ pub(super) fn pack(
         bytes: output.as_slice().to_vec(),
         records,
         digests,
+        renewed,
         content: total,
     };
     laps.lap(Stage::Compress);

@@ -151,7 +151,7 @@ pub fn pack(
         .build()
         .map_err(|error| Error::Threads(error.to_string()))?;
     let workers = Workers::new(limits.threads, level);
-    let source = Source::open(plan)?;
+    let source = Source::new(plan);
     let pace = match auto {
         Some(_) => Pace::varies(level),
         None => Pace::Fixed(level),

@@ -1,9 +1,15 @@
 //! Reads the files of a plan, and says when one is not what the plan saw.
 //!
 //! A file is opened relative to the source directory, never through a link that the walk did not
-//! see, and without waiting for a pipe that took its place. After its content was read, the open
-//! file is looked at once more: other size or time, and the push fails, since an archive may not
-//! hold half of an old file and half of a new one.
+//! see, at any height, and without waiting for a pipe that took its place. After its content was
+//! read, the open file is looked at once more: another size, time or mode, and the push fails,
+//! since an archive may not hold half of an old file and half of a new one. So what an entry says
+//! is what was true when the last byte of it had been read.
+//!
+//! A small file gets one more try, at once: it is opened and looked at anew, and if it has the
+//! planned size and stays what it is while it is read, it is packed with the time and the mode that it
+//! has now. Only time and mode may differ: sizes have gone into the part size, the budget and the
+//! layout of a tar. A file in chunks gets none, since chunks of it may be on their way.
 
 use std::fs::File;
 use std::io;
@@ -15,13 +21,14 @@ use rustix::io::Errno;
 
 use super::Error;
 use crate::error::FileError;
-use crate::plan::{Mtime, Plan};
+use crate::plan::{Entry, Mtime, Plan, Root};
 
 /// The files of a plan.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     plan: &'a Plan,
-    root: OwnedFd,
+    #[cfg(test)]
+    hook: hook::Hook,
 }
 
 /// The directory of the file that a worker read last.
@@ -32,20 +39,30 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The directory at `path` below `root`. None if it does not open.
-    fn at<'f>(&'f mut self, root: &'f OwnedFd, path: &[u8]) -> Option<BorrowedFd<'f>> {
+    /// The directory at `path` below `root`.
+    fn at<'f>(&'f mut self, root: &'f Root, path: &[u8]) -> Result<BorrowedFd<'f>, Errno> {
         if path.is_empty() {
-            return Some(root.as_fd());
+            return Ok(root.as_fd());
         }
-        if self.open.is_none() || self.path != path {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        if self.path != path {
             // First, so that at most one is open.
             self.open = None;
-            self.open = rustix::fs::openat(root, path, flags, Mode::empty()).ok();
-            self.path.clear();
-            self.path.extend_from_slice(path);
         }
-        self.open.as_ref().map(OwnedFd::as_fd)
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                self.path.clear();
+                self.path.extend_from_slice(path);
+                root.folder(path)?
+            }
+        };
+        let open: &OwnedFd = self.open.insert(open);
+        Ok(open.as_fd())
+    }
+
+    /// Looks the next path up, even if it is the same.
+    fn forget(&mut self) {
+        self.open = None;
     }
 }
 
@@ -58,11 +75,12 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn open(plan: &'a Plan) -> Result<Self, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(plan.root(), flags, Mode::empty())
-            .map_err(|error| FileError::new("open the source directory", plan.source(), error))?;
-        Ok(Self { plan, root })
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            #[cfg(test)]
+            hook: hook::mine(),
+        }
     }
 
     pub(super) fn plan(&self) -> &'a Plan {
@@ -71,13 +89,15 @@ impl<'a> Source<'a> {
 
     /// Opens the file at `index` and checks that it is still the planned one.
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
-        let name = self.plan.entry(index).name;
-        let file = self.open_file(index, self.root.as_fd(), name)?;
-        self.check(index, &file)?;
+        let file = self.open_file(index, &mut Folder::default())?;
+        let planned = self.plan.entry(index);
+        self.compare(index, &planned, &self.look(index, &file)?)?;
+        settle(planned.mtime);
         Ok(file)
     }
 
-    /// Reads the file at `index` into `window` and returns its content. The window must hold it.
+    /// Reads the file at `index` into `window`, which must hold it. Returns its content, and its entry
+    /// as it is now: time and mode may be newer than the plan.
     ///
     /// Files come in archive order, so the next one is mostly in the same directory: `folder` keeps
     /// that open, and its path is not looked up again.
@@ -86,25 +106,73 @@ impl<'a> Source<'a> {
         index: usize,
         folder: &mut Folder,
         window: &'w mut [u8],
-    ) -> Result<&'w [u8], Error> {
-        let entry = self.plan.entry(index);
-        let size = entry.size;
-        let (path, name) = split(entry.name);
-        let file = match folder.at(&self.root, path) {
-            Some(folder) => self.open_file(index, folder, name)?,
-            // Whatever is wrong with the directory, opening the file says it better.
-            None => self.open_file(index, self.root.as_fd(), entry.name)?,
-        };
-        let content = usize::try_from(size)
+    ) -> Result<(Entry<'a>, &'w [u8]), Error> {
+        let mut entry = self.plan.entry(index);
+        let content = usize::try_from(entry.size)
             .ok()
             .and_then(|size| window.get_mut(..size));
         let Some(content) = content else {
             return Err(self.changed(index, "its size changed"));
         };
-        self.read_at(index, &file, content, 0)?;
+        match self.read_as(index, &entry, folder, content) {
+            Err(Error::Changed { .. }) => {
+                folder.forget();
+                entry = self.read_anew(index, folder, content)?;
+            }
+            done => done?,
+        }
+        Ok((entry, content))
+    }
+
+    /// Reads a file that is, and stays, what `entry` says.
+    fn read_as(
+        &self,
+        index: usize,
+        entry: &Entry<'a>,
+        folder: &mut Folder,
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = self.open_file(index, folder)?;
+        self.read_open(index, entry, &file, content)
+    }
+
+    /// Reads a file that may have become another of the same size, as which it is returned.
+    fn read_anew(
+        &self,
+        index: usize,
+        folder: &mut Folder,
+        content: &mut [u8],
+    ) -> Result<Entry<'a>, Error> {
+        let file = self.open_file(index, folder)?;
+        let planned = self.plan.entry(index);
+        let now = self.look(index, &file)?;
+        let entry = Entry {
+            mtime: now.mtime,
+            mode: now.mode,
+            ..planned
+        };
+        self.compare(index, &entry, &now)?;
+        self.read_open(index, &entry, &file, content)?;
+        Ok(entry)
+    }
+
+    fn read_open(
+        &self,
+        index: usize,
+        entry: &Entry<'a>,
+        file: &File,
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        settle(entry.mtime);
+        #[cfg(test)]
+        self.hook
+            .call(hook::Moment::Opened, self.plan.entry(index).name);
+        self.read_at(index, file, content, 0)?;
+        #[cfg(test)]
+        self.hook
+            .call(hook::Moment::Read, self.plan.entry(index).name);
         // That it did not grow, its size says.
-        self.check(index, &file)?;
-        Ok(content)
+        self.compare(index, entry, &self.look(index, file)?)
     }
 
     /// Fills `window` from `offset`.
@@ -130,33 +198,64 @@ impl<'a> Source<'a> {
 
     /// Checks that the open file is what the plan saw.
     pub(super) fn check(&self, index: usize, file: &File) -> Result<(), Error> {
-        let planned = self.plan.entry(index);
+        #[cfg(test)]
+        self.hook
+            .call(hook::Moment::Read, self.plan.entry(index).name);
+        self.compare(index, &self.plan.entry(index), &self.look(index, file)?)
+    }
+
+    fn look(&self, index: usize, file: &File) -> Result<State, Error> {
         let now = rustix::fs::fstat(file.as_fd())
             .map_err(|error| self.failed("look at", index, error))?;
         // Field types differ between systems; none of these values is out of range.
-        #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
-        let (size, mtime) = (
-            u64::try_from(now.st_size).ok(),
-            Mtime {
+        #[allow(
+            clippy::useless_conversion,
+            clippy::unnecessary_fallible_conversions,
+            clippy::unnecessary_cast
+        )]
+        Ok(State {
+            is_file: FileType::from_raw_mode(now.st_mode) == FileType::RegularFile,
+            size: u64::try_from(now.st_size).ok(),
+            mtime: Mtime {
                 secs: i64::try_from(now.st_mtime).unwrap_or(i64::MAX),
                 nanos: u32::try_from(now.st_mtime_nsec).unwrap_or(u32::MAX),
             },
-        );
-        if FileType::from_raw_mode(now.st_mode) != FileType::RegularFile {
+            mode: u32::from(now.st_mode) & 0o7777,
+        })
+    }
+
+    fn compare(&self, index: usize, entry: &Entry<'_>, now: &State) -> Result<(), Error> {
+        if !now.is_file {
             Err(self.changed(index, "it is no longer a file"))
-        } else if size != Some(planned.size) {
+        } else if now.size != Some(entry.size) {
             Err(self.changed(index, "its size changed"))
-        } else if mtime != planned.mtime {
+        } else if now.mtime != entry.mtime {
             Err(self.changed(index, "it was modified"))
+        } else if now.mode != entry.mode {
+            Err(self.changed(index, "its permissions changed"))
         } else {
             Ok(())
         }
     }
 
-    /// Opens the file at `index`, which is called `name` in `folder`.
-    fn open_file(&self, index: usize, folder: BorrowedFd<'_>, name: &[u8]) -> Result<File, Error> {
+    /// Opens the file at `index`.
+    fn open_file(&self, index: usize, folder: &mut Folder) -> Result<File, Error> {
+        #[cfg(test)]
+        self.hook
+            .call(hook::Moment::Open, self.plan.entry(index).name);
+        let entry = self.plan.entry(index);
+        let (path, name) = split(entry.name);
+        let folder = match folder.at(self.plan.root(), path) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(self.changed(index, "it vanished")),
+            Err(Errno::LOOP) => {
+                let how = "a directory on the way to it became a symbolic link";
+                return Err(self.changed(index, how));
+            }
+            Err(error) => return Err(self.failed("open", index, error)),
+        };
         let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if !self.plan.entry(index).via_link {
+        if !entry.via_link {
             flags |= OFlags::NOFOLLOW;
         }
         match rustix::fs::openat(folder, name, flags, Mode::empty()) {
@@ -172,10 +271,51 @@ impl<'a> Source<'a> {
         FileError::new(action, self.plan.path(index), error).into()
     }
 
-    fn changed(&self, index: usize, how: &'static str) -> Error {
+    pub(super) fn changed(&self, index: usize, how: &'static str) -> Error {
         Error::Changed {
             path: self.plan.path(index),
             how,
         }
     }
 }
+
+/// What an open file is.
+struct State {
+    is_file: bool,
+    /// None if the system gives none.
+    size: Option<u64>,
+    mtime: Mtime,
+    /// The lower 12 bits of `st_mode`.
+    mode: u32,
+}
+
+/// Waits until a write would show in the modification time of a file that was changed at `mtime`.
+///
+/// Files take their time from a clock that ticks a few hundred times a second. A file that was
+/// changed in the present tick could be changed again in it, and no time would tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn settle(mtime: Mtime) {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    // The coarsest clock ticks a hundred times a second.
+    for _ in 0..20 {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        let same = i128::from(now.tv_sec) == i128::from(mtime.secs)
+            && i128::from(now.tv_nsec) <= i128::from(mtime.nanos);
+        if !same {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Elsewhere times are finer.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn settle(_: Mtime) {}
+
+#[cfg(test)]
+pub(super) mod hook;
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 //! directories that cannot be read, links that lead nowhere, pipes, sockets and devices, names
 //! that are not UTF-8 or that some reader would change.
 
+mod beneath;
 mod list;
 mod names;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
+pub(crate) use self::beneath::Root;
 use self::names::NameBlocks;
 use self::walk::{Found, Item};
 use crate::deflate::max_deflated_len;
@@ -118,7 +120,7 @@ pub(crate) enum Run {
 /// It takes 32 bytes and the name for each.
 #[derive(Debug)]
 pub struct Plan {
-    root: PathBuf,
+    root: Root,
     shown: PathBuf,
     names: NameBlocks,
     items: Vec<Item>,
@@ -133,8 +135,10 @@ impl Plan {
     ///
     /// [`Error`], about the first thing found that cannot be packed.
     pub fn scan(source: &Path, options: &Options, stop: &Stop) -> Result<Self, Error> {
-        let root = fs::canonicalize(source)
+        let path = fs::canonicalize(source)
             .map_err(|error| FileError::new("find the source directory", source, error))?;
+        let root = Root::open(&path)
+            .map_err(|error| FileError::new("read the source directory", source, error))?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.max(1))
             .thread_name(|n| format!("hoist-plan-{n}"))
@@ -144,12 +148,7 @@ impl Plan {
         Self::sorted(root, source, found, &pool)
     }
 
-    fn sorted(
-        root: PathBuf,
-        source: &Path,
-        found: Found,
-        pool: &ThreadPool,
-    ) -> Result<Self, Error> {
+    fn sorted(root: Root, source: &Path, found: Found, pool: &ThreadPool) -> Result<Self, Error> {
         let Found {
             names,
             mut items,
@@ -221,8 +220,8 @@ impl Plan {
             .fold(zip::MAX_END, u64::saturating_add)
     }
 
-    /// The source, resolved.
-    pub(crate) fn root(&self) -> &Path {
+    /// The source, as it was opened for the walk.
+    pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 

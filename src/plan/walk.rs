@@ -17,9 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
-use rustix::fs::{AtFlags, FileType, Mode as RawMode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Stat, statat};
 use rustix::io::Errno;
 
+use super::beneath::Root;
 use super::list::list;
 use super::names::{MAX_NAME, NameBlocks, NameRef};
 use super::{Error, Options};
@@ -78,14 +79,12 @@ pub(super) struct Found {
 ///
 /// `shown` is the user's name for it, for messages.
 pub(super) fn walk(
-    root: &Path,
+    root: &Root,
     shown: &Path,
     options: &Options,
     pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Found, Error> {
-    let root = rustix::fs::open(root, DIRECTORY, RawMode::empty())
-        .map_err(|error| FileError::new("read the source directory", shown, error))?;
     let walk = Walk {
         root,
         shown,
@@ -126,13 +125,9 @@ impl Found {
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
-
 /// What all threads share.
 struct Walk<'a> {
-    root: OwnedFd,
+    root: &'a Root,
     shown: &'a Path,
     ignore_hidden: bool,
     stop: &'a Stop,
@@ -174,16 +169,9 @@ impl<'a> Walk<'a> {
 
     fn try_directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) -> Result<(), Error> {
         let fail = |path: &[u8], error: Errno| FileError::new("read", self.shown(path), error);
-        // With the slash, a link would be followed after all.
-        let at = path.strip_suffix(b"/").unwrap_or(b".");
         // What was a directory a moment ago and is a link now does not lead elsewhere.
-        let open = openat(
-            &self.root,
-            at,
-            DIRECTORY | OFlags::NOFOLLOW,
-            RawMode::empty(),
-        )
-        .map_err(|error| fail(&path, error))?;
+        let at = path.strip_suffix(b"/").unwrap_or(&path);
+        let open = self.root.folder(at).map_err(|error| fail(&path, error))?;
         let folder = Arc::new(Folder { open, path });
         let mut listing = take(&mut self.lane().listing);
         let (mut names, mut count) = (Vec::new(), 0);

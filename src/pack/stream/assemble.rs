@@ -10,6 +10,7 @@ use crate::bundle::Format;
 use crate::deflate::gzip;
 use crate::pack::digest::{Subtrees, TreeDigest};
 use crate::pack::dispatch::{Pending, Shared, Ticket};
+use crate::pack::entry;
 use crate::pack::giant::Giant;
 use crate::pack::outlet::Outlet;
 use crate::pack::{Error, Packed};
@@ -88,10 +89,10 @@ impl<'a, 'e> Assembler<'a, 'e> {
     fn entries(&mut self, complete: Range<usize>, pending: &Pending<Piece>) -> Result<(), Error> {
         let plan = self.shared.source.plan();
         let files = complete.len() as u64;
-        let digests = self.append(pending, files)?.digests;
+        let piece = self.append(pending, files)?;
         if let Some(tree) = &mut self.digest {
-            for (digest, index) in digests.iter().zip(complete) {
-                let entry = plan.entry(index);
+            for (digest, index) in piece.digests.iter().zip(complete) {
+                let entry = entry::packed(plan, index, &piece.renewed);
                 tree.file(entry.name, entry.mode, entry.size, digest);
             }
         }
