@@ -94,12 +94,14 @@ pub fn default_description(now: SystemTime) -> String {
     let micros = now
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros());
-    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
-    let time = DateTime::from_nanos(i128::from(micros) * 1000)
-        .ok()
-        .and_then(|time| time.fmt(DateTimeFormat::DateTime).ok())
-        .unwrap_or_default();
-    format!("Uploaded by hoist {} UTC", time.trim_end_matches('Z'))
+    let secs = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);
+    let time = utc(secs).unwrap_or_default();
+    // All six digits, though the last may be zeros.
+    let micros = micros % 1_000_000;
+    format!(
+        "Uploaded by hoist {}.{micros:06} UTC",
+        time.trim_end_matches('Z')
+    )
 }
 
 /// The operation that registers.
@@ -200,10 +202,12 @@ mod tests {
 
     #[test]
     fn the_default_description_has_the_time() {
-        let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
-        assert_eq!(
-            default_description(time),
-            "Uploaded by hoist 2023-11-14T22:13:20.123456 UTC"
-        );
+        for (micros, expected) in [(123_456, "123456"), (120_000, "120000"), (0, "000000")] {
+            let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + micros);
+            assert_eq!(
+                default_description(time),
+                format!("Uploaded by hoist 2023-11-14T22:13:20.{expected} UTC")
+            );
+        }
     }
 }
