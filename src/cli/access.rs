@@ -61,6 +61,25 @@ pub(crate) struct AccessArgs {
     /// Say on standard error what is sent and answered; never credentials or contents
     #[arg(long)]
     debug: bool,
+
+    #[command(flatten)]
+    _others: Others,
+}
+
+/// What the AWS CLI's commands all take, and what changes nothing for one that answers with two
+/// lines. Scripts have them.
+#[derive(Clone, Debug, Args)]
+struct Others {
+    #[arg(long = "no-paginate", hide = true)]
+    _no_paginate: bool,
+    #[arg(long = "no-cli-pager", hide = true)]
+    _no_cli_pager: bool,
+    #[arg(long = "no-cli-auto-prompt", hide = true)]
+    _no_cli_auto_prompt: bool,
+    #[arg(long = "query", hide = true)]
+    _query: Option<String>,
+    #[arg(long = "cli-binary-format", hide = true)]
+    _cli_binary_format: Option<String>,
 }
 
 impl AccessArgs {

@@ -18,6 +18,8 @@ mod github;
 #[cfg(feature = "push")]
 mod object;
 mod pack;
+#[cfg(feature = "push")]
+mod paramfile;
 mod progress;
 #[cfg(feature = "push")]
 mod push;
@@ -29,6 +31,7 @@ mod report;
 mod serve;
 mod signals;
 mod timings;
+mod unknown;
 #[cfg(feature = "push")]
 mod verify;
 
@@ -214,7 +217,6 @@ impl Failure {
     }
 
     /// Says more.
-    #[cfg(feature = "push")]
     fn and(mut self, text: impl ToString) -> Self {
         self.lines.push(text.to_string());
         self
@@ -226,26 +228,30 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let command = Arguments::command().color(color::choice(&arguments));
     let parsed = command
-        .try_get_matches_from(arguments)
+        .clone()
+        .try_get_matches_from(&arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let exit = match error.kind() {
-                _ if !error.use_stderr() => Exit::Success,
-                ErrorKind::UnknownArgument => Exit::Usage,
-                _ => Exit::Syntax,
-            };
-            // If nobody reads help, nobody needs it.
-            let _ = error.print();
-            return exit;
-        }
+        Err(error) => match unknown::said(&command, arguments, error) {
+            Ok(failure) => return told(&failure),
+            Err(error) => {
+                let exit = match error.kind() {
+                    _ if !error.use_stderr() => Exit::Success,
+                    ErrorKind::UnknownArgument => Exit::Usage,
+                    _ => Exit::Syntax,
+                };
+                // If nobody reads help, nobody needs it.
+                let _ = error.print();
+                return exit;
+            }
+        },
     };
     let done = match arguments.command {
         #[cfg(feature = "push")]
-        Command::Push(arguments) => push::run(&arguments),
+        Command::Push(arguments) => push::run(*arguments),
         #[cfg(feature = "push")]
-        Command::Register(arguments) => register::run(&arguments),
+        Command::Register(arguments) => register::run(*arguments),
         #[cfg(feature = "push")]
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
@@ -257,11 +263,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match done {
         Ok(()) => Exit::Success,
-        Err(failure) => {
-            failure.lines.iter().for_each(|line| say(line));
-            failure.exit
-        }
+        Err(failure) => told(&failure),
     }
+}
+
+fn told(failure: &Failure) -> Exit {
+    failure.lines.iter().for_each(|line| say(line));
+    failure.exit
 }
 
 /// What runs the commands that talk to services.

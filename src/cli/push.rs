@@ -27,7 +27,7 @@ use super::progress::{Display, say, warn_of_dropped};
 use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
-use super::{BundleArgs, Exit, Failure, LevelArg, github, keep_apart, runtime};
+use super::{BundleArgs, Exit, Failure, LevelArg, github, keep_apart, paramfile, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -87,7 +87,11 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
-pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
+pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
+    paramfile::read("--application-name", &mut arguments.application_name)?;
+    paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    paramfile::read("--description", &mut arguments.description)?;
+    let arguments = &arguments;
     let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {

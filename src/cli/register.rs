@@ -22,7 +22,7 @@ use super::object::account;
 use super::progress::say;
 use super::push::next_step;
 use super::signals::Watch;
-use super::{Exit, Failure, runtime};
+use super::{Exit, Failure, paramfile, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct RegisterArgs {
@@ -76,7 +76,11 @@ pub(crate) struct RegisterArgs {
     local: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &RegisterArgs) -> Result<(), Failure> {
+pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
+    paramfile::read("--application-name", &mut arguments.application_name)?;
+    paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    paramfile::read("--description", &mut arguments.description)?;
+    let arguments = &arguments;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));

@@ -23,7 +23,9 @@ use super::{Exit, Failure};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// The words of `aws deploy push`.
+    // Which has them for its other formats, too.
     #[default]
+    #[value(aliases = ["table", "yaml", "yaml-stream", "off"])]
     Text,
     /// One object, with the arguments of create-deployment.
     Json,
