@@ -32,8 +32,23 @@ const EMPTY_HOME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-home");
 /// The binary under test, with nothing of the caller's AWS settings: no `AWS_*` variable, no
 /// files in `HOME`, no instance metadata.
 pub(crate) fn hoist() -> Command {
-    std::fs::create_dir_all(EMPTY_HOME).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoist"));
+    alone(&mut command);
+    command
+}
+
+/// The AWS CLI, with nothing of the caller's settings either.
+pub(crate) fn aws() -> Option<Command> {
+    let mut command = tool("the AWS CLI", &["aws"])?;
+    alone(&mut command);
+    // Names and texts are UTF-8, whatever the caller's locale.
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+    Some(command)
+}
+
+/// Takes everything of the caller's that changes how AWS is reached, and what is said of it.
+fn alone(command: &mut Command) {
+    std::fs::create_dir_all(EMPTY_HOME).unwrap();
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
@@ -48,7 +63,6 @@ pub(crate) fn hoist() -> Command {
         .env("HOME", EMPTY_HOME)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .stdin(Stdio::null());
-    command
 }
 
 /// The first of `candidates` that `PATH` holds, under the locale and the time zone in which an

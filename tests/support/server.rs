@@ -116,6 +116,33 @@ impl Server {
         body.to_owned()
     }
 
+    /// The head and the body of what is at a path of S3.
+    pub(crate) fn get(&self, path: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.authority).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.authority
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8(answer).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        (head, body)
+    }
+
+    /// Turns the versions of a bucket on.
+    pub(crate) fn keep_versions(&self, bucket: &str) {
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.ask(&format!("PUT /{bucket}?versioning"), &[], body);
+    }
+
     /// Signals the server and waits for its end.
     pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
         send_signal(&self.child, signal);

@@ -1,0 +1,211 @@
+//! A row of the contract: a command, the world in which it runs, and how both tools must end.
+
+use std::process::Command;
+
+use crate::seen::Seen;
+use crate::support::{Answer, Head, Server, Tree, text};
+
+/// What two runs may differ in. A row names those in which they do; they must be the same in all
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Aspect {
+    /// The exit code, that of the AWS CLI version 1.
+    Exit,
+    /// Standard output, but for the ETag's digits.
+    Output,
+    /// What an error says.
+    Message,
+    /// How many parts the ETag tells of; none for an upload in one request.
+    Parts,
+    /// Buckets, keys, and whether each object is a zip.
+    Objects,
+    /// The names of the entries.
+    Entries,
+    /// What is in the entries that both have.
+    Contents,
+    /// Their permissions and kinds, all of `st_mode`.
+    Modes,
+    /// Their times, as the zip's own fields have them.
+    Times,
+    /// The registered revisions, but for the default description's time and name.
+    Revision,
+    /// The default description.
+    Description,
+    /// Multipart uploads left behind.
+    Leftovers,
+}
+
+/// What becomes of a row.
+pub(crate) enum Verdict {
+    /// Both do and say the same.
+    Equal,
+    /// They differ on purpose.
+    Differs {
+        aspects: &'static [Aspect],
+        /// A line of docs/migrating.md.
+        why: &'static str,
+        /// What each must have done, aws's first.
+        check: fn(&Seen, &Seen),
+    },
+}
+
+/// When to stop a run that does not end by itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Stop {
+    Never,
+    /// A signal, once a request that begins like this was swallowed.
+    Signal(&'static str, &'static str),
+    /// Killed, if it opens this pipe and waits for somebody to write to it.
+    Pipe(&'static str),
+}
+
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: Vec<&'static str>,
+    pub(crate) env: Vec<(&'static str, Option<&'static str>)>,
+    /// Where the command runs, below the scratch directory.
+    pub(crate) cwd: &'static str,
+    /// Makes `src`, and whatever else there is.
+    pub(crate) tree: Box<dyn Fn(&Tree) + Send + Sync>,
+    /// Makes what the services have.
+    pub(crate) server: fn(&Server),
+    /// What is answered instead of the server.
+    pub(crate) between: Option<fn(&Head) -> Option<Answer>>,
+    /// Runs the command in another way. None: it cannot be, by this user.
+    pub(crate) wrap: fn(Command) -> Option<Command>,
+    pub(crate) stop: Stop,
+    /// The exit code of the AWS CLI version 2.
+    pub(crate) v2: i32,
+    /// Lines of hoist's standard error besides the error and the summary: a part of each.
+    pub(crate) says: &'static [&'static str],
+    pub(crate) verdict: Verdict,
+}
+
+pub(crate) const APPSPEC: &str =
+    "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
+
+/// A revision with something of everything that is ordinary.
+pub(crate) fn small(tree: &Tree) {
+    tree.file("src/appspec.yml", APPSPEC)
+        .file("src/scripts/start.sh", "#!/bin/sh\nexit 0\n")
+        .mode("src/scripts/start.sh", 0o755)
+        .file("src/site/index.html", text(20_000, 1))
+        .file("src/site/empty", "")
+        .file("src/.env", "KEY=value\n")
+        .file("src/.git/HEAD", "ref: refs/heads/main\n")
+        .file("src/site/.well-known/security.txt", "Contact: us\n");
+}
+
+fn ready(server: &Server) {
+    server.make_bucket("bucket");
+    server.make_application("App", "Server");
+}
+
+/// A row: the command with these arguments and no others, on the small revision.
+///
+/// `{src}` is the path of the source, `{dir}` the one above it, `{url}` the endpoint's.
+pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
+    Row {
+        name,
+        arguments: arguments.to_vec(),
+        env: Vec::new(),
+        cwd: "",
+        tree: Box::new(small),
+        server: ready,
+        between: None,
+        wrap: Some,
+        stop: Stop::Never,
+        v2: 0,
+        says: &[],
+        verdict: Verdict::Equal,
+    }
+}
+
+/// A row: the required options, a source, and these after them. Of an option that is given twice
+/// the last counts.
+pub(crate) fn row(name: &'static str, arguments: &[&'static str]) -> Row {
+    let required = [
+        "--application-name",
+        "App",
+        "--s3-location",
+        "s3://bucket/dir/key.zip",
+        "--source",
+        "src",
+    ];
+    bare(name, &[&required, arguments].concat())
+}
+
+impl Row {
+    /// More files, besides those of the small revision.
+    pub(crate) fn with(self, more: impl Fn(&Tree) + Send + Sync + 'static) -> Self {
+        self.tree(move |tree| {
+            small(tree);
+            more(tree);
+        })
+    }
+
+    /// Other files.
+    pub(crate) fn tree(mut self, make: impl Fn(&Tree) + Send + Sync + 'static) -> Self {
+        self.tree = Box::new(make);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, Some(value)));
+        self
+    }
+
+    pub(crate) fn unset(mut self, name: &'static str) -> Self {
+        self.env.push((name, None));
+        self
+    }
+
+    pub(crate) fn cwd(mut self, cwd: &'static str) -> Self {
+        self.cwd = cwd;
+        self
+    }
+
+    pub(crate) fn server(mut self, prepare: fn(&Server)) -> Self {
+        self.server = prepare;
+        self
+    }
+
+    pub(crate) fn between(mut self, rule: fn(&Head) -> Option<Answer>) -> Self {
+        self.between = Some(rule);
+        self
+    }
+
+    pub(crate) fn wrap(mut self, wrap: fn(Command) -> Option<Command>) -> Self {
+        self.wrap = wrap;
+        self
+    }
+
+    pub(crate) fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    pub(crate) fn exits(mut self, v2: i32) -> Self {
+        self.v2 = v2;
+        self
+    }
+
+    pub(crate) fn says(mut self, says: &'static [&'static str]) -> Self {
+        self.says = says;
+        self
+    }
+
+    pub(crate) fn differs(
+        mut self,
+        aspects: &'static [Aspect],
+        why: &'static str,
+        check: fn(&Seen, &Seen),
+    ) -> Self {
+        self.verdict = Verdict::Differs {
+            aspects,
+            why,
+            check,
+        };
+        self
+    }
+}

@@ -1,0 +1,225 @@
+//! Runs a row with both tools, each on a tree and an endpoint of its own, and compares them.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+
+use crate::row::{Aspect, Row, Stop, Verdict};
+use crate::seen::{Seen, Who};
+use crate::support::{Between, BlackHole, Server, Tree, aws, hoist, send_signal};
+
+/// Until then a run must have got to where it is stopped.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `rows` and prints a line for each. Does nothing without the AWS CLI.
+pub(crate) fn run_rows(rows: &[Row]) {
+    if aws().is_none() {
+        return;
+    }
+    let mut failed = Vec::new();
+    for row in rows {
+        match run_row(row) {
+            // Why not was said.
+            None => println!("skipped    {}", row.name),
+            Some(Ok(())) => println!("{}", line(row)),
+            Some(Err(report)) => {
+                println!("FAILED     {}", row.name);
+                failed.push(format!("=== {}\n{report}", row.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+/// A row of the table.
+pub(crate) fn line(row: &Row) -> String {
+    match &row.verdict {
+        Verdict::Equal => format!("equal      {}", row.name),
+        Verdict::Differs { why, .. } => format!("different  {}: {why}", row.name),
+    }
+}
+
+/// None if it cannot be run here.
+fn run_row(row: &Row) -> Option<Result<(), String>> {
+    let theirs = run(row, Who::Aws, None)?;
+    let ours = run(row, Who::Hoist, Some("v1"))?;
+    let default = run(row, Who::Hoist, None)?;
+    let mut wrong = Vec::new();
+    let found = theirs.differences(&ours);
+    let expected: &[Aspect] = match &row.verdict {
+        Verdict::Equal => &[],
+        Verdict::Differs { aspects, .. } => aspects,
+    };
+    for (aspect, what) in &found {
+        if !expected.contains(aspect) {
+            wrong.push(format!("{aspect:?} differs:\n{what}"));
+        }
+    }
+    for aspect in expected {
+        if !found.iter().any(|(known, _)| known == aspect) {
+            wrong.push(format!(
+                "{aspect:?} does not differ, and the row says that it does"
+            ));
+        }
+    }
+    if default.code != Some(row.v2) {
+        wrong.push(format!(
+            "without HOIST_EXIT_CODES=v1 it exits with {:?}, not with {}",
+            default.code, row.v2
+        ));
+    }
+    for (aspect, what) in ours.differences(&default) {
+        // JSON has how long it took.
+        let is_json = aspect == Aspect::Output && ours.output.starts_with('{');
+        if aspect != Aspect::Exit && !is_json {
+            wrong.push(format!("{aspect:?} depends on HOIST_EXIT_CODES:\n{what}"));
+        }
+    }
+    let told = |part: &&str| ours.said.iter().any(|line| line.contains(*part));
+    let expected = |line: &&String| row.says.iter().any(|part| line.contains(part));
+    for part in row.says.iter().filter(|part| !told(part)) {
+        wrong.push(format!("hoist does not say {part:?}"));
+    }
+    for line in ours.said.iter().filter(|line| !expected(line)) {
+        wrong.push(format!("hoist says {line:?}"));
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!(
+            "aws says: {:?}\nhoist says: {:?} {:?}",
+            theirs.message, ours.message, ours.said
+        ));
+        return Some(Err(wrong.join("\n")));
+    }
+    if let Verdict::Differs { check, .. } = row.verdict {
+        check(&theirs, &ours);
+    }
+    Some(Ok(()))
+}
+
+/// One run, from nothing. None if it cannot be.
+fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
+    let tool = match who {
+        Who::Aws => aws()?,
+        Who::Hoist => hoist(),
+    };
+    let (tree, server) = (Tree::new(), Server::start());
+    (row.tree)(&tree);
+    (row.server)(&server);
+    let between = row.between.map(|rule| Between::before(&server, rule));
+    let hole = match row.stop {
+        Stop::Signal(request, _) => Some(BlackHole::before(&server, request)),
+        _ => None,
+    };
+    let url = match (&between, &hole) {
+        (Some(between), _) => between.url.clone(),
+        (None, Some(hole)) => hole.url.clone(),
+        (None, None) => server.url(),
+    };
+
+    let mut command = tool;
+    command.args(match who {
+        Who::Aws => &["deploy", "push"][..],
+        Who::Hoist => &["push"],
+    });
+    // Paths in messages must be the same.
+    let dir = tree.path().canonicalize().unwrap();
+    let place = |text: &str| {
+        let text = text.replace("{src}", &dir.join("src").display().to_string());
+        let text = text.replace("{dir}", &dir.display().to_string());
+        text.replace("{url}", &url)
+    };
+    command.args(row.arguments.iter().map(|argument| place(argument)));
+    command
+        .env("AWS_ENDPOINT_URL", &url)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        // One attempt more would show nothing more, and take seconds.
+        .env("AWS_MAX_ATTEMPTS", "1");
+    if let Some(version) = exit_codes {
+        command.env("HOIST_EXIT_CODES", version);
+    }
+    for (name, value) in &row.env {
+        match value {
+            Some(value) => command.env(name, place(value)),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(dir.join(row.cwd));
+    let mut command = (row.wrap)(command)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (output, killed) = finish(command, row.stop, hole.as_ref(), &dir);
+    let mut seen = Seen::new(who, &output, killed, &server);
+    // Trees are elsewhere in each run.
+    let descriptions = seen.revisions.iter_mut();
+    let descriptions = descriptions.filter_map(|revision| revision.description.as_mut());
+    for text in [&mut seen.message, &mut seen.output]
+        .into_iter()
+        .chain(&mut seen.said)
+        .chain(descriptions)
+    {
+        *text = text
+            .replace(&dir.display().to_string(), "{dir}")
+            .replace(&url, "{url}");
+    }
+    Some(seen)
+}
+
+fn finish(
+    mut command: Command,
+    stop: Stop,
+    hole: Option<&BlackHole>,
+    dir: &Path,
+) -> (Output, bool) {
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let deadline = Instant::now() + PATIENCE;
+    let mut killed = false;
+    match stop {
+        Stop::Never => {}
+        Stop::Signal(request, signal) => {
+            while hole.is_some_and(|hole| hole.swallowed() == 0) {
+                assert!(Instant::now() < deadline, "{request} was never sent");
+                thread::sleep(Duration::from_millis(5));
+            }
+            send_signal(&child, signal);
+        }
+        Stop::Pipe(pipe) => {
+            // It can be opened to write, without waiting, as soon as somebody reads it.
+            let mut options = OpenOptions::new();
+            options
+                .write(true)
+                .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+            while child.try_wait().unwrap().is_none() {
+                assert!(Instant::now() < deadline, "{command:?} does not end");
+                match options.open(dir.join(pipe)) {
+                    Ok(_held) => {
+                        thread::sleep(Duration::from_millis(300));
+                        killed = child.try_wait().unwrap().is_none();
+                        // It may have ended meanwhile.
+                        let _ = child.kill();
+                        child.wait().unwrap();
+                    }
+                    Err(error) => assert_eq!(error.kind(), no_reader()),
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+    (child.wait_with_output().unwrap(), killed)
+}
+
+/// ENXIO, for which the standard library has no name.
+fn no_reader() -> ErrorKind {
+    std::io::Error::from(rustix::io::Errno::NXIO).kind()
+}

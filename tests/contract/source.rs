@@ -1,0 +1,194 @@
+//! Rows about the source: how it is named, and what makes it a revision.
+
+use crate::row::Aspect::{Exit, Message, Objects, Output, Revision};
+use crate::row::{APPSPEC, Row, bare, row};
+use crate::seen::Seen;
+
+fn from(name: &'static str, source: &'static str) -> Row {
+    let arguments = [
+        "--application-name",
+        "App",
+        "--s3-location",
+        "s3://bucket/key.zip",
+        "--description",
+        "d",
+        "--source",
+        source,
+    ];
+    bare(name, &arguments)
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![
+        from("a relative source", "src"),
+        from("a source with a trailing slash", "src/"),
+        from("two slashes", "src//"),
+        from("an absolute source", "{src}"),
+        from("an absolute source with a trailing slash", "{src}/"),
+        from("the source .", ".").cwd("src"),
+        from("the source ./", "./").cwd("src"),
+        from("the source ..", "..").cwd("src/site"),
+        from("./x/..", "./site/..").cwd("src"),
+        from("../x", "../src").cwd("src"),
+        from("a hidden source", ".hidden").tree(|tree| {
+            tree.file(".hidden/appspec.yml", APPSPEC).file(".hidden/a", "a");
+        }),
+        ignoring("a hidden source, hidden files ignored", ".hidden").tree(|tree| {
+            tree.file(".hidden/appspec.yml", APPSPEC)
+                .file(".hidden/a", "a")
+                .file(".hidden/.b", "b");
+        }),
+        ignoring("a source below a hidden directory, hidden files ignored", ".hidden/src").tree(
+            |tree| {
+                tree.file(".hidden/src/appspec.yml", APPSPEC);
+            },
+        ),
+        from("a link to the source", "link").with(|tree| {
+            tree.symlink("link", "src");
+        }),
+        from("a source with spaces and Unicode", "my ü source").tree(|tree| {
+            tree.file("my ü source/appspec.yml", APPSPEC);
+        }),
+        from("a source that is not there", "none").exits(255).differs(
+            &[Message],
+            "A source that is not there, or not a directory, is called so; the AWS CLI says that it \
+             has no `appspec.yml`.",
+            |aws, hoist| {
+                assert_eq!(aws.message, "{dir}/none/appspec.yml was not found");
+                assert!(
+                    hoist.message.starts_with("cannot find the source directory none: "),
+                    "{}",
+                    hoist.message
+                );
+            },
+        ),
+        from("an empty source", "").exits(252).differs(
+            &[Exit, Message],
+            "An empty `--source` is an error in the options.",
+            |aws, hoist| {
+                assert_eq!((aws.code, hoist.code), (Some(255), Some(2)));
+                assert_eq!(aws.message, "{dir}/appspec.yml was not found");
+                assert!(hoist.message.contains("--source"), "{}", hoist.message);
+            },
+        ),
+        from("an archive as the source", "a.zip")
+            .tree(|tree| {
+                let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+                let options = zip::write::SimpleFileOptions::default();
+                zip.start_file("appspec.yml", options).unwrap();
+                std::io::Write::write_all(&mut zip, APPSPEC.as_bytes()).unwrap();
+                tree.file("a.zip", zip.finish().unwrap().into_inner());
+            })
+            .differs(&[Exit, Message, Output, Objects, Revision], KINDS, |aws, hoist| {
+                assert_eq!(aws.message, "{dir}/a.zip/appspec.yml was not found");
+                assert_eq!(hoist.revisions[0].location["bundleType"], "zip");
+                assert!(hoist.has("appspec.yml"));
+            }),
+    ]
+}
+
+fn ignoring(name: &'static str, source: &'static str) -> Row {
+    let mut row = from(name, source);
+    row.arguments.push("--ignore-hidden-files");
+    row
+}
+
+const KINDS: &str = "Archives that are there already, AppSpec files for Lambda and ECS, and keys \
+                     that end in `.tar`, `.tgz` or `.tar.gz` make revisions of their kind.";
+
+const LAMBDA: &str = "version: 0.0\nResources:\n  - F:\n      Type: AWS::Lambda::Function\n      \
+                      Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
+                      1\n        TargetVersion: 2\n";
+
+fn nothing(aws: &Seen, hoist: &Seen) {
+    assert!(aws.is_nothing() && hoist.is_nothing());
+}
+
+pub(crate) fn appspecs() -> Vec<Row> {
+    vec![
+        from("no AppSpec", "src").exits(255).tree(|tree| {
+            tree.file("src/a", "a");
+        }),
+        from("no AppSpec in .", ".")
+            .cwd("src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/a", "a");
+            }),
+        from("no AppSpec in ./x/..", "./b/../")
+            .cwd("src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/b/a", "a");
+            }),
+        from("an empty directory", "src").exits(255).tree(|tree| {
+            tree.dir("src");
+        }),
+        from("an AppSpec in a directory below alone", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/b/appspec.yml", APPSPEC);
+            }),
+        from("an AppSpec in other letters", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/AppSpec.yml", APPSPEC);
+            }),
+        from("a directory appspec.yml", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/appspec.yml/a", "a");
+            }),
+        from("appspec.yaml alone", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/appspec.yaml", APPSPEC);
+            })
+            .differs(
+                &[Message],
+                "Where there is an `appspec.yaml`, the message says that agents do not read it.",
+                |aws, hoist| {
+                    nothing(aws, hoist);
+                    assert!(hoist.message.starts_with(&aws.message), "{}", hoist.message);
+                    assert!(hoist.message.contains("appspec.yaml"), "{}", hoist.message);
+                },
+            ),
+        from("a link to an AppSpec", "src").tree(|tree| {
+            tree.file("src/real.yml", APPSPEC)
+                .symlink("src/appspec.yml", "real.yml");
+        }),
+        row(
+            "an AppSpec for Lambda",
+            &[
+                "--s3-location",
+                "s3://bucket/appspec.yaml",
+                "--description",
+                "d",
+            ],
+        )
+        .tree(|tree| {
+            tree.file("src/appspec.yaml", LAMBDA);
+        })
+        .server(|server| {
+            server.make_bucket("bucket");
+            server.make_application("App", "Lambda");
+        })
+        .differs(
+            &[Exit, Message, Output, Objects, Revision],
+            KINDS,
+            |aws, hoist| {
+                assert_eq!(aws.message, "{dir}/src/appspec.yml was not found");
+                assert_eq!(hoist.revisions[0].location["bundleType"], "YAML");
+            },
+        ),
+        row(
+            "a key that ends in .tgz",
+            &["--s3-location", "s3://bucket/k.tgz", "--description", "d"],
+        )
+        .differs(&[Output, Objects, Revision], KINDS, |aws, hoist| {
+            let kind = |seen: &Seen| seen.revisions[0].location["bundleType"].clone();
+            assert_eq!((&*kind(aws), &*kind(hoist)), ("zip", "tgz"));
+            assert!(hoist.output.contains("bundleType=tgz"), "{}", hoist.output);
+        }),
+    ]
+}
