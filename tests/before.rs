@@ -13,7 +13,7 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use support::{Between, Server, Tree, denied, hoist, noise, run, run_failing};
+use support::{Between, Server, Tree, denied, noise, run, run_failing, shell};
 
 const APPSPEC: &str = "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
 
@@ -297,20 +297,8 @@ fn names_and_descriptions_are_measured_before_anything_is_asked() {
 
 /// What a shell makes of a line.
 fn paste(server: &Server, line: &str) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = shell(line);
     server.point(&mut command);
-    let hoist = hoist();
-    let dir = Path::new(hoist.get_program()).parent().unwrap().to_owned();
-    for (name, value) in hoist.get_envs().filter(|(name, _)| *name != "PATH") {
-        match value {
-            Some(value) if std::env::var_os(name).as_deref() != Some(value) => {
-                command.env(name, value);
-            }
-            _ => {}
-        }
-    }
-    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).args(["-c", line]);
     command
 }
 
@@ -450,20 +438,4 @@ fn register_says_what_is_wrong() {
     let mut command = register(&server);
     command.args(["--s3-location", "bucket=b,key=k,eTag=e", "--etag", "e"]);
     run_failing(&mut command, 252);
-}
-
-/// The policies of docs/iam.md can be pasted, and its least one is the least that a push takes.
-#[test]
-fn the_policies_in_the_docs_are_policies() {
-    let text = include_str!("../docs/iam.md");
-    let policies: Vec<serde_json::Value> = text
-        .split("```json\n")
-        .skip(1)
-        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
-        .collect();
-    assert_eq!(policies.len(), 5);
-    let least = policies[0].to_string();
-    for action in ["s3:PutObject", "codedeploy:RegisterApplicationRevision"] {
-        assert!(least.contains(action), "{least}");
-    }
 }

@@ -46,6 +46,17 @@ pub(crate) fn aws() -> Option<Command> {
     Some(command)
 }
 
+/// A line for a shell, to which `hoist` is the binary under test and a variable that is not set an
+/// error.
+pub(crate) fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    alone(&mut command);
+    let hoist = Path::new(env!("CARGO_BIN_EXE_hoist")).parent().unwrap();
+    let path = format!("{}:{}", hoist.display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).args(["-euc", line]);
+    command
+}
+
 /// Takes everything of the caller's that changes how AWS is reached, and what is said of it.
 fn alone(command: &mut Command) {
     std::fs::create_dir_all(EMPTY_HOME).unwrap();

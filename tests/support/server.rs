@@ -85,6 +85,16 @@ impl Server {
         self.codedeploy("CreateApplication", &body);
     }
 
+    /// Makes an application for `platform`, in `region`, which CodeDeploy takes from the signature.
+    pub(crate) fn make_application_in(&self, name: &str, platform: &str, region: &str) {
+        let body = format!(r#"{{"applicationName":"{name}","computePlatform":"{platform}"}}"#);
+        let signature =
+            format!("AWS4-HMAC-SHA256 Credential=key/20260101/{region}/codedeploy/aws4_request");
+        let target = "CodeDeploy_20141006.CreateApplication";
+        let headers = [("X-Amz-Target", target), ("Authorization", &signature)];
+        self.ask("POST /", &headers, &body);
+    }
+
     /// The revisions of an application, as CodeDeploy lists them.
     pub(crate) fn revisions(&self, application: &str) -> String {
         let body = format!(r#"{{"applicationName":"{application}"}}"#);

@@ -1,0 +1,516 @@
+//! What README.md and docs/ show is true: their commands run, against the embedded endpoint and a copy
+//! of the example, and print what they are shown to print; their JSON and YAML can be read; their
+//! policies name actions that exist; the options that they name are options.
+//!
+//! A block that is none of this is listed below with the reason, or fails.
+
+#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod support;
+
+#[path = "docs/blocks.rs"]
+mod blocks;
+#[path = "docs/stage.rs"]
+mod stage;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use saphyr::{LoadableYamlNode as _, YamlOwned};
+use serde_json::Value;
+
+use blocks::{Block, blocks, commands, is_ours};
+use stage::Stage;
+use support::{hoist, run_text};
+
+/// Blocks that are not run: the file, how the block begins, and why not.
+const NOT_RUN: &[(&str, &str, &str)] = &[
+    ("README.md", "cargo test --locked", "it is what runs this"),
+    (
+        "README.md",
+        "[command deploy]",
+        "a file that the AWS CLI version 2 reads",
+    ),
+    ("README.md", "rayon workers (CPU)", "a drawing"),
+    (
+        "README.md",
+        "cargo build --release --locked",
+        "half an hour of measuring",
+    ),
+    ("docs/isal.md", "apt-get install", "it installs"),
+    (
+        "docs/isal.md",
+        "FROM rust:1-bookworm AS build",
+        "it builds a container",
+    ),
+    (
+        "docs/migrating.md",
+        "[command deploy]",
+        "a file that the AWS CLI version 2 reads",
+    ),
+    ("docs/scale.md", "peak = 24 MiB", "a formula"),
+];
+
+/// Actions of the services that hoist talks to, as policies name them (Service Authorization
+/// Reference).
+const ACTIONS: &[&str] = &[
+    "codedeploy:CreateApplication",
+    "codedeploy:GetApplication",
+    "codedeploy:GetApplicationRevision",
+    "codedeploy:RegisterApplicationRevision",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "s3:AbortMultipartUpload",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+    "s3:PutObjectAcl",
+    "s3:PutObjectTagging",
+];
+
+const HELP: &str = "begin each of its lines with `hoist` or `aws deploy` (or `$ hoist`, and what it \
+                    prints below), tag it `json`, `yaml`, `diff` or `groovy`, or add it to NOT_RUN in \
+                    tests/docs.rs and say why it cannot be run";
+
+/// README.md and everything in docs/, by name.
+fn files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = vec!["README.md".to_owned()];
+    for file in fs::read_dir(root.join("docs")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") {
+            names.push(format!("docs/{name}"));
+        }
+    }
+    names.sort();
+    let read = |name: String| {
+        let text = fs::read_to_string(root.join(&name)).unwrap();
+        (name, text)
+    };
+    names.into_iter().map(read).collect()
+}
+
+fn all_blocks() -> Vec<Block> {
+    let files = files();
+    files
+        .iter()
+        .flat_map(|(name, text)| blocks(name, text))
+        .collect()
+}
+
+fn reason(block: &Block) -> Option<&'static str> {
+    let mut listed = NOT_RUN.iter();
+    let found =
+        listed.find(|(file, begin, _)| block.file == *file && block.first().starts_with(begin));
+    found.map(|(.., why)| *why)
+}
+
+#[test]
+fn every_block_is_run_or_read_or_listed() {
+    let mut unknown = Vec::new();
+    let mut before_is_run = false;
+    for block in all_blocks() {
+        let is_run = !scripts(&block).is_empty();
+        let is_read = ["json", "yaml"].contains(&&*block.tag);
+        let is_output = block.follows && before_is_run;
+        if !is_run && !is_read && !is_output && reason(&block).is_none() {
+            unknown.push(format!(
+                "{}: the block that begins with {:?}",
+                block.place(),
+                block.first()
+            ));
+        }
+        before_is_run = is_run;
+    }
+    assert!(
+        unknown.is_empty(),
+        "{}\nneither runs nor is listed: {HELP}",
+        unknown.join("\n")
+    );
+}
+
+#[test]
+fn what_is_listed_is_there() {
+    let blocks = all_blocks();
+    for (file, begin, why) in NOT_RUN {
+        let mut found = blocks.iter();
+        assert!(
+            found.any(|block| block.file == *file && block.first().starts_with(begin)),
+            "NOT_RUN in tests/docs.rs: {file} has no block that begins with {begin:?} ({why}) any more"
+        );
+    }
+}
+
+/// What is to be run of a block: lines of commands, and what they print.
+fn scripts(block: &Block) -> Vec<Vec<blocks::Shown>> {
+    if reason(block).is_some() {
+        return Vec::new();
+    }
+    let lines = |lines: Vec<String>| commands(&lines).into_iter().collect();
+    match &*block.tag {
+        "" | "sh" | "bash" | "shell" | "console" | "text" => lines(block.lines.clone()),
+        // What there was and what there is are commands both.
+        "diff" => ['-', '+']
+            .iter()
+            .filter_map(|side| {
+                let of_side = block.lines.iter().filter_map(|line| {
+                    line.strip_prefix(*side)
+                        .or(line.strip_prefix(' '))
+                        .map(str::to_owned)
+                });
+                commands(&of_side.collect::<Vec<_>>())
+            })
+            .collect(),
+        // Between quotes is what a shell gets.
+        "groovy" => {
+            let text = block.text();
+            let script = text.split("'''").nth(1).unwrap_or_default().to_owned();
+            lines(script.lines().map(|line| line.trim().to_owned()).collect())
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn commands_run_and_print_what_they_are_shown_to_print() {
+    let blocks = all_blocks();
+    let mut count = 0;
+    for (n, block) in blocks.iter().enumerate() {
+        // Commands of a block may need each other.
+        let mut stage = Stage::new();
+        for script in scripts(block) {
+            let last = script.len() - 1;
+            for (m, shown) in script.iter().enumerate() {
+                let mut prints = shown.prints.clone();
+                let below = blocks
+                    .get(n + 1)
+                    .filter(|next| next.follows && next.tag.is_empty());
+                let below = below.filter(|next| m == last && scripts(next).is_empty());
+                if let Some(next) = below.filter(|next| reason(next).is_none()) {
+                    prints.extend(next.lines.clone());
+                }
+                let Some(output) = stage.run(&shown.command, None) else {
+                    continue;
+                };
+                count += 1;
+                for line in &prints {
+                    assert!(
+                        is_printed(line, &output),
+                        "{}: `{}` does not print\n  {line}\nbut\n{}{}",
+                        block.place(),
+                        shown.command,
+                        String::from_utf8_lossy(&output.stdout),
+                        String::from_utf8_lossy(&output.stderr),
+                    );
+                }
+            }
+        }
+    }
+    assert!(count >= 6, "{count} commands were run");
+}
+
+/// Whether a line is in either output. Of a line that is shown, `…` stands for anything, and how long
+/// it took is another each time.
+fn is_printed(shown: &str, output: &Output) -> bool {
+    let timeless = |line: &str| match line.rsplit_once(" in ") {
+        Some((what, time)) if time.ends_with("/s") => what.to_owned(),
+        _ => line.to_owned(),
+    };
+    let shown = timeless(shown);
+    let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .any(|line| fits(&timeless(line), &shown))
+}
+
+fn fits(line: &str, shown: &str) -> bool {
+    let mut pieces = shown.split('…');
+    let Some(mut rest) = line.strip_prefix(pieces.next().unwrap()) else {
+        return false;
+    };
+    let mut open = false;
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else {
+            return false;
+        };
+        open = piece.is_empty();
+        rest = after;
+    }
+    open || rest.is_empty()
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    assert!(fits("a bc d", "a … d") && fits("a bc", "a …") && fits("a", "a"));
+    assert!(!fits("a bc e", "a … d") && !fits("ab", "a") && !fits("b", "a…"));
+}
+
+/// Steps of workflows and builds. Of each, the lines that are hoist's or `aws deploy`'s are run.
+#[test]
+fn yaml_can_be_read_and_its_steps_run() {
+    let mut count = 0;
+    for block in all_blocks().iter().filter(|block| block.tag == "yaml") {
+        let documents = YamlOwned::load_from_str(&block.text());
+        let documents = documents.unwrap_or_else(|error| panic!("{}: {error}", block.place()));
+        let mut steps = Vec::new();
+        documents
+            .iter()
+            .for_each(|document| find_steps(document, &mut steps));
+        let mut stage = Stage::new();
+        for (id, script) in steps {
+            let lines: Vec<String> = script.lines().map(str::to_owned).collect();
+            for line in lines.iter().filter(|line| is_ours(line)) {
+                if stage.run(line.trim(), id.as_deref()).is_some() {
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count >= 4, "{count} steps were run");
+}
+
+/// The scripts below a node, each with the name by which GitHub knows its step.
+fn find_steps(node: &YamlOwned, steps: &mut Vec<(Option<String>, String)>) {
+    match node {
+        YamlOwned::Mapping(mapping) => {
+            let text = |name| node.as_mapping_get(name).and_then(|value| value.as_str());
+            for (key, value) in mapping {
+                let id = text("id").map(str::to_owned);
+                match (key.as_str(), value) {
+                    (Some("run"), value) => {
+                        steps.extend(value.as_str().map(|script| (id, script.to_owned())));
+                    }
+                    (Some("script" | "commands" | "before_script"), YamlOwned::Sequence(lines)) => {
+                        let lines = lines.iter().filter_map(|line| line.as_str());
+                        steps.extend(lines.map(|line| (None, line.to_owned())));
+                    }
+                    (_, value) => find_steps(value, steps),
+                }
+            }
+        }
+        YamlOwned::Sequence(nodes) => nodes.iter().for_each(|node| find_steps(node, steps)),
+        _ => {}
+    }
+}
+
+fn json_blocks() -> Vec<(Block, Value)> {
+    let blocks = all_blocks().into_iter().filter(|block| block.tag == "json");
+    blocks
+        .map(|block| match serde_json::from_str(&block.text()) {
+            Ok(value) => (block, value),
+            Err(error) => panic!("{}: {error}", block.place()),
+        })
+        .collect()
+}
+
+#[test]
+fn json_can_be_read_and_policies_are_policies() {
+    let mut count = 0;
+    for (block, value) in json_blocks() {
+        let statements = match &value["Statement"] {
+            Value::Array(statements) => statements.clone(),
+            _ if value.get("Effect").is_some() => vec![value],
+            _ => continue,
+        };
+        for statement in statements {
+            count += 1;
+            let place = block.place();
+            let effect = statement["Effect"].as_str();
+            assert!(
+                matches!(effect, Some("Allow" | "Deny")),
+                "{place}: {effect:?}"
+            );
+            let resource = statement["Resource"].as_str().unwrap_or_default();
+            assert!(resource.starts_with("arn:aws:"), "{place}: {resource}");
+            let actions = match &statement["Action"] {
+                Value::Array(actions) => actions.clone(),
+                action => vec![action.clone()],
+            };
+            for action in actions {
+                let action = action.as_str().unwrap();
+                assert!(
+                    ACTIONS.contains(&action),
+                    "{place}: {action} is not among ACTIONS of tests/docs.rs; is it an action?"
+                );
+            }
+        }
+    }
+    assert!(count >= 5, "{count} statements were read");
+}
+
+/// The first policy of docs/iam.md is the least that a push takes, and what cleans up after one.
+#[test]
+fn the_least_policy_is_the_least() {
+    let mut blocks = json_blocks().into_iter();
+    let (_, policy) = blocks
+        .find(|(block, _)| block.file == "docs/iam.md")
+        .unwrap();
+    let actions: Vec<&Value> = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|statement| &statement["Action"])
+        .collect();
+    let of_s3 = serde_json::json!(["s3:PutObject", "s3:AbortMultipartUpload"]);
+    assert_eq!(
+        actions,
+        [
+            &of_s3,
+            &Value::from("codedeploy:RegisterApplicationRevision")
+        ]
+    );
+}
+
+/// The object of docs/output.md is what `--output json` prints: the same names and types, and the same
+/// values where they do not depend on the day.
+#[test]
+fn the_json_that_is_shown_is_printed() {
+    let mut blocks = json_blocks().into_iter();
+    let shown = blocks.find(|(_, value)| value.get("create_deployment").is_some());
+    let (block, shown) = shown.expect("docs/output.md shows what --output json prints");
+    let command = "hoist push --application-name WordPress_App --output json --description 'This is a \
+                   revision for the application WordPress_App' --s3-location \
+                   s3://amzn-s3-demo-bucket/WordPressApp.zip";
+    let output = Stage::new().run(command, None).unwrap();
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wrong = unlike(&shown, &printed, "");
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", block.place());
+    for name in ["application", "archive", "content", "description", "files"] {
+        assert_eq!(shown[name], printed[name], "{}: {name}", block.place());
+    }
+}
+
+/// Where two values have other names or types.
+fn unlike(shown: &Value, printed: &Value, at: &str) -> Vec<String> {
+    match (shown, printed) {
+        (Value::Object(shown), Value::Object(printed)) => {
+            let names: BTreeSet<&String> = shown.keys().chain(printed.keys()).collect();
+            names
+                .into_iter()
+                .flat_map(|name| match (shown.get(name), printed.get(name)) {
+                    (Some(shown), Some(printed)) => unlike(shown, printed, &format!("{at}.{name}")),
+                    (Some(_), None) => vec![format!("{at}.{name} is not printed")],
+                    _ => vec![format!("{at}.{name} is not shown")],
+                })
+                .collect()
+        }
+        _ if std::mem::discriminant(shown) == std::mem::discriminant(printed) => Vec::new(),
+        _ => vec![format!("{at}: {shown} is shown, {printed} is printed")],
+    }
+}
+
+/// What a command's help says of its options.
+fn help(command: &str) -> String {
+    run_text(hoist().args([command, "--help"]))
+}
+
+/// The options that a text names.
+fn options(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+        if word.len() > 3 && word.starts_with("--") && word.as_bytes()[2].is_ascii_lowercase() {
+            found.insert(word.to_owned());
+        }
+    }
+    found
+}
+
+/// The names of the commands, as the help lists them.
+fn subcommands() -> Vec<String> {
+    let help = run_text(hoist().arg("--help"));
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let lines = list.lines().take_while(|line| line.starts_with("  "));
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The README's table says of each option which command has it, and has all of `push`, `pack` and
+/// `serve`.
+#[test]
+fn the_table_of_options_is_that_of_the_commands() {
+    let text = include_str!("../README.md");
+    let (_, table) = text.split_once("| Option | push | pack | serve |").unwrap();
+    let rows: Vec<Vec<String>> = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let line = line.replace("\\|", "/");
+            line.split('|').map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect();
+    for (column, command) in [(2, "push"), (3, "pack"), (4, "serve")] {
+        let in_table: BTreeSet<String> = rows
+            .iter()
+            .filter(|row| !row[column].is_empty())
+            .flat_map(|row| options(&row[1]))
+            .collect();
+        let mut in_help = options(&help(command));
+        in_help.remove("--help");
+        let missing: Vec<_> = in_help.difference(&in_table).collect();
+        assert!(
+            missing.is_empty(),
+            "README.md's table lacks these of {command}: {missing:?}"
+        );
+        let wrong: Vec<_> = in_table.difference(&in_help).collect();
+        assert!(
+            wrong.is_empty(),
+            "README.md's table says that {command} has {wrong:?}"
+        );
+    }
+}
+
+/// Wherever `hoist COMMAND …` is written in the text, there are such a command and such options. (Blocks
+/// are run.)
+#[test]
+fn commands_in_the_text_have_the_options_that_they_are_written_with() {
+    let known = subcommands();
+    let mut wrong = Vec::new();
+    for (file, text) in files() {
+        let mut is_block = false;
+        let text: String = text
+            .lines()
+            .filter(|line| {
+                let is_fence = line.trim_start().starts_with("```");
+                is_block ^= is_fence;
+                !is_block && !is_fence
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        for span in text.split('`').skip(1).step_by(2) {
+            let span = span.split_whitespace().collect::<Vec<_>>().join(" ");
+            let Some(rest) = span.strip_prefix("hoist ") else {
+                continue;
+            };
+            let command = rest.split(' ').next().unwrap();
+            if !command.starts_with(|c: char| c.is_ascii_lowercase()) {
+                continue;
+            }
+            if !known.iter().any(|name| name == command) {
+                wrong.push(format!("{file}: `{span}`: there is no command {command}"));
+                continue;
+            }
+            let known = options(&help(command));
+            for option in options(rest).difference(&known) {
+                wrong.push(format!("{file}: `{span}`: {command} has no {option}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

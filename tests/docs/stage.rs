@@ -1,0 +1,149 @@
+//! Where the commands of the documentation run: a copy of the example, and an endpoint that has the
+//! buckets and applications that they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::{Server, run, run_silent, shell, tool};
+
+/// Where readers are taken to be.
+const REGION: &str = "eu-west-1";
+
+/// What CI services set.
+const VARIABLES: [(&str, &str); 3] = [
+    ("CI_COMMIT_SHA", "0123abc"),
+    ("BUILD_NUMBER", "17"),
+    ("CODEBUILD_RESOLVED_SOURCE_VERSION", "0123abc"),
+];
+
+const LAMBDA: &str = "version: 0.0
+Resources:
+  - MyFunction:
+      Type: AWS::Lambda::Function
+      Properties: { Name: f, Alias: live, CurrentVersion: '1', TargetVersion: '2' }
+";
+
+pub(crate) struct Stage {
+    dir: tempfile::TempDir,
+    server: Server,
+    /// What there is already.
+    made: BTreeSet<String>,
+    /// What steps of GitHub Actions said.
+    outputs: BTreeMap<String, String>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wordpress");
+        fs::create_dir_all(dir.path().join("examples")).unwrap();
+        for copy in ["examples/wordpress", "DIR"] {
+            let mut cp = Command::new("cp");
+            run_silent(cp.arg("-r").arg(&example).arg(dir.path().join(copy)));
+        }
+        fs::create_dir(dir.path().join("function")).unwrap();
+        fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
+        Self {
+            dir,
+            server: Server::start(),
+            made: BTreeSet::new(),
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// Where a command is to be run: at the root of the revision that it is about.
+    fn place(&self, command: &str) -> PathBuf {
+        let below = match () {
+            () if command.contains("examples/") || command.contains(" DIR") => "",
+            () if command.contains("appspec.yaml") => "function",
+            () => "examples/wordpress",
+        };
+        self.dir.path().join(below)
+    }
+
+    /// Runs a command, which must succeed. None if it takes a tool that is not here.
+    pub(crate) fn run(&mut self, command: &str, step: Option<&str>) -> Option<Output> {
+        let command = self.with_outputs(command);
+        let command = command.replace("cargo run --release --locked -- ", "hoist ");
+        let scratch = self.dir.path().join("scratch").display().to_string();
+        let mut command = command.replace("/tmp/", &format!("{scratch}/"));
+        self.prepare(&command);
+        if command.starts_with("aws ") {
+            tool("the AWS CLI", &["aws"])?;
+            if command.starts_with("aws deploy create-deployment ") {
+                // The endpoint deploys nothing. This checks the arguments, and asks nobody.
+                command.push_str(" --generate-cli-skeleton output");
+            }
+        }
+        let said = self.dir.path().join("outputs");
+        fs::write(&said, "").unwrap();
+        let mut shell = shell(&command);
+        self.server.point(&mut shell);
+        shell
+            .envs(VARIABLES)
+            .env("AWS_REGION", REGION)
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("GITHUB_OUTPUT", &said)
+            .current_dir(self.place(&command));
+        let output = run(&mut shell);
+        if let Some(step) = step {
+            let said = fs::read_to_string(&said).unwrap();
+            let mut lines = said.lines();
+            while let Some(line) = lines.next() {
+                // A line for the end, and lines until then.
+                let (name, end) = line.split_once("<<").unwrap();
+                let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+                let name = format!("steps.{step}.outputs.{name}");
+                self.outputs.insert(name, value.join("\n"));
+            }
+        }
+        Some(output)
+    }
+
+    /// Puts values in the place of GitHub's expressions.
+    fn with_outputs(&self, command: &str) -> String {
+        let mut done = String::new();
+        let mut rest = command;
+        while let Some((before, after)) = rest.split_once("${{") {
+            let (expression, after) = after.split_once("}}").unwrap();
+            let value = match expression.trim() {
+                "github.sha" => "0123abc",
+                output => self.outputs.get(output).unwrap_or_else(|| {
+                    panic!(
+                        "no step before this one says {output}; they say {:?}",
+                        self.outputs
+                    )
+                }),
+            };
+            done.push_str(before);
+            done.push_str(value);
+            rest = after;
+        }
+        done + rest
+    }
+
+    /// Makes the buckets and applications that a command names.
+    fn prepare(&mut self, command: &str) {
+        let names = command.split("s3://").skip(1);
+        let buckets: Vec<&str> = names
+            .filter_map(|rest| rest.split(['/', '"', ' ']).next())
+            .collect();
+        for bucket in buckets {
+            if self.made.insert(format!("bucket {bucket}")) {
+                self.server.make_bucket_in(bucket, REGION);
+            }
+        }
+        if let Some((_, rest)) = command.split_once("--application-name ") {
+            let name = rest.split(' ').next().unwrap();
+            let platform = match command.contains("appspec.yaml") {
+                true => "Lambda",
+                false => "Server",
+            };
+            if self.made.insert(format!("application {name}")) {
+                self.server.make_application_in(name, platform, REGION);
+            }
+        }
+    }
+}
