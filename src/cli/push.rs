@@ -42,7 +42,7 @@ pub(crate) struct PushArgs {
     #[command(flatten)]
     bundle: BundleArgs,
 
-    /// A description of the revision [default: Uploaded by hoist <time> UTC]
+    /// A description of the revision, or file://PATH [default: Uploaded by hoist <time> UTC]
     #[arg(
         long,
         value_name = "TEXT",

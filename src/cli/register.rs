@@ -46,7 +46,7 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "VERSION")]
     object_version: Option<String>,
 
-    /// A description of the revision [default: Uploaded by hoist <time> UTC]
+    /// A description of the revision, or file://PATH [default: Uploaded by hoist <time> UTC]
     #[arg(
         long,
         value_name = "TEXT",

@@ -319,7 +319,23 @@ pub(crate) fn locations() -> Vec<Row> {
     ]
 }
 
-const SDK: &str = "What the SDK finds wrong before it asks is in the words of the Rust SDK.";
+const SDK: &str = "What goes wrong on the way to a service is in the words of the Rust SDK.";
+
+const TRUST: &str = "`--ca-bundle` and `--no-verify-ssl` are for both services, too.";
+
+fn not_trusted(aws: &Seen, hoist: &Seen) {
+    assert!(
+        aws.message.starts_with("Failed to upload"),
+        "{}",
+        aws.message
+    );
+    assert!(
+        aws.message.contains("SSL validation failed"),
+        "{}",
+        aws.message
+    );
+    assert_eq!((hoist.code, hoist.revisions.len()), (Some(0), 1));
+}
 
 pub(crate) fn settings() -> Vec<Row> {
     vec![
@@ -371,6 +387,41 @@ pub(crate) fn settings() -> Vec<Row> {
         .unset("AWS_ENDPOINT_URL")
         .env("AWS_ENDPOINT_URL_S3", "{url}")
         .env("AWS_ENDPOINT_URL_CODEDEPLOY", "{url}"),
+        row("AWS_CA_BUNDLE", &["--description", "d"])
+            .tls()
+            .env("AWS_CA_BUNDLE", "{authority}"),
+        row(
+            "--ca-bundle",
+            &["--description", "d", "--ca-bundle", "{authority}"],
+        )
+        .tls()
+        .differs(
+            &[Exit, Output, Message, Objects, Revision],
+            TRUST,
+            not_trusted,
+        ),
+        row(
+            "--no-verify-ssl",
+            &["--description", "d", "--no-verify-ssl"],
+        )
+        .tls()
+        .differs(
+            &[Exit, Output, Message, Objects, Revision],
+            TRUST,
+            not_trusted,
+        ),
+        row("a certificate for which nobody vouches", &[])
+            .tls()
+            .exits(255)
+            .differs(&[Message], SDK, |aws, hoist| {
+                assert!(
+                    aws.message.contains("SSL validation failed"),
+                    "{}",
+                    aws.message
+                );
+                assert!(hoist.message.contains("certificate"), "{}", hoist.message);
+                assert!(aws.is_nothing() && hoist.is_nothing());
+            }),
         row(
             "--endpoint-url",
             &["--description", "d", "--endpoint-url", "{url}"],

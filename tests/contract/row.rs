@@ -71,6 +71,8 @@ pub(crate) struct Row {
     pub(crate) server: fn(&Server),
     /// What is answered instead of the server.
     pub(crate) between: Option<fn(&Head) -> Option<Answer>>,
+    /// Whether the endpoint speaks TLS.
+    pub(crate) tls: bool,
     /// Runs the command in another way. None: it cannot be, by this user.
     pub(crate) wrap: fn(Command) -> Option<Command>,
     pub(crate) stop: Stop,
@@ -103,7 +105,8 @@ fn ready(server: &Server) {
 
 /// A row: the command with these arguments and no others, on the small revision.
 ///
-/// `{src}` is the path of the source, `{dir}` the one above it, `{url}` the endpoint's.
+/// `{src}` is the path of the source, `{dir}` the one above it, `{url}` the endpoint's, `{authority}`
+/// the file that says who vouches for its certificate.
 pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
     Row {
         name,
@@ -113,6 +116,7 @@ pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
         tree: Box::new(small),
         server: ready,
         between: None,
+        tls: false,
         wrap: Some,
         stop: Stop::Never,
         v2: 0,
@@ -172,6 +176,11 @@ impl Row {
 
     pub(crate) fn between(mut self, rule: fn(&Head) -> Option<Answer>) -> Self {
         self.between = Some(rule);
+        self
+    }
+
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 

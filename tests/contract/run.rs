@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use crate::row::{Aspect, Row, Stop, Verdict};
 use crate::seen::{Seen, Who};
-use crate::support::{Between, BlackHole, Server, Tree, aws, hoist, send_signal};
+use crate::support::{Between, BlackHole, Server, Tls, Tree, authority, aws, hoist, send_signal};
 
 /// Until then a run must have got to where it is stopped.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,10 +116,12 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
         Stop::Signal(request, _) => Some(BlackHole::before(&server, request)),
         _ => None,
     };
-    let url = match (&between, &hole) {
-        (Some(between), _) => between.url.clone(),
-        (None, Some(hole)) => hole.url.clone(),
-        (None, None) => server.url(),
+    let tls = row.tls.then(|| Tls::before(&server));
+    let url = match (&between, &hole, &tls) {
+        (Some(between), ..) => between.url.clone(),
+        (_, Some(hole), _) => hole.url.clone(),
+        (.., Some(tls)) => tls.url.clone(),
+        _ => server.url(),
     };
 
     let mut command = tool;
@@ -132,6 +134,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     let place = |text: &str| {
         let text = text.replace("{src}", &dir.join("src").display().to_string());
         let text = text.replace("{dir}", &dir.display().to_string());
+        let text = text.replace("{authority}", &authority().display().to_string());
         text.replace("{url}", &url)
     };
     command.args(row.arguments.iter().map(|argument| place(argument)));

@@ -15,8 +15,8 @@ use crate::support::Server;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) contents: Vec<u8>,
-    /// All of `st_mode`.
-    pub(crate) mode: Option<u32>,
+    /// Who made it, in the upper byte, and all of `st_mode`.
+    pub(crate) mode: u32,
     /// Of 4.4.6: no zone is named.
     pub(crate) time: String,
 }
@@ -154,7 +154,7 @@ impl Seen {
                         format!("{}, others", of(others)),
                     );
                 }
-                let of = |entry: &Entry| format!("{name} {:o}", entry.mode.unwrap_or(0));
+                let of = |entry: &Entry| format!("{name} {:o}", entry.mode);
                 compare(Aspect::Modes, of(ours), of(others));
                 let of = |entry: &Entry| format!("{name} {}", entry.time);
                 compare(Aspect::Times, of(ours), of(others));
@@ -256,7 +256,7 @@ fn objects(server: &Server) -> BTreeMap<(String, String), Object> {
             let object = Object {
                 etag: header("etag").unwrap().trim_matches('"').to_owned(),
                 version: header("x-amz-version-id"),
-                entries: entries(body),
+                entries: entries(&body),
             };
             found.insert((bucket.clone(), key.to_owned()), object);
         }
@@ -264,24 +264,36 @@ fn objects(server: &Server) -> BTreeMap<(String, String), Object> {
     found
 }
 
-fn entries(bytes: Vec<u8>) -> Option<BTreeMap<Vec<u8>, Entry>> {
+fn entries(bytes: &[u8]) -> Option<BTreeMap<Vec<u8>, Entry>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let start = usize::try_from(archive.central_directory_start()).unwrap();
+    let mut records = &bytes[start..];
     let mut found = BTreeMap::new();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
         let mut contents = Vec::new();
         file.read_to_end(&mut contents).unwrap();
+        let time = file.last_modified();
         let entry = Entry {
             contents,
-            mode: file.unix_mode(),
-            time: file
-                .last_modified()
-                .map_or_else(String::new, |time| time.to_string()),
+            mode: mode(&mut records, file.name_raw()),
+            time: time.map_or_else(String::new, |time| time.to_string()),
         };
         let twice = found.insert(file.name_raw().to_vec(), entry);
         assert!(twice.is_none(), "{:?} is there twice", file.name());
     }
     Some(found)
+}
+
+/// What the central directory's next record (4.3.12) says of who made it, and of the mode: readers
+/// keep some bits of it to themselves.
+fn mode(records: &mut &[u8], name: &[u8]) -> u32 {
+    let at = |at: usize| u32::from(u16::from_le_bytes([records[at], records[at + 1]]));
+    assert!(records.starts_with(b"PK\x01\x02") && records[46..].starts_with(name));
+    let mode = u32::from(records[5]) << 24 | at(40);
+    let len = 46 + at(28) + at(30) + at(32);
+    *records = &records[usize::try_from(len).unwrap()..];
+    mode
 }
 
 /// The registered revisions, and the default descriptions of those that have one, without the time.
