@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use hoist::bundle::{Content, Format};
@@ -156,6 +156,8 @@ impl Rig {
             .connect_timeout(Duration::from_secs(10))
             .read_timeout(PATIENCE)
             .build();
+        // The SDK's tokens for retries are those of the process otherwise.
+        let tokens = RetryPartition::custom(endpoint.url().to_owned()).build();
         let s3 = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
@@ -163,6 +165,7 @@ impl Rig {
             .endpoint_url(endpoint.url())
             .force_path_style(true)
             .retry_config(retry.clone())
+            .retry_partition(tokens.clone())
             .timeout_config(timeouts.clone())
             .http_client(connections())
             .build();
@@ -172,6 +175,7 @@ impl Rig {
             .credentials_provider(credentials)
             .endpoint_url(endpoint.url())
             .retry_config(retry)
+            .retry_partition(tokens)
             .timeout_config(timeouts)
             .http_client(connections())
             .build();

@@ -129,6 +129,19 @@ pub struct Request {
     pub status: Option<u16>,
 }
 
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.operation, self.number)?;
+        if let Some(fault) = &self.fault {
+            write!(f, ": {}", fault.name())?;
+        }
+        match self.status {
+            Some(status) => write!(f, " ({status})"),
+            None => f.write_str(" (no answer)"),
+        }
+    }
+}
+
 /// What goes wrong at an endpoint. Clones are the same: a test may say more while it runs.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
