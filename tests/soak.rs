@@ -22,12 +22,12 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hoist::local::faults::{Fault, Faults, Operation, Refusal, Request, When};
+use hoist::local::faults::{Action, Fault, Faults, Operation, Refusal, Request, When};
 use hoist::push::Error;
 use support::{noise, text};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use troubled::{Ended, Rig, Source, run_there};
+use troubled::{Ended, KEY_ID, Rig, Source, run_there};
 
 /// Bytes of every part but the last.
 const PART: usize = 8 << 20;
@@ -287,6 +287,13 @@ async fn run(seed: u64) -> (Outcome, usize, Vec<Request>, u64) {
     let choice = usize::try_from(seed % (WEATHER.len() as u64 * 9)).unwrap();
     let (source, weather) = (&sources()[choice % 9], WEATHER[choice / 9]);
     let faults = Faults::new().random(seed, odds(weather));
+    // Some may do no more than they must, and the credentials of some do not last.
+    if seed % 10 == 3 {
+        faults.allow([Action::PutObject, Action::RegisterApplicationRevision]);
+    }
+    if seed % 20 == 7 {
+        faults.expire(KEY_ID, seed / 20 % 10);
+    }
     let rig = Rig::start(faults.clone()).await;
     let ended = rig.push(source).await;
     let requests = faults.requests();
@@ -382,8 +389,12 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
         let aborts = requests.iter().filter(|request| {
             request.operation == Operation::AbortMultipartUpload && request.fault.is_some()
         });
-        let denied = Some(Fault::Refuse(Refusal::AccessDenied));
-        let denied = aborts.clone().any(|request| request.fault == denied);
+        let denied = [Refusal::AccessDenied, Refusal::ExpiredToken]
+            .map(Fault::Refuse)
+            .map(Some);
+        let denied = aborts
+            .clone()
+            .any(|request| denied.contains(&request.fault));
         assert!(denied || aborts.count() >= 3, "{what}hardly tried");
         return (Outcome::Told, untold);
     }

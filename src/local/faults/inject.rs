@@ -1,6 +1,7 @@
 //! The faults as a client meets them: connections that end, answers that do not come, bodies that
 //! are not what was sent.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::io;
@@ -96,21 +97,21 @@ pub(crate) async fn handle(
         }
         (_, Some(Fault::Slow(rate))) => {
             let request = request.map(|body| Troubled::wrap(body, Trouble::Slow(rate)));
-            let response = judge(server, faults, &asked, request).await;
+            let response = judge(server, faults, index, &asked, request).await;
             response.map(|body| Troubled::wrap(body, Trouble::Slow(rate)))
         }
         (_, Some(Fault::Corrupt)) => {
             let request = request.map(|body| Troubled::wrap(body, Trouble::Flip));
-            judge(server, faults, &asked, request).await
+            judge(server, faults, index, &asked, request).await
         }
-        (_, Some(Fault::CorruptAnswer)) => judge(server, faults, &asked, request)
+        (_, Some(Fault::CorruptAnswer)) => judge(server, faults, index, &asked, request)
             .await
             .map(|body| Troubled::wrap(body, Trouble::Flip)),
-        (_, Some(Fault::Truncate(bytes))) => judge(server, faults, &asked, request)
+        (_, Some(Fault::Truncate(bytes))) => judge(server, faults, index, &asked, request)
             .await
             .map(|body| Troubled::wrap(body, Trouble::CutAfter(bytes))),
         (_, Some(Fault::Reset(_) | Fault::Stall(_)) | None) => {
-            judge(server, faults, &asked, request).await
+            judge(server, faults, index, &asked, request).await
         }
     };
     if let Some((_, resets)) = end {
@@ -134,6 +135,7 @@ async fn end_of(line: &Line, resets: bool) -> HttpResponse {
 async fn judge(
     server: &Server,
     faults: &Faults,
+    index: usize,
     asked: &Asked,
     request: Request<Body>,
 ) -> HttpResponse {
@@ -145,12 +147,13 @@ async fn judge(
     let token = token.and_then(|token| token.to_str().ok());
     let credentials: Vec<&str> = key_id(request.headers()).into_iter().chain(token).collect();
     if faults.has_expired(&credentials) {
+        faults.refused(index, Refusal::ExpiredToken);
         return refuse(Refusal::ExpiredToken, None, asked, request).await;
     }
     let mut response = if clock.refuses(asked, request.headers()) {
         too_skewed(asked, request).await
     } else if let Some(allowed) = allowed {
-        judge_by_policy(server, faults, &allowed, asked, request).await
+        judge_by_policy(server, faults, index, &allowed, asked, request).await
     } else {
         server.answer(request).await
     };
@@ -165,7 +168,8 @@ async fn judge(
 async fn judge_by_policy(
     server: &Server,
     faults: &Faults,
-    allowed: &std::collections::BTreeSet<Action>,
+    index: usize,
+    allowed: &BTreeSet<Action>,
     asked: &Asked,
     request: Request<Body>,
 ) -> HttpResponse {
@@ -175,6 +179,7 @@ async fn judge_by_policy(
         Err(()) => Some("an action of an operation that is not offered here"),
     };
     if let Some(action) = denied {
+        faults.refused(index, Refusal::AccessDenied);
         let (request, application) = application(asked, request).await;
         let region = signed_region(request.headers()).unwrap_or(codedeploy::DEFAULT_REGION);
         let message = allowed::refusal(asked, action, region, &application);
@@ -199,6 +204,7 @@ async fn judge_by_policy(
     if !hides {
         return response;
     }
+    faults.refused(index, Refusal::AccessDenied);
     let message = allowed::refusal(asked, Action::ListBucket.name(), "", "");
     let empty = Request::builder().method(method).body(Body::empty());
     match empty {

@@ -8,6 +8,25 @@
 //! Credentials can expire, the endpoint's clock can be wrong, and [allowed actions](Faults::allow) are
 //! those of IAM. Everything that was asked is [kept](Faults::requests), for tests to read.
 //!
+//! ```
+//! use hoist::local::faults::{Fault, Faults, Operation, Refusal, When};
+//! use hoist::local::{Endpoint, Error};
+//!
+//! # async fn example(dir: &std::path::Path) -> Result<(), Error> {
+//! // The second part is refused once, and nobody hears that the upload was completed.
+//! let faults = Faults::new()
+//!     .on(Operation::UploadPart, 2..=2, Fault::Refuse(Refusal::SlowDown))
+//!     .on(Operation::CompleteMultipartUpload, 1..=1, Fault::Reset(When::AfterCommit));
+//! let endpoint = Endpoint::start_with(dir, 0, faults.clone()).await?;
+//! // ... what is tested talks to `endpoint.url()` ...
+//! assert!(endpoint.open_uploads().is_empty());
+//! for request in faults.requests() {
+//!     eprintln!("{request}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The command has no way to it: `hoist serve` and `hoist push --local` are never troubled.
 
 mod allowed;
@@ -96,6 +115,7 @@ impl Fault {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Refuse(Refusal::Throttling) => "throttling",
             Self::Refuse(refusal) => refusal.s3().1,
             Self::RefuseInside(_) => "error in a 200",
             Self::Reset(When::BeforeBody) => "reset before the body",
@@ -123,7 +143,8 @@ pub struct Request {
     pub place: String,
     /// The access key id that signed it.
     pub key_id: Option<String>,
-    /// What went wrong with it by a script or the dice.
+    /// What went wrong with it. One that is refused for its credentials, or by the policy, is
+    /// refused, too.
     pub fault: Option<Fault>,
     /// The status that it was answered with. None: with none, or not yet.
     pub status: Option<u16>,
@@ -303,6 +324,12 @@ impl Faults {
     fn answered(&self, index: usize, status: u16) {
         if let Some(request) = self.state().requests.get_mut(index) {
             request.status = Some(status);
+        }
+    }
+
+    fn refused(&self, index: usize, refusal: Refusal) {
+        if let Some(request) = self.state().requests.get_mut(index) {
+            request.fault = Some(Fault::Refuse(refusal));
         }
     }
 

@@ -354,6 +354,12 @@ fn credentials_expire() {
     assert_eq!(keys[0].as_deref(), Some("AKIDOLD"));
     assert_eq!(keys[3].as_deref(), Some("AKIDNEW"));
     assert_eq!(keys[5], None);
+    let refused = faults
+        .requests()
+        .iter()
+        .filter(|seen| seen.fault.is_some())
+        .count();
+    assert_eq!(refused, 3);
 }
 
 #[test]
