@@ -15,12 +15,16 @@
 //! encryption with a customer's key, deployments) it refuses with `NotImplemented` or
 //! `UnknownOperationException`, and never pretends to do.
 //!
+//! For tests of what talks to it, requests can [go wrong](faults) in all the ways that they do on the
+//! way to AWS, and in none of them otherwise.
+//!
 //! It guards nothing: any credentials will do, and none, and signatures are not checked. That is
 //! why it listens on 127.0.0.1 only. It does not sync files to the device either.
 
 mod checksum;
 mod chunked;
 mod codedeploy;
+pub mod faults;
 mod ids;
 mod keys;
 mod s3;
@@ -40,6 +44,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::faults::Faults;
 use self::server::Server;
 
 /// What keeps an endpoint from starting or being prepared.
@@ -116,9 +121,25 @@ impl Endpoint {
     ///
     /// [`Error::Directory`], [`Error::InUse`], [`Error::Port`].
     pub async fn start(dir: impl Into<PathBuf>, port: u16) -> Result<Self, Error> {
-        let dir = dir.into();
+        Self::open(dir.into(), port, None).await
+    }
+
+    /// The same, for tests: what goes wrong is as the test says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Directory`], [`Error::InUse`], [`Error::Port`].
+    pub async fn start_with(
+        dir: impl Into<PathBuf>,
+        port: u16,
+        faults: Faults,
+    ) -> Result<Self, Error> {
+        Self::open(dir.into(), port, Some(faults)).await
+    }
+
+    async fn open(dir: PathBuf, port: u16, faults: Option<Faults>) -> Result<Self, Error> {
         let opened = dir.clone();
-        let (server, lock) = tokio::task::spawn_blocking(move || open(&opened))
+        let (server, lock) = tokio::task::spawn_blocking(move || open(&opened, faults))
             .await
             .unwrap_or_else(|error| {
                 Err(Error::Directory {
@@ -179,6 +200,12 @@ impl Endpoint {
             })
     }
 
+    /// The ids of the multipart uploads that are neither completed nor aborted.
+    #[must_use]
+    pub fn open_uploads(&self) -> Vec<String> {
+        self.server.store.open_uploads()
+    }
+
     /// Takes no more connections, gives the open ones two seconds to finish, and ends.
     pub async fn shutdown(self) {
         drop(self.stop);
@@ -188,7 +215,7 @@ impl Endpoint {
 }
 
 /// Opens the state and takes the lock on it.
-fn open(dir: &Path) -> Result<(Server, File), Error> {
+fn open(dir: &Path, faults: Option<Faults>) -> Result<(Server, File), Error> {
     let unusable = |source| Error::Directory {
         dir: dir.to_owned(),
         source,
@@ -204,5 +231,5 @@ fn open(dir: &Path) -> Result<(Server, File), Error> {
         }
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    Ok((Server::open(dir).map_err(unusable)?, lock))
+    Ok((Server::open(dir, faults).map_err(unusable)?, lock))
 }

@@ -9,12 +9,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
@@ -30,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunked::{Decoder, Trailers};
 use super::codedeploy::{self, Failure};
+use super::faults::{self, Faults, Line};
 use super::store::{Store, blocking};
 use super::{ids, keys, s3};
 
@@ -37,7 +36,7 @@ use super::{ids, keys, s3};
 pub(crate) const OWNER: &str = "000000000000";
 
 /// Longest request to CodeDeploy, in bytes.
-const MAX_JSON: usize = 1 << 20;
+pub(crate) const MAX_JSON: usize = 1 << 20;
 
 /// How long connections may take to finish their requests once the endpoint stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -50,18 +49,21 @@ pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) codedeploy: Arc<codedeploy::Service>,
     s3: S3Service,
+    faults: Option<Faults>,
 }
 
 impl Server {
     /// Opens the state under `dir`.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        let store = Arc::new(Store::open(dir)?);
+    pub(crate) fn open(dir: &Path, faults: Option<Faults>) -> io::Result<Self> {
+        let repeats = faults.as_ref().is_some_and(Faults::repeats);
+        let store = Arc::new(Store::open(dir, repeats)?);
         let mut builder = S3ServiceBuilder::new(s3::Service::new(Arc::clone(&store)));
         builder.set_host(Hosts);
         Ok(Self {
             store,
             codedeploy: Arc::new(codedeploy::Service::open(dir)?),
             s3: builder.build(),
+            faults,
         })
     }
 
@@ -93,43 +95,55 @@ impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
         // Small responses must not wait for acknowledgements of earlier ones.
         drop(stream.set_nodelay(true));
+        let line = Arc::new(Line::new(stop.clone()));
         let service = service_fn(|request| {
-            let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.handle(request).await) }
+            let (server, line) = (Arc::clone(&self), Arc::clone(&line));
+            async move {
+                let response = match &server.faults {
+                    None => server.answer(request.map(Body::from)).await,
+                    Some(faults) => faults::handle(&server, faults, request, &line).await,
+                };
+                Ok::<_, Infallible>(response)
+            }
         });
-        let connection = hyper::server::conn::http1::Builder::new()
+        let mut connection = hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        // A client that went away is no concern of the server.
-        tokio::select! {
-            done = &mut connection => drop(done),
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                drop(connection.await);
+        let ending = async {
+            // A client that went away is no concern of the server.
+            tokio::select! {
+                done = &mut connection => drop(done),
+                () = stop.cancelled() => {
+                    Pin::new(&mut connection).graceful_shutdown();
+                    drop((&mut connection).await);
+                }
             }
+        };
+        let ended = line.unless_cut(ending).await;
+        if ended.is_none() {
+            // Without lingering the socket ends with a reset.
+            drop(connection.into_parts().io.into_inner().set_zero_linger());
         }
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> HttpResponse {
-        let id = ids::unique().to_uppercase();
-        let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
-        if request.headers().contains_key("x-amz-target") {
-            let mut response = self.call_codedeploy(request).await;
-            response.headers_mut().insert("x-amzn-requestid", id);
-            return response;
-        }
-        let mut response = match self.call_s3(request).await {
-            Ok(response) => response,
-            Err(error) => error
-                .to_http_response()
-                .unwrap_or_else(|_| internal_error()),
+    /// Answers a request to either service.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> HttpResponse {
+        let codedeploy = request.headers().contains_key("x-amz-target");
+        let mut response = if codedeploy {
+            self.call_codedeploy(request).await
+        } else {
+            match self.call_s3(request).await {
+                Ok(response) => response,
+                Err(error) => error
+                    .to_http_response()
+                    .unwrap_or_else(|_| internal_error()),
+            }
         };
-        response.headers_mut().insert("x-amz-request-id", id);
+        name_request(codedeploy, &mut response);
         response
     }
 
-    async fn call_s3(&self, request: Request<Incoming>) -> S3Result<HttpResponse> {
+    async fn call_s3(&self, request: Request<Body>) -> S3Result<HttpResponse> {
         let (mut parts, body) = request.into_parts();
         take_signature_off(&mut parts)?;
         for header in [
@@ -148,7 +162,7 @@ impl Server {
             }
         }
         let body = match decoded_length(&mut parts.headers)? {
-            None => Body::from(body),
+            None => body,
             Some(length) => {
                 let trailers = Trailers::default();
                 parts.extensions.insert(trailers.clone());
@@ -159,7 +173,7 @@ impl Server {
         response.map_err(|error| s3_error!(InternalError, "{error:?}"))
     }
 
-    async fn call_codedeploy(&self, request: Request<Incoming>) -> HttpResponse {
+    async fn call_codedeploy(&self, request: Request<Body>) -> HttpResponse {
         let region = signed_region(request.headers())
             .unwrap_or(codedeploy::DEFAULT_REGION)
             .to_owned();
@@ -210,13 +224,25 @@ impl S3Host for Hosts {
     }
 }
 
-fn internal_error() -> HttpResponse {
+/// Gives an answer its id.
+pub(crate) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
+    let id = ids::unique().to_uppercase();
+    let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
+    let name = if codedeploy {
+        "x-amzn-requestid"
+    } else {
+        "x-amz-request-id"
+    };
+    response.headers_mut().insert(name, id);
+}
+
+pub(crate) fn internal_error() -> HttpResponse {
     let mut response = HttpResponse::new(Body::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }
 
-fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
+pub(crate) fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
     let (status, body) = match result {
         Ok(None) => (StatusCode::OK, String::new()),
         Ok(Some(output)) => (StatusCode::OK, output.to_string()),
@@ -238,7 +264,7 @@ fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResp
 
 /// The region in the credential scope of a signed request:
 /// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
-fn signed_region(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn signed_region(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = value.split_once("Credential=")?;
     let scope = credential.split(',').next()?;

@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::bucket::{Bucket, Refusal, bucket, object};
 pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
 pub use self::retry::DEFAULT_ATTEMPTS;
+#[doc(hidden)]
+pub use self::retry::hurry;
 pub use self::s3::S3Store;
 pub(crate) use self::s3::call_error;
 

@@ -37,7 +37,8 @@ pub(crate) struct CompletionPart {
 }
 
 impl Store {
-    /// Completes an upload. Repeating a Complete that succeeded returns the same object again.
+    /// Completes an upload. One that was completed is not there any more; where the store
+    /// [repeats](Self::open), the same Complete returns the same object again.
     ///
     /// # Errors
     ///
@@ -140,7 +141,7 @@ impl Store {
             })
         };
         self.find(bucket, key)?
-            .filter(same)
+            .filter(|object| self.repeats && same(object))
             .ok_or_else(no_such_upload)
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Store {
     /// together.
     commit: Mutex<()>,
     uploads: Mutex<HashMap<String, Arc<Upload>>>,
+    /// Whether a Complete is answered again.
+    repeats: bool,
 }
 
 /// What `bucket.json` holds.
@@ -79,12 +81,13 @@ pub(crate) enum Versioning {
 
 impl Store {
     /// Opens the store under `dir` (created if missing) and takes up the unfinished uploads found
-    /// there.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    /// there. `repeats`: see [`complete_upload`](Self::complete_upload).
+    pub(crate) fn open(dir: &Path, repeats: bool) -> io::Result<Self> {
         let store = Self {
             buckets: dir.join("buckets"),
             commit: Mutex::default(),
             uploads: Mutex::default(),
+            repeats,
         };
         fs::create_dir_all(&store.buckets)?;
         for bucket in fs::read_dir(&store.buckets)? {

@@ -114,9 +114,15 @@ impl Upload {
         let (Some(spec), Some(id)) = (spec, id) else {
             return Ok(None);
         };
-        let journal = fs::read_to_string(dir.join("parts.jsonl")).unwrap_or_default();
+        let path = dir.join("parts.jsonl");
+        let journal = fs::read_to_string(&path).unwrap_or_default();
         let mut state = State::default();
-        // A line cut short by a crash belongs to a part that was never acknowledged.
+        // A line cut short by a crash belongs to a part that was never acknowledged. The next one
+        // must not be written behind it.
+        if !journal.is_empty() && !journal.ends_with('\n') {
+            let mut file = fs::OpenOptions::new().append(true).open(&path)?;
+            file.write_all(b"\n")?;
+        }
         for part in journal
             .lines()
             .filter_map(|line| serde_json::from_str::<Part>(line).ok())
@@ -334,6 +340,13 @@ impl Store {
             .filter(|upload| upload.bucket == bucket && upload.spec.key == key)
             .map(Arc::clone)
             .ok_or_else(no_such_upload)
+    }
+
+    /// The ids of all unfinished uploads, in order of their creation.
+    pub(crate) fn open_uploads(&self) -> Vec<String> {
+        let mut ids: Vec<String> = lock(&self.uploads).keys().cloned().collect();
+        ids.sort();
+        ids
     }
 
     /// One page of the unfinished uploads in a bucket, ordered by key and time of creation.

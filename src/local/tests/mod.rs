@@ -1,6 +1,7 @@
 //! The endpoint over real sockets, with a client small enough to send what no SDK would.
 
 mod codedeploy;
+mod faults;
 mod multipart;
 mod objects;
 
@@ -11,6 +12,7 @@ use std::path::Path;
 use tokio::runtime::Runtime;
 
 use super::checksum::{Algorithm, Hasher, Sums};
+use super::faults::Faults;
 use super::{Endpoint, Error};
 
 /// A running endpoint with the bucket `bucket` and the application `app` in us-east-1.
@@ -29,13 +31,27 @@ struct Answer {
 
 impl Local {
     fn start() -> Self {
+        Self::started(None)
+    }
+
+    fn start_with(faults: Faults) -> Self {
+        Self::started(Some(faults))
+    }
+
+    fn started(faults: Option<Faults>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let endpoint = runtime.block_on(Endpoint::start(dir.path(), 0)).unwrap();
+        let starting = async {
+            match faults {
+                None => Endpoint::start(dir.path(), 0).await,
+                Some(faults) => Endpoint::start_with(dir.path(), 0, faults).await,
+            }
+        };
+        let endpoint = runtime.block_on(starting).unwrap();
         endpoint.prepare("bucket", "us-east-1", "app").unwrap();
         Self {
             runtime,
@@ -69,6 +85,13 @@ impl Local {
 
     /// Sends a request; its `Host` and `Content-Length` are added unless they are given.
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut stream = self.open(method, path, headers, body.len());
+        stream.write_all(body).unwrap();
+        Answer::read(stream)
+    }
+
+    /// Sends the head of a request.
+    fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         let has = |name: &str| {
@@ -80,14 +103,13 @@ impl Local {
             head.push_str(&format!("Host: {}\r\n", self.address()));
         }
         if !has("content-length") && !has("transfer-encoding") {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            head.push_str(&format!("Content-Length: {length}\r\n"));
         }
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        Answer::read(stream)
+        stream
     }
 
     fn get(&self, path: &str) -> Answer {

@@ -120,14 +120,102 @@ fn parts_in_any_order_become_one_object_without_a_copy() {
         (416, "InvalidPartNumber")
     );
 
-    // A repeated Complete is answered again, any other is not.
-    assert_eq!(upload.complete(&parts, &[]).xml("ETag"), done.xml("ETag"));
-    assert_eq!(
-        upload.complete(&parts[..2], &[]).error(),
-        (404, "NoSuchUpload")
-    );
+    // It is not there any more.
+    for parts in [&parts[..], &parts[..2]] {
+        assert_eq!(upload.complete(parts, &[]).error(), (404, "NoSuchUpload"));
+    }
     assert_eq!(upload.list("").error(), (404, "NoSuchUpload"));
     assert_eq!(upload.part(1, &[], b"x").error(), (404, "NoSuchUpload"));
+}
+
+#[test]
+fn a_complete_can_be_repeated_where_the_endpoint_says_so() {
+    let local = Local::start_with(Faults::new().repeatable_completes());
+    let upload = Upload::begin(&local, &DECLARED);
+    let parts = [upload.good(1, b"one")];
+    let done = upload.complete(&parts, &[]);
+    assert_eq!(done.status, 200, "{}", done.text());
+    let again = upload.complete(&parts, &[]);
+    assert_eq!(again.xml("ETag"), done.xml("ETag"));
+    let other = [(1, "0".to_owned())];
+    assert_eq!(upload.complete(&other, &[]).error(), (404, "NoSuchUpload"));
+    assert_eq!(upload.list("").error(), (404, "NoSuchUpload"));
+}
+
+#[test]
+fn what_is_said_of_an_upload_is_kept_and_told() {
+    let mut local = Local::start();
+    let said = [
+        &DECLARED[..],
+        &[("x-amz-meta-tool", "hoist 1"), ("x-amz-meta-nonce", "n-1")],
+    ];
+    let upload = Upload::begin(&local, &said.concat());
+    let parts = [upload.good(1, b"one")];
+    let id = upload.id;
+    for key in ["other/1", "other/2", "z"] {
+        local.send("POST", &format!("/bucket/{key}?uploads"), &[], b"");
+    }
+    local.restart();
+    assert_eq!(local.endpoint.as_ref().unwrap().open_uploads().len(), 4);
+
+    let some = local.get("/bucket?uploads&prefix=other/");
+    assert_eq!(some.all_xml("Key"), ["other/1", "other/2"]);
+    let folded = local.get("/bucket?uploads&delimiter=/");
+    assert_eq!(folded.all_xml("Key"), ["k", "z"]);
+    assert!(folded.text().contains("<Prefix>other/</Prefix>"));
+    let ours = local.get("/bucket?uploads&prefix=k");
+    let year = ours.xml("Initiated").split('-').next().unwrap().to_owned();
+    assert!(
+        (2024..3000).contains(&year.parse::<u32>().unwrap()),
+        "{year}"
+    );
+    assert_eq!(ours.xml("ChecksumAlgorithm"), "CRC64NVME");
+
+    let upload = Upload { local: &local, id };
+    let listed = upload.list("");
+    assert_eq!(
+        (listed.xml("ChecksumAlgorithm"), listed.xml("ChecksumType")),
+        ("CRC64NVME", "FULL_OBJECT")
+    );
+    assert_eq!(
+        (listed.xml("Size"), listed.xml("IsTruncated")),
+        ("3", "false")
+    );
+    assert_eq!(upload.complete(&parts, &[]).status, 200);
+    let head = |headers: &[(&str, &str)]| local.send("HEAD", "/bucket/k", headers, b"");
+    let plain = head(&[]);
+    assert_eq!(plain.header("x-amz-meta-tool"), Some("hoist 1"));
+    assert_eq!(plain.header("x-amz-meta-nonce"), Some("n-1"));
+    assert_eq!(plain.header("x-amz-checksum-crc64nvme"), None);
+    let summed = head(&[("x-amz-checksum-mode", "ENABLED")]);
+    assert_eq!(
+        summed.header("x-amz-checksum-crc64nvme"),
+        Some(&*crc64(b"one"))
+    );
+    assert_eq!(summed.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
+}
+
+/// The last process was killed while it wrote that it had a part.
+#[test]
+fn a_note_cut_short_hides_no_later_part() {
+    let mut local = Local::start();
+    let upload = Upload::begin(&local, &DECLARED);
+    upload.good(1, b"one");
+    let id = upload.id;
+    let journal = local.file(&format!("bucket/uploads/{id}/parts.jsonl"));
+    let mut noted = std::fs::read(&journal).unwrap();
+    let line = noted.clone();
+    noted.extend_from_slice(&line[..line.len() / 2]);
+    std::fs::write(&journal, noted).unwrap();
+    local.restart();
+    Upload {
+        local: &local,
+        id: id.clone(),
+    }
+    .good(2, b"two");
+    local.restart();
+    let listed = Upload { local: &local, id }.list("");
+    assert_eq!(listed.all_xml("PartNumber"), ["1", "2"]);
 }
 
 #[test]
