@@ -70,6 +70,7 @@ pub mod error;
 pub mod limits;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod manifest;
 pub mod pack;
 pub mod plan;
 #[cfg(feature = "push")]
@@ -85,6 +86,6 @@ pub mod stop;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;
-#[cfg(feature = "push")]
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod zip;

@@ -115,6 +115,11 @@ pub(crate) struct BundleArgs {
     #[command(flatten)]
     bundle_type: BundleTypeArgs,
 
+    /// Write a manifest: a line of JSON for each entry, with its permissions, size, CRC-32 and
+    /// BLAKE3, for hoist verify
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
     #[command(flatten)]
     timing: TimingArgs,
 
@@ -131,6 +136,13 @@ impl BundleArgs {
             ));
         }
         Ok(self.ignore_hidden_files)
+    }
+
+    fn keep_manifest_apart(&self) -> Result<(), Failure> {
+        match &self.manifest {
+            Some(manifest) => keep_apart(&self.source, manifest, "--manifest"),
+            None => Ok(()),
+        }
     }
 
     fn threads(&self) -> usize {

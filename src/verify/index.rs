@@ -3,12 +3,13 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::{Reader, Trouble};
-use crate::zip::{Header, ReadError, Record, central_header};
+use crate::zip::{Central, Header, ReadError, Record, central_header};
 
 /// The directory is read this much at a time. A header has 46 bytes and three fields of up to 64 KiB.
 const PIECE: usize = 256 << 10;
 
-/// All entries. A name takes its bytes, the rest 56.
+/// All entries, in the order of their data. A name takes its bytes, the rest 48, and 56 with the room
+/// that a list grows into.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     names: Vec<u8>,
@@ -16,17 +17,22 @@ pub(super) struct Index {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Compact {
+pub(super) struct Compact {
     offset: u64,
     compressed: u64,
-    uncompressed: u64,
+    pub(super) uncompressed: u64,
     name: usize,
     name_len: u16,
     method: u16,
     flags: u16,
-    crc32: u32,
+    /// `st_mode`, 0 if the archive does not say.
+    pub(super) mode: u16,
+    pub(super) crc32: u32,
     dos_time: u32,
 }
+
+/// The host whose attributes hold an `st_mode` (4.4.2.2).
+const UNIX: u16 = 3;
 
 /// An entry, as the central directory has it.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +52,7 @@ impl Index {
         loop {
             match central_header(&buffer[at..])? {
                 Some((central, len)) => {
-                    index.push(&central.header, central.offset);
+                    index.push(&central);
                     at += len;
                 }
                 None => {
@@ -58,6 +64,7 @@ impl Index {
                         (&mut directory).take(more).read_to_end(&mut buffer).await?;
                     }
                     if buffer.is_empty() {
+                        index.records.sort_by_key(|record| record.offset);
                         return Ok(index);
                     }
                     if buffer.len() == had {
@@ -70,9 +77,11 @@ impl Index {
         }
     }
 
-    fn push(&mut self, header: &Header<'_>, offset: u64) {
+    fn push(&mut self, central: &Central<'_>) {
+        let header = &central.header;
+        let unix = central.made_by >> 8 == UNIX;
         self.records.push(Compact {
-            offset,
+            offset: central.offset,
             compressed: header.compressed,
             uncompressed: header.uncompressed,
             name: self.names.len(),
@@ -80,6 +89,7 @@ impl Index {
             name_len: u16::try_from(header.name.len()).unwrap_or(u16::MAX),
             method: header.method,
             flags: header.flags,
+            mode: u16::try_from(central.attributes >> 16).unwrap_or(0) * u16::from(unix),
             crc32: header.crc32,
             dos_time: header.dos_time,
         });
@@ -93,6 +103,30 @@ impl Index {
     fn name(&self, record: &Compact) -> &[u8] {
         let end = record.name + usize::from(record.name_len);
         self.names.get(record.name..end).unwrap_or_default()
+    }
+
+    /// The entry at `at`, in the order of the data.
+    pub(super) fn get(&self, at: u32) -> (&[u8], &Compact) {
+        let record = &self.records[at as usize];
+        (self.name(record), record)
+    }
+
+    /// All entries in the order of their names.
+    pub(super) fn by_name(&self) -> Vec<u32> {
+        // More would take 200 GB.
+        let len = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<u32> = (0..len).collect();
+        order.sort_unstable_by_key(|at| (self.get(*at).0, *at));
+        order
+    }
+
+    /// The first entry that comes before one of a smaller name, and that one.
+    pub(super) fn out_of_order(&self) -> Option<(&[u8], &[u8])> {
+        let mut pairs = self
+            .records
+            .windows(2)
+            .map(|pair| (self.name(&pair[0]), self.name(&pair[1])));
+        pairs.find(|(first, then)| first > then)
     }
 
     /// The names that more than one entry has, once for each that is too many.
@@ -109,8 +143,7 @@ impl Index {
 
     /// Each entry in the order of the data, and where the next one's local header is or, for the last,
     /// the `directory`.
-    pub(super) fn in_archive_order(mut self, directory: u64) -> impl Iterator<Item = (Owned, u64)> {
-        self.records.sort_by_key(|record| record.offset);
+    pub(super) fn in_archive_order(self, directory: u64) -> impl Iterator<Item = (Owned, u64)> {
         let mut at = 0;
         std::iter::from_fn(move || {
             let record = self.records.get(at)?;
