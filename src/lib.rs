@@ -64,6 +64,8 @@ compile_error!("hoist reads modes and opens files as Unix does; it does not buil
 pub mod appspec;
 pub mod bundle;
 #[cfg(feature = "push")]
+pub mod clean;
+#[cfg(feature = "push")]
 pub mod clients;
 pub mod deflate;
 pub mod error;

@@ -32,7 +32,9 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
     };
     keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
     arguments.bundle.keep_manifest_apart()?;
-    if arguments.bundle.manifest.as_ref() == Some(&arguments.output) {
+    let absolute = |path: &PathBuf| std::path::absolute(path).ok();
+    let manifest = arguments.bundle.manifest.as_ref();
+    if manifest.is_some_and(|manifest| absolute(manifest) == absolute(&arguments.output)) {
         return Err(Failure::usage(
             "--output and --manifest name the same file; choose another for one of them",
         ));

@@ -9,7 +9,7 @@ use clap::Args;
 use hoist::bundle::Format;
 use hoist::clients::connect;
 use hoist::revision::S3Location;
-use hoist::upload::ObjectOptions;
+use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions};
 use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,10 @@ pub(crate) struct VerifyArgs {
     /// Pay for the requests in the bucket owner's place
     #[arg(long, value_name = "PAYER", value_parser = ["requester"])]
     request_payer: Option<String>,
+
+    /// Attempts of each request to S3, with pauses in between, around the SDK's own
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
 
     /// Say nothing of an archive that is whole
     #[arg(short, long)]
@@ -143,7 +147,8 @@ async fn read(arguments: &VerifyArgs, place: Place, format: Format) -> Result<Re
                 ..ObjectOptions::default()
             };
             let version = arguments.object_version.clone();
-            let object = Arc::new(S3Object::new(clients.s3, location, version, options));
+            let object = S3Object::new(clients.s3, location, version, options);
+            let object = Arc::new(object.with_attempts(arguments.max_attempts));
             compare(arguments, &object, &wanted, format).await
         }
     }

@@ -46,6 +46,19 @@ impl S3Object {
         }
     }
 
+    /// The same, with each request tried so often at most.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> Self {
+        let retries = Arc::new(Retries::new(attempts));
+        Self { retries, ..self }
+    }
+
+    /// The same, of this version.
+    #[must_use]
+    pub fn with_version(self, version: Option<String>) -> Self {
+        Self { version, ..self }
+    }
+
     fn payer(&self) -> Option<RequestPayer> {
         let pays = self.options.requester_pays;
         pays.then_some(RequestPayer::Requester)

@@ -588,6 +588,34 @@ async fn a_file_is_read_as_an_object_is() {
 }
 
 #[tokio::test]
+async fn the_sum_of_any_bytes_is_compared() {
+    let bytes = b"no archive at all".to_vec();
+    let sum = crc(&bytes);
+    let wanted = Wanted {
+        crc64nvme: Some(sum),
+        ..Wanted::default()
+    };
+    let stored = Stored::recorded(bytes.clone(), Some(sum));
+    let report = verify_bytes(&stored, &wanted).await.unwrap();
+    assert!(report.is_whole() && report.crc64nvme == Some(sum));
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        let stored = Stored::recorded(bytes, Some(sum));
+        let report = verify_bytes(&stored, &wanted).await.unwrap();
+        let text: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 2);
+        assert!(
+            text[0].ends_with("the store recorded") && text[1].ends_with("was expected"),
+            "{text:?}"
+        );
+    }
+    let (empty, wanted) = (Stored::new(Vec::new()), Wanted::default());
+    let report = verify_bytes(&empty, &wanted).await.unwrap();
+    assert_eq!(report.crc64nvme, Some(0));
+}
+
+#[tokio::test]
 async fn an_answer_that_is_short_is_no_short_object() {
     struct Short(Vec<u8>);
     impl Object for Short {
