@@ -3,13 +3,12 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::{Reader, Trouble};
-use crate::zip::{Central, Header, ReadError, Record, central_header};
+use crate::zip::{Central, Directory, Header, ReadError, Record, central_header};
 
 /// The directory is read this much at a time. A header has 46 bytes and three fields of up to 64 KiB.
 const PIECE: usize = 256 << 10;
 
-/// All entries, in the order of their data. A name takes its bytes, the rest 48, and 56 with the room
-/// that a list grows into.
+/// All entries, in the order of their data. A name takes its bytes, the rest 48.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     names: Vec<u8>,
@@ -34,6 +33,9 @@ pub(super) struct Compact {
 /// The host whose attributes hold an `st_mode` (4.4.2.2).
 const UNIX: u16 = 3;
 
+/// Bytes of a central header without name and extra fields (4.3.12).
+const CENTRAL_LEN: u64 = 46;
+
 /// An entry, as the central directory has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Indexed<'a> {
@@ -43,10 +45,11 @@ pub(super) struct Indexed<'a> {
 }
 
 impl Index {
-    /// Reads a directory of `len` bytes.
-    pub(super) async fn read(reader: &mut Reader, len: u64) -> Result<Self, Trouble> {
+    /// Reads a directory.
+    pub(super) async fn read(reader: &mut Reader, place: &Directory) -> Result<Self, Trouble> {
         let mut index = Self::default();
-        let mut directory = reader.take(len);
+        index.make_room(place);
+        let mut directory = reader.take(place.len);
         let mut buffer = Vec::with_capacity(PIECE);
         let mut at = 0;
         loop {
@@ -75,6 +78,16 @@ impl Index {
                 }
             }
         }
+    }
+
+    /// Room that need not grow. What is not written to takes no memory, and if there is none, then it
+    /// grows.
+    fn make_room(&mut self, place: &Directory) {
+        let entries = place.entries.min(place.len / CENTRAL_LEN);
+        let names = place.len - entries * CENTRAL_LEN;
+        let room = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
+        let _ = self.records.try_reserve_exact(room(entries));
+        let _ = self.names.try_reserve_exact(room(names));
     }
 
     fn push(&mut self, central: &Central<'_>) {
@@ -131,14 +144,11 @@ impl Index {
 
     /// The names that more than one entry has, once for each that is too many.
     pub(super) fn twice(&self) -> Vec<&[u8]> {
-        let mut names: Vec<&[u8]> = self
-            .records
-            .iter()
-            .map(|record| self.name(record))
-            .collect();
-        names.sort_unstable();
-        let pairs = names.windows(2).filter(|pair| pair[0] == pair[1]);
-        pairs.map(|pair| pair[0]).collect()
+        let order = self.by_name();
+        let names = order
+            .windows(2)
+            .map(|pair| (self.get(pair[0]).0, self.get(pair[1]).0));
+        names.filter(|(a, b)| a == b).map(|(a, _)| a).collect()
     }
 
     /// Each entry in the order of the data, and where the next one's local header is or, for the last,

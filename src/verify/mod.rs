@@ -5,7 +5,7 @@
 //! CRC-32 are compared with what both say. What lies between the entries belongs to one of them or is
 //! named, and the CRC-64/NVME of all bytes is compared with the store's, so no byte can be another
 //! one. With a manifest, each entry's kind, permissions and BLAKE3 are compared too, and entries that are
-//! missing, too many or in another order are named. Memory is the index, 56 bytes and the name for each
+//! missing, too many or in another order are named. Memory is the index, 48 bytes and the name for each
 //! entry and 37 more with a manifest, and 40 MiB.
 //!
 //! It takes any zip that a pusher makes, in S3 or on the disk. It refuses to write anything, to believe sizes (what inflates
@@ -307,7 +307,7 @@ async fn read<O: Object>(
     let directory = find_directory(&tail, size)?;
 
     let (mut reader, crc) = bytes_of(object, directory.start..size, &head.etag);
-    let index = Index::read(&mut reader, directory.len).await?;
+    let index = Index::read(&mut reader, &directory).await?;
     if index.len() as u64 != directory.entries {
         report.differs(
             None,
