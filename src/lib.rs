@@ -17,9 +17,9 @@
 //! 4. **Every reader reads it.** [`zip`] writes what all of them agree on.
 //! 5. **All or nothing.** A push ends registered, or with an error and nothing left behind.
 //!
-//! The packing half ([`plan`], [`deflate`], [`zip`], [`tar`], [`pack`]) builds without any feature, and then
-//! without an async runtime or AWS crates. Feature `push` adds [`upload`], [`revision`] and
-//! [`push`]; feature `local` adds [`local`], an S3 and CodeDeploy endpoint on a directory; feature
+//! The packing half ([`plan`], [`deflate`], [`zip`], [`tar`], [`manifest`], [`pack`]) builds without any
+//! feature, and then without an async runtime or AWS crates. Feature `verify` adds [`verify`], which reads
+//! archives back; feature `push` adds [`upload`], [`revision`], [`clean`] and [`push`]; feature `local` adds [`local`], an S3 and CodeDeploy endpoint on a directory; feature
 //! `cli` is for the command `hoist`.
 //!
 //! A directory as a local file:
@@ -64,12 +64,15 @@ compile_error!("hoist reads modes and opens files as Unix does; it does not buil
 pub mod appspec;
 pub mod bundle;
 #[cfg(feature = "push")]
+pub mod clean;
+#[cfg(feature = "push")]
 pub mod clients;
 pub mod deflate;
 pub mod error;
 pub mod limits;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod manifest;
 pub mod pack;
 pub mod plan;
 #[cfg(feature = "push")]
@@ -85,6 +88,6 @@ pub mod stop;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;
-#[cfg(feature = "push")]
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod zip;

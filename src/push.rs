@@ -7,6 +7,7 @@
 
 mod prepare;
 mod preview;
+mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,14 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 pub use self::preview::{Listed, Preview, preview};
+pub use self::proof::Unproven;
 
 use self::prepare::Prepared;
+use self::proof::{Memory, Proof};
 use crate::appspec;
 use crate::bundle::Content;
 use crate::deflate::Level;
+use crate::error::FileError;
 use crate::limits::TooLarge;
 use crate::pack::{self, Packed};
 use crate::plan;
@@ -33,6 +37,7 @@ use crate::progress::Progress;
 use crate::revision::{self, Revision, S3Location};
 use crate::stop::Stop;
 use crate::upload::{self, Leftover, PartStore, Stored};
+use crate::verify::{Report, S3Object};
 
 /// What to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +60,9 @@ pub struct Bundle {
     pub attempts: u32,
     /// Whether to compute [`Packed::digest`].
     pub digest: bool,
+    /// Where the [manifest](crate::manifest) goes when all is done, if one is wanted. A file that is
+    /// sent as it is has none.
+    pub manifest: Option<PathBuf>,
 }
 
 /// Where to push it.
@@ -72,6 +80,8 @@ pub struct Target<S> {
     pub description: String,
     /// What to ask before anything is sent.
     pub preflight: Option<Preflight>,
+    /// The object, to be read back before it is registered.
+    pub verify: Option<S3Object>,
 }
 
 /// A bundle that is stored.
@@ -92,6 +102,8 @@ pub struct Pushed {
     pub sent: Sent,
     /// What was registered.
     pub revision: Revision,
+    /// What was found when it was read back, if it was.
+    pub verified: Option<Report>,
 }
 
 /// Why a push failed.
@@ -129,6 +141,25 @@ pub enum Error {
         location: S3Location,
         /// Why, and what is left of it.
         error: upload::Error,
+    },
+    /// There can be no manifest.
+    #[error(transparent)]
+    Manifest(FileError),
+    /// It is stored and not registered, since nothing proves that it is what was sent.
+    #[error("{} is not registered: {error}", revision.location)]
+    Unproven {
+        /// Why.
+        error: Unproven,
+        /// What is stored.
+        revision: Box<Revision>,
+    },
+    /// It is registered, and its manifest is not where it should be.
+    #[error("the revision is registered, but: {error}")]
+    Unlisted {
+        /// Why.
+        error: FileError,
+        /// What is registered.
+        revision: Box<Revision>,
     },
     /// It is stored and not registered.
     #[error("{error}")]
@@ -206,12 +237,25 @@ pub async fn push<S: PartStore>(
             None => Ok(()),
         }
     };
-    let sent = send_if(gate, bundle, store, &target.location, progress, cancel).await?;
+    let sent = send_if(gate, bundle, store, &target.location, progress, cancel).await;
+    let (sent, proof) = sent?;
     let revision = Revision {
         location: target.location.clone(),
         bundle: bundle.content.bundle_type(),
         stored: sent.stored.clone(),
     };
+    let mut verified = None;
+    if let Some(object) = &target.verify {
+        let holding = proof.hold(object.clone(), &sent.stored, bundle.content);
+        let held = cancel.run_until_cancelled(holding).await;
+        verified = match held.unwrap_or(Err(Unproven::Stopped)) {
+            Ok(report) => Some(report),
+            Err(error) => {
+                let revision = Box::new(revision);
+                return Err(Error::Unproven { error, revision });
+            }
+        };
+    }
     let Target {
         codedeploy,
         application,
@@ -221,7 +265,17 @@ pub async fn push<S: PartStore>(
     let registering = revision::register(codedeploy, application, description, &revision);
     let registered = cancel.run_until_cancelled(registering).await;
     match registered.unwrap_or(Err(revision::Error::Stopped)) {
-        Ok(()) => Ok(Pushed { sent, revision }),
+        Ok(()) => match proof.keep() {
+            Ok(()) => Ok(Pushed {
+                sent,
+                revision,
+                verified,
+            }),
+            Err(error) => Err(Error::Unlisted {
+                error,
+                revision: Box::new(revision),
+            }),
+        },
         Err(error) => Err(Error::Register {
             error,
             revision: Box::new(revision),
@@ -241,7 +295,10 @@ pub async fn send<S: PartStore>(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Sent, Error> {
-    send_if(async { Ok(()) }, bundle, store, location, progress, cancel).await
+    let sending = send_if(async { Ok(()) }, bundle, store, location, progress, cancel);
+    let (sent, proof) = sending.await?;
+    proof.keep().map_err(Error::Manifest)?;
+    Ok(sent)
 }
 
 /// The same, but nothing is packed before `gate` says that it may be.
@@ -252,7 +309,7 @@ async fn send_if<S: PartStore>(
     location: &S3Location,
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
-) -> Result<Sent, Error> {
+) -> Result<(Sent, Proof), Error> {
     let stop = Stop::new();
     // Threads know a flag only.
     let relay = async {
@@ -274,16 +331,17 @@ async fn transfer<S: PartStore>(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
     stop: &Stop,
-) -> Result<Sent, Error> {
+) -> Result<(Sent, Proof), Error> {
     let prepared = prepare_while(gate, bundle, progress, cancel, stop).await?;
     let limits = prepared.limits(bundle)?;
     let dropped_links = prepared.dropped_links();
+    let memory = Memory::new(bundle).map_err(Error::Manifest)?;
 
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
         let (bundle, stop, progress) = (bundle.clone(), stop.clone(), Arc::clone(progress));
         move || {
-            prepared.pack(&bundle, limits, &stop, &progress, &mut |part| {
+            memory.pack(&prepared, &bundle, limits, &stop, &progress, &mut |part| {
                 parts.blocking_send(part).map_err(|_| pack::Error::Closed)
             })
         }
@@ -311,11 +369,14 @@ async fn transfer<S: PartStore>(
     };
     let (packed, stored) = tokio::join!(packing, uploading);
     match (packed, stored) {
-        (Ok(packed), Ok(stored)) => Ok(Sent {
-            packed,
-            stored,
-            dropped_links,
-        }),
+        (Ok((packed, proof)), Ok(stored)) => {
+            let sent = Sent {
+                packed,
+                stored,
+                dropped_links,
+            };
+            Ok((sent, proof))
+        }
         (packed, stored) => Err(cause(packed.err(), stored.err(), cancel, bundle, location)),
     }
 }

@@ -23,7 +23,7 @@ impl BundleTypeArgs {
     }
 }
 
-fn format(text: &str) -> Result<Format, String> {
+pub(crate) fn format(text: &str) -> Result<Format, String> {
     let found = Format::ALL.into_iter().find(|format| format.name() == text);
     found.ok_or_else(|| "choose zip, tar or tgz".to_owned())
 }

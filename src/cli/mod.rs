@@ -8,6 +8,8 @@
 mod access;
 mod bench;
 mod bundle_type;
+#[cfg(feature = "push")]
+mod clean;
 mod color;
 #[cfg(feature = "push")]
 mod debug;
@@ -74,10 +76,14 @@ enum Command {
     #[cfg(feature = "push")]
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
-    /// Read a zip in Amazon S3 back and check every byte of it
+    /// Read an archive back, from Amazon S3 or the disk, and check every byte of it
     #[cfg(feature = "push")]
     #[command(args_override_self = true)]
     Verify(Box<verify::VerifyArgs>),
+    /// Abort multipart uploads that nobody will finish, and free their parts
+    #[cfg(feature = "push")]
+    #[command(args_override_self = true)]
+    Clean(Box<clean::CleanArgs>),
     /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
@@ -118,6 +124,11 @@ pub(crate) struct BundleArgs {
     #[command(flatten)]
     bundle_type: BundleTypeArgs,
 
+    /// Write a manifest: a line of JSON for each entry, with its permissions, size, CRC-32 and
+    /// BLAKE3, for hoist verify
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
     #[command(flatten)]
     timing: TimingArgs,
 
@@ -134,6 +145,13 @@ impl BundleArgs {
             ));
         }
         Ok(self.ignore_hidden_files)
+    }
+
+    fn keep_manifest_apart(&self) -> Result<(), Failure> {
+        match &self.manifest {
+            Some(manifest) => keep_apart(&self.source, manifest, "--manifest"),
+            None => Ok(()),
+        }
     }
 
     fn threads(&self) -> usize {
@@ -254,6 +272,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Register(arguments) => register::run(*arguments),
         #[cfg(feature = "push")]
         Command::Verify(arguments) => verify::run(&arguments),
+        #[cfg(feature = "push")]
+        Command::Clean(arguments) => clean::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => describe::man(&arguments, Arguments::command()),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hoist::limits::{DEFAULT_CONCURRENCY, Limits};
-use hoist::pack::{self, Packed, pack_to_file};
+use hoist::manifest::{self, Draft};
+use hoist::pack::{self, Packed, pack_to_file_and_list};
 use hoist::plan::{self, Plan};
 use hoist::progress::Progress;
 use hoist::stop::Stop;
@@ -30,6 +31,14 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         threads: arguments.bundle.threads(),
     };
     keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
+    arguments.bundle.keep_manifest_apart()?;
+    let absolute = |path: &PathBuf| std::path::absolute(path).ok();
+    let manifest = arguments.bundle.manifest.as_ref();
+    if manifest.is_some_and(|manifest| absolute(manifest) == absolute(&arguments.output)) {
+        return Err(Failure::usage(
+            "--output and --manifest name the same file; choose another for one of them",
+        ));
+    }
     let stop = Stop::new();
     let watch = Watch::start({
         let stop = stop.clone();
@@ -83,8 +92,23 @@ fn pack(
         auto: false,
         digest: false,
     };
-    let packed =
-        pack_to_file(&plan, &arguments.output, &options, stop, progress).map_err(failure)?;
+    let manifest = bundle.manifest.as_deref().map(Draft::create);
+    let mut manifest = manifest.transpose().map_err(failure)?;
+    let mut list = manifest
+        .as_mut()
+        .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
+    let list = list.as_mut().map(|list| list as &mut pack::List<'_>);
+    let packed = pack_to_file_and_list(&plan, &arguments.output, &options, list, stop, progress)
+        .map_err(failure)?;
+    if let Some(draft) = manifest {
+        let kept = draft.finish().and_then(manifest::Finished::keep);
+        kept.map_err(|error| {
+            Failure::new(
+                Exit::Failure,
+                format!("the archive is complete, but: {error}"),
+            )
+        })?;
+    }
     Ok((packed, plan))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use clap::Args;
-use hoist::bundle::BundleType;
+use hoist::bundle::{BundleType, Content};
 use hoist::clients::{Clients, connect};
 use hoist::error::CallError;
 use hoist::limits::DEFAULT_CONCURRENCY;
@@ -14,11 +14,13 @@ use hoist::local::Endpoint;
 use hoist::prebuilt::choose;
 use hoist::preflight::{self, Notes, Preflight};
 use hoist::progress::Progress;
-use hoist::push::{Bundle, Error, Pushed, Target, preview, push};
+use hoist::push::{Bundle, Error, Pushed, Target, Unproven, preview, push};
 use hoist::revision::{
-    self, Platform, Registration, S3Location, check_description, check_name, default_description,
+    self, Platform, Registration, Revision, S3Location, check_description, check_name,
+    default_description,
 };
 use hoist::upload::{Cause, DEFAULT_ATTEMPTS, ObjectOptions, S3Store};
+use hoist::verify::{self, S3Object};
 use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessArgs, refused};
@@ -58,6 +60,11 @@ pub(crate) struct PushArgs {
     /// Attempts of each request to S3, with pauses in between, around the SDK's own
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
     max_attempts: u32,
+
+    /// Read the object back before it is registered, and compare it with what was sent; with
+    /// --manifest, each entry's BLAKE3 too. It takes s3:GetObject
+    #[arg(long, conflicts_with = "dry_run")]
+    verify: bool,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -112,7 +119,11 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         attempts: arguments.max_attempts,
         // Whoever reads it, a program does.
         digest: arguments.output.output == Output::Json,
+        manifest: arguments.bundle.manifest.clone(),
     };
+    if bundle.manifest.is_some() {
+        check_manifest(arguments, &bundle)?;
+    }
     if let Some(dir) = arguments.local() {
         keep_apart(&bundle.source, dir, "--local")?;
     }
@@ -133,6 +144,22 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         (Err(failure), None) => Err(failure),
         (Err(failure), Some(exit)) => Err(Failure { exit, ..failure }),
     }
+}
+
+/// Whether there can be a manifest.
+fn check_manifest(arguments: &PushArgs, bundle: &Bundle) -> Result<(), Failure> {
+    if let Content::File(_) = bundle.content {
+        return Err(Failure::usage(format!(
+            "--manifest lists what is packed, and {} is sent as it is; leave it out",
+            bundle.source.display()
+        )));
+    }
+    if arguments.output.dry_run {
+        return Err(Failure::usage(
+            "--manifest needs the files to be read, and --dry-run reads none; leave one of them out",
+        ));
+    }
+    arguments.bundle.keep_manifest_apart()
 }
 
 async fn push_there(
@@ -198,6 +225,11 @@ async fn push_with(
         },
         notes: notes.clone(),
     };
+    let verify = arguments.verify.then(|| {
+        let (client, location) = (clients.s3.clone(), location.clone());
+        let object = S3Object::new(client, location, None, object.clone());
+        object.with_attempts(arguments.max_attempts)
+    });
     let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
     let target = Target {
         store: Arc::new(store.with_options(object)),
@@ -206,6 +238,7 @@ async fn push_with(
         application: arguments.application_name.clone(),
         description,
         preflight: (!arguments.no_preflight).then_some(preflight),
+        verify,
     };
     let outputs = arguments.output.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -227,7 +260,11 @@ async fn push_with(
         }
     };
     match push(bundle, &target, &progress, cancel).await {
-        Ok(Pushed { sent, revision }) => {
+        Ok(Pushed {
+            sent,
+            revision,
+            verified,
+        }) => {
             display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
             told.end(setup, Some(&sent.packed));
             tell();
@@ -236,6 +273,7 @@ async fn push_with(
                 description: &target.description,
                 revision: &revision,
                 sent: &sent,
+                verified: verified.is_some(),
                 took: started.elapsed(),
                 progress: &progress,
             };
@@ -334,19 +372,46 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             _ => None,
         },
         Error::Preflight(error) => hint_before(arguments, error),
-        Error::Register { revision, .. } => {
-            let command = Registration::from(&**revision).command(
-                &arguments.application_name,
-                &arguments.description,
-                &words(arguments),
+        Error::Register { revision, .. } => Some(format!(
+            "the bundle is in S3, at {}; to register it, run: {}",
+            revision.location,
+            register_command(arguments, revision)
+        )),
+        Error::Unproven {
+            error: Unproven::Differs(_),
+            revision,
+        } => Some(format!(
+            "the object stays at {}, since hoist deletes nothing: do not deploy it, and push again",
+            revision.location
+        )),
+        Error::Unproven { error, revision } => {
+            let denied = matches!(
+                error,
+                Unproven::Unread(verify::Error::Call(error))
+                    if error.code.as_deref() == Some("AccessDenied")
             );
+            let permission = if denied {
+                "--verify takes s3:GetObject; "
+            } else {
+                ""
+            };
             Some(format!(
-                "the bundle is in S3, at {}; to register it, run: {command}",
-                revision.location
+                "{permission}the bundle is in S3, at {}; to register it without, run: {}",
+                revision.location,
+                register_command(arguments, revision)
             ))
         }
         _ => None,
     }
+}
+
+/// What registers an object that is stored.
+fn register_command(arguments: &PushArgs, revision: &Revision) -> String {
+    Registration::from(revision).command(
+        &arguments.application_name,
+        &arguments.description,
+        &words(arguments),
+    )
 }
 
 /// What to do next when nothing was sent.
@@ -398,7 +463,6 @@ impl PushArgs {
 #[cfg(test)]
 mod tests {
     use hoist::bundle::Format;
-    use hoist::revision::Revision;
     use hoist::upload::Stored;
 
     use super::*;

@@ -57,6 +57,8 @@ pub(crate) struct Done<'a> {
     pub(crate) description: &'a str,
     pub(crate) revision: &'a Revision,
     pub(crate) sent: &'a Sent,
+    /// Whether it was read back.
+    pub(crate) verified: bool,
     pub(crate) took: Duration,
     pub(crate) progress: &'a Progress,
 }
@@ -109,6 +111,7 @@ impl Done<'_> {
             "stages": stages,
             "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
             "dropped_links": shown(&self.sent.dropped_links),
+            "verified": self.verified,
             "create_deployment": {"applicationName": self.application, "revision": revision},
         })
     }

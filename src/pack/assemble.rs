@@ -5,7 +5,7 @@
 
 use crossbeam_channel::Receiver;
 
-use super::digest::TreeDigest;
+use super::digest::{Sums, Told};
 use super::dispatch::{Pending, Shared, Ticket};
 use super::entry::{self, Batch, Record, Renewed};
 use super::giant::{self, Chunk, Giant, Joined};
@@ -20,28 +20,28 @@ use crate::zip::{self, CentralDirectory, Sizes};
 /// The central directory goes out in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
 
-pub(super) struct Assembler<'a, 'e> {
+pub(super) struct Assembler<'a, 'e, 'l> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     records: Vec<Record>,
     /// Entries that are not as planned, by index.
     renewed: Vec<Renewed>,
     /// None if contents are not digested.
-    digest: Option<TreeDigest>,
+    told: Option<Told<'l>>,
     content: u64,
     /// The giant that is being written.
     open: Option<(Open, Joined, u64)>,
     header: Vec<u8>,
 }
 
-impl<'a, 'e> Assembler<'a, 'e> {
-    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>) -> Self {
+impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
+    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>, told: Option<Told<'l>>) -> Self {
         Self {
             shared,
             out,
             records: Vec::with_capacity(shared.source.plan().len()),
             renewed: Vec::new(),
-            digest: shared.digest.then(TreeDigest::default),
+            told,
             content: 0,
             open: None,
             header: Vec::new(),
@@ -77,10 +77,14 @@ impl<'a, 'e> Assembler<'a, 'e> {
                 offset: start + record.offset,
                 ..*record
             }));
-        if let Some(tree) = &mut self.digest {
-            for (digest, index) in batch.digests.iter().zip(first..) {
-                let entry = entry::packed(plan, index, &batch.renewed);
-                tree.file(entry.name, entry.mode, entry.size, digest);
+        if let Some(told) = &mut self.told {
+            let contents = batch.records.iter().zip(&batch.digests);
+            for ((record, digest), index) in contents.zip(first..) {
+                let sums = Sums {
+                    crc32: record.crc32,
+                    blake3: *digest,
+                };
+                told.entry(&entry::packed(plan, index, &batch.renewed), sums)?;
             }
         }
         self.renewed.extend(&batch.renewed);
@@ -124,10 +128,10 @@ impl<'a, 'e> Assembler<'a, 'e> {
             crc32,
             method: giant.method,
         });
-        if let Some(tree) = &mut self.digest {
+        if let Some(told) = &mut self.told {
             let entry = self.shared.source.plan().entry(giant.index);
-            let digest = joined.digest().ok_or(Error::Worker)?;
-            tree.file(entry.name, entry.mode, entry.size, &digest);
+            let blake3 = joined.digest().ok_or(Error::Worker)?;
+            told.entry(&entry, Sums { crc32, blake3 })?;
         }
         self.shared.progress.packed(1, 0);
         Ok(())
@@ -164,7 +168,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             files: self.records.len() as u64,
             content: self.content,
             archive: self.out.finish(&lap)?,
-            digest: self.digest.as_ref().map(TreeDigest::finish),
+            digest: self.told.as_ref().map(Told::finish),
         })
     }
 }

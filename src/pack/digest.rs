@@ -1,31 +1,51 @@
-//! BLAKE3 digests of contents, and of the tree they make.
-//!
-//! The tree digest says whether two revisions hold the same files: names, permissions and
-//! contents, in archive order. It leaves out times, levels and everything else that shapes the
-//! archive's bytes, so it stays when only those change.
+//! BLAKE3 digests of contents, and who is told of them: the tree's digest, and a manifest.
 
 use blake3::Hash;
 use blake3::hazmat::{self, ChainingValue, HasherExt as _, Mode};
 
-/// The digest of a tree, file by file.
-#[derive(Debug, Default)]
-pub(super) struct TreeDigest(blake3::Hasher);
+use super::{Error, List};
+use crate::manifest::{self, Kind, TreeDigest};
+use crate::plan;
 
-impl TreeDigest {
-    /// Adds the next file in archive order: length of its name (32 bits), name, permissions (32
-    /// bits), size (64 bits) and the digest of its content. Numbers are little-endian.
-    pub(super) fn file(&mut self, name: &[u8], mode: u32, size: u64, content: &Hash) {
-        let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
-        self.0
-            .update(&len.to_le_bytes())
-            .update(name)
-            .update(&mode.to_le_bytes())
-            .update(&size.to_le_bytes())
-            .update(content.as_bytes());
+/// What a content sums up to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    pub(super) crc32: u32,
+    pub(super) blake3: Hash,
+}
+
+/// Whoever is told of entries, in archive order.
+pub(super) struct Told<'l> {
+    tree: TreeDigest,
+    list: Option<&'l mut List<'l>>,
+}
+
+impl<'l> Told<'l> {
+    pub(super) fn new(list: Option<&'l mut List<'l>>) -> Self {
+        let tree = TreeDigest::default();
+        Self { tree, list }
     }
 
+    /// Tells of the next entry.
+    pub(super) fn entry(&mut self, entry: &plan::Entry<'_>, sums: Sums) -> Result<(), Error> {
+        let entry = manifest::Entry {
+            path: entry.name,
+            kind: Kind::File,
+            mode: entry.mode,
+            size: entry.size,
+            crc32: sums.crc32,
+            blake3: sums.blake3,
+        };
+        self.tree.entry(&entry);
+        match &mut self.list {
+            Some(list) => list(&entry),
+            None => Ok(()),
+        }
+    }
+
+    /// The digest of the tree.
     pub(super) fn finish(&self) -> Hash {
-        self.0.finalize()
+        self.tree.finish()
     }
 }
 
@@ -99,24 +119,5 @@ mod tests {
         let mut joined = Subtrees::default();
         joined.push(subtree(&[1; 1024], 0));
         assert_eq!(joined.finish(), None);
-    }
-
-    #[test]
-    fn the_tree_digest_sees_names_modes_sizes_and_contents() {
-        let digest = |name: &[u8], mode, size, content: &[u8]| {
-            let mut tree = TreeDigest::default();
-            tree.file(name, mode, size, &blake3::hash(content));
-            tree.finish()
-        };
-        let first = digest(b"a", 0o644, 1, b"x");
-        assert_eq!(first, digest(b"a", 0o644, 1, b"x"));
-        for other in [
-            digest(b"b", 0o644, 1, b"x"),
-            digest(b"a", 0o755, 1, b"x"),
-            digest(b"a", 0o644, 2, b"x"),
-            digest(b"a", 0o644, 1, b"y"),
-        ] {
-            assert_ne!(first, other);
-        }
     }
 }

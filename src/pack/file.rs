@@ -7,7 +7,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::{Error, Options, Packed, pack};
+use super::{Error, List, Options, Packed, pack_and_list};
 use crate::error::FileError;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -25,6 +25,22 @@ pub fn pack_to_file(
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Packed, Error> {
+    pack_to_file_and_list(plan, target, options, None, stop, progress)
+}
+
+/// The same, and tells `list` of each entry.
+///
+/// # Errors
+///
+/// As [`pack_to_file`], and those of `list`.
+pub fn pack_to_file_and_list<'l>(
+    plan: &Plan,
+    target: &Path,
+    options: &Options,
+    list: Option<&'l mut List<'l>>,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<Packed, Error> {
     let failed = |action| move |error| FileError::new(action, target, error);
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -38,7 +54,7 @@ pub fn pack_to_file(
         .tempfile_in(directory)
         .map_err(failed("create"))?;
     let part_size = options.limits.part_size;
-    let packed = pack(plan, options, stop, progress, &mut |part| {
+    let packed = pack_and_list(plan, options, list, stop, progress, &mut |part| {
         // Parts come out of order: a large file's header is written last.
         let offset = u64::from(part.number - 1) * part_size;
         file.as_file()

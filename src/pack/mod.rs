@@ -36,13 +36,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use self::file::pack_to_file;
+pub use self::file::{pack_to_file, pack_to_file_and_list};
 pub use self::parts::{Cutter, Open, Part};
 
 use crossbeam_channel::Receiver;
 
 use self::assemble::Assembler;
 use self::auto::Auto;
+use self::digest::Told;
 use self::dispatch::{Dispatcher, End, Shared, Ticket};
 use self::outlet::Outlet;
 use self::source::Source;
@@ -51,6 +52,7 @@ use crate::bundle::Format;
 use crate::deflate::{self, Level};
 use crate::error::FileError;
 use crate::limits::Limits;
+use crate::manifest;
 use crate::plan::Plan;
 use crate::progress::{Progress, Track, Wait};
 use crate::stop::Stop;
@@ -125,6 +127,9 @@ pub struct Packed {
     pub digest: Option<blake3::Hash>,
 }
 
+/// Whoever is told of each entry, in archive order: a manifest.
+pub type List<'a> = dyn FnMut(&manifest::Entry<'_>) -> Result<(), Error> + 'a;
+
 /// Packs the files of `plan` and gives the parts of the archive to `emit`, on the calling thread.
 ///
 /// Parts are numbered from 1; a part that holds a large file's header comes after later ones.
@@ -140,6 +145,27 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
+    pack_and_list(plan, options, None, stop, progress, emit)
+}
+
+/// The same, and tells `list` of each entry. Contents are digested for it.
+///
+/// # Errors
+///
+/// As [`pack`], and those of `list`.
+pub fn pack_and_list<'l>(
+    plan: &Plan,
+    options: &Options,
+    list: Option<&'l mut List<'l>>,
+    stop: &Stop,
+    progress: &Progress,
+    emit: &mut dyn FnMut(Part) -> Result<(), Error>,
+) -> Result<Packed, Error> {
+    let options = &Options {
+        digest: options.digest || list.is_some(),
+        ..*options
+    };
+    let told = options.digest.then(|| Told::new(list));
     let Options { level, limits, .. } = *options;
     let mut auto = options.auto.then(Auto::new);
     let level = auto.as_ref().map_or(level, |_| Auto::START);
@@ -176,10 +202,10 @@ pub fn pack(
     let out = Outlet::new(&shared, limits.part_size, &idle, &mut emit);
     match options.format {
         Format::Zip => side_by_side(&shared, &pool, jobs::run, |tickets| {
-            Assembler::new(&shared, out).run(tickets)
+            Assembler::new(&shared, out, told).run(tickets)
         }),
         Format::Tar | Format::Tgz => side_by_side(&shared, &pool, stream::run, |tickets| {
-            stream::Assembler::new(&shared, out).run(tickets)
+            stream::Assembler::new(&shared, out, told).run(tickets)
         }),
     }
 }

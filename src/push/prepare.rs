@@ -7,7 +7,7 @@ use super::{Bundle, Error, on_a_thread};
 use crate::appspec;
 use crate::bundle::{Content, Format};
 use crate::limits::{Limits, TooLarge};
-use crate::pack::{self, Packed, Part};
+use crate::pack::{self, List, Packed, Part};
 use crate::plan::{self, Plan};
 use crate::prebuilt::Prebuilt;
 use crate::progress::Progress;
@@ -67,11 +67,12 @@ impl Prepared {
         }
     }
 
-    /// Gives its parts to `emit`, on the calling thread.
-    pub(super) fn pack(
+    /// Gives its parts to `emit`, and tells `list` of each entry if it packs any, on the calling thread.
+    pub(super) fn pack<'l>(
         &self,
         bundle: &Bundle,
         limits: Limits,
+        list: Option<&'l mut List<'l>>,
         stop: &Stop,
         progress: &Progress,
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
@@ -85,7 +86,7 @@ impl Prepared {
                     limits,
                     digest: bundle.digest,
                 };
-                pack::pack(plan, &options, stop, progress, emit)
+                pack::pack_and_list(plan, &options, list, stop, progress, emit)
             }
             Self::File(file) => file.send(limits.part_size, stop, progress, emit),
         }

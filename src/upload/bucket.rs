@@ -103,7 +103,7 @@ pub async fn object(
 /// # Errors
 ///
 /// What kept it from saying anything.
-fn refusal<E>(
+pub(crate) fn refusal<E>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> Result<Refusal, CallError>

@@ -28,16 +28,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::bucket::refusal;
 pub use self::bucket::{Bucket, Refusal, bucket, object};
 pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
 pub use self::retry::DEFAULT_ATTEMPTS;
+pub(crate) use self::retry::Retries;
 #[doc(hidden)]
 pub use self::retry::hurry;
 pub use self::s3::S3Store;
 pub(crate) use self::s3::call_error;
 
 use self::ramp::Ramp;
-use self::retry::Retries;
 
 use crate::error::CallError;
 use crate::pack::Part;

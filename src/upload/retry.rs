@@ -64,7 +64,7 @@ pub fn hurry(times: u32) {
 
 /// How requests are tried again, and what they share for it.
 #[derive(Debug)]
-pub(super) struct Retries {
+pub(crate) struct Retries {
     attempts: u32,
     /// What an answer may take when nothing is sent.
     answer: Duration,
@@ -75,7 +75,7 @@ pub(super) struct Retries {
 impl Retries {
     /// Each request is tried `attempts` times at most. Zero counts as one.
     #[must_use]
-    pub(super) fn new(attempts: u32) -> Self {
+    pub(crate) fn new(attempts: u32) -> Self {
         Self {
             attempts: attempts.max(1),
             answer: ANSWER,
@@ -84,13 +84,13 @@ impl Retries {
         }
     }
 
-    /// Makes a request that sends `size` bytes, and makes it again while that may help. `slower` is
+    /// Makes a request that sends `size` bytes, or asks for them, and makes it again while that may help. `slower` is
     /// called when the store asks for fewer requests.
     ///
     /// # Errors
     ///
     /// That of the last attempt.
-    pub(super) async fn request<T, F: Future<Output = Result<T, CallError>>>(
+    pub(crate) async fn request<T, F: Future<Output = Result<T, CallError>>>(
         &self,
         operation: &'static str,
         size: u64,

@@ -6,7 +6,7 @@ use async_compression::tokio::bufread::DeflateDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 
 use super::index::{Indexed, Owned};
-use super::{Reader, Report, Trouble, is_of_the_store};
+use super::{Reader, Report, Trouble, is_of_the_object};
 use crate::zip::{
     FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
     local_header_size, read_local_header,
@@ -22,6 +22,7 @@ pub(super) struct Walk {
     /// Where the entries end.
     end: u64,
     piece: Vec<u8>,
+    sums: Sums,
 }
 
 impl Walk {
@@ -31,14 +32,16 @@ impl Walk {
             position: 0,
             end,
             piece: vec![0; PIECE],
+            sums: Sums::default(),
         }
     }
 
-    /// Reads an entry, up to where the next one begins.
+    /// Reads an entry, up to where the next one begins. `blake3` is what its content should have.
     pub(super) async fn entry(
         &mut self,
         entry: &Owned,
         next: u64,
+        blake3: Option<[u8; 32]>,
         report: &mut Report,
     ) -> Result<(), Trouble> {
         let Indexed { header, offset } = entry.indexed();
@@ -63,7 +66,7 @@ impl Walk {
             self.skip_to(next).await?;
             return Ok(());
         }
-        match self.content(&header).await? {
+        match self.content(&header, blake3).await? {
             Ok(len) => report.content += len,
             Err(what) => report.differs(name, what),
         }
@@ -122,22 +125,31 @@ impl Walk {
     }
 
     /// Reads the data, and whether it is the content that the header says, of that many bytes.
-    async fn content(&mut self, header: &Header<'_>) -> Result<Result<u64, String>, Trouble> {
+    async fn content(
+        &mut self,
+        header: &Header<'_>,
+        blake3: Option<[u8; 32]>,
+    ) -> Result<Result<u64, String>, Trouble> {
+        self.sums.begin(blake3.is_some());
         let mut data = (&mut self.reader).take(header.compressed);
-        let (limit, piece) = (header.uncompressed, &mut self.piece);
+        let (limit, piece, sums) = (header.uncompressed, &mut self.piece, &mut self.sums);
         let decoded = match header.method {
             _ if header.flags & FLAG_ENCRYPTED != 0 => {
                 Err("it is encrypted, which no agent reads".into())
             }
-            0 => decoded(read_all(&mut data, limit, piece).await)?,
-            8 => decoded(read_all(&mut DeflateDecoder::new(&mut data), limit, piece).await)?,
+            0 => decoded(read_all(&mut data, limit, piece, sums).await)?,
+            8 => {
+                let mut inflated = DeflateDecoder::new(&mut data);
+                decoded(read_all(&mut inflated, limit, piece, sums).await)?
+            }
             method => Err(format!(
                 "its compression method is {method}, which the agents do not read"
             )),
         };
         let rest = copy_buf(&mut data, &mut sink()).await?;
         self.position += header.compressed;
-        Ok(decoded.and_then(|(len, crc32)| {
+        let (crc32, digest) = self.sums.end();
+        Ok(decoded.and_then(|len| {
             if len > limit {
                 Err(format!(
                     "it has more than the {limit} bytes that were recorded"
@@ -151,6 +163,8 @@ impl Walk {
                 ))
             } else if rest > 0 {
                 Err(format!("{rest} bytes come after the end of its data"))
+            } else if blake3.is_some() && blake3 != digest {
+                Err("its BLAKE3 is not the one in the manifest".to_owned())
             } else {
                 Ok(len)
             }
@@ -193,22 +207,54 @@ impl Walk {
     }
 }
 
-/// A stream's length and CRC-32, but for the store's errors; or what is wrong with it.
-fn decoded(result: io::Result<(u64, u32)>) -> Result<Result<(u64, u32), String>, Trouble> {
+/// A stream's length, but for the object's errors; or what is wrong with it.
+fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, Trouble> {
     match result {
-        Ok(content) => Ok(Ok(content)),
-        Err(error) if is_of_the_store(&error) => Err(error.into()),
+        Ok(len) => Ok(Ok(len)),
+        Err(error) if is_of_the_object(&error) => Err(error.into()),
         Err(error) => Ok(Err(format!("its data cannot be inflated: {error}"))),
     }
 }
 
-/// Reads to the end, or until there is more than `limit`: length and CRC-32.
+/// What a content sums up to, as it passes.
+#[derive(Default)]
+struct Sums {
+    crc32: crc32fast::Hasher,
+    blake3: Option<blake3::Hasher>,
+}
+
+impl Sums {
+    fn begin(&mut self, digest: bool) {
+        self.crc32.reset();
+        match &mut self.blake3 {
+            Some(hasher) if digest => {
+                hasher.reset();
+            }
+            blake3 => *blake3 = digest.then(blake3::Hasher::new),
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.crc32.update(bytes);
+        if let Some(hasher) = &mut self.blake3 {
+            hasher.update(bytes);
+        }
+    }
+
+    fn end(&self) -> (u32, Option<[u8; 32]>) {
+        let digest = self.blake3.as_ref().map(blake3::Hasher::finalize);
+        (self.crc32.clone().finalize(), digest.map(Into::into))
+    }
+}
+
+/// Reads to the end, or until there is more than `limit`: the length.
 async fn read_all(
     content: &mut (impl AsyncRead + Unpin),
     limit: u64,
     piece: &mut [u8],
-) -> io::Result<(u64, u32)> {
-    let (mut len, mut crc32) = (0, crc32fast::Hasher::new());
+    sums: &mut Sums,
+) -> io::Result<u64> {
+    let mut len = 0;
     loop {
         let read = content.read(piece).await?;
         let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
@@ -218,9 +264,9 @@ async fn read_all(
         if len > limit {
             break;
         }
-        crc32.update(bytes);
+        sums.add(bytes);
     }
-    Ok((len, crc32.finalize()))
+    Ok(len)
 }
 
 /// The first field that a local header has otherwise than the central one.

@@ -4,42 +4,47 @@
 //! header is held against the central directory, its data is inflated as it passes, and its size and
 //! CRC-32 are compared with what both say. What lies between the entries belongs to one of them or is
 //! named, and the CRC-64/NVME of all bytes is compared with the store's, so no byte can be another
-//! one. Memory is the index: 56 bytes and the name for each entry, and 40 MiB.
+//! one. With a manifest, each entry's kind, permissions and BLAKE3 are compared too, and entries that are
+//! missing, too many or in another order are named. Memory is the index, 48 bytes and the name for each
+//! entry and 37 more with a manifest, and 40 MiB.
 //!
-//! It takes any zip that a pusher makes. It refuses to write anything, to believe sizes (what inflates
+//! It takes any zip that a pusher makes, in S3 or on the disk. It refuses to write anything, to believe sizes (what inflates
 //! to more than was recorded is cut off there), and to mix two objects: all ranges are of the one that
 //! was there at first.
 
+mod bytes;
 mod entry;
+mod file;
 mod index;
+mod listed;
+#[cfg(feature = "push")]
 mod s3;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, BufRead};
 use std::ops::Range;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 use crc_fast::CrcAlgorithm;
-use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
-use tokio_util::io::StreamReader;
 
+pub use self::file::FileObject;
+#[cfg(feature = "push")]
 pub use self::s3::S3Object;
 
+use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;
 use self::index::Index;
+use self::listed::Listed;
+#[cfg(feature = "push")]
 use crate::error::CallError;
+use crate::error::FileError;
+use crate::manifest;
 use crate::zip::{END_WINDOW, ReadError, Shown, find_directory};
-
-/// Bytes of one request.
-const PIECE: u64 = 8 << 20;
-
-/// Requests at a time.
-const AHEAD: usize = 4;
 
 /// Differences that are told of; the others are counted.
 const TOLD: usize = 100;
@@ -47,14 +52,46 @@ const TOLD: usize = 100;
 /// An object that can be read.
 pub trait Object: Send + Sync + 'static {
     /// What the store knows about it.
-    fn head(&self) -> impl Future<Output = Result<Head, CallError>> + Send;
+    fn head(&self) -> impl Future<Output = Result<Head, Error>> + Send;
 
     /// Some of its bytes, if it is still the object of that `etag`: another one is an error.
     fn get(
         &self,
         range: Range<u64>,
         etag: &str,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send;
+    ) -> impl Future<Output = Result<Bytes, Error>> + Send;
+}
+
+/// Why an object cannot be compared with anything.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused a request or did not answer.
+    #[cfg(feature = "push")]
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The disk's trouble.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file was replaced or written to.
+    #[error("{} changed while it was being read; try again when nothing writes to it", path.display())]
+    Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The answer to a request has fewer bytes, or more.
+    #[error("{came} bytes came of {len}")]
+    Short {
+        /// Those there were.
+        came: u64,
+        /// Those that were asked for.
+        len: u64,
+    },
+    /// The manifest is none.
+    #[error("the manifest is of no use: {0}")]
+    Manifest(#[from] manifest::Error),
+    /// Something between the object and here. It is a bug.
+    #[error("cannot read the object: {0}")]
+    Io(io::Error),
 }
 
 /// What a store knows about an object.
@@ -110,6 +147,8 @@ pub struct Report {
     pub entries: u64,
     /// Their content, in bytes.
     pub content: u64,
+    /// The digest of the tree that the manifest tells of, if this is it.
+    pub digest: Option<blake3::Hash>,
     /// What is not as it should be; the first hundred.
     pub differences: Vec<Difference>,
     /// How many more there are.
@@ -121,6 +160,21 @@ impl Report {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.differences.is_empty()
+    }
+
+    /// Compares the sum of all bytes.
+    fn sum(&mut self, crc64nvme: u64, wanted: &Wanted) {
+        self.crc64nvme = Some(crc64nvme);
+        let known = [
+            ("the store recorded", self.head.crc64nvme),
+            ("was expected", wanted.crc64nvme),
+        ];
+        for (who, other) in known {
+            if let Some(other) = other.filter(|other| *other != crc64nvme) {
+                let text = format!("its CRC-64/NVME is {crc64nvme:016x}, and {other:016x} {who}");
+                self.differs(None, text);
+            }
+        }
     }
 
     fn differs(&mut self, entry: Option<&[u8]>, what: impl fmt::Display) {
@@ -135,46 +189,62 @@ impl Report {
     }
 }
 
-/// Reads the object and compares it with itself, with what the store knows and with what is `wanted`.
+/// Reads a zip and compares it with itself, with what the store knows, with what is `wanted` and with
+/// the manifest.
 ///
 /// # Errors
 ///
-/// [`CallError`] if the object cannot be read. What is wrong with it is in the [`Report`].
-pub async fn verify<O: Object>(object: &Arc<O>, wanted: &Wanted) -> Result<Report, CallError> {
+/// [`Error`] if object or manifest cannot be read. What is wrong with the object is in the [`Report`].
+pub async fn verify<O: Object>(
+    object: &Arc<O>,
+    wanted: &Wanted,
+    manifest: Option<&mut (dyn BufRead + Send)>,
+) -> Result<Report, Error> {
+    let mut report = begin(&**object, wanted).await?;
+    let head = report.head.clone();
+    match read(object, &head, manifest, &mut report).await {
+        Ok(crc64nvme) => report.sum(crc64nvme, wanted),
+        Err(Trouble::Archive(error)) => report.differs(None, error),
+        Err(Trouble::Object(error)) => return Err(error),
+    }
+    report.digest = report.digest.filter(|_| report.is_whole());
+    Ok(report)
+}
+
+/// Reads an object of any kind, and compares its bytes as a whole.
+///
+/// # Errors
+///
+/// [`Error`] if it cannot be read. What is wrong with it is in the [`Report`].
+pub async fn verify_bytes<O: Object>(object: &Arc<O>, wanted: &Wanted) -> Result<Report, Error> {
+    let mut report = begin(&**object, wanted).await?;
+    let (mut reader, crc) = bytes_of(object, 0..report.head.size, &report.head.etag);
+    let read = tokio::io::copy_buf(&mut reader, &mut tokio::io::sink()).await;
+    read.map_err(error_of)?;
+    report.sum(crc.value(), wanted);
+    Ok(report)
+}
+
+/// A report of what is known before anything is read.
+async fn begin<O: Object>(object: &O, wanted: &Wanted) -> Result<Report, Error> {
     let head = object.head().await?;
-    let size = head.size;
     let mut report = Report {
         head: head.clone(),
         crc64nvme: None,
         entries: 0,
         content: 0,
+        digest: None,
         differences: Vec::new(),
         more: 0,
     };
     if let Some(etag) = wanted.etag.as_ref().filter(|etag| **etag != head.etag) {
         report.differs(None, format_args!("its ETag is {}, not {etag}", head.etag));
     }
-    if let Some(wanted) = wanted.size.filter(|wanted| *wanted != size) {
-        report.differs(None, format_args!("it has {size} bytes, not {wanted}"));
-    }
-    let result = read(object, &head, &mut report).await;
-    match result {
-        Ok(crc64nvme) => {
-            report.crc64nvme = Some(crc64nvme);
-            let known = [
-                ("the store recorded", head.crc64nvme),
-                ("was expected", wanted.crc64nvme),
-            ];
-            for (who, other) in known {
-                if let Some(other) = other.filter(|other| *other != crc64nvme) {
-                    let text =
-                        format!("its CRC-64/NVME is {crc64nvme:016x}, and {other:016x} {who}");
-                    report.differs(None, text);
-                }
-            }
-        }
-        Err(Trouble::Archive(error)) => report.differs(None, error),
-        Err(Trouble::Call(error)) => return Err(error),
+    if let Some(wanted) = wanted.size.filter(|wanted| *wanted != head.size) {
+        report.differs(
+            None,
+            format_args!("it has {} bytes, not {wanted}", head.size),
+        );
     }
     Ok(report)
 }
@@ -183,8 +253,8 @@ pub async fn verify<O: Object>(object: &Arc<O>, wanted: &Wanted) -> Result<Repor
 enum Trouble {
     /// There is no way on in the archive.
     Archive(ReadError),
-    /// The store does not give its bytes.
-    Call(CallError),
+    /// Somebody does not give bytes.
+    Object(Error),
 }
 
 impl From<ReadError> for Trouble {
@@ -194,26 +264,37 @@ impl From<ReadError> for Trouble {
 }
 
 impl From<io::Error> for Trouble {
-    /// Of [`bytes_of`]: the store's errors, or the end where there should be none.
     fn from(error: io::Error) -> Self {
-        match error.downcast::<CallError>() {
-            Ok(error) => Self::Call(error),
-            Err(error) => Self::Call(CallError::unanswered("GetObject", &error)),
-        }
+        Self::Object(error_of(error))
     }
 }
 
-/// Whether it is the store's, not the archive's.
-fn is_of_the_store(error: &io::Error) -> bool {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Object(error)
+    }
+}
+
+/// What made a read of [`bytes_of`] fail.
+fn error_of(error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::Io(error),
+    }
+}
+
+/// Whether it is the object's, not the archive's.
+fn is_of_the_object(error: &io::Error) -> bool {
     error
         .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<CallError>)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>)
 }
 
 /// The CRC-64/NVME of all bytes.
 async fn read<O: Object>(
     object: &Arc<O>,
     head: &Head,
+    manifest: Option<&mut (dyn BufRead + Send)>,
     report: &mut Report,
 ) -> Result<u64, Trouble> {
     let size = head.size;
@@ -221,12 +302,12 @@ async fn read<O: Object>(
     let tail = if tail.is_empty() {
         Bytes::new()
     } else {
-        object.get(tail, &head.etag).await.map_err(Trouble::Call)?
+        object.get(tail, &head.etag).await?
     };
     let directory = find_directory(&tail, size)?;
 
     let (mut reader, crc) = bytes_of(object, directory.start..size, &head.etag);
-    let index = Index::read(&mut reader, directory.len).await?;
+    let index = Index::read(&mut reader, &directory).await?;
     if index.len() as u64 != directory.entries {
         report.differs(
             None,
@@ -244,10 +325,15 @@ async fn read<O: Object>(
     tokio::io::copy_buf(&mut reader, &mut tokio::io::sink()).await?;
     let end_crc = crc.value();
 
+    let listed = match manifest {
+        Some(manifest) => Some(Listed::compare(&index, manifest, report).await?),
+        None => None,
+    };
     let (reader, crc) = bytes_of(object, 0..directory.start, &head.etag);
     let mut walk = Walk::new(reader, directory.start);
-    for (entry, next) in index.in_archive_order(directory.start) {
-        walk.entry(&entry, next, report).await?;
+    for (at, (entry, next)) in index.in_archive_order(directory.start).enumerate() {
+        let blake3 = listed.as_ref().and_then(|listed| listed.blake3(at));
+        walk.entry(&entry, next, blake3, report).await?;
     }
     walk.rest(report).await?;
     let len = size - directory.start;
@@ -258,63 +344,4 @@ async fn read<O: Object>(
         end_crc,
         len,
     ))
-}
-
-type Bodies = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
-/// Bytes that stream in.
-type Reader = StreamReader<Bodies, Bytes>;
-
-/// The bytes of a range, and the CRC-64/NVME of those that came.
-fn bytes_of<O: Object>(object: &Arc<O>, range: Range<u64>, etag: &str) -> (Reader, Crc) {
-    let crc = Crc::default();
-    let seen = crc.clone();
-    let (object, etag) = (Arc::clone(object), Arc::<str>::from(etag));
-    let end = range.end;
-    let starts = range.step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-    let bodies = stream::iter(starts)
-        .map(move |start| {
-            let (object, etag) = (Arc::clone(&object), Arc::clone(&etag));
-            let range = start..end.min(start + PIECE);
-            async move {
-                let len = range.end - range.start;
-                let body = object.get(range, &etag).await?;
-                if body.len() as u64 == len {
-                    return Ok(body);
-                }
-                Err(CallError {
-                    operation: "GetObject",
-                    code: None,
-                    message: format!("{} bytes came of {len}", body.len()),
-                })
-            }
-        })
-        .buffered(AHEAD)
-        .inspect_ok(move |body| seen.add(body))
-        .map_err(io::Error::other);
-    (StreamReader::new(Box::pin(bodies)), crc)
-}
-
-/// A running CRC-64/NVME.
-#[derive(Clone)]
-struct Crc(Arc<Mutex<crc_fast::Digest>>);
-
-impl Default for Crc {
-    fn default() -> Self {
-        let digest = crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme);
-        Self(Arc::new(Mutex::new(digest)))
-    }
-}
-
-impl Crc {
-    fn add(&self, bytes: &[u8]) {
-        let mut digest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        digest.update(bytes);
-    }
-
-    fn value(&self) -> u64 {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finalize()
-    }
 }

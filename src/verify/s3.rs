@@ -1,19 +1,21 @@
 //! An object in S3, read in ranges.
 //!
 //! Every range asks for the entity tag that was there at first, so S3 refuses when somebody has put
-//! another object in its place ("Conditional reads", Amazon S3 user guide).
+//! another object in its place ("Conditional reads", Amazon S3 user guide). What does not come, or does
+//! not come whole, is asked for again.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use ::bytes::Bytes;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{ChecksumMode, RequestPayer};
 use base64_simd::STANDARD;
-use bytes::Bytes;
 
-use super::{Head, Object};
+use super::{Error, Head, Object};
 use crate::error::CallError;
 use crate::revision::S3Location;
-use crate::upload::{ObjectOptions, call_error};
+use crate::upload::{DEFAULT_ATTEMPTS, ObjectOptions, Retries, call_error, refusal};
 
 /// An object in an S3 bucket.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub struct S3Object {
     location: S3Location,
     version: Option<String>,
     options: ObjectOptions,
+    retries: Arc<Retries>,
 }
 
 impl S3Object {
@@ -39,7 +42,21 @@ impl S3Object {
             location,
             version,
             options,
+            retries: Arc::new(Retries::new(DEFAULT_ATTEMPTS)),
         }
+    }
+
+    /// The same, with each request tried so often at most.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> Self {
+        let retries = Arc::new(Retries::new(attempts));
+        Self { retries, ..self }
+    }
+
+    /// The same, of this version.
+    #[must_use]
+    pub fn with_version(self, version: Option<String>) -> Self {
+        Self { version, ..self }
     }
 
     fn payer(&self) -> Option<RequestPayer> {
@@ -49,8 +66,25 @@ impl S3Object {
 }
 
 impl Object for S3Object {
-    async fn head(&self) -> Result<Head, CallError> {
-        const OPERATION: &str = "HeadObject";
+    async fn head(&self) -> Result<Head, Error> {
+        let attempt = || self.head_once();
+        let head = self.retries.request(HEAD, 0, || (), attempt).await;
+        Ok(head?)
+    }
+
+    async fn get(&self, range: Range<u64>, etag: &str) -> Result<Bytes, Error> {
+        let size = range.end.saturating_sub(range.start);
+        let attempt = || self.get_once(range.clone(), etag);
+        let bytes = self.retries.request(GET, size, || (), attempt).await;
+        Ok(bytes?)
+    }
+}
+
+const HEAD: &str = "HeadObject";
+const GET: &str = "GetObject";
+
+impl S3Object {
+    async fn head_once(&self) -> Result<Head, CallError> {
         let answer = self
             .client
             .head_object()
@@ -62,9 +96,18 @@ impl Object for S3Object {
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
-            .map_err(|error| call_error(OPERATION, &error))?;
+            .map_err(|error| match refusal(HEAD, &error) {
+                // The answer to a HEAD says no more than this.
+                Ok(refusal) if refusal.status == 404 => CallError::refused(
+                    HEAD,
+                    Some("NoSuchKey"),
+                    Some("there is no such object, or no such bucket"),
+                ),
+                Ok(refusal) => refusal.error,
+                Err(error) => error,
+            })?;
         let lacks = |what| CallError {
-            operation: OPERATION,
+            operation: HEAD,
             code: None,
             message: format!("the answer has no {what}"),
         };
@@ -80,8 +123,8 @@ impl Object for S3Object {
         })
     }
 
-    async fn get(&self, range: Range<u64>, etag: &str) -> Result<Bytes, CallError> {
-        const OPERATION: &str = "GetObject";
+    async fn get_once(&self, range: Range<u64>, etag: &str) -> Result<Bytes, CallError> {
+        let size = range.end.saturating_sub(range.start);
         let answer = self
             .client
             .get_object()
@@ -98,10 +141,23 @@ impl Object for S3Object {
             .if_match(format!("\"{etag}\""))
             .send()
             .await
-            .map_err(|error| call_error(OPERATION, &error))?;
+            .map_err(|error| call_error(GET, &error))?;
+        let whole = |came: Option<u64>| match came {
+            Some(came) if came != size => Err(CallError {
+                operation: GET,
+                code: None,
+                message: format!("{came} bytes came of {size}"),
+            }),
+            _ => Ok(()),
+        };
+        // A store that knows no ranges would send all of it.
+        whole(answer.content_length.and_then(|len| len.try_into().ok()))?;
         let body = answer.body.collect().await;
-        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
-            .map_err(|error| CallError::unanswered(OPERATION, &error))
+        let body = body
+            .map_err(|error| CallError::unanswered(GET, &error))?
+            .into_bytes();
+        whole(Some(body.len() as u64))?;
+        Ok(body)
     }
 }
 

@@ -37,8 +37,15 @@ impl Stored {
     }
 }
 
+/// There is another object now.
+fn swapped() -> Error {
+    Error::Changed {
+        path: "object".into(),
+    }
+}
+
 impl Object for Stored {
-    async fn head(&self) -> Result<Head, CallError> {
+    async fn head(&self) -> Result<Head, Error> {
         Ok(Head {
             size: self.bytes.len() as u64,
             etag: "e".into(),
@@ -47,14 +54,10 @@ impl Object for Stored {
         })
     }
 
-    async fn get(&self, range: Range<u64>, etag: &str) -> Result<Bytes, CallError> {
+    async fn get(&self, range: Range<u64>, etag: &str) -> Result<Bytes, Error> {
         assert_eq!(etag, "e");
         if self.requests.fetch_add(1, Ordering::Relaxed) >= self.swapped_after {
-            return Err(CallError::refused(
-                "GetObject",
-                Some("PreconditionFailed"),
-                None,
-            ));
+            return Err(swapped());
         }
         let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
         Ok(Bytes::copy_from_slice(&self.bytes[range]))
@@ -66,13 +69,17 @@ fn crc(bytes: &[u8]) -> u64 {
 }
 
 async fn report(bytes: Vec<u8>) -> Report {
-    verify(&Stored::new(bytes), &Wanted::default())
+    verify(&Stored::new(bytes), &Wanted::default(), None)
         .await
         .unwrap()
 }
 
 /// What hoist packs of a small tree with a file of several chunks.
 fn ours() -> Vec<u8> {
+    ours_and_manifest().0
+}
+
+fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("source");
     fs::create_dir_all(source.join("sub")).unwrap();
@@ -99,8 +106,15 @@ fn ours() -> Vec<u8> {
         digest: false,
     };
     let target = dir.path().join("out.zip");
-    pack::pack_to_file(&plan, &target, &options, &stop, &progress).unwrap();
-    fs::read(target).unwrap()
+    let mut manifest = manifest::Writer::new(Vec::new()).unwrap();
+    let mut list = |entry: &manifest::Entry<'_>| {
+        manifest.entry(entry).unwrap();
+        Ok(())
+    };
+    pack::pack_to_file_and_list(&plan, &target, &options, Some(&mut list), &stop, &progress)
+        .unwrap();
+    let (manifest, _) = manifest.finish().unwrap();
+    (fs::read(target).unwrap(), manifest)
 }
 
 /// What the `zip` crate makes, with descriptors when it cannot seek.
@@ -150,7 +164,7 @@ async fn a_whole_archive_is_whole() {
         size: Some(bytes.len() as u64),
         crc64nvme: Some(sum),
     };
-    let report = verify(&stored, &wanted).await.unwrap();
+    let report = verify(&stored, &wanted, None).await.unwrap();
     assert_eq!(report.differences, []);
     assert!(report.is_whole());
     assert_eq!((report.entries, report.crc64nvme), (4, Some(sum)));
@@ -176,7 +190,7 @@ async fn what_somebody_knows_better_is_told() {
         size: Some(7),
         crc64nvme: Some(2),
     };
-    let report = verify(&stored, &wanted).await.unwrap();
+    let report = verify(&stored, &wanted, None).await.unwrap();
     let text: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
     assert_eq!(text[0], "its ETag is e, not f");
     assert!(text[1].ends_with("bytes, not 7"), "{text:?}");
@@ -332,8 +346,8 @@ async fn an_object_that_is_swapped_meanwhile_is_an_error() {
             swapped_after,
             requests: AtomicUsize::new(0),
         });
-        let error = verify(&stored, &Wanted::default()).await.unwrap_err();
-        assert_eq!(error.code.as_deref(), Some("PreconditionFailed"));
+        let error = verify(&stored, &Wanted::default(), None).await.unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
 }
 
@@ -360,6 +374,269 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
+async fn against(bytes: Vec<u8>, manifest: &[u8]) -> Vec<String> {
+    let stored = Stored::new(bytes);
+    let mut manifest = manifest;
+    let wanted = Wanted::default();
+    let report = verify(&stored, &wanted, Some(&mut manifest)).await.unwrap();
+    assert_eq!(report.digest.is_some(), report.is_whole());
+    report.differences.iter().map(ToString::to_string).collect()
+}
+
+/// A manifest of these lines of another one, with a last line that adds them up.
+fn relisted(manifest: &[u8], change: impl Fn(usize, &mut manifest::Entry<'_>) -> bool) -> Vec<u8> {
+    let mut reader = manifest::Reader::new(manifest).unwrap();
+    let mut writer = manifest::Writer::new(Vec::new()).unwrap();
+    let mut at = 0;
+    while let Some(mut entry) = reader.entry().unwrap() {
+        if change(at, &mut entry) {
+            writer.entry(&entry).unwrap();
+        }
+        at += 1;
+    }
+    writer.finish().unwrap().0
+}
+
+#[tokio::test]
+async fn an_archive_is_what_its_manifest_says() {
+    let (bytes, manifest) = ours_and_manifest();
+    assert_eq!(against(bytes.clone(), &manifest).await, [""; 0]);
+    let stored = Stored::new(bytes);
+    let mut from = &manifest[..];
+    let wanted = Wanted::default();
+    let report = verify(&stored, &wanted, Some(&mut from)).await.unwrap();
+    let text = String::from_utf8(manifest).unwrap();
+    let digest = report.digest.unwrap();
+    assert!(
+        text.ends_with(&format!("\"digest\":\"blake3:{digest}\"}}\n")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn every_field_of_a_manifest_is_compared() {
+    let (bytes, manifest) = ours_and_manifest();
+    type Change = fn(&mut manifest::Entry<'_>);
+    // In order: appspec.yml, empty, large, sub/text.
+    let cases: [(usize, Change, &str); 8] = [
+        (
+            0,
+            |entry| entry.mode = 0o755,
+            "\"appspec.yml\": its permissions are 0644, and 0755 in the manifest",
+        ),
+        (
+            1,
+            |entry| entry.kind = manifest::Kind::Symlink,
+            "\"empty\": it is a file, and a symbolic link in the manifest",
+        ),
+        (
+            1,
+            |entry| entry.size = 1,
+            "\"empty\": it has 0 bytes, and 1 in the manifest",
+        ),
+        (3, |entry| entry.crc32 = 1, " in the manifest"),
+        (
+            3,
+            |entry| entry.blake3 = blake3::hash(b"other"),
+            "\"sub/text\": its BLAKE3 is not the one in the manifest",
+        ),
+        (
+            2,
+            |entry| entry.blake3 = blake3::hash(b"other"),
+            "\"large\": its BLAKE3 is not the one in the manifest",
+        ),
+        // What hoist leaves out of an archive.
+        (0, |entry| entry.mode = 0o4644, ""),
+        (0, |_| (), ""),
+    ];
+    for (which, change, said) in cases {
+        let changed = relisted(&manifest, |at, entry| {
+            if at == which {
+                change(entry);
+            }
+            true
+        });
+        let differences = against(bytes.clone(), &changed).await;
+        match said {
+            "" => assert_eq!(differences, [""; 0]),
+            said => {
+                assert_eq!(differences.len(), 1, "{differences:?}");
+                assert!(differences[0].ends_with(said), "{differences:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_and_what_is_too_many_is_named() {
+    let (bytes, manifest) = ours_and_manifest();
+    for (which, name) in ["appspec.yml", "empty", "large", "sub/text"]
+        .iter()
+        .enumerate()
+    {
+        let without = relisted(&manifest, |at, _| at != which);
+        let differences = against(bytes.clone(), &without).await;
+        assert_eq!(
+            differences,
+            [format!("\"{name}\": it is not in the manifest")]
+        );
+    }
+    for (which, path) in [(0, &b"0"[..]), (1, b"b"), (3, b"sub/a"), (4, b"z")] {
+        let mut reader = manifest::Reader::new(&manifest[..]).unwrap();
+        let mut writer = manifest::Writer::new(Vec::new()).unwrap();
+        for at in 0..=4 {
+            if at == which {
+                let more = manifest::Entry {
+                    path,
+                    kind: manifest::Kind::File,
+                    mode: 0o644,
+                    size: 0,
+                    crc32: 0,
+                    blake3: blake3::hash(b""),
+                };
+                writer.entry(&more).unwrap();
+            }
+            if let Some(entry) = reader.entry().unwrap() {
+                writer.entry(&entry).unwrap();
+            }
+        }
+        let more = writer.finish().unwrap().0;
+        let name = String::from_utf8_lossy(path);
+        let differences = against(bytes.clone(), &more).await;
+        assert_eq!(differences, [format!("\"{name}\": it is missing")]);
+    }
+}
+
+/// Names of the same length change places in both headers: each entry is whole, and has the other's
+/// content.
+#[tokio::test]
+async fn entries_that_change_places_are_found() {
+    let names = ["appspec.yml", "scripts.yml"];
+    let make = |names: [&str; 2], contents: [&str; 2]| {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in names.into_iter().zip(contents) {
+            let options = zip::write::SimpleFileOptions::default().unix_permissions(0o644);
+            zip.start_file(name, options).unwrap();
+            zip.write_all(content.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let contents = ["first", "other"];
+    let mut writer = manifest::Writer::new(Vec::new()).unwrap();
+    for (name, content) in names.into_iter().zip(contents) {
+        let entry = manifest::Entry {
+            path: name.as_bytes(),
+            kind: manifest::Kind::File,
+            mode: 0o644,
+            size: content.len() as u64,
+            crc32: crc32fast::hash(content.as_bytes()),
+            blake3: blake3::hash(content.as_bytes()),
+        };
+        writer.entry(&entry).unwrap();
+    }
+    let manifest = writer.finish().unwrap().0;
+    assert_eq!(against(make(names, contents), &manifest).await, [""; 0]);
+
+    let swapped = against(make(names, ["other", "first"]), &manifest).await;
+    assert!(
+        swapped.len() == 2 && swapped.iter().all(|text| text.contains("its CRC-32 is ")),
+        "{swapped:?}"
+    );
+    let reordered = make(["scripts.yml", "appspec.yml"], ["other", "first"]);
+    let said = "\"appspec.yml\": it comes after \"scripts.yml\", and in the manifest before it";
+    assert_eq!(against(reordered, &manifest).await, [said]);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_none_is_an_error() {
+    let (bytes, manifest) = ours_and_manifest();
+    for bad in [&b""[..], b"{}\n", &manifest[..manifest.len() - 1]] {
+        let (stored, mut from) = (Stored::new(bytes.clone()), bad);
+        let error = verify(&stored, &Wanted::default(), Some(&mut from)).await;
+        assert!(matches!(error, Err(Error::Manifest(_))), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_read_as_an_object_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.zip");
+    let (bytes, manifest) = ours_and_manifest();
+    fs::write(&path, &bytes).unwrap();
+    let object = Arc::new(FileObject::open(&path).unwrap());
+    let mut from = &manifest[..];
+    let report = verify(&object, &Wanted::default(), Some(&mut from))
+        .await
+        .unwrap();
+    assert!(report.is_whole(), "{:?}", report.differences);
+    assert_eq!(report.crc64nvme, Some(crc(&bytes)));
+    let report = verify_bytes(&object, &Wanted::default()).await.unwrap();
+    assert_eq!((report.crc64nvme, report.entries), (Some(crc(&bytes)), 0));
+
+    // Written to after it was looked at.
+    let head = object.head().await.unwrap();
+    fs::write(&path, &bytes[..100]).unwrap();
+    let error = object.get(0..200, &head.etag).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("changed while it was being read"),
+        "{error}"
+    );
+    let error = FileObject::open(dir.path()).unwrap_err();
+    assert!(error.to_string().ends_with("it is not a file"), "{error}");
+}
+
+#[tokio::test]
+async fn the_sum_of_any_bytes_is_compared() {
+    let bytes = b"no archive at all".to_vec();
+    let sum = crc(&bytes);
+    let wanted = Wanted {
+        crc64nvme: Some(sum),
+        ..Wanted::default()
+    };
+    let stored = Stored::recorded(bytes.clone(), Some(sum));
+    let report = verify_bytes(&stored, &wanted).await.unwrap();
+    assert!(report.is_whole() && report.crc64nvme == Some(sum));
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        let stored = Stored::recorded(bytes, Some(sum));
+        let report = verify_bytes(&stored, &wanted).await.unwrap();
+        let text: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 2);
+        assert!(
+            text[0].ends_with("the store recorded") && text[1].ends_with("was expected"),
+            "{text:?}"
+        );
+    }
+    let (empty, wanted) = (Stored::new(Vec::new()), Wanted::default());
+    let report = verify_bytes(&empty, &wanted).await.unwrap();
+    assert_eq!(report.crc64nvme, Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_short_is_no_short_object() {
+    struct Short(Vec<u8>);
+    impl Object for Short {
+        async fn head(&self) -> Result<Head, Error> {
+            Ok(Head {
+                size: self.0.len() as u64,
+                etag: "e".into(),
+                version: None,
+                crc64nvme: None,
+            })
+        }
+        async fn get(&self, range: Range<u64>, _: &str) -> Result<Bytes, Error> {
+            let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+            Ok(Bytes::copy_from_slice(&self.0[range.start..range.end - 1]))
+        }
+    }
+    let object = Arc::new(Short(ours()));
+    let error = verify_bytes(&object, &Wanted::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Short { .. }), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -370,7 +647,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         let stored = Stored::recorded(bytes, Some(sum));
-        let report = run(verify(&stored, &Wanted::default())).unwrap();
+        let report = run(verify(&stored, &Wanted::default(), None)).unwrap();
         prop_assert!(!report.is_whole(), "byte {at}");
     }
 
@@ -387,5 +664,36 @@ proptest! {
         let mut bytes = bytes;
         bytes.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0");
         run(report(bytes));
+    }
+
+    /// Permissions are in the central directory alone, so an archive does not contradict itself.
+    #[test]
+    fn any_permission_that_is_another_is_found(entry in 0..4_usize, bit in 0..12_u32) {
+        let (mut bytes, manifest) = ours_and_manifest();
+        let name = [&b"appspec.yml"[..], b"empty", b"large", b"sub/text"][entry];
+        let at = find(&bytes, name, 1) - 46 + 38;
+        let mut attributes = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        attributes ^= 1 << (16 + bit);
+        bytes[at..at + 4].copy_from_slice(&attributes.to_le_bytes());
+        let differences = run(against(bytes.clone(), &manifest));
+        prop_assert_eq!(differences.len(), 1);
+        prop_assert!(differences[0].contains("its permissions are "), "{:?}", differences);
+        // Without one, and without a sum, nobody knows what they were.
+        prop_assert!(run(report(bytes)).is_whole());
+    }
+
+    #[test]
+    fn an_object_that_is_another_after_any_request_is_an_error(after in 0..3_usize) {
+        let (bytes, manifest) = ours_and_manifest();
+        let stored = Arc::new(Stored {
+            bytes,
+            crc64nvme: None,
+            swapped_after: after,
+            requests: AtomicUsize::new(0),
+        });
+        let mut from = &manifest[..];
+        let read = run(verify(&stored, &Wanted::default(), Some(&mut from)));
+        let changed = matches!(read, Err(Error::Changed { .. }));
+        prop_assert!(changed);
     }
 }

@@ -39,6 +39,9 @@ impl Head {
         match self.line.split(' ').next().unwrap() {
             "HEAD" if of_object => "HeadObject",
             "HEAD" => "HeadBucket",
+            "GET" if has("uploads") => "ListMultipartUploads",
+            "GET" if has("uploadId") => "ListParts",
+            "GET" if of_object => "GetObject",
             "PUT" if has("partNumber") => "UploadPart",
             "PUT" => "PutObject",
             "POST" if has("uploads") => "CreateMultipartUpload",

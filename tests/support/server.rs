@@ -19,7 +19,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_on(tempfile::tempdir().unwrap())
+    }
+
+    /// Ends it, lets `change` do something to its directory, and starts it again.
+    pub(crate) fn restarted(mut self, change: impl FnOnce(&Path)) -> Self {
+        self.stop("TERM");
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        change(dir.path());
+        Self::start_on(dir)
+    }
+
+    fn start_on(dir: tempfile::TempDir) -> Self {
         let mut child = hoist()
             .args(["serve", "--port", "0", "--dir"])
             .arg(dir.path())
@@ -106,7 +117,8 @@ impl Server {
         self.ask("POST /", &[("X-Amz-Target", &target)], body)
     }
 
-    fn ask(&self, what: &str, headers: &[(&str, &str)], body: &str) -> String {
+    /// Sends a request that succeeds. Its answer's body.
+    pub(crate) fn ask(&self, what: &str, headers: &[(&str, &str)], body: &str) -> String {
         let mut stream = TcpStream::connect(&self.authority).unwrap();
         let headers: String = headers
             .iter()

@@ -8,14 +8,21 @@ use super::jobs::Step;
 use super::piece::Piece;
 use crate::bundle::Format;
 use crate::deflate::gzip;
-use crate::pack::digest::{Subtrees, TreeDigest};
+use crate::pack::digest::{Subtrees, Sums, Told};
 use crate::pack::dispatch::{Pending, Shared, Ticket};
 use crate::pack::entry;
-use crate::pack::giant::Giant;
+use crate::pack::giant;
 use crate::pack::outlet::Outlet;
 use crate::pack::{Error, Packed};
 
-pub(in crate::pack) struct Assembler<'a, 'e> {
+/// What a giant's slices sum up to, if contents are digested.
+#[derive(Default)]
+struct Giant {
+    crc: crc32fast::Hasher,
+    subtrees: Subtrees,
+}
+
+pub(in crate::pack) struct Assembler<'a, 'e, 'l> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     files: u64,
@@ -25,15 +32,19 @@ pub(in crate::pack) struct Assembler<'a, 'e> {
     /// CRC-32 of it.
     crc: crc32fast::Hasher,
     /// None if contents are not digested.
-    digest: Option<TreeDigest>,
+    told: Option<Told<'l>>,
     /// What there is of the giant that is being written.
-    giant: Subtrees,
+    giant: Giant,
     /// Whether the end was written.
     ended: bool,
 }
 
-impl<'a, 'e> Assembler<'a, 'e> {
-    pub(in crate::pack) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>) -> Self {
+impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
+    pub(in crate::pack) fn new(
+        shared: &'a Shared<'a>,
+        out: Outlet<'a, 'e>,
+        told: Option<Told<'l>>,
+    ) -> Self {
         Self {
             shared,
             out,
@@ -41,8 +52,8 @@ impl<'a, 'e> Assembler<'a, 'e> {
             content: 0,
             stream: 0,
             crc: crc32fast::Hasher::new(),
-            digest: shared.digest.then(TreeDigest::default),
-            giant: Subtrees::default(),
+            told,
+            giant: Giant::default(),
             ended: false,
         }
     }
@@ -82,7 +93,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
             files: self.files,
             content: self.content,
             archive: self.out.finish(&lap)?,
-            digest: self.digest.as_ref().map(TreeDigest::finish),
+            digest: self.told.as_ref().map(Told::finish),
         })
     }
 
@@ -90,29 +101,32 @@ impl<'a, 'e> Assembler<'a, 'e> {
         let plan = self.shared.source.plan();
         let files = complete.len() as u64;
         let piece = self.append(pending, files)?;
-        if let Some(tree) = &mut self.digest {
-            for (digest, index) in piece.digests.iter().zip(complete) {
-                let entry = entry::packed(plan, index, &piece.renewed);
-                tree.file(entry.name, entry.mode, entry.size, digest);
+        if let Some(told) = &mut self.told {
+            for (sums, index) in piece.sums.iter().zip(complete) {
+                told.entry(&entry::packed(plan, index, &piece.renewed), *sums)?;
             }
         }
         Ok(())
     }
 
     fn slice(&mut self, pending: &Pending<Piece>) -> Result<(), Error> {
-        if let Some(subtree) = self.append(pending, 0)?.subtree {
-            self.giant.push(subtree);
+        if let Some((crc32, subtree)) = self.append(pending, 0)?.slice {
+            self.giant.crc.combine(&crc32);
+            self.giant.subtrees.push(subtree);
         }
         Ok(())
     }
 
-    fn giant_end(&mut self, giant: &Giant) -> Result<(), Error> {
+    fn giant_end(&mut self, giant: &giant::Giant) -> Result<(), Error> {
         self.shared.source.check(giant.index, &giant.file)?;
-        let subtrees = std::mem::take(&mut self.giant);
-        if let Some(tree) = &mut self.digest {
+        let Giant { crc, subtrees } = std::mem::take(&mut self.giant);
+        if let Some(told) = &mut self.told {
             let entry = self.shared.source.plan().entry(giant.index);
-            let digest = subtrees.finish().ok_or(Error::Worker)?;
-            tree.file(entry.name, entry.mode, entry.size, &digest);
+            let sums = Sums {
+                crc32: crc.finalize(),
+                blake3: subtrees.finish().ok_or(Error::Worker)?,
+            };
+            told.entry(&entry, sums)?;
         }
         self.files += 1;
         self.shared.progress.packed(1, 0);

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use blake3::Hash;
 use blake3::hazmat::ChainingValue;
 
 use super::layout::{self, Run};
 use crate::bundle::Format;
 use crate::deflate::Engine;
 use crate::pack::Error;
-use crate::pack::digest;
+use crate::pack::digest::{self, Sums};
 use crate::pack::dispatch::Shared;
 use crate::pack::entry::Renewed;
 use crate::pack::giant::Giant;
@@ -28,12 +27,12 @@ pub(in crate::pack) struct Piece {
     pub(super) crc: crc32fast::Hasher,
     /// Bytes of content of files.
     pub(super) content: u64,
-    /// The digest of each file's content, if wanted.
-    pub(super) digests: Vec<Hash>,
+    /// What each file's content sums up to, if wanted.
+    pub(super) sums: Vec<Sums>,
     /// Entries that are not as planned, by index: none, as a rule.
     pub(super) renewed: Vec<Renewed>,
-    /// The digest of a giant's content in it, if wanted.
-    pub(super) subtree: Option<ChainingValue>,
+    /// CRC-32 and digest of a giant's content in it, if wanted.
+    pub(super) slice: Option<(crc32fast::Hasher, ChainingValue)>,
 }
 
 /// Makes whole entries.
@@ -58,7 +57,7 @@ pub(super) fn entries(
     let source = &shared.source;
     let plan = source.plan();
     let files = usize::try_from(run.files).unwrap_or(0);
-    let mut digests = Vec::with_capacity(if shared.digest { files } else { 0 });
+    let mut sums = Vec::with_capacity(if shared.digest { files } else { 0 });
     let mut renewed = Vec::new();
     let mut at = 0;
     for index in run.entries.clone() {
@@ -74,7 +73,10 @@ pub(super) fn entries(
         let (now, content) = source.read(index, folder, &mut input[at..])?;
         laps.lap(Stage::Read);
         if shared.digest {
-            digests.push(blake3::hash(content));
+            sums.push(Sums {
+                crc32: crc32fast::hash(content),
+                blake3: blake3::hash(content),
+            });
             laps.lap(Stage::Hash);
         }
         at += content.len();
@@ -97,7 +99,7 @@ pub(super) fn entries(
     let piece = close(shared, &input[..at], false, engine, output, laps, path)?;
     Ok(Piece {
         content: run.content,
-        digests,
+        sums,
         renewed,
         ..piece
     })
@@ -121,9 +123,11 @@ pub(super) fn slice(
     let source = &shared.source;
     source.read_at(giant.index, &giant.file, &mut input[..len], offset)?;
     laps.lap(Stage::Read);
-    let subtree = shared
-        .digest
-        .then(|| digest::subtree(&input[..len], offset));
+    let summed = shared.digest.then(|| {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&input[..len]);
+        (crc, digest::subtree(&input[..len], offset))
+    });
     laps.lap(Stage::Hash);
     let padding = if offset + len as u64 == giant.size {
         tar::padding(giant.size)
@@ -137,7 +141,7 @@ pub(super) fn slice(
     let piece = close(shared, stream, false, engine, output, laps, path)?;
     Ok(Piece {
         content: len as u64,
-        subtree,
+        slice: summed,
         ..piece
     })
 }
@@ -194,8 +198,8 @@ fn close(
         stream: stream.len() as u64,
         crc,
         content: 0,
-        digests: Vec::new(),
+        sums: Vec::new(),
         renewed: Vec::new(),
-        subtree: None,
+        slice: None,
     })
 }

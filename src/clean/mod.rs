@@ -1,0 +1,263 @@
+//! Multipart uploads that nobody will finish: finds them, says what they hold, and aborts them.
+//!
+//! A machine that is switched off in the middle of a push leaves its parts behind, invisible in the
+//! bucket and billed. A lifecycle rule of the bucket removes them for good and is the better way
+//! (docs/clean.md); this is for buckets that have none, and for now.
+//!
+//! It refuses to guess: what is not older than asked for stays, and so does whatever does not say its
+//! age or is not below the prefix, to the byte. It keeps one page of the list in memory.
+
+mod age;
+mod s3;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+pub use self::age::{Age, BadAge};
+pub use self::s3::S3Uploads;
+
+use crate::error::{CallError, quoted};
+
+/// A bucket, and what the keys begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The prefix, as it is; empty for all keys.
+    pub prefix: String,
+}
+
+/// Not a bucket, with or without a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("say which bucket, as s3://<bucket> or s3://<bucket>/<prefix>")]
+pub struct BadPlace;
+
+impl FromStr for Place {
+    type Err = BadPlace;
+
+    fn from_str(text: &str) -> Result<Self, BadPlace> {
+        let rest = text.strip_prefix("s3://").ok_or(BadPlace)?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(BadPlace);
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.prefix)
+    }
+}
+
+/// What cleaning needs of a bucket.
+pub trait Uploads: Send + Sync {
+    /// The unfinished uploads below the prefix, those after `after`.
+    fn list(&self, after: Option<&Marker>) -> impl Future<Output = Result<Page, CallError>> + Send;
+
+    /// What the parts of one add up to.
+    fn held(&self, upload: &Upload) -> impl Future<Output = Result<Held, CallError>> + Send;
+
+    /// Ends one and frees its parts.
+    fn abort(&self, upload: &Upload) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// An unfinished multipart upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// What the object was to be called.
+    pub key: String,
+    /// The store's name for the upload.
+    pub id: String,
+    /// When it was begun, if the store says.
+    pub initiated: Option<SystemTime>,
+}
+
+impl Upload {
+    /// The command that aborts it by hand.
+    #[must_use]
+    pub fn abort_command(&self, bucket: &str) -> String {
+        format!(
+            "aws s3api abort-multipart-upload --bucket {} --key {} --upload-id {}",
+            quoted(bucket),
+            quoted(&self.key),
+            quoted(&self.id)
+        )
+    }
+}
+
+/// Where a page of the list ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The last key.
+    pub key: String,
+    /// The last of its uploads.
+    pub id: Option<String>,
+}
+
+/// Some of the list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Uploads.
+    pub uploads: Vec<Upload>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Marker>,
+}
+
+/// What an upload's parts add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How many.
+    pub parts: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What to clean.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which keys, as the list was asked for.
+    pub prefix: String,
+    /// Only uploads that were begun so long ago, or longer.
+    pub older_than: Duration,
+    /// The time.
+    pub now: SystemTime,
+    /// Abort nothing.
+    pub dry_run: bool,
+}
+
+/// An upload that is old enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Which.
+    pub upload: Upload,
+    /// What it holds, or why nobody knows.
+    pub held: Result<Held, CallError>,
+    /// What became of it.
+    pub end: End,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing yet: it would be aborted.
+    Would,
+    /// It was aborted.
+    Aborted,
+    /// Somebody else was faster: it was completed or aborted.
+    Gone,
+    /// It is still there.
+    Failed(CallError),
+}
+
+/// What all of them add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Aborted, or to be aborted.
+    pub aborted: u64,
+    /// What those held, as far as that is known.
+    pub held: Held,
+    /// How many of those do not tell.
+    pub unknown: u64,
+    /// Gone before they could be aborted.
+    pub gone: u64,
+    /// Still there.
+    pub failed: u64,
+    /// Too young, or of no age.
+    pub kept: u64,
+}
+
+/// Aborts the uploads that are old enough, and gives each to `each`.
+///
+/// # Errors
+///
+/// [`CallError`] if uploads cannot be listed. That one cannot be aborted is no reason to end.
+pub async fn clean<U: Uploads>(
+    uploads: &U,
+    options: &Options,
+    each: &mut dyn FnMut(&Stale),
+) -> Result<Totals, CallError> {
+    let mut totals = Totals::default();
+    let mut after = None;
+    loop {
+        let page = uploads.list(after.as_ref()).await?;
+        for upload in page.uploads {
+            if !upload.key.starts_with(&options.prefix) {
+                continue;
+            }
+            if !is_stale(&upload, options) {
+                totals.kept += 1;
+                continue;
+            }
+            let stale = end(uploads, upload, options.dry_run).await;
+            totals.add(&stale);
+            each(&stale);
+        }
+        match page.next {
+            None => return Ok(totals),
+            // It would be listed for ever.
+            next if next == after => {
+                return Err(CallError {
+                    operation: "ListMultipartUploads",
+                    code: None,
+                    message: "the list goes on where it began".to_owned(),
+                });
+            }
+            next => after = next,
+        }
+    }
+}
+
+fn is_stale(upload: &Upload, options: &Options) -> bool {
+    let age = upload
+        .initiated
+        .and_then(|initiated| options.now.duration_since(initiated).ok());
+    age.is_some_and(|age| age >= options.older_than)
+}
+
+async fn end<U: Uploads>(uploads: &U, upload: Upload, dry_run: bool) -> Stale {
+    let held = uploads.held(&upload).await;
+    let end = if is_gone(held.as_ref().err()) {
+        End::Gone
+    } else if dry_run {
+        End::Would
+    } else {
+        match uploads.abort(&upload).await {
+            Ok(()) => End::Aborted,
+            Err(error) if is_gone(Some(&error)) => End::Gone,
+            Err(error) => End::Failed(error),
+        }
+    };
+    Stale { upload, held, end }
+}
+
+fn is_gone(error: Option<&CallError>) -> bool {
+    error.is_some_and(|error| error.code.as_deref() == Some("NoSuchUpload"))
+}
+
+impl Totals {
+    fn add(&mut self, stale: &Stale) {
+        match stale.end {
+            End::Gone => self.gone += 1,
+            End::Failed(_) => self.failed += 1,
+            End::Would | End::Aborted => {
+                self.aborted += 1;
+                match stale.held {
+                    Ok(held) => {
+                        self.held.parts += held.parts;
+                        self.held.bytes = self.held.bytes.saturating_add(held.bytes);
+                    }
+                    Err(_) => self.unknown += 1,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A manifest as a file: written beside its target while the archive is made, and renamed when that is
+//! where it belongs. If it never is, nothing remains.
+
+use std::fs::{File, Permissions};
+use std::io::{BufReader, BufWriter};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::{Entry, Error, Totals, Writer};
+use crate::error::FileError;
+
+/// A manifest that is being written.
+#[derive(Debug)]
+pub struct Draft {
+    target: PathBuf,
+    writer: Writer<BufWriter<NamedTempFile>>,
+}
+
+/// One that is complete, and not yet in its place.
+#[derive(Debug)]
+pub struct Finished {
+    target: PathBuf,
+    file: NamedTempFile,
+    totals: Totals,
+}
+
+impl Draft {
+    /// Begins one that shall be the file `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub fn create(target: &Path) -> Result<Self, FileError> {
+        let directory = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // What any new file gets: the umask takes its part.
+        let file = tempfile::Builder::new()
+            .prefix(".hoist-")
+            .suffix(".partial")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(directory)
+            .map_err(|error| FileError::new("create", target, error))?;
+        Ok(Self {
+            target: target.to_owned(),
+            writer: Writer::new(BufWriter::new(file)).map_err(failed(target))?,
+        })
+    }
+
+    /// Adds the next entry in archive order.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub fn entry(&mut self, entry: &Entry<'_>) -> Result<(), FileError> {
+        self.writer.entry(entry).map_err(failed(&self.target))
+    }
+
+    /// Writes the last line.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub fn finish(self) -> Result<Finished, FileError> {
+        let Self { target, writer } = self;
+        let (out, totals) = writer.finish().map_err(failed(&target))?;
+        let file = out
+            .into_inner()
+            .map_err(|error| FileError::new("write", &target, error.into_error()))?;
+        Ok(Finished {
+            target,
+            file,
+            totals,
+        })
+    }
+}
+
+fn failed(target: &Path) -> impl Fn(Error) -> FileError + '_ {
+    move |error| {
+        let error = match error {
+            Error::Io(error) => error,
+            error @ Error::Line { .. } => std::io::Error::other(error.to_string()),
+        };
+        FileError::new("write", target, error)
+    }
+}
+
+impl Finished {
+    /// What its entries add up to.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Opens it from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub fn open(&self) -> Result<BufReader<File>, FileError> {
+        let file = self.file.reopen();
+        file.map(BufReader::new)
+            .map_err(|error| FileError::new("open", &self.target, error))
+    }
+
+    /// Puts it into its place, where it replaces what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]. The target is then as it was.
+    pub fn keep(self) -> Result<(), FileError> {
+        let Self { target, file, .. } = self;
+        let kept = file.persist(&target);
+        kept.map(drop)
+            .map_err(|error| FileError::new("replace", target, error.error))
+    }
+}

@@ -1,0 +1,89 @@
+//! An archive on the disk.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::bytes::Bytes;
+
+use super::{Error, Head, Object};
+use crate::error::FileError;
+
+/// A file. What stands for an entity tag is what changes when somebody writes to it.
+#[derive(Clone, Debug)]
+pub struct FileObject {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl FileObject {
+    /// Opens the file.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], also if it is no file.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let failed = |error| FileError::new("open", path, error);
+        // A pipe would be waited for.
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(io::Error::other("it is not a file")));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file: Arc::new(File::open(path).map_err(failed)?),
+        })
+    }
+
+    /// Does something with the file where waiting for the disk keeps nobody.
+    async fn with<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let file = Arc::clone(&self.file);
+        let done = tokio::task::spawn_blocking(move || work(&file)).await;
+        let done = done.unwrap_or_else(|_| Err(io::Error::other("a thread failed")));
+        done.map_err(|error| FileError::new(action, &self.path, error).into())
+    }
+}
+
+fn tag(metadata: &Metadata) -> String {
+    let (secs, nanos) = (metadata.mtime(), metadata.mtime_nsec());
+    format!("{}-{secs}.{nanos:09}", metadata.len())
+}
+
+impl Object for FileObject {
+    async fn head(&self) -> Result<Head, Error> {
+        let metadata = self.with("look at", File::metadata).await?;
+        Ok(Head {
+            size: metadata.len(),
+            etag: tag(&metadata),
+            version: None,
+            crc64nvme: None,
+        })
+    }
+
+    async fn get(&self, range: Range<u64>, etag: &str) -> Result<Bytes, Error> {
+        let len = range.end.saturating_sub(range.start);
+        let read = self.with("read", move |file| {
+            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+            match file.read_exact_at(&mut bytes, range.start) {
+                // It shrank, as its length tells.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                done => done?,
+            }
+            Ok((Bytes::from(bytes), file.metadata()?))
+        });
+        let (bytes, metadata) = read.await?;
+        if tag(&metadata) == etag {
+            return Ok(bytes);
+        }
+        Err(Error::Changed {
+            path: self.path.clone(),
+        })
+    }
+}
