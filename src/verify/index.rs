@@ -124,13 +124,18 @@ impl Index {
         (self.name(record), record)
     }
 
-    /// All entries in the order of their names.
-    pub(super) fn by_name(&self) -> Vec<u32> {
+    /// The places of all entries, in the order of their names.
+    fn by_name(&self) -> Vec<u32> {
         // More would take 200 GB.
         let len = u32::try_from(self.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..len).collect();
         order.sort_unstable_by_key(|at| (self.get(*at).0, *at));
         order
+    }
+
+    /// The entries in the order of their names, each with its place in the order of the data.
+    pub(super) fn in_name_order(&self) -> impl Iterator<Item = (u32, (&[u8], &Compact))> {
+        self.by_name().into_iter().map(|at| (at, self.get(at)))
     }
 
     /// The first entry that comes before one of a smaller name, and that one.

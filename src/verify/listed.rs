@@ -31,8 +31,7 @@ impl Listed {
         report: &mut Report,
     ) -> Result<Self, Error> {
         let mut listed = Self(vec![None; index.len()]);
-        let by_name = index.by_name();
-        let mut names = by_name.iter().map(|at| (*at, index.get(*at))).peekable();
+        let mut names = index.in_name_order().peekable();
         let mut reader = Reader::new(manifest)?;
         let mut lines = 0;
         while let Some(entry) = reader.entry()? {

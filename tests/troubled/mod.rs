@@ -16,7 +16,6 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use hoist::bundle::{Content, Format};
 use hoist::deflate::Level;
-use hoist::error::CallError;
 use hoist::local::Endpoint;
 use hoist::local::faults::Faults;
 use hoist::preflight::{Notes, Preflight};
@@ -24,7 +23,7 @@ use hoist::progress::Progress;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{Platform, S3Location};
 use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions, S3Store};
-use hoist::verify::{Report, S3Object, Wanted, verify};
+use hoist::verify::{self, Report, S3Object, Wanted};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -211,6 +210,7 @@ impl Rig {
             concurrency: 4,
             attempts: DEFAULT_ATTEMPTS,
             digest: false,
+            manifest: None,
         };
         let notes = Notes::default();
         let store = S3Store::new(self.s3.clone(), Self::location(), false);
@@ -230,6 +230,7 @@ impl Rig {
                 platform: Some(Platform::Server),
                 notes: notes.clone(),
             }),
+            verify: None,
         };
         let progress = Arc::new(Progress::new());
         let pushing = push(&bundle, &target, &progress, cancel);
@@ -277,10 +278,10 @@ impl Rig {
     }
 
     /// Reads the object back, as `hoist verify` does.
-    pub(crate) async fn verify(&self) -> Result<Report, CallError> {
+    pub(crate) async fn verify(&self) -> Result<Report, verify::Error> {
         let (client, options) = (self.s3.clone(), self.options.clone());
         let object = S3Object::new(client, Self::location(), None, options);
-        verify(&Arc::new(object), &Wanted::default()).await
+        verify::verify(&Arc::new(object), &Wanted::default(), None).await
     }
 
     pub(crate) async fn end(self) {
