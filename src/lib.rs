@@ -82,6 +82,7 @@ pub mod push;
 #[cfg(feature = "push")]
 pub mod revision;
 pub mod stop;
+mod sync;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;

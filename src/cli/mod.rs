@@ -12,6 +12,7 @@ mod color;
 #[cfg(feature = "push")]
 mod debug;
 mod describe;
+mod descriptors;
 mod exit;
 #[cfg(feature = "push")]
 mod github;
@@ -134,7 +135,7 @@ impl BundleArgs {
     }
 
     fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(default_threads)
+        descriptors::at_most(self.threads.unwrap_or_else(default_threads))
     }
 }
 
