@@ -3,11 +3,12 @@
 //!
 //! Signatures are taken off unread, and with them the SHA-256 of the payload that they cover: any
 //! credentials will do, presigned URLs never expire, and unsigned requests are as good.
-//! `aws-chunked` bodies are decoded here. The only thing refused is an expected owner that is not
-//! [`OWNER`].
+//! `aws-chunked` bodies are decoded here. Refused are only an expected owner that is not [`OWNER`],
+//! and what comes in the name of another machine: a page in a browser.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use hyper_util::rt::TokioIo;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode, S3Result, s3_error};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +76,8 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
+                        // Small responses must not wait for acknowledgements of earlier ones.
+                        drop(stream.set_nodelay(true));
                         connections.spawn(Arc::clone(&self).connection(stream, stop.clone()));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -90,9 +94,12 @@ impl Server {
         );
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
-        // Small responses must not wait for acknowledgements of earlier ones.
-        drop(stream.set_nodelay(true));
+    /// Answers what comes on one connection.
+    pub(crate) async fn connection(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        stop: CancellationToken,
+    ) {
         let service = service_fn(|request| {
             let server = Arc::clone(&self);
             async move { Ok::<_, Infallible>(server.handle(request).await) }
@@ -114,6 +121,9 @@ impl Server {
     async fn handle(&self, request: Request<Incoming>) -> HttpResponse {
         let id = ids::unique().to_uppercase();
         let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
+        if let Some(refused) = refuse_strangers(&request) {
+            return refused;
+        }
         if request.headers().contains_key("x-amz-target") {
             let mut response = self.call_codedeploy(request).await;
             response.headers_mut().insert("x-amzn-requestid", id);
@@ -208,6 +218,47 @@ impl S3Host for Hosts {
             None => VirtualHost::new(name),
         })
     }
+}
+
+/// Refuses what a page in a browser sends, whose name somebody has pointed to 127.0.0.1: the `Host` is
+/// then that of the page, and so is the `Origin`. Anything else on this machine may come in.
+fn refuse_strangers(request: &Request<Incoming>) -> Option<HttpResponse> {
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str());
+    let host = text(header::HOST).map(|host| host.is_ok_and(is_this_machine));
+    let origin = text(header::ORIGIN).map(|origin| {
+        let host = origin.map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
+        host.is_ok_and(is_this_machine)
+    });
+    // An address in the request line takes the place of the header.
+    let target = request
+        .uri()
+        .authority()
+        .map(|at| is_this_machine(at.as_str()));
+    if [host, origin, target].contains(&Some(false)) {
+        let error = s3_error!(AccessDenied, "this endpoint is for this machine only");
+        return Some(
+            error
+                .to_http_response()
+                .unwrap_or_else(|_| internal_error()),
+        );
+    }
+    None
+}
+
+/// Whether a host, with its port or without, is a name or an address of the loopback interface.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let lower = name.to_ascii_lowercase();
+    lower == "localhost"
+        || lower.ends_with(".localhost")
+        || lower
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn internal_error() -> HttpResponse {
