@@ -89,8 +89,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that do not even use the leaves.
-const ALONE: [&str; 9] = [
-    "zip", "tar", "deflate", "lib", "limits", "progress", "error", "sync", "bundle",
+const ALONE: [&str; 10] = [
+    "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "sync", "bundle",
 ];
 
 /// Crates, or parts of the standard library, and the modules that may name them. The longest
