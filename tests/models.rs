@@ -5,11 +5,12 @@
 //! time with other switches between threads, until there is none left to try. It reports a thread
 //! that waits for ever as a deadlock.
 //!
-//! Between two runs it may switch where no thread had to wait, so often at most. Twice is enough
-//! for nearly every known bug (Musuvathi and Qadeer 2007), and is tried by `cargo test`; more with
+//! Within a run it may switch where no thread had to wait, so often at most. Two switches are enough for
+//! nearly every known bug (Musuvathi and Qadeer 2007), but with four threads they take minutes, so
+//! `cargo test` tries one there, and up to three elsewhere. More with
 //!
 //! ```text
-//! LOOM_MAX_PREEMPTIONS=3 cargo test --test models
+//! LOOM_MAX_PREEMPTIONS=2 cargo test --test models
 //! ```
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]

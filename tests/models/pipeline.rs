@@ -127,7 +127,7 @@ fn two_workers_keep_the_order_of_the_tickets() {
         queue: 2,
         workers: 2,
         stops: false,
-        switches: 2,
+        switches: 1,
     });
 }
 
