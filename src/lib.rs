@@ -85,6 +85,7 @@ pub mod push;
 #[cfg(feature = "push")]
 pub mod revision;
 pub mod stop;
+mod sync;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;

@@ -3,8 +3,7 @@
 //! Threads look at it between two pieces of work; nothing is interrupted inside a system call. It
 //! is set once and never cleared.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, AtomicBool, Ordering};
 
 /// Says to every thread that holds a clone of it: finish what is in your hands, start nothing new.
 #[derive(Clone, Debug, Default)]

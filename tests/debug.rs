@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::fs;
+
 use support::settings::{Home, bare, keyed, revision, server, stderr};
 use support::{Between, Listener, hoist, run, run_failing};
 
@@ -105,6 +107,118 @@ fn debug_tells_requests_and_answers_and_no_secret() {
     let mut command = keyed(tree.path());
     let said = stderr(&run(command.env("AWS_ENDPOINT_URL", server.url())));
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// Tokens that are sent to others than S3, and what comes back for them.
+#[test]
+fn no_token_of_an_identity_is_told() {
+    let (server, tree) = (server(), revision());
+    let home = Home::new(
+        "[profile work]\nregion = us-east-1\nsso_session = corp\nsso_account_id = \
+         000000000000\nsso_role_name = deploy\n[sso-session corp]\nsso_region = \
+         us-east-1\nsso_start_url = https://corp.example/start\n[profile \
+         process]\nregion = us-east-1\ncredential_process = cat process.json\n",
+        "",
+    );
+    let damaged = Home::new(
+        "[default]\nregion = us-east-1\n",
+        "[default]\naws_access_key_id = AKIAIOSFODNN7BROKENX\naws_secret_access_key SECRET-OF-BROKEN\n",
+    );
+    let cache = home.0.path().join(".aws/sso/cache");
+    fs::create_dir_all(&cache).unwrap();
+    fs::write(home.0.path().join("token"), "TOKEN-OF-WEB-IDENTITY").unwrap();
+    fs::write(
+        home.0.path().join("process.json"),
+        r#"{"Version":1,"AccessKeyId":"ASIAIOSFODNN7PROCESS","SecretAccessKey":"SECRET-OF-PROCESS","SessionToken":"TOKEN-OF-PROCESS","Expiration":"2999-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+    // The SHA-1 of "corp" names the file.
+    fs::write(
+        cache.join("ee0bfd2552fbd840c02cc48b6e823320543c450f.json"),
+        r#"{"accessToken":"TOKEN-OF-SSO","refreshToken":"REFRESH-OF-SSO","clientSecret":"CLIENT-OF-SSO","expiresAt":"2999-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+    let given = Listener::answering(
+        "200 OK",
+        r#"{"roleCredentials":{"accessKeyId":"ASIAIOSFODNN7GIVENXX","secretAccessKey":"SECRET-OF-SSO","sessionToken":"SESSION-OF-SSO","expiration":32503680000000}}"#,
+    );
+    let assumed = Listener::answering(
+        "200 OK",
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+         <AccessKeyId>ASIAIOSFODNN7ASSUMED</AccessKeyId><SecretAccessKey>SECRET-OF-ROLE\
+         </SecretAccessKey><SessionToken>SESSION-OF-ROLE</SessionToken><Expiration>\
+         2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
+         </AssumeRoleWithWebIdentityResponse>",
+    );
+    let refused = Listener::answering(
+        "403 Forbidden",
+        "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>no</Message></Error></ErrorResponse>",
+    );
+    let secrets = [
+        "TOKEN-OF-WEB-IDENTITY",
+        "TOKEN-OF-SSO",
+        "REFRESH-OF-SSO",
+        "CLIENT-OF-SSO",
+        "ASIAIOSFODNN7GIVENXX",
+        "SECRET-OF-SSO",
+        "SESSION-OF-SSO",
+        "ASIAIOSFODNN7ASSUMED",
+        "SECRET-OF-ROLE",
+        "SESSION-OF-ROLE",
+        "ASIAIOSFODNN7PROCESS",
+        "SECRET-OF-PROCESS",
+        "TOKEN-OF-PROCESS",
+        "AKIAIOSFODNN7BROKENX",
+        "SECRET-OF-BROKEN",
+        "AWS4-HMAC-SHA256",
+    ];
+    for (way, works) in [
+        ("sso", true),
+        ("web", true),
+        ("refused", false),
+        ("process", true),
+        ("broken", false),
+    ] {
+        for debug in [true, false] {
+            let mut command = bare(tree.path());
+            home.point(&mut command)
+                .current_dir(home.0.path())
+                .env("HOME", home.0.path())
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_ENDPOINT_URL_S3", server.url())
+                .env("AWS_ENDPOINT_URL_CODEDEPLOY", server.url())
+                .env("AWS_MAX_ATTEMPTS", "1")
+                // What others read, and hoist must not.
+                .env("RUST_LOG", "trace")
+                .env("RUST_BACKTRACE", "full")
+                .args(["--max-attempts", "1"])
+                .args(debug.then_some("--debug"));
+            match way {
+                "sso" => {
+                    command
+                        .args(["--profile", "work"])
+                        .env("AWS_ENDPOINT_URL_SSO", &given.url);
+                }
+                "web" | "refused" => {
+                    let sts = if way == "web" { &assumed } else { &refused };
+                    command
+                        .env("AWS_ENDPOINT_URL_STS", &sts.url)
+                        .env("AWS_ROLE_ARN", "arn:aws:iam::000000000000:role/deploy")
+                        .env("AWS_WEB_IDENTITY_TOKEN_FILE", home.0.path().join("token"));
+                }
+                "process" => drop(command.args(["--profile", "process"])),
+                _ => drop(damaged.point(&mut command)),
+            }
+            let output = command.output().unwrap();
+            let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.success(), works, "{way}: {said}");
+            for secret in secrets {
+                let at = said.lines().find(|line| line.contains(secret));
+                assert_eq!(at, None, "{way}, --debug {debug}: {secret}");
+            }
+            assert_eq!(said.contains("DEBUG"), debug, "{way}: {said}");
+        }
+    }
 }
 
 #[test]

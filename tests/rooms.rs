@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use scan::{Found, scan};
 
 /// The rooms that use no other, and that every other may use.
-const LEAVES: [&str; 5] = ["limits", "progress", "error", "stop", "bundle"];
+const LEAVES: [&str; 6] = ["limits", "progress", "error", "stop", "sync", "bundle"];
 
 /// Each room and what it may use of the others, leaves aside: a room, or one item of it.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -95,13 +95,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("progress", &[]),
     ("error", &[]),
-    ("stop", &[]),
+    ("stop", &["sync"]),
+    ("sync", &[]),
     ("bundle", &[]),
 ];
 
 /// Rooms that do not even use the leaves.
-const ALONE: [&str; 9] = [
-    "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "bundle",
+const ALONE: [&str; 10] = [
+    "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "sync", "bundle",
 ];
 
 /// Crates, or parts of the standard library, and the modules that may name them. The longest

@@ -14,6 +14,7 @@ mod color;
 #[cfg(feature = "push")]
 mod debug;
 mod describe;
+mod descriptors;
 mod exit;
 #[cfg(feature = "push")]
 mod github;
@@ -155,7 +156,7 @@ impl BundleArgs {
     }
 
     fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(default_threads)
+        descriptors::at_most(self.threads.unwrap_or_else(default_threads))
     }
 }
 

@@ -29,7 +29,9 @@ use super::progress::{Display, say, warn_of_dropped};
 use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
-use super::{BundleArgs, Exit, Failure, LevelArg, github, keep_apart, paramfile, runtime};
+use super::{
+    BundleArgs, Exit, Failure, LevelArg, descriptors, github, keep_apart, paramfile, runtime,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -115,7 +117,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
-        concurrency: arguments.concurrency,
+        concurrency: descriptors::at_most(arguments.concurrency),
         attempts: arguments.max_attempts,
         // Whoever reads it, a program does.
         digest: arguments.output.output == Output::Json,

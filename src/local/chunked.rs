@@ -18,8 +18,11 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::store::lock;
 
-/// Longest line between chunks, and longest trailer, in bytes. Signatures take 64.
+/// Longest line between chunks, in bytes. Signatures take 64.
 const MAX_LINE: usize = 4096;
+
+/// Most trailers. S3 knows of a checksum and a signature.
+const MAX_TRAILERS: usize = 16;
 
 /// The headers behind a chunked body; empty until the body was read to its end.
 #[derive(Clone, Default)]
@@ -128,7 +131,11 @@ impl<B> Decoder<B> {
                 Expect::Trailer if line.is_empty() => Expect::End,
                 Expect::Trailer => {
                     let (name, value) = trailer(&line).ok_or(ChunkedError::Malformed)?;
-                    lock(&self.trailers.0).insert(name, value);
+                    let mut trailers = lock(&self.trailers.0);
+                    if trailers.len() == MAX_TRAILERS {
+                        return Err(ChunkedError::Malformed);
+                    }
+                    trailers.insert(name, value);
                     Expect::Trailer
                 }
                 // Anything behind the end is not ours to judge.
@@ -317,7 +324,14 @@ mod tests {
                 "{body:?}"
             );
         }
-        assert_eq!(decode(&[b'0'; 2 * MAX_LINE], 512, 0).err(), Some(malformed));
+        assert_eq!(
+            decode(&[b'0'; 2 * MAX_LINE], 512, 0).err(),
+            Some(malformed.clone())
+        );
+        // A map of headers ends the process when it has too many.
+        let many: String = (0..40_000).map(|n| format!("t{n}:v\r\n")).collect();
+        let many = format!("0\r\n{many}\r\n");
+        assert_eq!(decode(many.as_bytes(), 4096, 0).err(), Some(malformed));
         for length in [14, 16] {
             assert_eq!(
                 decode(BODY, 9, length).err(),

@@ -111,6 +111,10 @@ pub(crate) fn unescape(escaped: &str) -> Option<String> {
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
             let digits = [bytes.next()?, bytes.next()?];
+            // `from_str_radix` would take a sign.
+            if !digits.iter().all(u8::is_ascii_hexdigit) {
+                return None;
+            }
             out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
         } else {
             out.push(byte);
@@ -271,11 +275,43 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_is_no_digit() {
+        assert_eq!(unescape("a%2fb").as_deref(), Some("a/b"));
+        for bad in ["%+f", "%-1", "%", "%f", "%é"] {
+            assert_eq!(unescape(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn listings_are_encoded_as_urls() {
         assert_eq!(url_encode("a b/ü+~.zip"), "a%20b/%c3%bc%2b~.zip");
     }
 
     proptest! {
+        /// NUL, line ends and everything else that is text. How long names may be, a test above says.
+        #[test]
+        fn any_key_stays_below_its_directory(key in prop::collection::vec(
+            prop_oneof![Just('/'), Just('.'), Just('\\'), Just('\0'), Just('%'), any::<char>()],
+            1..120,
+        )) {
+            let key: String = key.into_iter().collect();
+            for folds_case in [false, true] {
+                let path = path_of(&key, folds_case);
+                prop_assert!(path.components().all(|part| matches!(part, Component::Normal(_))));
+                prop_assert!(path.iter().all(|name| name.len() <= 210));
+                prop_assert!(!path.as_os_str().as_encoded_bytes().contains(&0));
+            }
+            prop_assert_eq!(from_path(&to_path(&key)), Some(key));
+        }
+
+        /// What somebody puts there by hand is a key's file or none, and never that of two.
+        #[test]
+        fn any_path_is_one_key_or_none(path in "[a.%/-]{1,12}|[0-9a-f%./-]{1,20}") {
+            if let Some(key) = from_path(Path::new(&path)) {
+                prop_assert_eq!(to_path(&key), Path::new(&path));
+            }
+        }
+
         #[test]
         fn any_key_round_trips(key in ".{1,300}") {
             let path = to_path(&key);

@@ -19,7 +19,8 @@
 //! way to AWS, and in none of them otherwise.
 //!
 //! It guards nothing: any credentials will do, and none, and signatures are not checked. That is
-//! why it listens on 127.0.0.1 only. It does not sync files to the device either.
+//! why it listens on 127.0.0.1 only, and refuses requests whose `Host` or `Origin` is another machine's:
+//! a page in a browser may have had its name pointed here. It does not sync files to the device either.
 
 mod checksum;
 mod chunked;
@@ -40,6 +41,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -211,6 +213,33 @@ impl Endpoint {
         drop(self.stop);
         // It fails only if the task panicked, and then it has ended too.
         drop(self.task.await);
+    }
+}
+
+/// The endpoint without a port: what a fuzzer writes to, which has no time for sockets.
+#[doc(hidden)]
+pub struct Unconnected(Arc<Server>);
+
+impl Unconnected {
+    /// Opens the state under `dir`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        Ok(Self(Arc::new(Server::open(dir, None)?)))
+    }
+
+    /// Answers what comes on `stream` until it ends.
+    pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let server = Arc::clone(&self.0);
+        server.converse(stream, CancellationToken::new()).await;
+    }
+}
+
+impl fmt::Debug for Unconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unconnected").finish_non_exhaustive()
     }
 }
 

@@ -3,11 +3,12 @@
 //!
 //! Signatures are taken off unread, and with them the SHA-256 of the payload that they cover: any
 //! credentials will do, presigned URLs never expire, and unsigned requests are as good.
-//! `aws-chunked` bodies are decoded here. The only thing refused is an expected owner that is not
-//! [`OWNER`].
+//! `aws-chunked` bodies are decoded here. Refused are only an expected owner that is not [`OWNER`],
+//! and what comes in the name of another machine: a page in a browser.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use hyper_util::rt::TokioIo;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode, S3Result, s3_error};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +97,18 @@ impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
         // Small responses must not wait for acknowledgements of earlier ones.
         drop(stream.set_nodelay(true));
+        if let Some(cut) = self.converse(stream, stop).await {
+            // Without lingering the socket ends with a reset.
+            drop(cut.set_zero_linger());
+        }
+    }
+
+    /// Answers what comes on one connection. Returns it if a fault cut it.
+    pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        self: Arc<Self>,
+        stream: S,
+        stop: CancellationToken,
+    ) -> Option<S> {
         let line = Arc::new(Line::new(stop.clone()));
         let service = service_fn(|request| {
             let (server, line) = (Arc::clone(&self), Arc::clone(&line));
@@ -120,14 +134,16 @@ impl Server {
             }
         };
         let ended = line.unless_cut(ending).await;
-        if ended.is_none() {
-            // Without lingering the socket ends with a reset.
-            drop(connection.into_parts().io.into_inner().set_zero_linger());
-        }
+        ended
+            .is_none()
+            .then(|| connection.into_parts().io.into_inner())
     }
 
     /// Answers a request to either service.
     pub(crate) async fn answer(&self, request: Request<Body>) -> HttpResponse {
+        if let Some(refused) = refuse_strangers(&request) {
+            return refused;
+        }
         let codedeploy = request.headers().contains_key("x-amz-target");
         let mut response = if codedeploy {
             self.call_codedeploy(request).await
@@ -234,6 +250,47 @@ pub(crate) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
         "x-amz-request-id"
     };
     response.headers_mut().insert(name, id);
+}
+
+/// Refuses what a page in a browser sends, whose name somebody has pointed to 127.0.0.1: the `Host` is
+/// then that of the page, and so is the `Origin`. Anything else on this machine may come in.
+fn refuse_strangers(request: &Request<Body>) -> Option<HttpResponse> {
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str());
+    let host = text(header::HOST).map(|host| host.is_ok_and(is_this_machine));
+    let origin = text(header::ORIGIN).map(|origin| {
+        let host = origin.map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
+        host.is_ok_and(is_this_machine)
+    });
+    // An address in the request line takes the place of the header.
+    let target = request
+        .uri()
+        .authority()
+        .map(|at| is_this_machine(at.as_str()));
+    if [host, origin, target].contains(&Some(false)) {
+        let error = s3_error!(AccessDenied, "this endpoint is for this machine only");
+        return Some(
+            error
+                .to_http_response()
+                .unwrap_or_else(|_| internal_error()),
+        );
+    }
+    None
+}
+
+/// Whether a host, with its port or without, is a name or an address of the loopback interface.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let lower = name.to_ascii_lowercase();
+    lower == "localhost"
+        || lower.ends_with(".localhost")
+        || lower
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 pub(crate) fn internal_error() -> HttpResponse {

@@ -3,8 +3,7 @@
 //! It runs on the thread that called [`pack`](super::pack), never sorts and never looks ahead. It
 //! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
 
-use crossbeam_channel::Receiver;
-
+use super::channel::Receiver;
 use super::digest::{Sums, Told};
 use super::dispatch::{Pending, Shared, Ticket};
 use super::entry::{self, Batch, Record, Renewed};

@@ -4,14 +4,13 @@
 //! budget, then gives the job away, then queues a ticket on which the assembler will wait. A job
 //! waits for nothing, so the order of tickets is all the order there is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
-use super::budget::{Budget, Share};
+use super::budget::Budget;
+use super::channel::{Receiver, Sender, bounded};
 use super::source::Source;
+use super::tickets::{self, job};
 use super::worker::{Pace, Worker, Workers};
 use super::{Error, Options};
 use crate::bundle::Format;
@@ -25,7 +24,7 @@ const TICKETS: usize = 1024;
 pub(super) const ENTRY_COST: u64 = 512;
 
 /// What a job will give, and the share of the budget that goes back when that is written.
-pub(super) type Pending<T> = Receiver<(Result<T, Error>, Share)>;
+pub(super) type Pending<T> = tickets::Pending<Result<T, Error>>;
 
 /// What comes next in the archive: a step of its format, or the dispatcher's reason to give up.
 pub(super) type Ticket<T> = Result<T, Error>;
@@ -39,7 +38,7 @@ pub(super) struct Shared<'a> {
     pub(super) digest: bool,
     pub(super) workers: Workers,
     pub(super) progress: &'a Progress,
-    budget: Arc<Budget>,
+    budget: Budget,
     cancelled: AtomicBool,
     stop: &'a Stop,
 }
@@ -148,17 +147,15 @@ impl<'scope, T> Dispatcher<'_, 'scope, '_, T> {
             return Err(End::Failed(Error::Stopped));
         }
         let asked = Instant::now();
-        let share = shared.budget.take(weight).map_err(|_| End::Cancelled)?;
+        let (slot, pending) = job(&shared.budget, weight).map_err(|_| End::Cancelled)?;
         shared
             .progress
             .waited(Track::Dispatcher, Wait::Budget, asked);
         shared.note_budget();
-        let (done, pending) = bounded(1);
         self.scope.spawn(move |_| {
             if !shared.is_stopped() {
                 let result = work(&mut shared.workers.mine(shared.pace.level()));
-                // If nobody listens, nobody wants to know.
-                let _ = done.send((result, share));
+                slot.fill(result);
             }
         });
         Ok(pending)

@@ -16,6 +16,7 @@
 mod assemble;
 mod auto;
 mod budget;
+mod channel;
 mod digest;
 mod dispatch;
 mod entry;
@@ -29,6 +30,7 @@ mod spare;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod worker;
 
 use std::cell::Cell;
@@ -39,10 +41,9 @@ use std::time::{Duration, Instant};
 pub use self::file::{pack_to_file, pack_to_file_and_list};
 pub use self::parts::{Cutter, Open, Part};
 
-use crossbeam_channel::Receiver;
-
 use self::assemble::Assembler;
 use self::auto::Auto;
+use self::channel::Receiver;
 use self::digest::Told;
 use self::dispatch::{Dispatcher, End, Shared, Ticket};
 use self::outlet::Outlet;

@@ -85,10 +85,10 @@ impl<'a, 'e> Outlet<'a, 'e> {
     /// Waits for what a job gives. A job that ends without a result was told to, or panicked.
     pub(super) fn wait<T>(&self, pending: &Pending<T>) -> Result<(T, Share), Error> {
         let since = Instant::now();
-        let done = pending.recv();
+        let done = pending.wait();
         self.idle.set(self.idle.get() + since.elapsed());
         self.progress.waited(Track::Assembler, Wait::Job, since);
-        let (result, share) = done.map_err(|_| {
+        let (result, share) = done.ok_or_else(|| {
             if self.shared.is_stopped() {
                 Error::Stopped
             } else {

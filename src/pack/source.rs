@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -289,31 +291,24 @@ struct State {
     mode: u32,
 }
 
+/// The slowest clock that files take their times from ticks a hundred times a second.
+const TICK: Duration = Duration::from_millis(10);
+
 /// Waits until a write would show in the modification time of a file that was changed at `mtime`.
 ///
-/// Files take their time from a clock that ticks a few hundred times a second. A file that was
-/// changed in the present tick could be changed again in it, and no time would tell.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// A file that was changed in the present tick could be changed again in it, and no time would tell.
+/// That is rare, and the wait is over before it would be noticed.
 fn settle(mtime: Mtime) {
-    use std::time::Duration;
-
-    use rustix::time::{ClockId, clock_gettime};
-
-    // The coarsest clock ticks a hundred times a second.
-    for _ in 0..20 {
-        let now = clock_gettime(ClockId::RealtimeCoarse);
-        let same = i128::from(now.tv_sec) == i128::from(mtime.secs)
-            && i128::from(now.tv_nsec) <= i128::from(mtime.nanos);
-        if !same {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
+    let since = |now: SystemTime| {
+        let now = now.duration_since(UNIX_EPOCH).ok()?;
+        let mtime = Duration::new(u64::try_from(mtime.secs).ok()?, mtime.nanos);
+        now.checked_sub(mtime)
+    };
+    // A time that is still to come is no tick of this clock.
+    if let Some(since) = since(SystemTime::now()).filter(|since| *since < TICK) {
+        thread::sleep(TICK - since);
     }
 }
-
-/// Elsewhere times are finer.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn settle(_: Mtime) {}
 
 #[cfg(test)]
 pub(super) mod hook;

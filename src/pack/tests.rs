@@ -1,3 +1,6 @@
+mod budget;
+mod tickets;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
 use rustix::fs::{AtFlags, FileType, Stat, statat};
@@ -168,11 +168,7 @@ impl<'a> Walk<'a> {
     }
 
     fn try_directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) -> Result<(), Error> {
-        let fail = |path: &[u8], error: Errno| FileError::new("read", self.shown(path), error);
-        // What was a directory a moment ago and is a link now does not lead elsewhere.
-        let at = path.strip_suffix(b"/").unwrap_or(&path);
-        let open = self.root.folder(at).map_err(|error| fail(&path, error))?;
-        let folder = Arc::new(Folder { open, path });
+        let folder = self.open(path)?;
         let mut listing = take(&mut self.lane().listing);
         let (mut names, mut count) = (Vec::new(), 0);
         let listed = list(&folder.open, &mut listing, |name, kind| {
@@ -187,15 +183,36 @@ impl<'a> Walk<'a> {
             names.extend_from_slice(name.to_bytes_with_nul());
             count += 1;
             if count == NAMES {
-                let (folder, names) = (Arc::clone(&folder), take(&mut names));
-                scope.spawn(move |scope| self.files(scope, &folder, &names));
+                let (path, names) = (folder.path.clone(), take(&mut names));
+                scope.spawn(move |scope| self.more_files(scope, path, &names));
                 count = 0;
             }
         });
         self.lane().listing = listing;
-        listed.map_err(|error| fail(&folder.path, error))?;
+        listed.map_err(|error| FileError::new("read", self.shown(&folder.path), error))?;
         self.files(scope, &folder, &names);
         Ok(())
+    }
+
+    /// Opens the directory at `path`, which is empty or ends with a slash. What was a directory a
+    /// moment ago and is a link now does not lead elsewhere.
+    fn open(&self, path: Vec<u8>) -> Result<Folder, Error> {
+        let at = path.strip_suffix(b"/").unwrap_or(&path);
+        let open = self.root.folder(at);
+        let open = open.map_err(|error| FileError::new("read", self.shown(&path), error))?;
+        Ok(Folder { open, path })
+    }
+
+    /// Looks at files of a directory that was listed, and is opened again: if it stayed open until
+    /// somebody comes to them, every level of a deep tree could have one open.
+    fn more_files<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>, names: &[u8]) {
+        if self.is_over() {
+            return;
+        }
+        match self.open(path) {
+            Ok(folder) => self.files(scope, &folder, names),
+            Err(error) => self.fail(error),
+        }
     }
 
     /// Looks at files of a directory. Each name ends with a NUL.

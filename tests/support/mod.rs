@@ -124,6 +124,40 @@ pub(crate) fn without_umask(command: &Command) -> Command {
     shell
 }
 
+/// The command as a user who is not root, whom permissions bind. None without the means.
+///
+/// It runs from a copy in a directory of its own: where the build put it, others may have no way to it.
+pub(crate) fn as_nobody(command: &Command) -> Option<(Command, tempfile::TempDir)> {
+    let dir = tempfile::tempdir().unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), everybody).unwrap();
+    let binary = dir.path().join("hoist");
+    std::fs::copy(command.get_program(), &binary).unwrap();
+    let mut other = if is_root() {
+        let mut setpriv = tool("setpriv", &["setpriv"])?;
+        setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+        setpriv.arg(binary);
+        setpriv
+    } else {
+        Command::new(binary)
+    };
+    other.args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        other.current_dir(dir);
+    }
+    Some((other, dir))
+}
+
+pub(crate) fn is_root() -> bool {
+    run_text(Command::new("id").arg("-u")).trim() == "0"
+}
+
 /// Runs `command` to its end and asserts exit 0.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Output {

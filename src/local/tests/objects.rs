@@ -435,3 +435,41 @@ fn a_large_refused_body_does_not_hide_the_answer() {
         (400, "EntityTooLarge")
     );
 }
+
+/// A page whose name was pointed to 127.0.0.1, and one that posts here from its own.
+#[test]
+fn what_comes_in_the_name_of_another_machine_is_refused() {
+    let local = Local::start();
+    for (header, value) in [
+        ("Host", "evil.example"),
+        ("Host", "evil.example:80"),
+        ("Host", "127.0.0.1.evil.example"),
+        ("Host", "localhost.evil.example"),
+        ("Host", "10.0.0.1"),
+        ("Host", "0.0.0.0"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+    ] {
+        let answer = local.put("/bucket/k", &[(header, value)], b"x");
+        assert_eq!(answer.status, 403, "{header}: {value}");
+        assert!(answer.text().contains("AccessDenied"));
+    }
+    assert_eq!(local.get("/bucket/k").status, 404);
+    for (header, value) in [
+        ("Host", "localhost"),
+        ("Host", "LOCALHOST:8080"),
+        ("Host", "bucket.localhost:1"),
+        ("Host", "127.0.0.1"),
+        ("Host", "127.5.5.5:9"),
+        ("Host", "[::1]:9"),
+        ("Origin", "http://localhost:3000"),
+    ] {
+        let path = if value.starts_with("bucket") {
+            "/k"
+        } else {
+            "/bucket/k"
+        };
+        let answer = local.put(path, &[(header, value)], b"x");
+        assert_eq!(answer.status, 200, "{header}: {value}");
+    }
+}

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use crossbeam_channel::Receiver;
-
 use super::jobs::Step;
 use super::piece::Piece;
 use crate::bundle::Format;
 use crate::deflate::gzip;
+use crate::pack::channel::Receiver;
 use crate::pack::digest::{Subtrees, Sums, Told};
 use crate::pack::dispatch::{Pending, Shared, Ticket};
 use crate::pack::entry;

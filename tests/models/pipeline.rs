@@ -1,0 +1,158 @@
+//! Dispatcher, workers and assembler, as `pack` has them: jobs that wait for nothing, tickets that
+//! are drawn in order, and an end at any moment.
+
+use loom::thread;
+
+use super::budget::Budget;
+use super::channel::{Receiver, Sender, bounded};
+use super::tickets::{Pending, Slot, job};
+use crate::every_order;
+use crate::stop::Stop;
+
+type Job = (usize, Slot<usize>);
+
+/// Gives jobs to the pool and tickets to the assembler. See `Dispatcher::job` and `dispatch`.
+fn dispatch(
+    weights: &[u64],
+    budget: &Budget,
+    stop: &Stop,
+    pool: &Sender<Job>,
+    tickets: &Sender<Result<Pending<usize>, ()>>,
+) {
+    for (n, &weight) in weights.iter().enumerate() {
+        if stop.is_set() {
+            let _ = tickets.send(Err(()));
+            return;
+        }
+        let Ok((slot, pending)) = job(budget, weight) else {
+            return;
+        };
+        // The pool takes what it is given: its queue has no end.
+        pool.send((n, slot)).unwrap();
+        if tickets.send(Ok(pending)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes jobs as they come.
+fn work(pool: &Receiver<Job>, stop: &Stop) {
+    while let Ok((n, slot)) = pool.recv() {
+        if !stop.is_set() {
+            slot.fill(n);
+        }
+    }
+}
+
+/// Draws tickets. See `side_by_side` and the assemblers.
+fn assemble(
+    tickets: Receiver<Result<Pending<usize>, ()>>,
+    budget: &Budget,
+    total: u64,
+    stop: &Stop,
+) -> Result<Vec<usize>, Vec<usize>> {
+    let mut came = Vec::new();
+    let mut all = true;
+    while let Ok(ticket) = tickets.recv() {
+        let done = match ticket {
+            Ok(pending) if !stop.is_set() => pending.wait(),
+            _ => None,
+        };
+        let Some((n, share)) = done else {
+            all = false;
+            break;
+        };
+        assert!(budget.used() <= total);
+        came.push(n);
+        drop(share);
+    }
+    if !all {
+        budget.close();
+    }
+    drop(tickets);
+    if all { Ok(came) } else { Err(came) }
+}
+
+struct Case {
+    weights: &'static [u64],
+    budget: u64,
+    queue: usize,
+    workers: usize,
+    stops: bool,
+    switches: usize,
+}
+
+fn run(case: &'static Case) {
+    every_order(case.switches, move || {
+        let (budget, stop) = (Budget::new(case.budget), Stop::new());
+        let (pool, jobs) = bounded(usize::MAX);
+        let (sender, tickets) = bounded(case.queue);
+        let mut threads = Vec::new();
+        threads.push({
+            let (budget, stop) = (budget.clone(), stop.clone());
+            thread::spawn(move || dispatch(case.weights, &budget, &stop, &pool, &sender))
+        });
+        for _ in 0..case.workers {
+            let (jobs, stop) = (jobs.clone(), stop.clone());
+            threads.push(thread::spawn(move || work(&jobs, &stop)));
+        }
+        drop(jobs);
+        if case.stops {
+            let stop = stop.clone();
+            threads.push(thread::spawn(move || stop.set()));
+        }
+        let came = assemble(tickets, &budget, case.budget, &stop);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        // Whoever held a share has given it back.
+        assert_eq!(budget.used(), 0);
+        let in_order: Vec<usize> = (0..case.weights.len()).collect();
+        match came {
+            // After the last ticket, a stop comes too late.
+            Ok(came) => assert_eq!(came, in_order),
+            Err(came) => {
+                assert!(case.stops, "nobody asked it to end");
+                assert_eq!(came, in_order[..came.len()]);
+            }
+        }
+    });
+}
+
+#[test]
+fn two_workers_keep_the_order_of_the_tickets() {
+    run(&Case {
+        weights: &[1, 1],
+        budget: 2,
+        queue: 2,
+        workers: 2,
+        stops: false,
+        switches: 1,
+    });
+}
+
+/// Each share waits for the one before, and one is larger than the budget.
+#[test]
+fn a_budget_for_one_job_is_enough() {
+    run(&Case {
+        weights: &[1, 9, 1],
+        budget: 1,
+        queue: 1,
+        workers: 1,
+        stops: false,
+        switches: 2,
+    });
+}
+
+/// The dispatcher waits for the budget, for room in the queue, or for nothing.
+#[test]
+fn a_stop_at_any_moment_ends_all_threads() {
+    run(&Case {
+        weights: &[1, 1],
+        budget: 1,
+        queue: 1,
+        workers: 1,
+        stops: true,
+        switches: 1,
+    });
+}
