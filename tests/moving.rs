@@ -256,7 +256,7 @@ fn a_file_that_loses_its_permissions_fails_the_push() {
         tree.path(),
         |_| nobody,
         |dir| {
-            fs::set_permissions(dir.join(SMALL), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(dir.join(SMALL), fs::Permissions::from_mode(0o000)).unwrap();
         },
     );
     let said = stderr(&output);
@@ -321,11 +321,11 @@ fn a_race_is_never_lost_without_a_word() {
     let (mut whole, mut failed) = (0, 0);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut round = 0_usize;
+            let mut round = 0_u32;
             while !over.load(Ordering::Relaxed) {
-                let n = round % names.len();
+                let n = round as usize % names.len();
                 let path = tree.path().join(&names[n]);
-                let bytes = vec![b'a' + (round % 26) as u8; len(n)];
+                let bytes = vec![b'a' + u8::try_from(round % 26).unwrap(); len(n)];
                 match round % 4 {
                     0 => replace(&path, &bytes),
                     1 => {
@@ -334,12 +334,12 @@ fn a_race_is_never_lost_without_a_word() {
                     }
                     2 => fs::write(&path, &bytes).unwrap(),
                     _ => {
-                        let mode = fs::Permissions::from_mode(0o600 + (round as u32 / 4) % 64);
+                        let mode = fs::Permissions::from_mode(0o600 + (round / 4) % 64);
                         fs::set_permissions(&path, mode).unwrap();
                     }
                 }
                 round += 1;
-                thread::sleep(Duration::from_micros((round as u64 * 7919) % 40_000));
+                thread::sleep(Duration::from_micros(u64::from(round) * 7919 % 40_000));
             }
         });
         let out = tempfile::tempdir().unwrap();
