@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::preview::{Listed, Preview, preview};
 
 use self::prepare::Prepared;
-use crate::appspec;
+use crate::appspec::{self, Report, Severity};
 use crate::bundle::Content;
 use crate::deflate::Level;
+use crate::error::FileError;
 use crate::limits::TooLarge;
 use crate::pack::{self, Packed};
 use crate::plan;
@@ -55,6 +56,8 @@ pub struct Bundle {
     pub attempts: u32,
     /// Whether to compute [`Packed::digest`].
     pub digest: bool,
+    /// Whether an error in the AppSpec file stops it.
+    pub lint: bool,
 }
 
 /// Where to push it.
@@ -83,6 +86,8 @@ pub struct Sent {
     pub stored: Stored,
     /// Symbolic links to directories, which did not go in.
     pub dropped_links: Vec<PathBuf>,
+    /// What was found in the AppSpec file, if it was looked at.
+    pub report: Option<Report>,
 }
 
 /// A bundle that is stored and registered.
@@ -103,6 +108,12 @@ pub enum Error {
     /// It is not a revision.
     #[error(transparent)]
     AppSpec(#[from] appspec::Missing),
+    /// Its AppSpec file cannot be looked at.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its AppSpec file has errors, and maybe warnings.
+    #[error("{}", refused(.0))]
+    Lint(Box<Report>),
     /// It is a file, and not a revision.
     #[error(transparent)]
     Prebuilt(prebuilt::Error),
@@ -147,6 +158,18 @@ pub enum Error {
     /// A thread panicked, with its own message. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
+}
+
+/// Says that an AppSpec file has errors, and what the first is.
+fn refused(report: &Report) -> String {
+    let path = report.path.display();
+    let mut errors = report.findings.iter();
+    let first = errors.find(|finding| finding.severity() == Severity::Error);
+    let Some(first) = first else {
+        return format!("{path} has errors");
+    };
+    let place = report.position(first.span.start);
+    format!("{path}:{}:{}: {}", place.line, place.column, first.message)
 }
 
 impl Error {
@@ -278,6 +301,7 @@ async fn transfer<S: PartStore>(
     let prepared = prepare_while(gate, bundle, progress, cancel, stop).await?;
     let limits = prepared.limits(bundle)?;
     let dropped_links = prepared.dropped_links();
+    let report = prepared.report().cloned();
 
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
@@ -315,6 +339,7 @@ async fn transfer<S: PartStore>(
             packed,
             stored,
             dropped_links,
+            report,
         }),
         (packed, stored) => Err(cause(packed.err(), stored.err(), cancel, bundle, location)),
     }

@@ -62,7 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["zip", "deflate"]),
     ("appspec", &["plan"]),
     ("pack", &["plan", "zip", "tar", "deflate"]),
-    ("prebuilt", &["pack", "tar"]),
+    ("prebuilt", &["pack", "tar", "appspec"]),
     ("upload", &["pack::Part", "revision::S3Location"]),
     ("revision", &["upload::Stored"]),
     (
@@ -147,7 +147,10 @@ const CRATES: &[(&[&str], &[&str])] = &[
     ),
     (&["tracing"], &["clients::wire"]),
     (&["tracing_subscriber"], &["cli::debug"]),
-    (&["console"], &["cli::color"]),
+    (&["console"], &["cli::color", "cli::lint", "cli::push"]),
+    (&["annotate_snippets"], &["cli::diagnostic"]),
+    (&["libyaml_safer"], &["appspec::parse"]),
+    (&["strsim"], &["appspec::check"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["indicatif", "plotters", "signal_hook"], &["cli"]),
     (&["libdeflater"], &["deflate"]),
@@ -159,7 +162,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["async_compression"], &["verify"]),
     (&["futures_util"], &["local", "verify"]),
     (&["serde"], &["local"]),
-    (&["serde_json"], &["local", "cli"]),
+    (&["serde_json"], &["local", "cli", "appspec"]),
     (
         &["base64_simd"],
         &["local", "upload", "verify", "clients::trust"],
@@ -170,7 +173,10 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["crc_fast"], &["pack", "upload", "verify", "local"]),
     (&["bytes"], &["pack", "upload", "push", "verify", "local"]),
     (&["isal_sys"], &["deflate"]),
-    (&["rustix"], &["pack", "plan", "cli", "local"]),
+    (
+        &["rustix"],
+        &["pack", "plan", "cli", "local", "appspec::bundle"],
+    ),
     (&["tempfile"], &["pack", "local", "cli"]),
 ];
 

@@ -309,6 +309,7 @@ mod sending {
             concurrency: DEFAULT_CONCURRENCY,
             attempts: DEFAULT_ATTEMPTS,
             digest: false,
+            lint: false,
         };
         let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;

@@ -12,9 +12,11 @@ mod color;
 #[cfg(feature = "push")]
 mod debug;
 mod describe;
+mod diagnostic;
 mod exit;
 #[cfg(feature = "push")]
 mod github;
+mod lint;
 #[cfg(feature = "push")]
 mod object;
 mod pack;
@@ -77,6 +79,9 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
+    /// Check an AppSpec file: what an agent would refuse, and what would surprise
+    #[command(args_override_self = true)]
+    Lint(lint::LintArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
     Bench(bench::BenchArgs),
     /// Print what a shell needs to complete arguments
@@ -213,8 +218,15 @@ impl Failure {
         Self::new(Exit::Usage, text)
     }
 
+    /// All was said already.
+    fn silent(exit: Exit) -> Self {
+        Self {
+            exit,
+            lines: Vec::new(),
+        }
+    }
+
     /// Says more.
-    #[cfg(feature = "push")]
     fn and(mut self, text: impl ToString) -> Self {
         self.lines.push(text.to_string());
         self
@@ -251,6 +263,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => describe::man(&arguments, Arguments::command()),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]
         Command::Serve(arguments) => serve::run(&arguments),

@@ -35,6 +35,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         concurrency: 2,
         attempts: 1,
         digest: false,
+        lint: true,
     };
     (dir, bundle)
 }
