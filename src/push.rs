@@ -24,7 +24,7 @@ pub use self::proof::Unproven;
 
 use self::prepare::Prepared;
 use self::proof::{Memory, Proof};
-use crate::appspec;
+use crate::appspec::{self, Report, Severity};
 use crate::bundle::Content;
 use crate::deflate::Level;
 use crate::error::FileError;
@@ -37,7 +37,7 @@ use crate::progress::Progress;
 use crate::revision::{self, Revision, S3Location};
 use crate::stop::Stop;
 use crate::upload::{self, Leftover, PartStore, Stored};
-use crate::verify::{Report, S3Object};
+use crate::verify::{self, S3Object};
 
 /// What to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Bundle {
     /// Where the [manifest](crate::manifest) goes when all is done, if one is wanted. A file that is
     /// sent as it is has none.
     pub manifest: Option<PathBuf>,
+    /// Whether an error in the AppSpec file stops it.
+    pub lint: bool,
 }
 
 /// Where to push it.
@@ -93,6 +95,8 @@ pub struct Sent {
     pub stored: Stored,
     /// Symbolic links to directories, which did not go in.
     pub dropped_links: Vec<PathBuf>,
+    /// What was found in the AppSpec file, if it was looked at.
+    pub report: Option<Report>,
 }
 
 /// A bundle that is stored and registered.
@@ -103,7 +107,7 @@ pub struct Pushed {
     /// What was registered.
     pub revision: Revision,
     /// What was found when it was read back, if it was.
-    pub verified: Option<Report>,
+    pub verified: Option<verify::Report>,
 }
 
 /// Why a push failed.
@@ -115,6 +119,12 @@ pub enum Error {
     /// It is not a revision.
     #[error(transparent)]
     AppSpec(#[from] appspec::Missing),
+    /// Its AppSpec file cannot be looked at.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Its AppSpec file has errors, and maybe warnings.
+    #[error("{}", refused(.0))]
+    Lint(Box<Report>),
     /// It is a file, and not a revision.
     #[error(transparent)]
     Prebuilt(prebuilt::Error),
@@ -178,6 +188,18 @@ pub enum Error {
     /// A thread panicked, with its own message. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
+}
+
+/// Says that an AppSpec file has errors, and what the first is.
+fn refused(report: &Report) -> String {
+    let path = report.path.display();
+    let mut errors = report.findings.iter();
+    let first = errors.find(|finding| finding.severity() == Severity::Error);
+    let Some(first) = first else {
+        return format!("{path} has errors");
+    };
+    let place = report.position(first.span.start);
+    format!("{path}:{}:{}: {}", place.line, place.column, first.message)
 }
 
 impl Error {
@@ -336,6 +358,7 @@ async fn transfer<S: PartStore>(
     let limits = prepared.limits(bundle)?;
     let dropped_links = prepared.dropped_links();
     let memory = Memory::new(bundle).map_err(Error::Manifest)?;
+    let report = prepared.report().cloned();
 
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
@@ -374,6 +397,7 @@ async fn transfer<S: PartStore>(
                 packed,
                 stored,
                 dropped_links,
+                report,
             };
             Ok((sent, proof))
         }

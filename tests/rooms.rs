@@ -68,7 +68,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["zip", "deflate"]),
     ("appspec", &["plan"]),
     ("pack", &["plan", "manifest", "zip", "tar", "deflate"]),
-    ("prebuilt", &["pack", "tar"]),
+    ("prebuilt", &["pack", "tar", "appspec"]),
     ("upload", &["pack::Part", "revision::S3Location"]),
     ("revision", &["upload::Stored"]),
     (
@@ -161,7 +161,10 @@ const CRATES: &[(&[&str], &[&str])] = &[
     ),
     (&["tracing"], &["clients::wire"]),
     (&["tracing_subscriber"], &["cli::debug"]),
-    (&["console"], &["cli::color"]),
+    (&["console"], &["cli::color", "cli::lint", "cli::push"]),
+    (&["annotate_snippets"], &["cli::diagnostic"]),
+    (&["libyaml_safer"], &["appspec::parse"]),
+    (&["strsim"], &["appspec::check"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["indicatif", "plotters", "signal_hook"], &["cli"]),
     (&["libdeflater"], &["deflate"]),
@@ -173,7 +176,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["async_compression"], &["verify"]),
     (&["futures_util"], &["local", "verify"]),
     (&["serde"], &["local", "manifest"]),
-    (&["serde_json"], &["local", "manifest", "cli"]),
+    (&["serde_json"], &["local", "manifest", "cli", "appspec"]),
     (
         &["base64_simd"],
         &["local", "upload", "verify", "clients::trust"],
@@ -184,7 +187,10 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["crc_fast"], &["pack", "upload", "verify", "local"]),
     (&["bytes"], &["pack", "upload", "push", "verify", "local"]),
     (&["isal_sys"], &["deflate"]),
-    (&["rustix"], &["pack", "plan", "cli", "local"]),
+    (
+        &["rustix"],
+        &["pack", "plan", "cli", "local", "appspec::bundle"],
+    ),
     (&["tempfile"], &["pack", "manifest", "local", "cli"]),
 ];
 

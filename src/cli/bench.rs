@@ -310,6 +310,7 @@ mod sending {
             attempts: DEFAULT_ATTEMPTS,
             digest: false,
             manifest: None,
+            lint: false,
         };
         let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;

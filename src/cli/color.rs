@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use clap::ColorChoice;
 
 /// When to use colors. By default on terminals, unless `NO_COLOR` or `TERM` say otherwise.
-#[cfg(feature = "push")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
     /// Always

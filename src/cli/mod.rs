@@ -15,9 +15,11 @@ mod color;
 mod debug;
 mod describe;
 mod descriptors;
+mod diagnostic;
 mod exit;
 #[cfg(feature = "push")]
 mod github;
+mod lint;
 #[cfg(feature = "push")]
 mod object;
 mod pack;
@@ -87,6 +89,9 @@ enum Command {
     Clean(Box<clean::CleanArgs>),
     /// Bundle a directory into a local archive, byte for byte what push uploads
     Pack(pack::PackArgs),
+    /// Check an AppSpec file: what an agent would refuse, and what would surprise
+    #[command(args_override_self = true)]
+    Lint(lint::LintArgs),
     /// Measure the pipeline on a directory: where the time goes, and what would move it
     Bench(bench::BenchArgs),
     /// Print what a shell needs to complete arguments
@@ -235,6 +240,14 @@ impl Failure {
         Self::new(Exit::Usage, text)
     }
 
+    /// All was said already.
+    fn silent(exit: Exit) -> Self {
+        Self {
+            exit,
+            lines: Vec::new(),
+        }
+    }
+
     /// Says more.
     fn and(mut self, text: impl ToString) -> Self {
         self.lines.push(text.to_string());
@@ -278,6 +291,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => describe::man(&arguments, Arguments::command()),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "local")]
         Command::Serve(arguments) => serve::run(&arguments),

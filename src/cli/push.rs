@@ -1,10 +1,12 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use clap::Args;
+use hoist::appspec::Report;
 use hoist::bundle::{BundleType, Content};
 use hoist::clients::{Clients, connect};
 use hoist::error::CallError;
@@ -24,6 +26,8 @@ use hoist::verify::{self, S3Object};
 use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessArgs, refused};
+use super::diagnostic::draw;
+use super::lint::counted;
 use super::object::ObjectArgs;
 use super::progress::{Display, say, warn_of_dropped};
 use super::report::{Done, Output, OutputArgs, would};
@@ -75,6 +79,10 @@ pub(crate) struct PushArgs {
     #[arg(long)]
     no_preflight: bool,
 
+    /// Do not look at what the AppSpec file says
+    #[arg(long)]
+    no_lint: bool,
+
     #[command(flatten)]
     object: ObjectArgs,
 
@@ -122,6 +130,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         // Whoever reads it, a program does.
         digest: arguments.output.output == Output::Json,
         manifest: arguments.bundle.manifest.clone(),
+        lint: !arguments.no_lint,
     };
     if bundle.manifest.is_some() {
         check_manifest(arguments, &bundle)?;
@@ -268,6 +277,7 @@ async fn push_with(
             verified,
         }) => {
             display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
+            warn_of_appspec(arguments, sent.report.as_ref());
             told.end(setup, Some(&sent.packed));
             tell();
             let done = Done {
@@ -308,9 +318,23 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
     if !arguments.bundle.quiet {
         warn_of_dropped(&previewed.dropped_links());
     }
+    warn_of_appspec(arguments, previewed.report());
     let kind = bundle.content.bundle_type().name();
     let application = &arguments.application_name;
     would(&arguments.output, &previewed, application, location, kind)
+}
+
+/// Shows what may surprise in the AppSpec file.
+fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
+    if let (false, Some(report)) = (arguments.bundle.quiet, report) {
+        show(report);
+    }
+}
+
+/// Draws findings on standard error. If that is closed, there is nobody to tell.
+fn show(report: &Report) {
+    let drawn = draw(report, None, console::colors_enabled_stderr());
+    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
 }
 
 /// What to do with a revision, as `aws deploy push` says it.
@@ -324,6 +348,16 @@ pub(super) fn next_step(application: &str, revision: &str) -> String {
 }
 
 fn failure(arguments: &PushArgs, error: &Error) -> Failure {
+    if let Error::Lint(report) = error {
+        show(report);
+        let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
+        return Failure::new(
+            Exit::Failure,
+            format!(
+                "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
+            ),
+        );
+    }
     let exit = match error {
         Error::Register {
             error: revision::Error::Call(CallError { code: Some(_), .. }),
@@ -373,6 +407,7 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             ),
             _ => None,
         },
+        Error::AppSpec(missing) => missing.hint(),
         Error::Preflight(error) => hint_before(arguments, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use hoist::appspec::{Report, Severity};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Sent};
 use hoist::revision::{Revision, S3Location, utc};
@@ -16,6 +17,7 @@ use hoist::zip::Shown;
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
+use super::lint::findings;
 use super::push::next_step;
 use super::{Exit, Failure};
 
@@ -112,6 +114,7 @@ impl Done<'_> {
             "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
             "dropped_links": shown(&self.sent.dropped_links),
             "verified": self.verified,
+            "warnings": warnings(self.sent.report.as_ref()),
             "create_deployment": {"applicationName": self.application, "revision": revision},
         })
     }
@@ -155,6 +158,7 @@ pub(crate) fn would(
                 "part_size": part,
                 "parts_at_most": parts,
                 "dropped_links": shown(&preview.dropped_links()),
+                "warnings": warnings(preview.report()),
             });
             if arguments.list {
                 would["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
@@ -191,6 +195,12 @@ fn shown(paths: &[PathBuf]) -> Vec<String> {
         .iter()
         .map(|path| path.display().to_string())
         .collect()
+}
+
+/// What was found in the AppSpec file, and did not stop the push.
+fn warnings(report: Option<&Report>) -> Vec<Value> {
+    let found = report.map(|report| findings(report, Some(Severity::Warning)));
+    found.unwrap_or_default()
 }
 
 fn entry_json(entry: &Listed<'_>) -> Value {

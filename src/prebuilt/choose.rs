@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{Error, appspec};
+use super::{Error, read_appspec};
+use crate::appspec::{self, Kind};
 use crate::bundle::{BundleType, Content, Format};
 use crate::error::FileError;
 use crate::tar::{self, BLOCK};
@@ -93,7 +94,7 @@ fn appspec_in(source: &Path, wanted: BundleType) -> Option<(PathBuf, BundleType)
         // A pipe would be waited for.
         fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         let file = File::open(&path).ok()?;
-        let found = appspec::is_lambda_or_ecs(&path, &file).ok()?;
-        found.then_some((path, bundle))
+        let found = appspec::kind(&read_appspec(&path, &file).ok()?);
+        (found == Kind::Resources).then_some((path, bundle))
     })
 }

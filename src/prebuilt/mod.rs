@@ -5,17 +5,16 @@
 //! byte of it is sent: [`Prebuilt::check`]. It stays open from then on, and if it is another file
 //! when the last part is due, that part is not sent: [`Prebuilt::send`].
 //!
-//! It refuses to judge what an AppSpec says, to read contents of archives (but a tgz must be inflated to
+//! It refuses to read contents of archives (but a tgz must be inflated to
 //! see names), to hold more than 1 MiB of anything, and to change a byte.
 
-mod appspec;
 mod choose;
 mod root;
 mod tar;
 mod zip;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -23,6 +22,7 @@ use std::time::SystemTime;
 pub use self::choose::choose;
 
 use self::root::Root;
+use crate::appspec::{self, Kind, Report};
 use crate::bundle::{BundleType, Format};
 use crate::error::FileError;
 use crate::limits::MIB;
@@ -96,6 +96,7 @@ pub struct Prebuilt {
     file: File,
     size: u64,
     modified: SystemTime,
+    report: Option<Report>,
 }
 
 impl Prebuilt {
@@ -108,20 +109,24 @@ impl Prebuilt {
         let failed = |error| FileError::new("open", path, error);
         let file = File::open(path).map_err(failed)?;
         let (size, modified) = state(&file).map_err(failed)?;
-        let prebuilt = Self {
+        let mut prebuilt = Self {
             path: path.to_owned(),
             file,
             size,
             modified,
+            report: None,
         };
         match bundle {
             BundleType::Archive(format) => prebuilt.check_archive(format, stop)?,
             BundleType::Yaml | BundleType::Json => {
-                if !appspec::is_lambda_or_ecs(path, &prebuilt.file)? {
+                let bytes = read_appspec(path, &prebuilt.file)?;
+                if appspec::kind(&bytes) != Kind::Resources {
                     return Err(Error::NotLambda {
                         path: path.to_owned(),
                     });
                 }
+                let wanted = Some(Kind::Resources);
+                prebuilt.report = Some(appspec::lint(path, &bytes, wanted, None));
             }
         }
         Ok(prebuilt)
@@ -149,6 +154,12 @@ impl Prebuilt {
                 reason,
             }),
         }
+    }
+
+    /// What was found in it, if it is an AppSpec file.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
     }
 
     /// Bytes.
@@ -218,6 +229,15 @@ impl Prebuilt {
             how,
         }
     }
+}
+
+/// An AppSpec file, as far as anybody looks at it.
+fn read_appspec(path: &Path, file: &File) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    file.take(appspec::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| FileError::new("read", path, error))?;
+    Ok(bytes)
 }
 
 /// Size and time of last modification.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, on_a_thread};
-use crate::appspec;
+use crate::appspec::{self, Kind, Report};
 use crate::bundle::{Content, Format};
 use crate::limits::{Limits, TooLarge};
 use crate::pack::{self, List, Packed, Part};
@@ -16,7 +16,7 @@ use crate::stop::Stop;
 /// What there is to send.
 pub(super) enum Prepared {
     /// The files of a directory, and the archive that they become.
-    Tree(Plan, Format),
+    Tree(Plan, Format, Option<Report>),
     /// A file.
     File(Prebuilt),
 }
@@ -39,12 +39,33 @@ impl Prepared {
                 let scan = move || progress.walk(|| Plan::scan(&source, &options, &stop));
                 let plan = on_a_thread(scan).await??;
                 appspec::require(&plan)?;
-                Ok(Self::Tree(plan, format))
+                if !bundle.lint {
+                    return Ok(Self::Tree(plan, format, None));
+                }
+                let lint = move || {
+                    let report = appspec::lint_bundle(&plan, Some(Kind::Instances));
+                    report.map(|report| (plan, report))
+                };
+                let (plan, report) = on_a_thread(lint).await??;
+                refuse(&report).map_err(Error::Lint)?;
+                Ok(Self::Tree(plan, format, Some(report)))
             }
             Content::File(kind) => {
                 let check = move || progress.walk(|| Prebuilt::check(&source, kind, &stop));
-                Ok(Self::File(on_a_thread(check).await??))
+                let file = on_a_thread(check).await??;
+                if let (true, Some(report)) = (bundle.lint, file.report()) {
+                    refuse(report).map_err(Error::Lint)?;
+                }
+                Ok(Self::File(file))
             }
+        }
+    }
+
+    /// What was found in the AppSpec file.
+    pub(super) fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Tree(_, _, report) => report.as_ref(),
+            Self::File(file) => file.report(),
         }
     }
 
@@ -55,14 +76,14 @@ impl Prepared {
     /// The most bytes that the object can have.
     pub(super) fn worst_case(&self) -> u64 {
         match self {
-            Self::Tree(plan, format) => pack::worst_case(plan, *format),
+            Self::Tree(plan, format, _) => pack::worst_case(plan, *format),
             Self::File(file) => file.size(),
         }
     }
 
     pub(super) fn dropped_links(&self) -> Vec<PathBuf> {
         match self {
-            Self::Tree(plan, _) => plan.dropped_links().to_vec(),
+            Self::Tree(plan, ..) => plan.dropped_links().to_vec(),
             Self::File(_) => Vec::new(),
         }
     }
@@ -78,7 +99,7 @@ impl Prepared {
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<Packed, pack::Error> {
         match self {
-            Self::Tree(plan, format) => {
+            Self::Tree(plan, format, _) => {
                 let options = pack::Options {
                     format: *format,
                     level: bundle.level,
@@ -91,4 +112,11 @@ impl Prepared {
             Self::File(file) => file.send(limits.part_size, stop, progress, emit),
         }
     }
+}
+
+fn refuse(report: &Report) -> Result<(), Box<Report>> {
+    if report.has_errors() {
+        return Err(Box::new(report.clone()));
+    }
+    Ok(())
 }

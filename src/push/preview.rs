@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::Prepared;
 use super::{Bundle, Error};
+use crate::appspec::Report;
 use crate::limits::Limits;
 use crate::progress::Progress;
 use crate::stop::Stop;
@@ -60,7 +61,7 @@ impl Preview {
     #[must_use]
     pub fn files(&self) -> u64 {
         match &self.prepared {
-            Prepared::Tree(plan, _) => plan.len() as u64,
+            Prepared::Tree(plan, ..) => plan.len() as u64,
             Prepared::File(_) => 1,
         }
     }
@@ -69,7 +70,7 @@ impl Preview {
     #[must_use]
     pub fn content(&self) -> u64 {
         match &self.prepared {
-            Prepared::Tree(plan, _) => plan.total_size(),
+            Prepared::Tree(plan, ..) => plan.total_size(),
             Prepared::File(file) => file.size(),
         }
     }
@@ -92,10 +93,16 @@ impl Preview {
         self.prepared.dropped_links()
     }
 
+    /// What was found in the AppSpec file, if it was looked at.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.prepared.report()
+    }
+
     /// The entries of the archive, in its order. A file that is sent as it is has none.
     pub fn entries(&self) -> impl Iterator<Item = Listed<'_>> {
         let plan = match &self.prepared {
-            Prepared::Tree(plan, _) => Some(plan),
+            Prepared::Tree(plan, ..) => Some(plan),
             Prepared::File(_) => None,
         };
         plan.into_iter().flat_map(|plan| {

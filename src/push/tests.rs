@@ -36,6 +36,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         attempts: 1,
         digest: false,
         manifest: None,
+        lint: true,
     };
     (dir, bundle)
 }

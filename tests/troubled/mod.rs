@@ -211,6 +211,7 @@ impl Rig {
             attempts: DEFAULT_ATTEMPTS,
             digest: false,
             manifest: None,
+            lint: true,
         };
         let notes = Notes::default();
         let store = S3Store::new(self.s3.clone(), Self::location(), false);

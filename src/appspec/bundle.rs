@@ -1,0 +1,152 @@
+//! What an AppSpec file may speak of: the files of its bundle.
+//!
+//! The plan has the names that go in, and where a file came from; a check asks for a few of them. It
+//! copies no list and holds nothing open. Files are read as the packing half reads them: relative to the
+//! source, never through a link that the walk did not see, without waiting for a pipe.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::ops::Range;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
+
+use crate::error::FileError;
+use crate::plan::Plan;
+
+/// The files that an AppSpec file comes with. Names are relative, without `.`, `..` or double slashes.
+pub trait Bundle {
+    /// How many files there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of a file. They are sorted by their bytes.
+    fn name(&self, index: usize) -> &[u8];
+
+    /// The permissions of a file.
+    fn mode(&self, index: usize) -> u32;
+
+    /// Why something that is not in the bundle is not, if it is in the directory that became it.
+    fn absence(&self, name: &str) -> Option<Absence>;
+
+    /// The first bytes of a file. None if it cannot be read, which is for others to say.
+    fn head(&self, index: usize) -> Option<Vec<u8>>;
+
+    /// The file of this name.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let at = first(self, |other| other < name);
+        (at < self.len() && self.name(at) == name).then_some(at)
+    }
+
+    /// The files in a directory and below it; all of them for the empty name.
+    fn below(&self, directory: &str) -> Range<usize> {
+        if directory.is_empty() {
+            return 0..self.len();
+        }
+        let prefix = format!("{directory}/");
+        let prefix = prefix.as_bytes();
+        let start = first(self, |other| other < prefix);
+        let end = first(self, |other| other < prefix || other.starts_with(prefix));
+        start..end
+    }
+
+    /// The file or directory that has this name but for upper and lower case.
+    fn find_ignoring_case(&self, name: &str) -> Option<String> {
+        let len = name.len();
+        (0..self.len()).find_map(|index| {
+            let other = self.name(index);
+            let same = other.get(..len)?.eq_ignore_ascii_case(name.as_bytes())
+                && matches!(other.get(len), None | Some(b'/'));
+            same.then(|| String::from_utf8_lossy(&other[..len]).into_owned())
+        })
+    }
+}
+
+/// Why a file of the source is not in the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It is reached only through a symbolic link to a directory.
+    BelowLink,
+    /// Its name, or that of a directory above it, starts with a dot.
+    Hidden,
+    /// It is a directory without files, or something leaves it out.
+    LeftOut,
+}
+
+/// The first index whose name is not `before`, which is true of a row of names from the first on.
+fn first<B: Bundle + ?Sized>(bundle: &B, before: impl Fn(&[u8]) -> bool) -> usize {
+    let (mut low, mut high) = (0, bundle.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(bundle.name(middle)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// How much of a script is read: no interpreter's path is longer.
+const HEAD: u64 = 512;
+
+impl Bundle for Plan {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn name(&self, index: usize) -> &[u8] {
+        self.entry(index).name
+    }
+
+    fn mode(&self, index: usize) -> u32 {
+        self.entry(index).mode
+    }
+
+    fn absence(&self, name: &str) -> Option<Absence> {
+        statat(self.root().as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_link = |part: &Path| self.dropped_links().contains(&self.source().join(part));
+        let hidden = name.split('/').any(|part| part.starts_with('.'));
+        Some(if Path::new(name).ancestors().any(is_link) {
+            Absence::BelowLink
+        } else if hidden {
+            Absence::Hidden
+        } else {
+            Absence::LeftOut
+        })
+    }
+
+    fn head(&self, index: usize) -> Option<Vec<u8>> {
+        let mut head = Vec::new();
+        let file = open(self, index).ok()?;
+        file.take(HEAD).read_to_end(&mut head).ok()?;
+        Some(head)
+    }
+}
+
+/// Reads a file of the plan, but no more than `most` bytes.
+pub(super) fn read(plan: &Plan, index: usize, most: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    open(plan, index)
+        .and_then(|file| file.take(most as u64).read_to_end(&mut bytes))
+        .map_err(|error| FileError::new("read", plan.path(index), error))?;
+    Ok(bytes)
+}
+
+fn open(plan: &Plan, index: usize) -> io::Result<File> {
+    let entry = plan.entry(index);
+    let slash = entry.name.iter().rposition(|&byte| byte == b'/');
+    let (path, name) = entry.name.split_at(slash.map_or(0, |slash| slash + 1));
+    let folder = plan
+        .root()
+        .folder(path.strip_suffix(b"/").unwrap_or(path))?;
+    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if !entry.via_link {
+        flags |= OFlags::NOFOLLOW;
+    }
+    Ok(openat(folder, name, flags, Mode::empty())?.into())
+}

@@ -1,0 +1,221 @@
+//! `hoist lint`: what is wrong with an AppSpec file, for people, programs and pull requests.
+
+mod github;
+mod sarif;
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, ValueEnum};
+use hoist::appspec::{self, Finding, Kind, MAX_BYTES, Report, Severity};
+use hoist::bundle::BundleType;
+use hoist::limits::default_threads;
+use hoist::plan::{self, Plan};
+use hoist::stop::Stop;
+use serde_json::{Value, json};
+
+use super::color::Color;
+use super::diagnostic::{draw, shown};
+use super::signals::Watch;
+use super::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// An AppSpec file to look at alone, without the bundle that it is for
+    #[arg(value_name = "FILE", conflicts_with = "source")]
+    file: Option<PathBuf>,
+
+    /// Directory whose bundle is to be checked
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    source: PathBuf,
+
+    /// Leave out files and directories whose name starts with a dot
+    #[arg(long)]
+    ignore_hidden_files: bool,
+
+    /// Keep them (the default)
+    #[arg(long)]
+    no_ignore_hidden_files: bool,
+
+    /// How to say what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+
+    /// Fail on warnings too
+    #[arg(long, action = ArgAction::SetTrue)]
+    strict: bool,
+
+    /// Use colors
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+/// For whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: each finding with its line
+    #[default]
+    Text,
+    /// One object
+    Json,
+    /// Workflow commands, which GitHub Actions shows on the lines of a pull request
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
+    if arguments.ignore_hidden_files && arguments.no_ignore_hidden_files {
+        return Err(Failure::usage(
+            "You cannot specify both --ignore-hidden-files and --no-ignore-hidden-files.",
+        ));
+    }
+    let path = arguments.file.as_ref().unwrap_or(&arguments.source);
+    // What is not there, whoever opens it says.
+    let report = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        directory(path, arguments)?
+    } else {
+        file(path, None)?
+    };
+    let colored = match arguments.color {
+        Color::On => true,
+        Color::Off => false,
+        Color::Auto => io::stdout().is_terminal() && console::colors_enabled(),
+    };
+    let text = match arguments.format {
+        Format::Text => text(&report, colored),
+        Format::Json => format!("{:#}\n", in_json(&report)),
+        Format::Github => github::commands(&report),
+        Format::Sarif => format!("{:#}\n", sarif::log(&report)),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::new(Exit::Failure, error))?;
+    let failed = report.has_errors() || arguments.strict && !report.findings.is_empty();
+    if failed {
+        return Err(Failure::silent(Exit::Failure));
+    }
+    Ok(())
+}
+
+/// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
+fn directory(source: &Path, arguments: &LintArgs) -> Result<Report, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failure, error);
+    let stop = Stop::new();
+    let watch = Watch::start({
+        let stop = stop.clone();
+        move || stop.set()
+    })?;
+    let options = plan::Options {
+        ignore_hidden: arguments.ignore_hidden_files,
+        threads: default_threads(),
+    };
+    let plan = Plan::scan(source, &options, &stop).map_err(|error| match watch.exit() {
+        Some(exit) => Failure::new(exit, "stopped"),
+        None => failed(&error),
+    })?;
+    let Err(missing) = appspec::require(&plan) else {
+        return appspec::lint_bundle(&plan, None).map_err(|error| failed(&error));
+    };
+    for name in ["appspec.yaml", "appspec.json"] {
+        let path = source.join(name);
+        if path.is_file() && appspec::kind(&read(&path)?) == Kind::Resources {
+            return file(&path, Some(Kind::Resources));
+        }
+    }
+    let hint = missing.hint();
+    if arguments.format == Format::Text {
+        let failure = failed(&missing);
+        return Err(match hint {
+            Some(hint) => failure.and(hint),
+            None => failure,
+        });
+    }
+    let mut report = appspec::not_found(source.join("appspec.yml"));
+    if let Some(finding) = report.findings.first_mut() {
+        finding.help = hint;
+    }
+    Ok(report)
+}
+
+fn file(path: &Path, kind: Option<Kind>) -> Result<Report, Failure> {
+    let name = path.to_string_lossy();
+    if let Some(BundleType::Archive(_)) = BundleType::of_name(&name) {
+        return Err(Failure::usage(format!(
+            "{name} is an archive; give an AppSpec file, or with --source the directory to bundle"
+        )));
+    }
+    Ok(appspec::lint(path, &read(path)?, kind, None))
+}
+
+/// As much of a file as is looked at.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let text = format!("cannot read {}: {error}", path.display());
+            Err(Failure::new(Exit::Failure, text))
+        }
+    }
+}
+
+fn text(report: &Report, colored: bool) -> String {
+    let mut text = draw(report, None, colored);
+    let path = shown(&report.path).display().to_string();
+    text.push_str(&match counted(report) {
+        Some(counted) => format!("{path}: {counted}\n"),
+        None => format!("{path}: nothing to complain about\n"),
+    });
+    text
+}
+
+/// "2 errors, 1 warning".
+pub(crate) fn counted(report: &Report) -> Option<String> {
+    let counts: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .filter_map(|severity| match report.count(severity) {
+            0 => None,
+            1 => Some(format!("1 {}", severity.name())),
+            count => Some(format!("{count} {}s", severity.name())),
+        })
+        .collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
+}
+
+fn in_json(report: &Report) -> Value {
+    json!({
+        "file": shown(&report.path).display().to_string(),
+        "errors": report.count(Severity::Error),
+        "warnings": report.count(Severity::Warning),
+        "findings": findings(report, None),
+    })
+}
+
+/// Findings for programs. Names stay; new ones may come.
+pub(crate) fn findings(report: &Report, only: Option<Severity>) -> Vec<Value> {
+    let path = shown(&report.path).display().to_string();
+    let mut findings: Vec<&Finding> = report.findings.iter().collect();
+    findings.retain(|finding| only.is_none_or(|severity| severity == finding.severity()));
+    findings
+        .into_iter()
+        .map(|finding| {
+            let (start, end) = report.range(finding);
+            json!({
+                "file": path,
+                "line": start.line,
+                "column": start.column,
+                "end_line": end.line,
+                "end_column": end.column,
+                "rule": finding.rule.id(),
+                "severity": finding.severity().name(),
+                "message": finding.message,
+                "help": finding.help,
+            })
+        })
+        .collect()
+}
