@@ -75,8 +75,8 @@ mod tests {
 
     fn require_in(source: &Path) -> Result<(), Missing> {
         let options = Options {
-            ignore_hidden: false,
             threads: 1,
+            ..Options::default()
         };
         require(&Plan::scan(source, &options, &Stop::new()).unwrap())
     }

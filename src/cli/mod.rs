@@ -25,6 +25,7 @@ mod push;
 mod register;
 #[cfg(feature = "push")]
 mod report;
+mod select;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;
@@ -41,10 +42,12 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
+use hoist::plan;
 
 use self::bundle_type::BundleTypeArgs;
 pub(crate) use self::exit::Exit;
 use self::progress::say;
+use self::select::SelectArgs;
 use self::timings::TimingArgs;
 
 /// Push AWS CodeDeploy revisions: a directory becomes a zip on all cores and streams to S3 while it
@@ -103,6 +106,9 @@ pub(crate) struct BundleArgs {
     #[arg(long)]
     no_ignore_hidden_files: bool,
 
+    #[command(flatten)]
+    select: SelectArgs,
+
     /// Compression level: 0 (stores) to 12 (smallest), fast, default (6), best (12), or, to
     /// push, auto: it follows the link, and the bytes are not reproducible
     #[arg(long, value_name = "LEVEL", default_value = "default", value_parser = level)]
@@ -131,6 +137,15 @@ impl BundleArgs {
             ));
         }
         Ok(self.ignore_hidden_files)
+    }
+
+    /// What goes in.
+    fn plan_options(&self) -> Result<plan::Options, Failure> {
+        Ok(plan::Options {
+            ignore_hidden: self.ignore_hidden()?,
+            threads: self.threads(),
+            ..self.select.options()?
+        })
     }
 
     fn threads(&self) -> usize {

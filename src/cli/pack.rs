@@ -25,10 +25,7 @@ pub(crate) struct PackArgs {
 }
 
 pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
-    let options = plan::Options {
-        ignore_hidden: arguments.bundle.ignore_hidden()?,
-        threads: arguments.bundle.threads(),
-    };
+    let options = arguments.bundle.plan_options()?;
     keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
     let stop = Stop::new();
     let watch = Watch::start({
@@ -44,7 +41,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
     let display = Display::start(told.progress(), arguments.bundle.quiet);
     match pack(arguments, &options, &stop, told.progress()) {
         Ok((packed, plan)) => {
-            display.end(Some((&packed, plan.dropped_links(), "packed")));
+            display.end(Some((&packed, plan.notices(), "packed")));
             told.end(setup, Some(&packed));
             Ok(())
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessArgs, refused};
 use super::object::ObjectArgs;
-use super::progress::{Display, say, warn_of_dropped};
+use super::progress::{Display, say, warn_of};
 use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &PushArgs) -> Result<(), Failure> {
     let bundle = Bundle {
         source,
         content,
-        ignore_hidden: arguments.bundle.ignore_hidden()?,
+        select: arguments.bundle.plan_options()?,
         level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
@@ -224,7 +224,7 @@ async fn push_with(
     };
     match push(bundle, &target, &progress, cancel).await {
         Ok(Pushed { sent, revision }) => {
-            display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
+            display.end(Some((&sent.packed, &sent.notices, "pushed")));
             told.end(setup, Some(&sent.packed));
             tell();
             let done = Done {
@@ -262,7 +262,7 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
         (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
     };
     if !arguments.bundle.quiet {
-        warn_of_dropped(&previewed.dropped_links());
+        warn_of(previewed.notices());
     }
     let kind = bundle.content.bundle_type().name();
     let application = &arguments.application_name;

@@ -77,7 +77,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         if let Some(tree) = &mut self.digest {
             for (digest, index) in batch.digests.iter().zip(first..) {
                 let entry = plan.entry(index);
-                tree.file(entry.name, entry.mode, entry.size, digest);
+                tree.entry(&entry, digest);
             }
         }
         self.content += batch.content;
@@ -123,7 +123,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         if let Some(tree) = &mut self.digest {
             let entry = self.shared.source.plan().entry(giant.index);
             let digest = joined.digest().ok_or(Error::Worker)?;
-            tree.file(entry.name, entry.mode, entry.size, &digest);
+            tree.entry(&entry, &digest);
         }
         self.shared.progress.packed(1, 0);
         Ok(())

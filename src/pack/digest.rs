@@ -7,20 +7,27 @@
 use blake3::Hash;
 use blake3::hazmat::{self, ChainingValue, HasherExt as _, Mode};
 
-/// The digest of a tree, file by file.
+use crate::plan::{self, Kind};
+
+/// The digest of a tree, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct TreeDigest(blake3::Hasher);
 
 impl TreeDigest {
-    /// Adds the next file in archive order: length of its name (32 bits), name, permissions (32
-    /// bits), size (64 bits) and the digest of its content. Numbers are little-endian.
-    pub(super) fn file(&mut self, name: &[u8], mode: u32, size: u64, content: &Hash) {
-        let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    /// Adds the next entry in archive order: length of its name (32 bits), name, permissions (32
+    /// bits; a link or a directory has its type among them), size (64 bits) and the digest of its
+    /// content. Numbers are little-endian.
+    pub(super) fn entry(&mut self, entry: &plan::Entry<'_>, content: &Hash) {
+        let len = u32::try_from(entry.name.len()).unwrap_or(u32::MAX);
+        let mode = match entry.kind {
+            Kind::File => entry.mode,
+            Kind::Directory | Kind::Link(_) => entry.st_mode(),
+        };
         self.0
             .update(&len.to_le_bytes())
-            .update(name)
+            .update(entry.name)
             .update(&mode.to_le_bytes())
-            .update(&size.to_le_bytes())
+            .update(&entry.size.to_le_bytes())
             .update(content.as_bytes());
     }
 
@@ -102,12 +109,22 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_digest_sees_names_modes_sizes_and_contents() {
-        let digest = |name: &[u8], mode, size, content: &[u8]| {
+    fn the_tree_digest_sees_names_modes_sizes_kinds_and_contents() {
+        let digest_of = |kind, name: &[u8], mode, size, content: &[u8]| {
+            let entry = plan::Entry {
+                name,
+                kind,
+                size,
+                mtime: plan::Mtime { secs: 1, nanos: 2 },
+                time: 3,
+                mode,
+                via_link: false,
+            };
             let mut tree = TreeDigest::default();
-            tree.file(name, mode, size, &blake3::hash(content));
+            tree.entry(&entry, &blake3::hash(content));
             tree.finish()
         };
+        let digest = |name, mode, size, content| digest_of(Kind::File, name, mode, size, content);
         let first = digest(b"a", 0o644, 1, b"x");
         assert_eq!(first, digest(b"a", 0o644, 1, b"x"));
         for other in [
@@ -115,6 +132,7 @@ mod tests {
             digest(b"a", 0o755, 1, b"x"),
             digest(b"a", 0o644, 2, b"x"),
             digest(b"a", 0o644, 1, b"y"),
+            digest_of(Kind::Link(b"x"), b"a", 0o644, 1, b"x"),
         ] {
             assert_ne!(first, other);
         }

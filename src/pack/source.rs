@@ -1,21 +1,22 @@
 //! Reads the files of a plan, and says when one is not what the plan saw.
 //!
 //! A file is opened relative to the source directory, never through a link that the walk did not
-//! see, and without waiting for a pipe that took its place. After its content was read, the open
-//! file is looked at once more: other size or time, and the push fails, since an archive may not
-//! hold half of an old file and half of a new one.
+//! see, at no part of its path, and without waiting for a pipe that took its place. After its content
+//! was read, the open file is looked at once more: other size or time, and the push fails, since an
+//! archive may not hold half of an old file and half of a new one. A link that is kept must still say
+//! what it said, and an empty directory must be unchanged.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::Error;
 use crate::error::FileError;
-use crate::plan::{Mtime, Plan};
+use crate::plan::{self, Kind, Mtime, Plan, place};
 
 /// The files of a plan.
 #[derive(Debug)]
@@ -32,20 +33,25 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The directory at `path` below `root`. None if it does not open.
-    fn at<'f>(&'f mut self, root: &'f OwnedFd, path: &[u8]) -> Option<BorrowedFd<'f>> {
+    /// The directory of this path in the archive.
+    fn at<'f>(&'f mut self, source: &'f Source<'_>, path: &[u8]) -> Result<BorrowedFd<'f>, Errno> {
         if path.is_empty() {
-            return Some(root.as_fd());
+            return Ok(source.root.as_fd());
         }
-        if self.open.is_none() || self.path != path {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        if self.path != path {
             // First, so that at most one is open.
             self.open = None;
-            self.open = rustix::fs::openat(root, path, flags, Mode::empty()).ok();
-            self.path.clear();
-            self.path.extend_from_slice(path);
         }
-        self.open.as_ref().map(OwnedFd::as_fd)
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                self.path.clear();
+                self.path.extend_from_slice(path);
+                source.directory(path)?
+            }
+        };
+        let open: &OwnedFd = self.open.insert(open);
+        Ok(open.as_fd())
     }
 }
 
@@ -59,10 +65,13 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
 
 impl<'a> Source<'a> {
     pub(super) fn open(plan: &'a Plan) -> Result<Self, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(plan.root(), flags, Mode::empty())
+        let root = place::source(plan.root())
             .map_err(|error| FileError::new("open the source directory", plan.source(), error))?;
         Ok(Self { plan, root })
+    }
+
+    fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        place::directory(self.root.as_fd(), &self.plan.place(path))
     }
 
     pub(super) fn plan(&self) -> &'a Plan {
@@ -71,8 +80,8 @@ impl<'a> Source<'a> {
 
     /// Opens the file at `index` and checks that it is still the planned one.
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
-        let name = self.plan.entry(index).name;
-        let file = self.open_file(index, self.root.as_fd(), name)?;
+        let mut folder = Folder::default();
+        let file = self.open_file(index, &mut folder)?;
         self.check(index, &file)?;
         Ok(file)
     }
@@ -87,15 +96,8 @@ impl<'a> Source<'a> {
         folder: &mut Folder,
         window: &'w mut [u8],
     ) -> Result<&'w [u8], Error> {
-        let entry = self.plan.entry(index);
-        let size = entry.size;
-        let (path, name) = split(entry.name);
-        let file = match folder.at(&self.root, path) {
-            Some(folder) => self.open_file(index, folder, name)?,
-            // Whatever is wrong with the directory, opening the file says it better.
-            None => self.open_file(index, self.root.as_fd(), entry.name)?,
-        };
-        let content = usize::try_from(size)
+        let file = self.open_file(index, folder)?;
+        let content = usize::try_from(self.plan.entry(index).size)
             .ok()
             .and_then(|size| window.get_mut(..size));
         let Some(content) = content else {
@@ -105,6 +107,42 @@ impl<'a> Source<'a> {
         // That it did not grow, its size says.
         self.check(index, &file)?;
         Ok(content)
+    }
+
+    /// The content of what is no file: a link's text, or nothing. It must still be as planned.
+    pub(super) fn content(&self, index: usize, folder: &mut Folder) -> Result<&'a [u8], Error> {
+        let entry = self.plan.entry(index);
+        match entry.kind {
+            Kind::File => Err(self.changed(index, "it is no longer a file")),
+            Kind::Link(text) => {
+                let (path, name) = split(entry.name);
+                let folder = folder
+                    .at(self, path)
+                    .map_err(|error| self.not_opened(index, error))?;
+                match place::target(folder, name) {
+                    Ok(now) if now.to_bytes() == text => Ok(text),
+                    Ok(_) => Err(self.changed(index, "it leads elsewhere now")),
+                    Err(Errno::INVAL) => Err(self.changed(index, "it is no longer a link")),
+                    Err(error) => Err(self.not_opened(index, error)),
+                }
+            }
+            Kind::Directory => {
+                let path = entry.name.strip_suffix(b"/").unwrap_or(entry.name);
+                let (above, name) = split(path);
+                let folder = folder
+                    .at(self, above)
+                    .map_err(|error| self.not_opened(index, error))?;
+                let now = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| self.not_opened(index, error))?;
+                if FileType::from_raw_mode(now.st_mode) != FileType::Directory {
+                    Err(self.changed(index, "it is no longer a directory"))
+                } else if mtime(&now) != entry.mtime {
+                    Err(self.changed(index, "something was put there or taken away"))
+                } else {
+                    Ok(b"")
+                }
+            }
+        }
     }
 
     /// Fills `window` from `offset`.
@@ -133,38 +171,60 @@ impl<'a> Source<'a> {
         let planned = self.plan.entry(index);
         let now = rustix::fs::fstat(file.as_fd())
             .map_err(|error| self.failed("look at", index, error))?;
-        // Field types differ between systems; none of these values is out of range.
-        #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
-        let (size, mtime) = (
-            u64::try_from(now.st_size).ok(),
-            Mtime {
-                secs: i64::try_from(now.st_mtime).unwrap_or(i64::MAX),
-                nanos: u32::try_from(now.st_mtime_nsec).unwrap_or(u32::MAX),
-            },
-        );
+        let size = u64::try_from(now.st_size).ok();
         if FileType::from_raw_mode(now.st_mode) != FileType::RegularFile {
             Err(self.changed(index, "it is no longer a file"))
         } else if size != Some(planned.size) {
             Err(self.changed(index, "its size changed"))
-        } else if mtime != planned.mtime {
+        } else if mtime(&now) != planned.mtime {
             Err(self.changed(index, "it was modified"))
         } else {
             Ok(())
         }
     }
 
-    /// Opens the file at `index`, which is called `name` in `folder`.
-    fn open_file(&self, index: usize, folder: BorrowedFd<'_>, name: &[u8]) -> Result<File, Error> {
-        let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if !self.plan.entry(index).via_link {
-            flags |= OFlags::NOFOLLOW;
+    /// Opens the file at `index`. `folder` may have its directory open, and has then.
+    fn open_file(&self, index: usize, folder: &mut Folder) -> Result<File, Error> {
+        let entry = self.plan.entry(index);
+        let (path, name) = split(entry.name);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if entry.via_link && self.plan.is_confined() {
+            return self.open_inside(index, &entry, flags);
         }
-        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        let flags = if entry.via_link {
+            flags
+        } else {
+            flags | OFlags::NOFOLLOW
+        };
+        let open = |folder| rustix::fs::openat(folder, name, flags, Mode::empty());
+        match folder.at(self, path).and_then(open) {
             Ok(file) => Ok(file.into()),
-            Err(Errno::NOENT | Errno::NOTDIR) => Err(self.changed(index, "it vanished")),
-            Err(Errno::LOOP) => Err(self.changed(index, "it became a symbolic link")),
-            Err(Errno::NXIO) => Err(self.changed(index, "it is no longer a file")),
-            Err(error) => Err(self.failed("open", index, error)),
+            Err(error) => Err(self.not_opened(index, error)),
+        }
+    }
+
+    /// Opens what a link leads to, if that is still in the source.
+    fn open_inside(
+        &self,
+        index: usize,
+        entry: &plan::Entry<'_>,
+        flags: OFlags,
+    ) -> Result<File, Error> {
+        let place = self.plan.place(entry.name);
+        let root = self.root.as_fd();
+        match place::through_link(root, self.plan.root(), &place, flags) {
+            Ok(Some(file)) => Ok(file.into()),
+            Ok(None) => Err(self.changed(index, "it leads out of the source now")),
+            Err(error) => Err(self.not_opened(index, error)),
+        }
+    }
+
+    fn not_opened(&self, index: usize, error: Errno) -> Error {
+        match error {
+            Errno::NOENT | Errno::NOTDIR => self.changed(index, "it vanished"),
+            Errno::LOOP => self.changed(index, "it became a symbolic link"),
+            Errno::NXIO => self.changed(index, "it is no longer a file"),
+            error => self.failed("open", index, error),
         }
     }
 
@@ -177,5 +237,14 @@ impl<'a> Source<'a> {
             path: self.plan.path(index),
             how,
         }
+    }
+}
+
+// Field types differ between systems; none of these values is out of range.
+#[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
+fn mtime(stat: &Stat) -> Mtime {
+    Mtime {
+        secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
+        nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(u32::MAX),
     }
 }

@@ -5,18 +5,25 @@
 //! stop the push before anything is sent. So the tree is walked once, in parallel, and sorted by
 //! the bytes of its names; neither the file system's order nor the number of threads shows.
 //!
-//! As `aws deploy push` does, a symbolic link to a file is followed and one to a directory is
-//! left out (but counted: [`Plan::dropped_links`]); directories have no entries of their own.
-//! Unlike it, this room refuses what it cannot pack instead of dropping it without a word:
-//! directories that cannot be read, links that lead nowhere, pipes, sockets and devices, names
-//! that are not UTF-8 or that some reader would change.
+//! Unless told otherwise, it is what `aws deploy push` packs: a symbolic link to a file is followed and
+//! one to a directory left out; directories have no entries of their own. [`Options`] can have patterns,
+//! links, empty directories and times otherwise. What stays out without being asked to, and what readers
+//! change, is counted and named: [`Plan::notices`]. Unlike `aws deploy push`, this room refuses what it
+//! cannot pack instead of dropping it without a word: directories that cannot be read, links that lead
+//! nowhere, pipes, sockets and devices, names that are not UTF-8 or that some reader would change.
 
+mod fold;
+mod links;
 mod list;
 mod names;
+mod notice;
+pub(crate) mod place;
+mod select;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+use std::borrow::Cow;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -24,22 +31,115 @@ use std::path::{Path, PathBuf};
 use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
+pub use self::notice::{KEPT, Notice, NoticeKind};
+pub use self::select::{BadLine, BadPattern, IGNORE_FILE, Pattern, Rules, Within};
+
+use self::links::Followed;
 use self::names::NameBlocks;
-use self::walk::{Found, Item};
+use self::notice::Noted;
+use self::place::as_path;
+use self::walk::{Found, Item, Mode};
 use crate::deflate::max_deflated_len;
 use crate::error::FileError;
 use crate::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
 use crate::stop::Stop;
-use crate::zip::{self, NameError};
+use crate::zip::{self, NameError, Shown};
 
-/// How to look at a tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How to look at a tree. The default is what `aws deploy push` does, and `.hoistignore` files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they have nothing to do with each other"
+)]
 pub struct Options {
     /// Leave out files and directories whose name starts with a dot. The source itself may be
     /// hidden.
     pub ignore_hidden: bool,
+    /// What to leave out and what not, in this order: the last one that matches decides.
+    pub patterns: Vec<Pattern>,
+    /// Whether `.hoistignore` files say what to leave out, where no pattern does.
+    pub ignore_files: bool,
+    /// What to do with symbolic links.
+    pub symlinks: Symlinks,
+    /// Whether links may lead out of the source where that is refused otherwise.
+    pub external_links: bool,
+    /// Whether directories that hold nothing have entries.
+    pub empty_dirs: bool,
+    /// Which times entries have.
+    pub times: Times,
+    /// Whether names may be other than UTF-8.
+    pub raw_names: bool,
+    /// Whether pipes, sockets and devices are left out instead of refused.
+    pub skip_special: bool,
     /// Threads that walk and sort. Zero counts as one.
     pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ignore_hidden: false,
+            patterns: Vec::new(),
+            ignore_files: true,
+            symlinks: Symlinks::default(),
+            external_links: false,
+            empty_dirs: false,
+            times: Times::default(),
+            raw_names: false,
+            skip_special: false,
+            threads: 1,
+        }
+    }
+}
+
+/// What to do with symbolic links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Pack what links to files lead to, wherever that is; leave links to directories out.
+    #[default]
+    Files,
+    /// Pack what all links lead to. A link out of the source is an error.
+    Follow,
+    /// Keep them as links. A link out of the source is an error.
+    Preserve,
+    /// Leave them out.
+    Skip,
+    /// Refuse them.
+    Error,
+}
+
+/// Which times entries have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Those of the files; but none after the latest, if there is one.
+    Keep {
+        /// Seconds since 1970, UTC.
+        latest: Option<i64>,
+    },
+    /// All this one, in seconds since 1970, UTC.
+    Fixed(i64),
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::Keep { latest: None }
+    }
+}
+
+impl Times {
+    /// 1980-01-01T00:00:00Z, the first time that a zip can hold.
+    pub const FIRST: i64 = 315_532_800;
+
+    /// The time in the archive of a file that has this one.
+    fn of(self, secs: i64) -> i64 {
+        match self {
+            Self::Keep { latest: None } => secs,
+            Self::Keep {
+                latest: Some(latest),
+            } => secs.min(latest),
+            Self::Fixed(secs) => secs,
+        }
+    }
 }
 
 /// Why there is no plan.
@@ -52,12 +152,67 @@ pub enum Error {
     #[error("cannot list the source: {0}")]
     Walk(String),
     /// Something that has no content to pack.
-    #[error("{} is {kind}, which an archive cannot hold; remove it from the source", path.display())]
+    #[error(
+        "{} is {kind}, which an archive cannot hold; remove it from the source, or leave such out with \
+         --skip-special",
+        path.display()
+    )]
     Special {
         /// Which.
         path: PathBuf,
         /// What it is, with its article.
         kind: &'static str,
+    },
+    /// A symbolic link, and links are refused.
+    #[error("{} is a symbolic link, which --symlinks error refuses", path.display())]
+    Link {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A symbolic link leads out of the source.
+    #[error(
+        "the symbolic link {} leads out of the source, to {target}; exclude it, or allow it with \
+         --external-links",
+        path.display()
+    )]
+    LeadsOut {
+        /// Which.
+        path: PathBuf,
+        /// Its text.
+        target: Shown,
+    },
+    /// A symbolic link leads to a directory that it is in.
+    #[error(
+        "the symbolic link {} leads back to a directory above it, so following it has no end; exclude it, \
+         or keep links with --symlinks preserve",
+        path.display()
+    )]
+    Loop {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Patterns that cannot be together.
+    #[error("cannot use the patterns: {0}")]
+    Pattern(#[from] BadPattern),
+    /// A bad line in a `.hoistignore` file.
+    #[error("bad pattern in {}{}: {}", path.display(), at(bad.line), bad.why)]
+    Patterns {
+        /// The file.
+        path: PathBuf,
+        /// Which line, and what is wrong with it.
+        bad: BadLine,
+    },
+    /// Names that are one name on Windows.
+    #[error(
+        "{} and {} differ only in case: on Windows one of them is lost; rename or exclude one",
+        path.display(),
+        other.display()
+    )]
+    Collision {
+        /// One.
+        path: PathBuf,
+        /// Another.
+        other: PathBuf,
     },
     /// A name that readers reject, change or disagree about.
     #[error("cannot pack {}: {source}; rename the file", path.display())]
@@ -80,6 +235,14 @@ pub enum Error {
     Stopped,
 }
 
+/// Where a bad line is.
+fn at(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(":{line}"),
+    }
+}
+
 /// A modification time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mtime {
@@ -89,20 +252,52 @@ pub(crate) struct Mtime {
     pub(crate) nanos: u32,
 }
 
-/// One file, as the walk saw it.
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    /// A file.
+    File,
+    /// A directory that holds nothing. Its name ends in a slash.
+    Directory,
+    /// A symbolic link, and its text.
+    Link(&'a [u8]),
+}
+
+/// One entry, as the walk saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     /// Its name in the archive: its path below the source.
     pub(crate) name: &'a [u8],
-    /// Bytes of content.
+    /// What it is.
+    pub(crate) kind: Kind<'a>,
+    /// Bytes of content, or of a link's text.
     pub(crate) size: u64,
     /// When the content was last changed.
     pub(crate) mtime: Mtime,
+    /// The time that it has in the archive, in seconds since 1970, UTC.
+    pub(crate) time: i64,
     /// The lower 12 bits of `st_mode`.
     pub(crate) mode: u32,
     /// Whether a symbolic link leads to it.
     pub(crate) via_link: bool,
 }
+
+impl Entry<'_> {
+    /// `st_mode`, with the type of file.
+    pub(crate) fn st_mode(&self) -> u32 {
+        let kind = match self.kind {
+            Kind::File => 0o100_000,
+            Kind::Directory => 0o040_000,
+            Kind::Link(_) => 0o120_000,
+        };
+        kind | self.mode
+    }
+}
+
+/// The longest path, in UTF-16, that is not noted for Windows. `MAX_PATH` is 260 with the zero at the end,
+/// of which `C:\ProgramData\Amazon\CodeDeploy\`, a deployment group's id, a deployment's, and
+/// `deployment-archive\` take 101.
+const LONG_FOR_WINDOWS: usize = 158;
 
 /// Files that make one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +308,9 @@ pub(crate) enum Run {
     Giant(usize),
 }
 
-/// The files of a tree, sorted by the bytes of their names.
+/// The entries of an archive, sorted by the bytes of their names.
 ///
-/// It takes 32 bytes and the name for each.
+/// It takes 32 bytes and the name for each, and the text of links that are kept.
 #[derive(Debug)]
 pub struct Plan {
     root: PathBuf,
@@ -123,11 +318,16 @@ pub struct Plan {
     names: NameBlocks,
     items: Vec<Item>,
     total_size: u64,
-    dropped_links: Vec<PathBuf>,
+    times: Times,
+    /// Whether links to files may not lead out of the source.
+    confined: bool,
+    /// By path.
+    followed: Vec<Followed>,
+    notices: Vec<Notice>,
 }
 
 impl Plan {
-    /// Lists the files below the directory `source`.
+    /// Lists what goes in of the directory `source`.
     ///
     /// # Errors
     ///
@@ -141,19 +341,28 @@ impl Plan {
             .build()
             .map_err(|error| Error::Walk(format!("cannot start threads: {error}")))?;
         let found = walk::walk(&root, source, options, &pool, stop)?;
-        Self::sorted(root, source, found, &pool)
+        let mut plan = Self::sorted(root, source, found, options, &pool)?;
+        let collisions = pool.install(|| plan.collisions());
+        let mut noted = Noted::default();
+        for name in collisions.iter().flatten() {
+            noted.add(NoticeKind::Collision, name);
+        }
+        plan.notices.append(&mut noted.notices(source));
+        Ok(plan)
     }
 
     fn sorted(
         root: PathBuf,
         source: &Path,
         found: Found,
+        options: &Options,
         pool: &ThreadPool,
     ) -> Result<Self, Error> {
         let Found {
             names,
             mut items,
-            mut dropped_links,
+            noted,
+            mut followed,
         } = found;
         pool.install(|| {
             items.par_sort_unstable_by(|a, b| names.get(a.name).cmp(names.get(b.name)));
@@ -164,7 +373,7 @@ impl Plan {
                 source: error,
             }
         })?;
-        dropped_links.sort_unstable();
+        followed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let total_size = items
             .iter()
             .map(|item| item.size)
@@ -175,11 +384,14 @@ impl Plan {
             names,
             items,
             total_size,
-            dropped_links,
+            times: options.times,
+            confined: options.symlinks == Symlinks::Follow && !options.external_links,
+            followed,
+            notices: noted.notices(source),
         })
     }
 
-    /// How many files there are.
+    /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.items.len()
@@ -197,10 +409,47 @@ impl Plan {
         self.total_size
     }
 
-    /// The symbolic links to directories, which are left out as `aws deploy push` leaves them out.
+    /// What should be known of the source: what stayed out without being asked to, and what readers
+    /// change. At most one notice of a kind, in the order of [`NoticeKind::ALL`].
     #[must_use]
-    pub fn dropped_links(&self) -> &[PathBuf] {
-        &self.dropped_links
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The names that are one name where case does not count, in groups of at least two, by their bytes.
+    /// One of them is a file; a directory is named by its path.
+    #[must_use]
+    pub fn collisions(&self) -> Vec<Vec<&[u8]>> {
+        fold::collisions(|| self.names(), self.items.len())
+    }
+
+    /// Checks what only matters where the revision goes to Windows: names that differ only in case are
+    /// an error there. Long paths are noted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collision`].
+    pub fn check_for_windows(&mut self) -> Result<(), Error> {
+        if let Some([name, other, ..]) = self.collisions().first().map(Vec::as_slice) {
+            return Err(Error::Collision {
+                path: self.shown.join(as_path(name)),
+                other: self.shown.join(as_path(other)),
+            });
+        }
+        let mut noted = Noted::default();
+        for name in self.names() {
+            // UTF-16, as Windows counts.
+            let characters = String::from_utf8_lossy(name).encode_utf16().count();
+            if name.len() > LONG_FOR_WINDOWS && characters > LONG_FOR_WINDOWS {
+                noted.add(NoticeKind::LongForWindows, name);
+            }
+        }
+        self.notices.append(&mut noted.notices(&self.shown));
+        Ok(())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.items.iter().map(|item| self.names.get(item.name))
     }
 
     /// The source as the user named it.
@@ -226,26 +475,62 @@ impl Plan {
         &self.root
     }
 
-    /// The file at `index` in archive order.
+    /// Whether links to files may not lead out of the source.
+    pub(crate) fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    /// Where the path of an entry, or of its directory, really is: see [`place`].
+    pub(crate) fn place<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
+        // The last link on the way decides: what it leads to is resolved.
+        let ends = (0..=path.len()).rev();
+        let mut ends = ends.filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/'));
+        let found = if self.followed.is_empty() {
+            None
+        } else {
+            ends.find_map(|end| {
+                let link = self
+                    .followed
+                    .binary_search_by(|link| link.path.as_slice().cmp(&path[..end]));
+                Some((end, &self.followed[link.ok()?].place))
+            })
+        };
+        match found {
+            None => path.into(),
+            Some((end, place)) if place.is_empty() => path[path.len().min(end + 1)..].into(),
+            Some((end, place)) => [place.as_slice(), &path[end..]].concat().into(),
+        }
+    }
+
+    /// The entry at `index` in archive order.
     pub(crate) fn entry(&self, index: usize) -> Entry<'_> {
         let item = &self.items[index];
+        let kind = if item.mode.is(Mode::LINK) {
+            // It was a length.
+            let len = usize::try_from(item.size).unwrap_or(0);
+            Kind::Link(self.names.tail(item.name, len))
+        } else if item.mode.is(Mode::DIRECTORY) {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         Entry {
             name: self.names.get(item.name),
+            kind,
             size: item.size,
+            time: self.times.of(item.secs),
             mtime: Mtime {
                 secs: item.secs,
                 nanos: item.nanos,
             },
             mode: item.mode.bits(),
-            via_link: item.mode.via_link(),
+            via_link: item.mode.is(Mode::VIA_LINK),
         }
     }
 
-    /// Where the file at `index` is, as the user would write it.
+    /// Where the entry at `index` is, as the user would write it.
     pub(crate) fn path(&self, index: usize) -> PathBuf {
-        // Names passed `check_name` as UTF-8.
-        self.shown
-            .join(String::from_utf8_lossy(self.entry(index).name).as_ref())
+        self.shown.join(as_path(self.entry(index).name))
     }
 
     /// The index of the file of this name.

@@ -87,8 +87,8 @@ fn ours() -> Vec<u8> {
     .unwrap();
     let (stop, progress) = (Stop::new(), Progress::new());
     let options = plan::Options {
-        ignore_hidden: false,
         threads: 1,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(&source, &options, &stop).unwrap();
     let options = pack::Options {

@@ -92,7 +92,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         if let Some(tree) = &mut self.digest {
             for (digest, index) in digests.iter().zip(complete) {
                 let entry = plan.entry(index);
-                tree.file(entry.name, entry.mode, entry.size, digest);
+                tree.entry(&entry, digest);
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl<'a, 'e> Assembler<'a, 'e> {
         if let Some(tree) = &mut self.digest {
             let entry = self.shared.source.plan().entry(giant.index);
             let digest = subtrees.finish().ok_or(Error::Worker)?;
-            tree.file(entry.name, entry.mode, entry.size, &digest);
+            tree.entry(&entry, &digest);
         }
         self.files += 1;
         self.shared.progress.packed(1, 0);

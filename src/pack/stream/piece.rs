@@ -13,6 +13,7 @@ use crate::pack::digest;
 use crate::pack::dispatch::Shared;
 use crate::pack::giant::Giant;
 use crate::pack::worker::Worker;
+use crate::plan::Kind;
 use crate::progress::{Laps, Stage};
 use crate::tar;
 
@@ -66,7 +67,15 @@ pub(super) fn entries(
         if layout::is_giant(&entry) {
             break;
         }
-        let content = source.read(index, folder, &mut input[at..])?;
+        let content = if entry.kind == Kind::File {
+            source.read(index, folder, &mut input[at..])?
+        } else {
+            let text = source.content(index, folder)?;
+            if shared.digest {
+                digests.push(blake3::hash(text));
+            }
+            continue;
+        };
         laps.lap(Stage::Read);
         if shared.digest {
             digests.push(blake3::hash(content));
