@@ -8,129 +8,19 @@
     clippy::print_stderr
 )]
 
+#[path = "select/archives.rs"]
+mod archives;
+#[path = "select/readers.rs"]
+mod readers;
 mod support;
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use support::{Tree, entries, hoist, run, run_clean, run_failing, text, tool, without_umask};
-
-/// One entry of an archive.
-#[derive(Debug, PartialEq, Eq)]
-struct Held {
-    /// `st_mode`.
-    mode: u32,
-    mtime: i64,
-    /// A file's content, or a link's text.
-    content: Vec<u8>,
-}
-
-type All = BTreeMap<Vec<u8>, Held>;
-
-fn pack(tree: &Tree, out: &Path, options: &[&str]) -> Command {
-    let mut command = hoist();
-    command.args(["pack", "--source"]).arg(tree.path());
-    command.arg("--output").arg(out).args(options);
-    command
-}
-
-/// Packs each kind of archive and reads it back. All hold the same.
-#[track_caller]
-fn packed(tree: &Tree, options: &[&str]) -> All {
-    packed_with(tree, options, |_| {})
-}
-
-#[track_caller]
-fn packed_with(tree: &Tree, options: &[&str], set: impl Fn(&mut Command)) -> All {
-    let dir = tempfile::tempdir().unwrap();
-    let mut all: Vec<All> = Vec::new();
-    for name in ["a.zip", "a.tar", "a.tgz"] {
-        let out = dir.path().join(name);
-        let mut bytes = Vec::new();
-        for threads in ["1", "7"] {
-            let mut command = pack(tree, &out, options);
-            set(command.args(["--threads", threads]));
-            run(&mut command);
-            bytes.push(fs::read(&out).unwrap());
-        }
-        assert!(bytes[0] == bytes[1], "{name}: threads show");
-        all.push(match name {
-            "a.zip" => unzip(&bytes[0]),
-            "a.tar" => untar(&bytes[0]),
-            _ => {
-                let mut tar = Vec::new();
-                let mut gzip = flate2::bufread::GzDecoder::new(&bytes[0][..]);
-                gzip.read_to_end(&mut tar).unwrap();
-                untar(&tar)
-            }
-        });
-    }
-    assert_eq!(all[0], all[1]);
-    assert_eq!(all[1], all[2]);
-    all.swap_remove(0)
-}
-
-/// By the reader of the second agent.
-fn unzip(bytes: &[u8]) -> All {
-    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-    let mut all = All::new();
-    for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).unwrap();
-        let time = entry.extra_data_fields().find_map(|field| match field {
-            zip::ExtraField::ExtendedTimestamp(time) => time.mod_time(),
-            _ => None,
-        });
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        let held = Held {
-            mode: entry.unix_mode().unwrap(),
-            mtime: i64::from(time.unwrap_or(0)),
-            content,
-        };
-        assert!(all.insert(entry.name_raw().to_vec(), held).is_none());
-    }
-    all
-}
-
-fn untar(bytes: &[u8]) -> All {
-    let mut all = All::new();
-    let mut archive = tar::Archive::new(bytes);
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        let (kind, name) = (entry.header().entry_type(), entry.path_bytes().into_owned());
-        let kind = match kind {
-            tar::EntryType::Regular => 0o100_000,
-            tar::EntryType::Directory => 0o040_000,
-            tar::EntryType::Symlink => {
-                content = entry.link_name_bytes().unwrap().into_owned();
-                0o120_000
-            }
-            other => panic!("{other:?}"),
-        };
-        let ascii = name.is_ascii();
-        let held = Held {
-            mode: kind | entry.header().mode().unwrap(),
-            // A zip holds exact times for these only.
-            mtime: if ascii {
-                i64::try_from(entry.header().mtime().unwrap()).unwrap()
-            } else {
-                0
-            },
-            content,
-        };
-        assert!(all.insert(name, held).is_none());
-    }
-    all
-}
+use archives::{All, Held, pack, packed, packed_with};
+use support::{Tree, entries, run, run_failing, text, tool};
 
 fn names(all: &All) -> Vec<String> {
     all.keys()
@@ -513,129 +403,13 @@ fn what_agents_mishandle_is_told() {
     }
 }
 
-/// Everything with every option, extracted by everybody.
-#[test]
-fn readers_extract_links_and_empty_directories() {
-    let tree = every_kind();
-    tree.symlink("release", "not/yet/there")
-        .symlink("caf\u{e9}-link", "caf\u{e9}/\u{1F4E6}")
-        .symlink(&"n".repeat(120), &"t".repeat(130))
-        .file(".hoistignore", "*.js\n");
-    let options = ["--symlinks", "preserve", "--empty-dirs"];
-    let dir = tempfile::tempdir().unwrap();
-    let archive = |name: &str| -> PathBuf {
-        let path = dir.path().join(name);
-        run(&mut pack(&tree, &path, &options));
-        path
-    };
-    let archives = ["a.zip", "a.tar", "a.tgz"].map(archive);
-    let mut expected = entries(tree.path());
-    expected.remove(&b".hoistignore"[..]);
-    expected.remove(&b"node_modules/m/index.js"[..]);
-
-    let python = "import os, stat, sys, tarfile, zipfile\n\
-        path, out = sys.argv[1:]\n\
-        if path.endswith('.zip'):\n    \
-            with zipfile.ZipFile(path) as zip:\n        \
-                assert zip.testzip() is None\n        \
-                for info in zip.infolist():\n            \
-                    mode = info.external_attr >> 16\n            \
-                    target = os.path.join(out, info.filename)\n            \
-                    os.makedirs(os.path.dirname(target), exist_ok=True)\n            \
-                    if stat.S_ISLNK(mode):\n                \
-                        os.symlink(zip.read(info).decode(), target)\n            \
-                    else:\n                \
-                        zip.extract(info, out)\n                \
-                        os.chmod(target, stat.S_IMODE(mode))\n\
-        else:\n    \
-            with tarfile.open(path) as tar:\n        \
-                tar.extractall(out)\n";
-    type Call<'a> = &'a dyn Fn(&mut Command, &Path, &Path);
-    let readers: [(&str, &[&str], &str, Call<'_>); 6] = [
-        ("unzip", &["unzip"], "zip", &|command, archive, out| {
-            command.arg("-qo").arg(archive).arg("-d").arg(out);
-        }),
-        ("7-Zip", &["7zz", "7z"], "zip", &|command, archive, out| {
-            command
-                .args(["x", "-y", "-bso0", "-bsp0", "-snl", "-snld20"])
-                .arg(archive)
-                .current_dir(out);
-        }),
-        (
-            "bsdtar",
-            &["bsdtar"],
-            "zip tar tgz",
-            &|command, archive, out| {
-                command
-                    .env("LC_ALL", "C.UTF-8")
-                    .arg("-xpf")
-                    .arg(archive)
-                    .arg("-C")
-                    .arg(out);
-            },
-        ),
-        ("GNU tar", &["tar"], "tar tgz", &|command, archive, out| {
-            command.arg("-xpf").arg(archive).arg("-C").arg(out);
-        }),
-        ("busybox", &["busybox"], "tar", &|command, archive, out| {
-            command
-                .args(["tar", "-xpf"])
-                .arg(archive)
-                .arg("-C")
-                .arg(out);
-        }),
-        (
-            "Python",
-            &["python3"],
-            "zip tar tgz",
-            &|command, archive, out| {
-                command
-                    .args(["-W", "ignore", "-c", python])
-                    .arg(archive)
-                    .arg(out)
-                    .env("LC_ALL", "C.UTF-8");
-            },
-        ),
-    ];
-    for (name, candidates, kinds, call) in readers {
-        let Some(program) = tool(name, candidates) else {
-            continue;
-        };
-        for archive in &archives {
-            let kind = archive.extension().unwrap().to_str().unwrap();
-            if !kinds.split(' ').any(|one| one == kind) {
-                continue;
-            }
-            let out = tempfile::tempdir().unwrap();
-            let mut command = Command::new(program.get_program());
-            command.env("LC_ALL", "C").env("TZ", "UTC");
-            call(&mut command, archive, out.path());
-            run_clean(&mut without_umask(&command));
-            let found = entries(out.path());
-            let who = format!("{name}: {kind}");
-            assert!(found.keys().eq(expected.keys()), "{who}");
-            for (path, expected) in &expected {
-                let found = &found[path];
-                let path = String::from_utf8_lossy(path);
-                assert!(found.contents == expected.contents, "{who}: {path}");
-                assert_eq!(found.mode, expected.mode, "{who}: {path}");
-            }
-            for empty in ["logs", "tmp/cache"] {
-                let meta = fs::metadata(out.path().join(empty)).unwrap();
-                assert!(meta.is_dir(), "{who}: {empty}");
-                assert_eq!(meta.permissions().mode() & 0o777, 0o750, "{who}: {empty}");
-            }
-        }
-    }
-}
-
 #[cfg(all(feature = "push", feature = "local"))]
 #[test]
 fn a_push_takes_the_same_options_and_tells_programs() {
     let tree = every_kind();
     tree.file("README", "1").file("readme", "2");
     let push = |options: &[&str]| {
-        let mut command = hoist();
+        let mut command = support::hoist();
         command
             .args(["push", "--application-name", "App", "--source"])
             .arg(tree.path())
@@ -690,7 +464,7 @@ fn a_push_takes_the_same_options_and_tells_programs() {
         .iter()
         .find(|entry| entry["name"] == "shared");
     assert_eq!(shared.unwrap()["link"], "data");
-    let mut command = hoist();
+    let mut command = support::hoist();
     command
         .args(["push", "--application-name", "App", "--source"])
         .arg(tree.path())

@@ -12,11 +12,13 @@
 //! cannot pack instead of dropping it without a word: directories that cannot be read, links that lead
 //! nowhere, pipes, sockets and devices, names that are not UTF-8 or that some reader would change.
 
+mod error;
 mod fold;
 mod links;
 mod list;
 mod names;
 mod notice;
+mod options;
 pub(crate) mod place;
 mod select;
 #[cfg(test)]
@@ -31,7 +33,9 @@ use std::path::{Path, PathBuf};
 use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
+pub use self::error::Error;
 pub use self::notice::{KEPT, Notice, NoticeKind};
+pub use self::options::{Options, Symlinks, Times};
 pub use self::select::{BadLine, BadPattern, IGNORE_FILE, Pattern, Rules, Within};
 
 use self::links::Followed;
@@ -43,205 +47,7 @@ use crate::deflate::max_deflated_len;
 use crate::error::FileError;
 use crate::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
 use crate::stop::Stop;
-use crate::zip::{self, NameError, Shown};
-
-/// How to look at a tree. The default is what `aws deploy push` does, and `.hoistignore` files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they have nothing to do with each other"
-)]
-pub struct Options {
-    /// Leave out files and directories whose name starts with a dot. The source itself may be
-    /// hidden.
-    pub ignore_hidden: bool,
-    /// What to leave out and what not, in this order: the last one that matches decides.
-    pub patterns: Vec<Pattern>,
-    /// Whether `.hoistignore` files say what to leave out, where no pattern does.
-    pub ignore_files: bool,
-    /// What to do with symbolic links.
-    pub symlinks: Symlinks,
-    /// Whether links may lead out of the source where that is refused otherwise.
-    pub external_links: bool,
-    /// Whether directories that hold nothing have entries.
-    pub empty_dirs: bool,
-    /// Which times entries have.
-    pub times: Times,
-    /// Whether names may be other than UTF-8.
-    pub raw_names: bool,
-    /// Whether pipes, sockets and devices are left out instead of refused.
-    pub skip_special: bool,
-    /// Threads that walk and sort. Zero counts as one.
-    pub threads: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            ignore_hidden: false,
-            patterns: Vec::new(),
-            ignore_files: true,
-            symlinks: Symlinks::default(),
-            external_links: false,
-            empty_dirs: false,
-            times: Times::default(),
-            raw_names: false,
-            skip_special: false,
-            threads: 1,
-        }
-    }
-}
-
-/// What to do with symbolic links.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Symlinks {
-    /// Pack what links to files lead to, wherever that is; leave links to directories out.
-    #[default]
-    Files,
-    /// Pack what all links lead to. A link out of the source is an error.
-    Follow,
-    /// Keep them as links. A link out of the source is an error.
-    Preserve,
-    /// Leave them out.
-    Skip,
-    /// Refuse them.
-    Error,
-}
-
-/// Which times entries have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Times {
-    /// Those of the files; but none after the latest, if there is one.
-    Keep {
-        /// Seconds since 1970, UTC.
-        latest: Option<i64>,
-    },
-    /// All this one, in seconds since 1970, UTC.
-    Fixed(i64),
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self::Keep { latest: None }
-    }
-}
-
-impl Times {
-    /// 1980-01-01T00:00:00Z, the first time that a zip can hold.
-    pub const FIRST: i64 = 315_532_800;
-
-    /// The time in the archive of a file that has this one.
-    fn of(self, secs: i64) -> i64 {
-        match self {
-            Self::Keep { latest: None } => secs,
-            Self::Keep {
-                latest: Some(latest),
-            } => secs.min(latest),
-            Self::Fixed(secs) => secs,
-        }
-    }
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or directory cannot be looked at.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The walk failed in a way that no system call explains.
-    #[error("cannot list the source: {0}")]
-    Walk(String),
-    /// Something that has no content to pack.
-    #[error(
-        "{} is {kind}, which an archive cannot hold; remove it from the source, or leave such out with \
-         --skip-special",
-        path.display()
-    )]
-    Special {
-        /// Which.
-        path: PathBuf,
-        /// What it is, with its article.
-        kind: &'static str,
-    },
-    /// A symbolic link, and links are refused.
-    #[error("{} is a symbolic link, which --symlinks error refuses", path.display())]
-    Link {
-        /// Which.
-        path: PathBuf,
-    },
-    /// A symbolic link leads out of the source.
-    #[error(
-        "the symbolic link {} leads out of the source, to {target}; exclude it, or allow it with \
-         --external-links",
-        path.display()
-    )]
-    LeadsOut {
-        /// Which.
-        path: PathBuf,
-        /// Its text.
-        target: Shown,
-    },
-    /// A symbolic link leads to a directory that it is in.
-    #[error(
-        "the symbolic link {} leads back to a directory above it, so following it has no end; exclude it, \
-         or keep links with --symlinks preserve",
-        path.display()
-    )]
-    Loop {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Patterns that cannot be together.
-    #[error("cannot use the patterns: {0}")]
-    Pattern(#[from] BadPattern),
-    /// A bad line in a `.hoistignore` file.
-    #[error("bad pattern in {}{}: {}", path.display(), at(bad.line), bad.why)]
-    Patterns {
-        /// The file.
-        path: PathBuf,
-        /// Which line, and what is wrong with it.
-        bad: BadLine,
-    },
-    /// Names that are one name on Windows.
-    #[error(
-        "{} and {} differ only in case: on Windows one of them is lost; rename or exclude one",
-        path.display(),
-        other.display()
-    )]
-    Collision {
-        /// One.
-        path: PathBuf,
-        /// Another.
-        other: PathBuf,
-    },
-    /// A name that readers reject, change or disagree about.
-    #[error("cannot pack {}: {source}; rename the file", path.display())]
-    Name {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: NameError,
-    },
-    /// Names that cannot be in one archive.
-    #[error("cannot pack {}: {source}", path.display())]
-    Order {
-        /// The source.
-        path: PathBuf,
-        /// Which names, and why.
-        source: NameError,
-    },
-    /// The stop flag was set.
-    #[error("stopped while listing the source")]
-    Stopped,
-}
-
-/// Where a bad line is.
-fn at(line: usize) -> String {
-    match line {
-        0 => String::new(),
-        line => format!(":{line}"),
-    }
-}
+use crate::zip;
 
 /// A modification time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
