@@ -144,12 +144,18 @@ impl Plain {
             }
         }
         // The last of all that match the name or a directory above it.
-        let decided = line.iter().filter_map(|(path, dir)| self.own(path, *dir)).max();
+        let decided = line
+            .iter()
+            .filter_map(|(path, dir)| self.own(path, *dir))
+            .max();
         if let Some(place) = decided {
             return self.patterns[place].0;
         }
         // Git's: from the top, and nothing comes back.
-        self.ignore_files && line.iter().all(|(path, dir)| !self.file_leaves_out(path, *dir))
+        self.ignore_files
+            && line
+                .iter()
+                .all(|(path, dir)| !self.file_leaves_out(path, *dir))
             || !self.ignore_files
     }
 
@@ -199,7 +205,10 @@ fuzz_target!(|input: Input| {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in input.names.iter().filter(|name| !name.is_empty()).take(12) {
         let components: Vec<_> = name.iter().take(5).map(Component::bytes).collect();
-        if components.iter().all(|component| !matches!(&component[..], b"." | b"..")) {
+        if components
+            .iter()
+            .all(|component| !matches!(&component[..], b"." | b".."))
+        {
             names.push(components.join(&b'/'));
         }
     }
@@ -226,7 +235,9 @@ fuzz_target!(|input: Input| {
 
     let mut directories: Vec<Vec<u8>> = vec![Vec::new()];
     for name in &names {
-        let above = line_of(name).into_iter().filter(|(_, directory)| *directory);
+        let above = line_of(name)
+            .into_iter()
+            .filter(|(_, directory)| *directory);
         directories.extend(above.map(|(path, _)| [path, b"/"].concat()));
     }
     let (mut files, mut plain_files) = (BTreeMap::new(), BTreeMap::new());
@@ -235,7 +246,9 @@ fuzz_target!(|input: Input| {
         let lines = lines.iter().take(6).map(Text::text);
         // A line cannot hold the end of one.
         let lines = lines.filter(|line| !line.contains(['\n', '\r']));
-        let good: Vec<_> = lines.filter_map(|line| Some((alone(&line)?, line))).collect();
+        let good: Vec<_> = lines
+            .filter_map(|line| Some((alone(&line)?, line)))
+            .collect();
         let text: Vec<_> = good.iter().map(|(_, line)| line.as_str()).collect();
         files.insert(directory.clone(), text.join("\n"));
         let matchers: Vec<_> = good.into_iter().map(|(one, _)| one).collect();
