@@ -170,8 +170,8 @@ fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
     let (stop, progress) = (Stop::new(), Progress::new());
     let (start, cpu_start) = (Instant::now(), cpu(ClockId::ProcessCPUTime));
     let options = plan::Options {
-        ignore_hidden: false,
         threads,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(tree, &options, &stop).expect("a plan");
     let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY);

@@ -22,8 +22,8 @@ use self::data::text;
 
 fn scan(source: &Path) -> Plan {
     let options = plan::Options {
-        ignore_hidden: false,
         threads: default_threads(),
+        ..plan::Options::default()
     };
     Plan::scan(source, &options, &Stop::new()).unwrap()
 }

@@ -36,7 +36,8 @@
 //! # std::fs::write(source.join("index.html"), "<h1>hello</h1>")?;
 //! let (stop, progress) = (Stop::new(), Progress::new());
 //! let threads = default_threads();
-//! let plan = Plan::scan(&source, &plan::Options { ignore_hidden: false, threads }, &stop)?;
+//! let options = plan::Options { threads, ..plan::Options::default() };
+//! let plan = Plan::scan(&source, &options, &stop)?;
 //! let limits = Limits::for_archive(pack::worst_case(&plan, Format::Zip), threads, DEFAULT_CONCURRENCY)?;
 //! let options = pack::Options {
 //!     format: Format::Zip, level: Level::default(), auto: false, limits, digest: false,

@@ -30,7 +30,7 @@ use crate::deflate::Level;
 use crate::error::FileError;
 use crate::limits::TooLarge;
 use crate::pack::{self, Packed};
-use crate::plan;
+use crate::plan::{self, Notice};
 use crate::prebuilt;
 use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
@@ -46,8 +46,8 @@ pub struct Bundle {
     pub source: PathBuf,
     /// What of it is sent. Of a file that is sent as it is, only `concurrency` counts of what follows.
     pub content: Content,
-    /// Leave out files and directories whose name starts with a dot.
-    pub ignore_hidden: bool,
+    /// What goes in of a directory. Its number of threads is of no account: `threads` is.
+    pub select: plan::Options,
     /// How hard to compress.
     pub level: Level,
     /// Let the link decide instead; the bytes are then not reproducible.
@@ -93,8 +93,8 @@ pub struct Sent {
     pub packed: Packed,
     /// As what the store keeps it.
     pub stored: Stored,
-    /// Symbolic links to directories, which did not go in.
-    pub dropped_links: Vec<PathBuf>,
+    /// What should be known of the source.
+    pub notices: Vec<Notice>,
     /// What was found in the AppSpec file, if it was looked at.
     pub report: Option<Report>,
 }
@@ -356,7 +356,7 @@ async fn transfer<S: PartStore>(
 ) -> Result<(Sent, Proof), Error> {
     let prepared = prepare_while(gate, bundle, progress, cancel, stop).await?;
     let limits = prepared.limits(bundle)?;
-    let dropped_links = prepared.dropped_links();
+    let notices = prepared.notices().to_vec();
     let memory = Memory::new(bundle).map_err(Error::Manifest)?;
     let report = prepared.report().cloned();
 
@@ -396,7 +396,7 @@ async fn transfer<S: PartStore>(
             let sent = Sent {
                 packed,
                 stored,
-                dropped_links,
+                notices,
                 report,
             };
             Ok((sent, proof))

@@ -71,8 +71,8 @@ fn tree(files: usize) -> tempfile::TempDir {
 fn counts(source: &Path) -> (u64, u64) {
     let stop = Stop::new();
     let options = plan::Options {
-        ignore_hidden: false,
         threads: 2,
+        ..plan::Options::default()
     };
     let (walking, plan) = asked(|| Plan::scan(source, &options, &stop).unwrap());
     let options = pack::Options {

@@ -155,6 +155,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
     let options = plan::Options {
         ignore_hidden: way.ignore_hidden,
         threads: way.threads,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(source, &options, &stop).unwrap();
     let limits = Limits::for_archive(plan.worst_case(), way.threads, 1).unwrap();

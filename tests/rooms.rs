@@ -187,6 +187,12 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["crc_fast"], &["pack", "upload", "verify", "local"]),
     (&["bytes"], &["pack", "upload", "push", "verify", "local"]),
     (&["isal_sys"], &["deflate"]),
+    // Of the crate, the matcher only: plan has a walk of its own.
+    (
+        &["ignore::gitignore", "ignore::Match", "ignore::Error"],
+        &["plan::select"],
+    ),
+    (&["ignore"], &[]),
     (
         &["rustix"],
         &["pack", "plan", "cli", "local", "appspec::bundle"],

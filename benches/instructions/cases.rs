@@ -198,8 +198,8 @@ fn write(path: &Path, content: &[u8]) {
 /// The whole packing half with one worker, into nothing.
 fn pack_away(tree: &Path, level: Level, times: usize) {
     let options = plan::Options {
-        ignore_hidden: false,
         threads: 1,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(tree, &options, &Stop::new()).unwrap();
     assert_eq!(plan.len(), 201);

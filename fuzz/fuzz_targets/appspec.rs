@@ -37,6 +37,10 @@ impl Bundle for Fixed {
         name.starts_with('.').then_some(Absence::Hidden)
     }
 
+    fn collision(&self) -> (Option<(String, String)>, usize) {
+        (Some(("a".to_owned(), "A".to_owned())), 1)
+    }
+
     fn head(&self, index: usize) -> Option<Vec<u8>> {
         (index == 2).then(|| b"#!/bin/sh\r\n".to_vec())
     }

@@ -9,10 +9,10 @@ use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use crate::error::FileError;
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan};
 
 /// The files that an AppSpec file comes with. Names are relative, without `.`, `..` or double slashes.
 pub trait Bundle {
@@ -32,6 +32,9 @@ pub trait Bundle {
 
     /// Why something that is not in the bundle is not, if it is in the directory that became it.
     fn absence(&self, name: &str) -> Option<Absence>;
+
+    /// Two names that are one where case does not count, and how many more such names there are.
+    fn collision(&self) -> (Option<(String, String)>, usize);
 
     /// The first bytes of a file. None if it cannot be read, which is for others to say.
     fn head(&self, index: usize) -> Option<Vec<u8>>;
@@ -109,7 +112,10 @@ impl Bundle for Plan {
 
     fn absence(&self, name: &str) -> Option<Absence> {
         statat(self.root().as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let is_link = |part: &Path| self.dropped_links().contains(&self.source().join(part));
+        let is_link = |part: &Path| {
+            let stat = statat(self.root().as_fd(), part, AtFlags::SYMLINK_NOFOLLOW);
+            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        };
         let hidden = name.split('/').any(|part| part.starts_with('.'));
         Some(if Path::new(name).ancestors().any(is_link) {
             Absence::BelowLink
@@ -118,6 +124,17 @@ impl Bundle for Plan {
         } else {
             Absence::LeftOut
         })
+    }
+
+    fn collision(&self) -> (Option<(String, String)>, usize) {
+        let groups = self.collisions();
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let first = groups.first().and_then(|group| match group.as_slice() {
+            [one, other, ..] => Some((text(one), text(other))),
+            _ => None,
+        });
+        let all: usize = groups.iter().map(Vec::len).sum();
+        (first, all.saturating_sub(2))
     }
 
     fn head(&self, index: usize) -> Option<Vec<u8>> {
@@ -139,14 +156,20 @@ pub(super) fn read(plan: &Plan, index: usize, most: usize) -> Result<Vec<u8>, Fi
 
 fn open(plan: &Plan, index: usize) -> io::Result<File> {
     let entry = plan.entry(index);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if matches!(entry.kind, Kind::Link(_)) {
+        let file = plan.root().through_link(&plan.place(entry.name), flags)?;
+        let file = file.ok_or_else(|| io::Error::other("it leads out of the source"))?;
+        return Ok(file.into());
+    }
     let slash = entry.name.iter().rposition(|&byte| byte == b'/');
     let (path, name) = entry.name.split_at(slash.map_or(0, |slash| slash + 1));
-    let folder = plan
-        .root()
-        .folder(path.strip_suffix(b"/").unwrap_or(path))?;
-    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    if !entry.via_link {
-        flags |= OFlags::NOFOLLOW;
-    }
+    let path = plan.place(path.strip_suffix(b"/").unwrap_or(path));
+    let folder = plan.root().directory(&path)?;
+    let flags = if entry.via_link {
+        flags
+    } else {
+        flags | OFlags::NOFOLLOW
+    };
     Ok(openat(folder, name, flags, Mode::empty())?.into())
 }

@@ -83,6 +83,8 @@ rules! {
     // EC2 and on-premises: the top.
     Error Version "version" "version is not the number 0.0";
     Error Os "os" "os is neither linux nor windows";
+    Error CaseCollision "case-collision" "names in the bundle that are one name on Windows";
+    Warning LongPath "long-path" "a path in the bundle that is too long for Windows";
     Error FileExistsBehavior "file-exists-behavior" "file_exists_behavior is none of the three";
 
     // EC2 and on-premises: files.

@@ -52,6 +52,10 @@ impl Bundle for Fake {
         None
     }
 
+    fn collision(&self) -> (Option<(String, String)>, usize) {
+        (None, 0)
+    }
+
     fn head(&self, index: usize) -> Option<Vec<u8>> {
         Some(self.0[index].2.to_vec())
     }
@@ -91,6 +95,7 @@ fn plan(source: &Path, ignore_hidden: bool) -> Plan {
     let options = Options {
         ignore_hidden,
         threads: 1,
+        ..Options::default()
     };
     Plan::scan(source, &options, &Stop::new()).unwrap()
 }
@@ -443,4 +448,29 @@ proptest! {
         }
         prop_assert_eq!(found(&report), found(&lint(Path::new("appspec.yml"), text.as_bytes(), None, Some(&bundle))));
     }
+}
+
+#[test]
+fn names_and_paths_that_windows_does_not_tell_or_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let appspec = dir.path().join("appspec.yml");
+    let (fits, long) = ("x".repeat(158), "y".repeat(159));
+    let short_in_characters = "\u{e9}".repeat(120);
+    for name in ["tree", "Tree", &fits, &long, &short_in_characters] {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    let report = |os: &str| {
+        fs::write(&appspec, format!("version: 0.0\nos: {os}\n")).unwrap();
+        lint_bundle(&plan(dir.path(), false), None).unwrap()
+    };
+    assert_eq!(found(&report("linux")), [""; 0]);
+    let windows = report("windows");
+    // Some file systems do not tell case either.
+    if !dir.path().join("TREE").exists() {
+        let said = message(&windows, Rule::CaseCollision);
+        assert!(said.starts_with("Tree and tree are one name"), "{said}");
+        assert!(windows.has_errors());
+    }
+    let said = message(&windows, Rule::LongPath);
+    assert_eq!(said, format!("{long} is too long for Windows"));
 }

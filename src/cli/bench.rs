@@ -202,6 +202,7 @@ fn packed(
     let options = plan::Options {
         ignore_hidden: arguments.ignore_hidden_files,
         threads,
+        ..plan::Options::default()
     };
     let plan = progress
         .walk(|| Plan::scan(&arguments.source, &options, stop))
@@ -302,7 +303,10 @@ mod sending {
         let bundle = Bundle {
             source: arguments.source.clone(),
             content: Content::Archive(arguments.bundle_type.format(&location.key)),
-            ignore_hidden: arguments.ignore_hidden_files,
+            select: plan::Options {
+                ignore_hidden: arguments.ignore_hidden_files,
+                ..plan::Options::default()
+            },
             level: level.start(),
             auto: level == LevelArg::Auto,
             threads: setup.threads,

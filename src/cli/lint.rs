@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::color::Color;
 use super::diagnostic::{draw, shown};
+use super::select::SelectArgs;
 use super::signals::Watch;
 use super::{Exit, Failure};
 
@@ -30,13 +31,8 @@ pub(crate) struct LintArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     source: PathBuf,
 
-    /// Leave out files and directories whose name starts with a dot
-    #[arg(long)]
-    ignore_hidden_files: bool,
-
-    /// Keep them (the default)
-    #[arg(long)]
-    no_ignore_hidden_files: bool,
+    #[command(flatten)]
+    select: SelectArgs,
 
     /// How to say what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -66,15 +62,12 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
-    if arguments.ignore_hidden_files && arguments.no_ignore_hidden_files {
-        return Err(Failure::usage(
-            "You cannot specify both --ignore-hidden-files and --no-ignore-hidden-files.",
-        ));
-    }
+    // Wrong options are wrong for a file, too.
+    let options = arguments.select.options(default_threads())?;
     let path = arguments.file.as_ref().unwrap_or(&arguments.source);
     // What is not there, whoever opens it says.
     let report = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-        directory(path, arguments)?
+        directory(path, &options, arguments.format)?
     } else {
         file(path, None)?
     };
@@ -101,18 +94,14 @@ pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
 }
 
 /// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
-fn directory(source: &Path, arguments: &LintArgs) -> Result<Report, Failure> {
+fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<Report, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failure, error);
     let stop = Stop::new();
     let watch = Watch::start({
         let stop = stop.clone();
         move || stop.set()
     })?;
-    let options = plan::Options {
-        ignore_hidden: arguments.ignore_hidden_files,
-        threads: default_threads(),
-    };
-    let plan = Plan::scan(source, &options, &stop).map_err(|error| match watch.exit() {
+    let plan = Plan::scan(source, options, &stop).map_err(|error| match watch.exit() {
         Some(exit) => Failure::new(exit, "stopped"),
         None => failed(&error),
     })?;
@@ -126,7 +115,7 @@ fn directory(source: &Path, arguments: &LintArgs) -> Result<Report, Failure> {
         }
     }
     let hint = missing.hint();
-    if arguments.format == Format::Text {
+    if format == Format::Text {
         let failure = failed(&missing);
         return Err(match hint {
             Some(hint) => failure.and(hint),

@@ -32,6 +32,7 @@ mod push;
 mod register;
 #[cfg(feature = "push")]
 mod report;
+mod select;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;
@@ -49,10 +50,12 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hoist::deflate::Level;
 use hoist::limits::default_threads;
+use hoist::plan;
 
 use self::bundle_type::BundleTypeArgs;
 pub(crate) use self::exit::Exit;
 use self::progress::say;
+use self::select::SelectArgs;
 use self::timings::TimingArgs;
 
 /// Push AWS CodeDeploy revisions: a directory becomes a zip on all cores and streams to S3 while it
@@ -110,13 +113,8 @@ pub(crate) struct BundleArgs {
     #[arg(long, value_name = "DIR", default_value = ".")]
     source: PathBuf,
 
-    /// Leave out files and directories whose name starts with a dot
-    #[arg(long)]
-    ignore_hidden_files: bool,
-
-    /// Bundle them (the default)
-    #[arg(long)]
-    no_ignore_hidden_files: bool,
+    #[command(flatten)]
+    select: SelectArgs,
 
     /// Compression level: 0 (stores) to 12 (smallest), fast, default (6), best (12), or, to
     /// push, auto: it follows the link, and the bytes are not reproducible
@@ -144,20 +142,16 @@ pub(crate) struct BundleArgs {
 }
 
 impl BundleArgs {
-    fn ignore_hidden(&self) -> Result<bool, Failure> {
-        if self.ignore_hidden_files && self.no_ignore_hidden_files {
-            return Err(Failure::usage(
-                "You cannot specify both --ignore-hidden-files and --no-ignore-hidden-files.",
-            ));
-        }
-        Ok(self.ignore_hidden_files)
-    }
-
     fn keep_manifest_apart(&self) -> Result<(), Failure> {
         match &self.manifest {
             Some(manifest) => keep_apart(&self.source, manifest, "--manifest"),
             None => Ok(()),
         }
+    }
+
+    /// What goes in.
+    fn plan_options(&self) -> Result<plan::Options, Failure> {
+        self.select.options(self.threads())
     }
 
     fn threads(&self) -> usize {

@@ -26,10 +26,7 @@ pub(crate) struct PackArgs {
 }
 
 pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
-    let options = plan::Options {
-        ignore_hidden: arguments.bundle.ignore_hidden()?,
-        threads: arguments.bundle.threads(),
-    };
+    let options = arguments.bundle.plan_options()?;
     keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
     arguments.bundle.keep_manifest_apart()?;
     let absolute = |path: &PathBuf| std::path::absolute(path).ok();
@@ -53,7 +50,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
     let display = Display::start(told.progress(), arguments.bundle.quiet);
     match pack(arguments, &options, &stop, told.progress()) {
         Ok((packed, plan)) => {
-            display.end(Some((&packed, plan.dropped_links(), "packed")));
+            display.end(Some((&packed, plan.notices(), "packed")));
             told.end(setup, Some(&packed));
             Ok(())
         }

@@ -1,13 +1,13 @@
 //! What a running command shows: a bar for somebody who watches, one line for a log.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use hoist::pack::Packed;
+use hoist::plan::Notice;
 use hoist::progress::{Progress, Snapshot};
 use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
@@ -46,15 +46,15 @@ impl Display {
     }
 
     /// Takes the bar away. Says what was done if it was.
-    pub(crate) fn end(self, done: Option<(&Packed, &[PathBuf], &str)>) {
+    pub(crate) fn end(self, done: Option<(&Packed, &[Notice], &str)>) {
         if let Some(bar) = self.bar {
             bar.stop();
         }
         if self.quiet {
             return;
         }
-        if let Some((packed, dropped_links, verb)) = done {
-            warn_of_dropped(dropped_links);
+        if let Some((packed, notices, verb)) = done {
+            warn_of(notices);
             say(&summary(packed, self.started.elapsed(), verb));
         }
     }
@@ -139,20 +139,11 @@ fn rate(bytes: u64, elapsed: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
-pub(crate) fn warn_of_dropped(links: &[PathBuf]) {
-    let Some(first) = links.first() else { return };
-    let what = if links.len() == 1 {
-        format!("{} is a symbolic link to a directory", first.display())
-    } else {
-        format!(
-            "{} and {} more are symbolic links to directories",
-            first.display(),
-            links.len() - 1
-        )
-    };
-    say(&format!(
-        "warning: {what}, which the archive leaves out, as `aws deploy push` does"
-    ));
+/// Says what should be known of the source.
+pub(crate) fn warn_of(notices: &[Notice]) {
+    for notice in notices {
+        say(&format!("warning: {notice}"));
+    }
 }
 
 /// A line on standard error. If that is closed, there is nobody to tell.

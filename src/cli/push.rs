@@ -29,7 +29,7 @@ use super::access::{AccessArgs, refused};
 use super::diagnostic::draw;
 use super::lint::counted;
 use super::object::ObjectArgs;
-use super::progress::{Display, say, warn_of_dropped};
+use super::progress::{Display, say, warn_of};
 use super::report::{Done, Output, OutputArgs, would};
 use super::signals::Watch;
 use super::timings::Setup;
@@ -121,7 +121,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let bundle = Bundle {
         source,
         content,
-        ignore_hidden: arguments.bundle.ignore_hidden()?,
+        select: arguments.bundle.plan_options()?,
         level: arguments.bundle.level.start(),
         auto: arguments.bundle.level == LevelArg::Auto,
         threads: arguments.bundle.threads(),
@@ -276,7 +276,7 @@ async fn push_with(
             revision,
             verified,
         }) => {
-            display.end(Some((&sent.packed, &sent.dropped_links, "pushed")));
+            display.end(Some((&sent.packed, &sent.notices, "pushed")));
             warn_of_appspec(arguments, sent.report.as_ref());
             told.end(setup, Some(&sent.packed));
             tell();
@@ -316,7 +316,7 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
         (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
     };
     if !arguments.bundle.quiet {
-        warn_of_dropped(&previewed.dropped_links());
+        warn_of(previewed.notices());
     }
     warn_of_appspec(arguments, previewed.report());
     let kind = bundle.content.bundle_type().name();

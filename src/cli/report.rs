@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hoist::appspec::{Report, Severity};
+use hoist::plan::{Notice, NoticeKind};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Sent};
 use hoist::revision::{Revision, S3Location, utc};
@@ -112,7 +113,8 @@ impl Done<'_> {
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
             "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
-            "dropped_links": shown(&self.sent.dropped_links),
+            "dropped_links": dropped(&self.sent.notices),
+            "notices": notices(&self.sent.notices),
             "verified": self.verified,
             "warnings": warnings(self.sent.report.as_ref()),
             "create_deployment": {"applicationName": self.application, "revision": revision},
@@ -157,7 +159,8 @@ pub(crate) fn would(
                 "archive_at_most": size,
                 "part_size": part,
                 "parts_at_most": parts,
-                "dropped_links": shown(&preview.dropped_links()),
+                "dropped_links": dropped(preview.notices()),
+                "notices": notices(preview.notices()),
                 "warnings": warnings(preview.report()),
             });
             if arguments.list {
@@ -190,6 +193,26 @@ fn location_json(location: &S3Location, bundle: &str) -> Map<String, Value> {
         .collect()
 }
 
+/// The links to directories that did not go in, as far as they are named.
+fn dropped(notices: &[Notice]) -> Vec<String> {
+    let dropped = notices
+        .iter()
+        .find(|notice| notice.kind == NoticeKind::DroppedLink);
+    dropped.map_or(Vec::new(), |notice| shown(&notice.paths))
+}
+
+fn notices(notices: &[Notice]) -> Vec<Value> {
+    let json = notices.iter().map(|notice| {
+        json!({
+            "kind": notice.kind.name(),
+            "count": notice.count,
+            "paths": shown(&notice.paths),
+            "message": notice.to_string(),
+        })
+    });
+    json.collect()
+}
+
 fn shown(paths: &[PathBuf]) -> Vec<String> {
     paths
         .iter()
@@ -204,17 +227,26 @@ fn warnings(report: Option<&Report>) -> Vec<Value> {
 }
 
 fn entry_json(entry: &Listed<'_>) -> Value {
-    json!({
+    let mut json = json!({
         "name": String::from_utf8_lossy(entry.name),
         "mode": format!("{:04o}", entry.mode),
         "size": entry.size,
         "mtime": entry.mtime,
-    })
+    });
+    if let Some(link) = entry.link {
+        json["link"] = String::from_utf8_lossy(link).into();
+    }
+    json
 }
 
 /// One line of a list, as `ls -l` has it.
 fn line(text: &mut String, entry: &Listed<'_>) {
-    let mut mode = String::from("-");
+    let kind = match entry.link {
+        Some(_) => "l",
+        None if entry.name.ends_with(b"/") => "d",
+        None => "-",
+    };
+    let mut mode = String::from(kind);
     for (bit, letter) in (0..9).rev().zip("rwxrwxrwx".chars()) {
         mode.push(if entry.mode >> bit & 1 == 1 {
             letter
@@ -222,10 +254,15 @@ fn line(text: &mut String, entry: &Listed<'_>) {
             '-'
         });
     }
-    let name = match std::str::from_utf8(entry.name) {
+    let plain = |name| match std::str::from_utf8(name) {
         Ok(name) if !name.contains(|c: char| c.is_control() || c == '"') => name.to_owned(),
-        _ => Shown::new(entry.name).to_string(),
+        _ => Shown::new(name).to_string(),
     };
+    let name = plain(entry.name);
     let time = utc(entry.mtime).unwrap_or_else(|| format!("@{}", entry.mtime));
-    let _ = writeln!(text, "{mode} {:>12} {time} {name}", entry.size);
+    let _ = write!(text, "{mode} {:>12} {time} {name}", entry.size);
+    if let Some(link) = entry.link {
+        let _ = write!(text, " -> {}", plain(link));
+    }
+    text.push('\n');
 }

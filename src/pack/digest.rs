@@ -14,6 +14,15 @@ pub(super) struct Sums {
     pub(super) blake3: Hash,
 }
 
+impl Sums {
+    pub(super) fn of(content: &[u8]) -> Self {
+        Self {
+            crc32: crc32fast::hash(content),
+            blake3: blake3::hash(content),
+        }
+    }
+}
+
 /// Whoever is told of entries, in archive order.
 pub(super) struct Told<'l> {
     tree: TreeDigest,
@@ -30,7 +39,11 @@ impl<'l> Told<'l> {
     pub(super) fn entry(&mut self, entry: &plan::Entry<'_>, sums: Sums) -> Result<(), Error> {
         let entry = manifest::Entry {
             path: entry.name,
-            kind: Kind::File,
+            kind: match entry.kind {
+                plan::Kind::File => Kind::File,
+                plan::Kind::Directory => Kind::Directory,
+                plan::Kind::Link(_) => Kind::Symlink,
+            },
             mode: entry.mode,
             size: entry.size,
             crc32: sums.crc32,

@@ -1,4 +1,4 @@
-//! Small files: one job turns a run of them into finished entries.
+//! Small files, links and directories: one job turns a run of them into finished entries.
 //!
 //! An entry is its local header and its data. A local header holds no offset, so a job can render
 //! whole entries, one after the other, and the assembler only has to append them.
@@ -10,7 +10,7 @@ use blake3::Hash;
 use super::Error;
 use super::dispatch::Shared;
 use super::worker::Worker;
-use crate::plan::{self, Mtime, Plan};
+use crate::plan::{self, Kind, Mtime, Plan};
 use crate::progress::{Laps, Stage};
 use crate::zip::{self, Method, Sizes};
 
@@ -48,11 +48,7 @@ impl Renewed {
 pub(super) fn packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> plan::Entry<'a> {
     let entry = plan.entry(index);
     match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
-        Ok(at) => plan::Entry {
-            mtime: renewed[at].mtime,
-            mode: renewed[at].mode,
-            ..entry
-        },
+        Ok(at) => plan.renewed(entry, renewed[at].mtime, renewed[at].mode),
         Err(_) => entry,
     }
 }
@@ -72,16 +68,13 @@ pub(super) struct Batch {
     pub(super) content: u64,
 }
 
-/// `st_mode`'s file type of a regular file. With it, a mode of 0000 is not taken for an unknown one,
-/// which would become 0644.
-const REGULAR: u32 = 0o100_000;
-
-/// What both headers say about a file.
+/// What both headers say about an entry.
 pub(super) fn header<'a>(entry: &plan::Entry<'a>, method: Method) -> zip::Entry<'a> {
     zip::Entry {
         name: entry.name,
-        mode: REGULAR | entry.mode,
-        mtime: entry.mtime.secs,
+        // With its type, a mode of 0000 is not taken for an unknown one, which would become 0644.
+        mode: entry.st_mode(),
+        mtime: entry.time,
         method,
     }
 }
@@ -112,7 +105,11 @@ pub(super) fn pack(
     // is, and what waits for the assembler is no longer than that.
     output.clear();
     for index in run {
-        let (entry, content) = source.read(index, folder, input)?;
+        let entry = plan.entry(index);
+        let (entry, content) = match entry.kind {
+            Kind::File => source.read(index, folder, input)?,
+            Kind::Directory | Kind::Link(_) => (entry, source.content(index, folder)?),
+        };
         renewed.extend(Renewed::since(plan, index, &entry));
         laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
@@ -128,7 +125,8 @@ pub(super) fn pack(
         let open = Sizes::known(crc32, 0, entry.size);
         zip::local_header(output, &header(&entry, Method::Stored), &open);
         let start = output.len();
-        let method = if engine.deflate(content, output) {
+        // A link's text is stored, as Info-ZIP's zip stores it.
+        let method = if entry.kind == Kind::File && engine.deflate(content, output) {
             Method::Deflate
         } else {
             output.extend_from_slice(content);

@@ -18,12 +18,12 @@ use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::Error;
 use crate::error::FileError;
-use crate::plan::{Entry, Mtime, Plan, Root};
+use crate::plan::{Entry, Kind, Mtime, Plan, place};
 
 /// The files of a plan.
 #[derive(Debug)]
@@ -41,10 +41,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The directory at `path` below `root`.
-    fn at<'f>(&'f mut self, root: &'f Root, path: &[u8]) -> Result<BorrowedFd<'f>, Errno> {
+    /// The directory of this path in the archive.
+    fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<BorrowedFd<'f>, Errno> {
         if path.is_empty() {
-            return Ok(root.as_fd());
+            return Ok(plan.root().as_fd());
         }
         if self.path != path {
             // First, so that at most one is open.
@@ -55,7 +55,7 @@ impl Folder {
             None => {
                 self.path.clear();
                 self.path.extend_from_slice(path);
-                root.folder(path)?
+                plan.root().directory(&plan.place(path))?
             }
         };
         let open: &OwnedFd = self.open.insert(open);
@@ -148,11 +148,7 @@ impl<'a> Source<'a> {
         let file = self.open_file(index, folder)?;
         let planned = self.plan.entry(index);
         let now = self.look(index, &file)?;
-        let entry = Entry {
-            mtime: now.mtime,
-            mode: now.mode,
-            ..planned
-        };
+        let entry = self.plan.renewed(planned, now.mtime, now.mode);
         self.compare(index, &entry, &now)?;
         self.read_open(index, &entry, &file, content)?;
         Ok(entry)
@@ -175,6 +171,37 @@ impl<'a> Source<'a> {
             .call(hook::Moment::Read, self.plan.entry(index).name);
         // That it did not grow, its size says.
         self.compare(index, entry, &self.look(index, file)?)
+    }
+
+    /// The content of what is no file: a link's text, or nothing. It must still be as planned.
+    pub(super) fn content(&self, index: usize, folder: &mut Folder) -> Result<&'a [u8], Error> {
+        let entry = self.plan.entry(index);
+        match entry.kind {
+            Kind::File => Err(self.changed(index, "it is no longer a file")),
+            Kind::Link(text) => {
+                let (folder, name) = self.folder(index, entry.name, folder)?;
+                match place::target(folder, name) {
+                    Ok(now) if now.to_bytes() == text => Ok(text),
+                    Ok(_) => Err(self.changed(index, "it leads elsewhere now")),
+                    Err(Errno::INVAL) => Err(self.changed(index, "it is no longer a link")),
+                    Err(error) => Err(self.not_opened(index, error)),
+                }
+            }
+            Kind::Directory => {
+                let path = entry.name.strip_suffix(b"/").unwrap_or(entry.name);
+                let (folder, name) = self.folder(index, path, folder)?;
+                let now = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| self.not_opened(index, error))?;
+                let now = State::of(&now);
+                if now.kind != FileType::Directory {
+                    Err(self.changed(index, "it is no longer a directory"))
+                } else if now.mtime != entry.mtime {
+                    Err(self.changed(index, "something was put there or taken away"))
+                } else {
+                    Ok(b"")
+                }
+            }
+        }
     }
 
     /// Fills `window` from `offset`.
@@ -207,27 +234,13 @@ impl<'a> Source<'a> {
     }
 
     fn look(&self, index: usize, file: &File) -> Result<State, Error> {
-        let now = rustix::fs::fstat(file.as_fd())
-            .map_err(|error| self.failed("look at", index, error))?;
-        // Field types differ between systems; none of these values is out of range.
-        #[allow(
-            clippy::useless_conversion,
-            clippy::unnecessary_fallible_conversions,
-            clippy::unnecessary_cast
-        )]
-        Ok(State {
-            is_file: FileType::from_raw_mode(now.st_mode) == FileType::RegularFile,
-            size: u64::try_from(now.st_size).ok(),
-            mtime: Mtime {
-                secs: i64::try_from(now.st_mtime).unwrap_or(i64::MAX),
-                nanos: u32::try_from(now.st_mtime_nsec).unwrap_or(u32::MAX),
-            },
-            mode: u32::from(now.st_mode) & 0o7777,
-        })
+        rustix::fs::fstat(file.as_fd())
+            .map(|now| State::of(&now))
+            .map_err(|error| self.failed("look at", index, error))
     }
 
     fn compare(&self, index: usize, entry: &Entry<'_>, now: &State) -> Result<(), Error> {
-        if !now.is_file {
+        if now.kind != FileType::RegularFile {
             Err(self.changed(index, "it is no longer a file"))
         } else if now.size != Some(entry.size) {
             Err(self.changed(index, "its size changed"))
@@ -246,26 +259,56 @@ impl<'a> Source<'a> {
         self.hook
             .call(hook::Moment::Open, self.plan.entry(index).name);
         let entry = self.plan.entry(index);
-        let (path, name) = split(entry.name);
-        let folder = match folder.at(self.plan.root(), path) {
-            Ok(folder) => folder,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(self.changed(index, "it vanished")),
-            Err(Errno::LOOP) => {
-                let how = "a directory on the way to it became a symbolic link";
-                return Err(self.changed(index, how));
-            }
-            Err(error) => return Err(self.failed("open", index, error)),
-        };
-        let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        if !entry.via_link {
-            flags |= OFlags::NOFOLLOW;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if entry.via_link && self.plan.is_confined() {
+            return self.open_inside(index, &entry, flags);
         }
+        let (folder, name) = self.folder(index, entry.name, folder)?;
+        let flags = if entry.via_link {
+            flags
+        } else {
+            flags | OFlags::NOFOLLOW
+        };
         match rustix::fs::openat(folder, name, flags, Mode::empty()) {
             Ok(file) => Ok(file.into()),
-            Err(Errno::NOENT | Errno::NOTDIR) => Err(self.changed(index, "it vanished")),
-            Err(Errno::LOOP) => Err(self.changed(index, "it became a symbolic link")),
-            Err(Errno::NXIO) => Err(self.changed(index, "it is no longer a file")),
-            Err(error) => Err(self.failed("open", index, error)),
+            Err(error) => Err(self.not_opened(index, error)),
+        }
+    }
+
+    /// Opens what a link leads to, if that is still in the source.
+    fn open_inside(&self, index: usize, entry: &Entry<'_>, flags: OFlags) -> Result<File, Error> {
+        let place = self.plan.place(entry.name);
+        match self.plan.root().through_link(&place, flags) {
+            Ok(Some(file)) => Ok(file.into()),
+            Ok(None) => Err(self.changed(index, "it leads out of the source now")),
+            Err(error) => Err(self.not_opened(index, error)),
+        }
+    }
+
+    /// The open directory of what has this name in the archive, and the rest of the name.
+    fn folder<'f>(
+        &'f self,
+        index: usize,
+        name: &'f [u8],
+        folder: &'f mut Folder,
+    ) -> Result<(BorrowedFd<'f>, &'f [u8]), Error> {
+        let (path, name) = split(name);
+        match folder.at(self.plan, path) {
+            Ok(folder) => Ok((folder, name)),
+            Err(Errno::LOOP) => {
+                let how = "a directory on the way to it became a symbolic link";
+                Err(self.changed(index, how))
+            }
+            Err(error) => Err(self.not_opened(index, error)),
+        }
+    }
+
+    fn not_opened(&self, index: usize, error: Errno) -> Error {
+        match error {
+            Errno::NOENT | Errno::NOTDIR => self.changed(index, "it vanished"),
+            Errno::LOOP => self.changed(index, "it became a symbolic link"),
+            Errno::NXIO => self.changed(index, "it is no longer a file"),
+            error => self.failed("open", index, error),
         }
     }
 
@@ -281,14 +324,34 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What an open file is.
+/// What something is now.
 struct State {
-    is_file: bool,
+    kind: FileType,
     /// None if the system gives none.
     size: Option<u64>,
     mtime: Mtime,
     /// The lower 12 bits of `st_mode`.
     mode: u32,
+}
+
+impl State {
+    // Field types differ between systems; none of these values is out of range.
+    #[allow(
+        clippy::useless_conversion,
+        clippy::unnecessary_fallible_conversions,
+        clippy::unnecessary_cast
+    )]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            size: u64::try_from(stat.st_size).ok(),
+            mtime: Mtime {
+                secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
+                nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(u32::MAX),
+            },
+            mode: u32::from(stat.st_mode) & 0o7777,
+        }
+    }
 }
 
 /// The slowest clock that files take their times from ticks a hundred times a second.

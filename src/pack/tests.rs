@@ -49,8 +49,8 @@ fn tree(files: &[(&str, Vec<u8>)]) -> TempDir {
 
 fn scan(source: &Path, threads: usize) -> Plan {
     let options = plan::Options {
-        ignore_hidden: false,
         threads,
+        ..plan::Options::default()
     };
     Plan::scan(source, &options, &Stop::new()).unwrap()
 }
@@ -274,6 +274,91 @@ fn a_file_that_changed_is_named() {
             assert!(path.ends_with("dir/f"), "{error}");
         }
     }
+}
+
+/// A tree with a followed directory, a followed file, or kept links and an empty directory.
+fn after_the_walk_of_links(symlinks: plan::Symlinks, change: impl Fn(&Path)) {
+    for format in Format::ALL {
+        let dir = tree(&[("d/f", text(100, 1)), ("other/f", text(100, 1))]);
+        let file = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink("d", file("link")).unwrap();
+        std::os::unix::fs::symlink("d/f", file("file")).unwrap();
+        fs::create_dir(file("empty")).unwrap();
+        let select = plan::Options {
+            symlinks,
+            empty_dirs: true,
+            ..plan::Options::default()
+        };
+        let plan = Plan::scan(dir.path(), &select, &Stop::new()).unwrap();
+        let options = Options {
+            format,
+            ..options(2, 6)
+        };
+        pack_plan(&plan, &options).unwrap();
+        change(dir.path());
+        let error = pack_plan(&plan, &options).unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{format}: {error}");
+    }
+}
+
+fn relink(link: &Path, text: impl AsRef<Path>) {
+    fs::remove_file(link).unwrap();
+    std::os::unix::fs::symlink(text, link).unwrap();
+}
+
+#[test]
+fn a_directory_that_became_a_link_is_not_entered() {
+    let files = [("d/e/f", text(100, 1)), ("other/e/f", text(100, 1))];
+    for giant in [false, true] {
+        let mut files = files.clone();
+        if giant {
+            files
+                .iter_mut()
+                .for_each(|file| file.1 = text(CHUNK * 2, 1));
+        }
+        for format in Format::ALL {
+            let dir = tree(&files);
+            let plan = scan(dir.path(), 1);
+            // The same file, by another way.
+            fs::rename(dir.path().join("d"), dir.path().join("moved")).unwrap();
+            std::os::unix::fs::symlink("moved", dir.path().join("d")).unwrap();
+            let options = Options {
+                format,
+                ..options(2, 6)
+            };
+            let error = pack_plan(&plan, &options).unwrap_err();
+            let Error::Changed { path, how } = &error else {
+                panic!("{format}: {error}")
+            };
+            assert!(path.ends_with("d/e/f"), "{error}");
+            assert_eq!(*how, "a directory on the way to it became a symbolic link");
+        }
+    }
+}
+
+#[test]
+fn links_that_changed_after_the_walk_are_not_followed() {
+    use plan::Symlinks::{Follow, Preserve};
+
+    let outside = tree(&[("f", text(100, 1))]);
+    // A file that a link leads to must stay in the source.
+    after_the_walk_of_links(Follow, |dir| {
+        relink(&dir.join("file"), outside.path().join("f"));
+    });
+    // A followed directory is where it was, whatever becomes of the link.
+    after_the_walk_of_links(Follow, |dir| {
+        fs::rename(dir.join("d"), dir.join("moved")).unwrap();
+        std::os::unix::fs::symlink("moved", dir.join("d")).unwrap();
+    });
+    after_the_walk_of_links(Preserve, |dir| relink(&dir.join("link"), "other"));
+    after_the_walk_of_links(Preserve, |dir| {
+        fs::remove_file(dir.join("link")).unwrap();
+        fs::create_dir(dir.join("link")).unwrap();
+    });
+    after_the_walk_of_links(Preserve, |dir| fs::remove_dir(dir.join("empty")).unwrap());
+    after_the_walk_of_links(Preserve, |dir| {
+        fs::write(dir.join("empty/file"), "x").unwrap();
+    });
 }
 
 #[test]

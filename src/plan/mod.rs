@@ -5,19 +5,27 @@
 //! stop the push before anything is sent. So the tree is walked once, in parallel, and sorted by
 //! the bytes of its names; neither the file system's order nor the number of threads shows.
 //!
-//! As `aws deploy push` does, a symbolic link to a file is followed and one to a directory is
-//! left out (but counted: [`Plan::dropped_links`]); directories have no entries of their own.
-//! Unlike it, this room refuses what it cannot pack instead of dropping it without a word:
-//! directories that cannot be read, links that lead nowhere, pipes, sockets and devices, names
-//! that are not UTF-8 or that some reader would change.
+//! Unless told otherwise, it is what `aws deploy push` packs: a symbolic link to a file is followed and
+//! one to a directory left out; directories have no entries of their own. [`Options`] can have patterns,
+//! links, empty directories and times otherwise. What stays out without being asked to, and what readers
+//! change, is counted and named: [`Plan::notices`]. Unlike `aws deploy push`, this room refuses what it
+//! cannot pack instead of dropping it without a word: directories that cannot be read, links that lead
+//! nowhere, pipes, sockets and devices, names that are not UTF-8 or that some reader would change.
 
-mod beneath;
+mod error;
+mod fold;
+mod links;
 mod list;
 mod names;
+mod notice;
+mod options;
+pub(crate) mod place;
+mod select;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+use std::borrow::Cow;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,62 +33,21 @@ use std::path::{Path, PathBuf};
 use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
-pub(crate) use self::beneath::Root;
+pub use self::error::Error;
+pub use self::notice::{KEPT, Notice, NoticeKind};
+pub use self::options::{Options, Symlinks, Times};
+pub use self::select::{BadLine, BadPattern, IGNORE_FILE, Pattern, Rules, Within};
+
+use self::links::Followed;
 use self::names::NameBlocks;
-use self::walk::{Found, Item};
+use self::notice::Noted;
+use self::place::{Root, as_path};
+use self::walk::{Found, Item, Mode};
 use crate::deflate::max_deflated_len;
 use crate::error::FileError;
 use crate::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
 use crate::stop::Stop;
-use crate::zip::{self, NameError};
-
-/// How to look at a tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Leave out files and directories whose name starts with a dot. The source itself may be
-    /// hidden.
-    pub ignore_hidden: bool,
-    /// Threads that walk and sort. Zero counts as one.
-    pub threads: usize,
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or directory cannot be looked at.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The walk failed in a way that no system call explains.
-    #[error("cannot list the source: {0}")]
-    Walk(String),
-    /// Something that has no content to pack.
-    #[error("{} is {kind}, which an archive cannot hold; remove it from the source", path.display())]
-    Special {
-        /// Which.
-        path: PathBuf,
-        /// What it is, with its article.
-        kind: &'static str,
-    },
-    /// A name that readers reject, change or disagree about.
-    #[error("cannot pack {}: {source}; rename the file", path.display())]
-    Name {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: NameError,
-    },
-    /// Names that cannot be in one archive.
-    #[error("cannot pack {}: {source}", path.display())]
-    Order {
-        /// The source.
-        path: PathBuf,
-        /// Which names, and why.
-        source: NameError,
-    },
-    /// The stop flag was set.
-    #[error("stopped while listing the source")]
-    Stopped,
-}
+use crate::zip;
 
 /// A modification time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,19 +58,46 @@ pub(crate) struct Mtime {
     pub(crate) nanos: u32,
 }
 
-/// One file, as the walk saw it.
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    /// A file.
+    File,
+    /// A directory that holds nothing. Its name ends in a slash.
+    Directory,
+    /// A symbolic link, and its text.
+    Link(&'a [u8]),
+}
+
+/// One entry, as the walk saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     /// Its name in the archive: its path below the source.
     pub(crate) name: &'a [u8],
-    /// Bytes of content.
+    /// What it is.
+    pub(crate) kind: Kind<'a>,
+    /// Bytes of content, or of a link's text.
     pub(crate) size: u64,
     /// When the content was last changed.
     pub(crate) mtime: Mtime,
+    /// The time that it has in the archive, in seconds since 1970, UTC.
+    pub(crate) time: i64,
     /// The lower 12 bits of `st_mode`.
     pub(crate) mode: u32,
     /// Whether a symbolic link leads to it.
     pub(crate) via_link: bool,
+}
+
+impl Entry<'_> {
+    /// `st_mode`, with the type of file.
+    pub(crate) fn st_mode(&self) -> u32 {
+        let kind = match self.kind {
+            Kind::File => 0o100_000,
+            Kind::Directory => 0o040_000,
+            Kind::Link(_) => 0o120_000,
+        };
+        kind | self.mode
+    }
 }
 
 /// Files that make one job.
@@ -115,9 +109,9 @@ pub(crate) enum Run {
     Giant(usize),
 }
 
-/// The files of a tree, sorted by the bytes of their names.
+/// The entries of an archive, sorted by the bytes of their names.
 ///
-/// It takes 32 bytes and the name for each.
+/// It takes 32 bytes and the name for each, and the text of links that are kept.
 #[derive(Debug)]
 pub struct Plan {
     root: Root,
@@ -125,19 +119,24 @@ pub struct Plan {
     names: NameBlocks,
     items: Vec<Item>,
     total_size: u64,
-    dropped_links: Vec<PathBuf>,
+    times: Times,
+    /// Whether links to files may not lead out of the source.
+    confined: bool,
+    /// By path.
+    followed: Vec<Followed>,
+    notices: Vec<Notice>,
 }
 
 impl Plan {
-    /// Lists the files below the directory `source`.
+    /// Lists what goes in of the directory `source`.
     ///
     /// # Errors
     ///
     /// [`Error`], about the first thing found that cannot be packed.
     pub fn scan(source: &Path, options: &Options, stop: &Stop) -> Result<Self, Error> {
-        let path = fs::canonicalize(source)
+        let root = fs::canonicalize(source)
             .map_err(|error| FileError::new("find the source directory", source, error))?;
-        let root = Root::open(&path)
+        let root = Root::open(root)
             .map_err(|error| FileError::new("read the source directory", source, error))?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.max(1))
@@ -145,14 +144,28 @@ impl Plan {
             .build()
             .map_err(|error| Error::Walk(format!("cannot start threads: {error}")))?;
         let found = walk::walk(&root, source, options, &pool, stop)?;
-        Self::sorted(root, source, found, &pool)
+        let mut plan = Self::sorted(root, source, found, options, &pool)?;
+        let collisions = pool.install(|| plan.collisions());
+        let mut noted = Noted::default();
+        for name in collisions.iter().flatten() {
+            noted.add(NoticeKind::Collision, name);
+        }
+        plan.notices.append(&mut noted.notices(source));
+        Ok(plan)
     }
 
-    fn sorted(root: Root, source: &Path, found: Found, pool: &ThreadPool) -> Result<Self, Error> {
+    fn sorted(
+        root: Root,
+        source: &Path,
+        found: Found,
+        options: &Options,
+        pool: &ThreadPool,
+    ) -> Result<Self, Error> {
         let Found {
             names,
             mut items,
-            mut dropped_links,
+            noted,
+            mut followed,
         } = found;
         pool.install(|| {
             items.par_sort_unstable_by(|a, b| names.get(a.name).cmp(names.get(b.name)));
@@ -163,7 +176,7 @@ impl Plan {
                 source: error,
             }
         })?;
-        dropped_links.sort_unstable();
+        followed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let total_size = items
             .iter()
             .map(|item| item.size)
@@ -174,11 +187,14 @@ impl Plan {
             names,
             items,
             total_size,
-            dropped_links,
+            times: options.times,
+            confined: options.symlinks == Symlinks::Follow && !options.external_links,
+            followed,
+            notices: noted.notices(source),
         })
     }
 
-    /// How many files there are.
+    /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.items.len()
@@ -196,10 +212,22 @@ impl Plan {
         self.total_size
     }
 
-    /// The symbolic links to directories, which are left out as `aws deploy push` leaves them out.
+    /// What should be known of the source: what stayed out without being asked to, and what readers
+    /// change. At most one notice of a kind, in the order of [`NoticeKind::ALL`].
     #[must_use]
-    pub fn dropped_links(&self) -> &[PathBuf] {
-        &self.dropped_links
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The names that are one name where case does not count, in groups of at least two, by their bytes.
+    /// One of them is a file; a directory is named by its path.
+    #[must_use]
+    pub fn collisions(&self) -> Vec<Vec<&[u8]>> {
+        fold::collisions(|| self.names(), self.items.len())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.items.iter().map(|item| self.names.get(item.name))
     }
 
     /// The source as the user named it.
@@ -220,31 +248,77 @@ impl Plan {
             .fold(zip::MAX_END, u64::saturating_add)
     }
 
-    /// The source, as it was opened for the walk.
+    /// The source, open.
     pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The file at `index` in archive order.
+    /// Whether links to files may not lead out of the source.
+    pub(crate) fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    /// Where the path of an entry, or of its directory, really is: see [`place`].
+    pub(crate) fn place<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
+        // The last link on the way decides: what it leads to is resolved.
+        let ends = (0..=path.len()).rev();
+        let mut ends = ends.filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/'));
+        let found = if self.followed.is_empty() {
+            None
+        } else {
+            ends.find_map(|end| {
+                let link = self
+                    .followed
+                    .binary_search_by(|link| link.path.as_slice().cmp(&path[..end]));
+                Some((end, &self.followed[link.ok()?].place))
+            })
+        };
+        match found {
+            None => path.into(),
+            Some((end, place)) if place.is_empty() => path[path.len().min(end + 1)..].into(),
+            Some((end, place)) => [place.as_slice(), &path[end..]].concat().into(),
+        }
+    }
+
+    /// The entry at `index` in archive order.
     pub(crate) fn entry(&self, index: usize) -> Entry<'_> {
         let item = &self.items[index];
+        let kind = if item.mode.is(Mode::LINK) {
+            // It was a length.
+            let len = usize::try_from(item.size).unwrap_or(0);
+            Kind::Link(self.names.tail(item.name, len))
+        } else if item.mode.is(Mode::DIRECTORY) {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         Entry {
             name: self.names.get(item.name),
+            kind,
             size: item.size,
+            time: self.times.of(item.secs),
             mtime: Mtime {
                 secs: item.secs,
                 nanos: item.nanos,
             },
             mode: item.mode.bits(),
-            via_link: item.mode.via_link(),
+            via_link: item.mode.is(Mode::VIA_LINK),
         }
     }
 
-    /// Where the file at `index` is, as the user would write it.
+    /// An entry that was changed after it was planned.
+    pub(crate) fn renewed<'a>(&self, entry: Entry<'a>, mtime: Mtime, mode: u32) -> Entry<'a> {
+        Entry {
+            mtime,
+            time: self.times.of(mtime.secs),
+            mode,
+            ..entry
+        }
+    }
+
+    /// Where the entry at `index` is, as the user would write it.
     pub(crate) fn path(&self, index: usize) -> PathBuf {
-        // Names passed `check_name` as UTF-8.
-        self.shown
-            .join(String::from_utf8_lossy(self.entry(index).name).as_ref())
+        self.shown.join(as_path(self.entry(index).name))
     }
 
     /// The index of the file of this name.

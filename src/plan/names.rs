@@ -27,16 +27,12 @@ const _: () = assert!(BLOCK <= 1 << (32 - LEN_BITS), "starts fit their bits");
 pub(super) struct NameBlocks(Vec<Vec<u8>>);
 
 impl NameBlocks {
-    /// Keeps a copy of `name`. None if it is longer than [`MAX_NAME`] or there are 1 PiB of them.
-    pub(super) fn push(&mut self, name: &[u8]) -> Option<NameRef> {
-        let len = u32::try_from(name.len())
-            .ok()
-            .filter(|_| name.len() <= MAX_NAME)?;
-        if self
-            .0
-            .last()
-            .is_none_or(|block| block.len() + name.len() > BLOCK)
-        {
+    /// Keeps a copy of `name`, and of a `tail` right behind it. None if they are longer than
+    /// [`MAX_NAME`] or there are 1 PiB of them.
+    pub(super) fn push(&mut self, name: &[u8], tail: &[u8]) -> Option<NameRef> {
+        let all = name.len() + tail.len();
+        let len = u32::try_from(name.len()).ok().filter(|_| all <= MAX_NAME)?;
+        if self.0.last().is_none_or(|block| block.len() + all > BLOCK) {
             self.0.push(Vec::with_capacity(BLOCK));
         }
         let block = u32::try_from(self.0.len() - 1).ok()?;
@@ -47,6 +43,7 @@ impl NameBlocks {
             return None;
         }
         bytes.extend_from_slice(name);
+        bytes.extend_from_slice(tail);
         Some(NameRef {
             block,
             place: start << LEN_BITS | len,
@@ -58,6 +55,12 @@ impl NameBlocks {
         let start = (name.place >> LEN_BITS) as usize;
         let len = name.place as usize & MAX_NAME;
         &self.0[name.block as usize][start..start + len]
+    }
+
+    /// The first `len` bytes of the tail that came with it.
+    pub(super) fn tail(&self, name: NameRef, len: usize) -> &[u8] {
+        let end = (name.place >> LEN_BITS) as usize + (name.place as usize & MAX_NAME);
+        &self.0[name.block as usize][end..end + len]
     }
 
     /// Takes over all of `other`'s names. Returns what to pass to [`NameRef::moved`].
@@ -86,20 +89,24 @@ mod tests {
     fn names_are_found_again_in_any_block() {
         let mut names = NameBlocks::default();
         let of = |n: usize| format!("{n}-").repeat(1 + n % 400).into_bytes();
-        let refs: Vec<_> = (0..2000).map(|n| names.push(&of(n)).unwrap()).collect();
+        let refs: Vec<_> = (0..2000)
+            .map(|n| names.push(&of(n), b"tail").unwrap())
+            .collect();
         assert!(names.0.len() > 2, "several blocks");
         let mut all = NameBlocks::default();
-        all.push(b"first").unwrap();
+        all.push(b"first", b"").unwrap();
         let by = all.append(names).unwrap();
         for (n, name) in refs.into_iter().enumerate() {
             assert_eq!(all.get(name.moved(by)), of(n));
+            assert_eq!(all.tail(name.moved(by), 4), b"tail");
         }
     }
 
     #[test]
     fn a_name_of_16_kib_is_refused() {
         let mut names = NameBlocks::default();
-        assert!(names.push(&[b'a'; MAX_NAME]).is_some());
-        assert_eq!(names.push(&[b'a'; MAX_NAME + 1]), None);
+        assert!(names.push(&[b'a'; MAX_NAME], b"").is_some());
+        assert_eq!(names.push(&[b'a'; MAX_NAME + 1], b""), None);
+        assert_eq!(names.push(&[b'a'; MAX_NAME], b"t"), None);
     }
 }

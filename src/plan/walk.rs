@@ -8,21 +8,22 @@
 //! Crates that walk (`ignore`, `jwalk`) give each file a path and an entry of its own, four
 //! allocations, which took longer than looking at it.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::mem::take;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
-use rustix::fs::{AtFlags, FileType, Stat, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, Stat, fstat, statat};
 
-use super::beneath::Root;
+use super::links::{Ancestor, Followed};
 use super::list::list;
 use super::names::{MAX_NAME, NameBlocks, NameRef};
+use super::notice::{Noted, NoticeKind};
+use super::place::{self, Root, as_path};
+use super::select::{IGNORE_FILE, Rules, Within};
 use super::{Error, Options};
 use crate::error::FileError;
 use crate::stop::Stop;
@@ -31,38 +32,41 @@ use crate::zip::{self, NonUtf8};
 /// Names that one job looks at. A directory of more is looked at by several threads.
 const NAMES: usize = 512;
 
-/// One file of the plan, in 32 bytes.
+/// One entry of the plan, in 32 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
+    /// Its name. A link's text comes right after it.
     pub(super) name: NameRef,
     /// Nanoseconds of the modification time.
     pub(super) nanos: u32,
-    /// Permissions, and whether the file was reached by a symbolic link.
+    /// Permissions, what it is, and whether it was reached by a symbolic link.
     pub(super) mode: Mode,
-    /// Bytes.
+    /// Bytes of content, or of a link's text.
     pub(super) size: u64,
     /// Seconds of the modification time since 1970.
     pub(super) secs: i64,
 }
 
-/// The lower 12 bits of `st_mode`, and one more.
+/// The lower 12 bits of `st_mode`, and three more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mode(u16);
 
 impl Mode {
-    const VIA_LINK: u16 = 0x8000;
+    pub(super) const VIA_LINK: u16 = 0x8000;
+    pub(super) const DIRECTORY: u16 = 0x4000;
+    pub(super) const LINK: u16 = 0x2000;
 
-    fn new(mode: u32, via_link: bool) -> Self {
+    fn new(mode: u32, flags: u16) -> Self {
         let bits = u16::try_from(mode & 0o7777).unwrap_or(0);
-        Self(bits | if via_link { Self::VIA_LINK } else { 0 })
+        Self(bits | flags)
     }
 
     pub(super) fn bits(self) -> u32 {
-        u32::from(self.0 & !Self::VIA_LINK)
+        u32::from(self.0 & 0o7777)
     }
 
-    pub(super) fn via_link(self) -> bool {
-        self.0 & Self::VIA_LINK != 0
+    pub(super) fn is(self, flag: u16) -> bool {
+        self.0 & flag != 0
     }
 }
 
@@ -71,11 +75,12 @@ impl Mode {
 pub(super) struct Found {
     pub(super) names: NameBlocks,
     pub(super) items: Vec<Item>,
-    /// Symbolic links to directories, as paths. Never followed.
-    pub(super) dropped_links: Vec<PathBuf>,
+    pub(super) noted: Noted,
+    /// Links to directories whose content is in the plan.
+    pub(super) followed: Vec<Followed>,
 }
 
-/// Walks the directory `root` on the threads of `pool`.
+/// Walks the source on the threads of `pool`.
 ///
 /// `shown` is the user's name for it, for messages.
 pub(super) fn walk(
@@ -85,10 +90,18 @@ pub(super) fn walk(
     pool: &ThreadPool,
     stop: &Stop,
 ) -> Result<Found, Error> {
+    let rules = Rules::new(
+        &options.patterns,
+        options.ignore_hidden,
+        options.ignore_files,
+    )?;
     let walk = Walk {
         root,
         shown,
-        ignore_hidden: options.ignore_hidden,
+        // What costs something is asked only if there is something to ask.
+        hides: options.ignore_hidden && options.patterns.is_empty(),
+        rules,
+        options,
         stop,
         lanes: (0..pool.current_num_threads())
             .map(|_| Mutex::default())
@@ -96,7 +109,7 @@ pub(super) fn walk(
         failed: AtomicBool::new(false),
         error: Mutex::new(None),
     };
-    pool.scope(|scope| walk.directory(scope, Vec::new()));
+    pool.scope(|scope| walk.directory(scope, Visit::default()));
     if stop.is_set() {
         return Err(Error::Stopped);
     }
@@ -120,16 +133,20 @@ impl Found {
             name: item.name.moved(by),
             ..*item
         }));
-        self.dropped_links.append(&mut more.dropped_links);
+        self.noted.append(more.noted);
+        self.followed.append(&mut more.followed);
         Ok(())
     }
 }
 
 /// What all threads share.
-struct Walk<'a> {
-    root: &'a Root,
+pub(super) struct Walk<'a> {
+    pub(super) root: &'a Root,
     shown: &'a Path,
-    ignore_hidden: bool,
+    /// Whether hidden names are left out, and no pattern can bring one back.
+    hides: bool,
+    pub(super) rules: Rules,
+    pub(super) options: &'a Options,
     stop: &'a Stop,
     /// One for each thread, which alone locks it.
     lanes: Vec<Mutex<Lane>>,
@@ -140,79 +157,142 @@ struct Walk<'a> {
 
 /// What a thread has found, and what it uses again and again.
 #[derive(Default)]
-struct Lane {
-    found: Found,
+pub(super) struct Lane {
+    pub(super) found: Found,
     /// The name of a file below the root.
-    name: Vec<u8>,
+    pub(super) name: Vec<u8>,
     /// What a system call says that a directory holds.
     listing: Vec<u8>,
 }
 
+/// A directory to look into.
+#[derive(Clone, Default)]
+pub(super) struct Visit {
+    /// Its path in the archive, with a slash at the end; empty for the root.
+    pub(super) path: Vec<u8>,
+    /// Its place, without one, if a link leads to it or above it.
+    pub(super) place: Option<Vec<u8>>,
+    /// What holds for the names in it.
+    pub(super) within: Within,
+    /// The directories that it is in, itself last, if links are followed.
+    pub(super) line: Option<Arc<Ancestor>>,
+}
+
 /// A directory while what is in it is looked at.
-struct Folder {
-    open: OwnedFd,
-    /// Below the root, with a slash at the end; empty for the root.
-    path: Vec<u8>,
+pub(super) struct Folder {
+    pub(super) open: OwnedFd,
+    pub(super) visit: Visit,
 }
 
 impl<'a> Walk<'a> {
-    /// Lists the directory at `path`, which is empty or ends with a slash, and looks at all that is
-    /// in it.
-    fn directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) {
+    /// Lists a directory and looks at all that is in it.
+    fn directory<'s>(&'s self, scope: &Scope<'s>, visit: Visit) {
         if self.is_over() {
             return;
         }
-        if let Err(error) = self.try_directory(scope, path) {
+        if let Err(error) = self.try_directory(scope, visit) {
             self.fail(error);
         }
     }
 
-    fn try_directory<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>) -> Result<(), Error> {
-        let folder = self.open(path)?;
+    fn try_directory<'s>(&'s self, scope: &Scope<'s>, mut visit: Visit) -> Result<(), Error> {
+        let open = self.open(&visit)?;
+        if self.follows() {
+            visit.line = Some(self.descend(&open, &visit)?);
+        }
+        if self.rules.reads_file(&visit.within) {
+            self.read_patterns(&open, &mut visit)?;
+        }
+        let folder = Folder { open, visit };
         let mut listing = take(&mut self.lane().listing);
-        let (mut names, mut count) = (Vec::new(), 0);
+        let (mut names, mut count, mut empty) = (Vec::new(), 0, true);
         let listed = list(&folder.open, &mut listing, |name, kind| {
-            if self.ignore_hidden && name.to_bytes().starts_with(b".") {
+            empty = false;
+            if self.hides && name.to_bytes().starts_with(b".") {
                 return;
             }
             if kind == FileType::Directory {
-                let below = folder.below(name);
-                scope.spawn(move |scope| self.directory(scope, below));
-                return;
+                return self.enter(scope, &folder, name);
             }
             names.extend_from_slice(name.to_bytes_with_nul());
             count += 1;
             if count == NAMES {
-                let (path, names) = (folder.path.clone(), take(&mut names));
-                scope.spawn(move |scope| self.more_files(scope, path, &names));
+                let (visit, names) = (folder.visit.clone(), take(&mut names));
+                scope.spawn(move |scope| self.more_files(scope, visit, &names));
                 count = 0;
             }
         });
         self.lane().listing = listing;
-        listed.map_err(|error| FileError::new("read", self.shown(&folder.path), error))?;
+        listed.map_err(|error| FileError::new("read", self.shown(&folder.visit.path), error))?;
+        if empty && self.options.empty_dirs {
+            return self.empty_directory(&folder);
+        }
         self.files(scope, &folder, &names);
         Ok(())
     }
 
-    /// Opens the directory at `path`, which is empty or ends with a slash. What was a directory a
-    /// moment ago and is a link now does not lead elsewhere.
-    fn open(&self, path: Vec<u8>) -> Result<Folder, Error> {
-        let at = path.strip_suffix(b"/").unwrap_or(&path);
-        let open = self.root.folder(at);
-        let open = open.map_err(|error| FileError::new("read", self.shown(&path), error))?;
-        Ok(Folder { open, path })
+    /// Opens a directory. What was one a moment ago and is a link now does not lead elsewhere.
+    fn open(&self, visit: &Visit) -> Result<OwnedFd, Error> {
+        let open = self.root.directory(visit.place());
+        open.map_err(|error| FileError::new("read", self.shown(&visit.path), error).into())
     }
 
     /// Looks at files of a directory that was listed, and is opened again: if it stayed open until
     /// somebody comes to them, every level of a deep tree could have one open.
-    fn more_files<'s>(&'s self, scope: &Scope<'s>, path: Vec<u8>, names: &[u8]) {
+    fn more_files<'s>(&'s self, scope: &Scope<'s>, visit: Visit, names: &[u8]) {
         if self.is_over() {
             return;
         }
-        match self.open(path) {
-            Ok(folder) => self.files(scope, &folder, names),
+        match self.open(&visit) {
+            Ok(open) => self.files(scope, &Folder { open, visit }, names),
             Err(error) => self.fail(error),
         }
+    }
+
+    /// Looks into the directory of this name, unless nothing in it goes in.
+    fn enter<'s>(&'s self, scope: &Scope<'s>, folder: &Folder, name: &CStr) {
+        let path = folder.below(name);
+        let within = self.rules.enter(&folder.visit.within, &path);
+        let Some(within) = within else { return };
+        let visit = Visit {
+            place: folder.visit.place.is_some().then(|| folder.place_of(name)),
+            path: [&path, &b"/"[..]].concat(),
+            within,
+            line: folder.visit.line.clone(),
+        };
+        scope.spawn(move |scope| self.directory(scope, visit));
+    }
+
+    /// Looks into the directory that a link leads to.
+    pub(super) fn enter_link<'s>(&'s self, scope: &Scope<'s>, visit: Visit) {
+        scope.spawn(move |scope| self.directory(scope, visit));
+    }
+
+    /// Adds the patterns that a directory has of its own.
+    fn read_patterns(&self, open: &OwnedFd, visit: &mut Visit) -> Result<(), Error> {
+        let path = || self.shown(&[&visit.path, IGNORE_FILE.as_bytes()].concat());
+        let text = place::small_file(open.as_fd(), IGNORE_FILE)
+            .map_err(|error| FileError::new("read the patterns of", path(), error))?;
+        if let Some(text) = text {
+            let within = visit.within.with_file(&visit.path, &text);
+            visit.within = within.map_err(|bad| Error::Patterns { path: path(), bad })?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a directory that holds nothing at all.
+    fn empty_directory(&self, folder: &Folder) -> Result<(), Error> {
+        let Visit { path, within, .. } = &folder.visit;
+        // The source is no entry of its own.
+        if path.is_empty() || within.is_left_out() {
+            return Ok(());
+        }
+        let stat = fstat(&folder.open)
+            .map_err(|error| FileError::new("look at", self.shown(path), error))?;
+        let mut lane = self.lane();
+        lane.name.clear();
+        lane.name.extend_from_slice(path);
+        self.keep(&mut lane, &stat, Mode::DIRECTORY, b"")
     }
 
     /// Looks at files of a directory. Each name ends with a NUL.
@@ -225,60 +305,84 @@ impl<'a> Walk<'a> {
             let Ok(name) = CStr::from_bytes_with_nul(name) else {
                 continue;
             };
-            match self.file(&mut lane, folder, name) {
-                Ok(FileType::Directory) => {
-                    let below = folder.below(name);
-                    scope.spawn(move |scope| self.directory(scope, below));
-                }
-                Ok(_) => {}
-                Err(error) => return self.fail(error),
+            if let Err(error) = self.file(scope, &mut lane, folder, name) {
+                return self.fail(error);
             }
         }
     }
 
-    /// Looks at one file, and keeps it. Says what it is; not every file system says so when it
-    /// lists a directory.
-    fn file(&self, lane: &mut Lane, folder: &Folder, name: &CStr) -> Result<FileType, Error> {
-        let fail = |action, error: Errno| {
-            Error::File(FileError::new(action, self.shown(&folder.at(name)), error))
-        };
-        let mut stat = statat(&folder.open, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|error| fail("look at", error))?;
-        let mut kind = FileType::from_raw_mode(stat.st_mode);
+    /// Looks at one file, and keeps it. It may turn out to be a directory: not every file system says so
+    /// when it lists one.
+    fn file<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        lane: &mut Lane,
+        folder: &Folder,
+        name: &CStr,
+    ) -> Result<(), Error> {
+        let stat = statat(&folder.open, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| FileError::new("look at", self.shown(&folder.below(name)), error))?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Directory {
-            return Ok(kind);
-        }
-        let via_link = kind == FileType::Symlink;
-        if via_link {
-            stat = statat(&folder.open, name, AtFlags::empty())
-                .map_err(|error| fail("follow the symbolic link", error))?;
-            kind = FileType::from_raw_mode(stat.st_mode);
-            if kind == FileType::Directory {
-                let link = self.shown(&folder.at(name));
-                lane.found.dropped_links.push(link);
-                return Ok(FileType::Symlink);
-            }
-        }
-        if kind != FileType::RegularFile {
-            return Err(Error::Special {
-                path: self.shown(&folder.at(name)),
-                kind: kind_of(kind),
-            });
+            self.enter(scope, folder, name);
+            return Ok(());
         }
         lane.name.clear();
-        lane.name.extend_from_slice(&folder.path);
+        lane.name.extend_from_slice(&folder.visit.path);
         lane.name.extend_from_slice(name.to_bytes());
-        zip::check_name(&lane.name, NonUtf8::Refuse).map_err(|source| Error::Name {
+        let goes_in = self.rules.takes(&folder.visit.within, &lane.name);
+        match kind {
+            FileType::Symlink => self.link(scope, lane, folder, name, &stat, goes_in),
+            _ if !goes_in => Ok(()),
+            FileType::RegularFile => self.keep(lane, &stat, 0, b""),
+            special => self.special(lane, special),
+        }
+    }
+
+    /// Leaves out what has no content to pack, if that was asked for.
+    pub(super) fn special(&self, lane: &mut Lane, kind: FileType) -> Result<(), Error> {
+        if self.options.skip_special {
+            lane.note(NoticeKind::SkippedSpecial);
+            return Ok(());
+        }
+        Err(Error::Special {
+            path: self.shown(&lane.name),
+            kind: kind_of(kind),
+        })
+    }
+
+    /// Keeps what has the lane's name. `text` is a link's.
+    pub(super) fn keep(
+        &self,
+        lane: &mut Lane,
+        stat: &Stat,
+        flags: u16,
+        text: &[u8],
+    ) -> Result<(), Error> {
+        let non_utf8 = if self.options.raw_names {
+            NonUtf8::Raw
+        } else {
+            NonUtf8::Refuse
+        };
+        zip::check_name(&lane.name, non_utf8).map_err(|source| Error::Name {
             path: self.shown(&lane.name),
             source,
         })?;
-        let name = lane
-            .found
-            .names
-            .push(&lane.name)
-            .ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
-        lane.found.items.push(item(name, &stat, via_link));
-        Ok(kind)
+        let name = lane.found.names.push(&lane.name, text);
+        let name =
+            name.ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
+        let item = item(name, stat, flags, text);
+        lane.found.items.push(item);
+        if item.mode.bits() & 0o7000 != 0 {
+            lane.note(NoticeKind::SpecialBits);
+        }
+        if lane.name.contains(&b'\\') {
+            lane.note(NoticeKind::Backslash);
+        }
+        if self.options.raw_names && std::str::from_utf8(&lane.name).is_err() {
+            lane.note(NoticeKind::RawName);
+        }
+        Ok(())
     }
 
     /// The lane of this thread.
@@ -300,24 +404,42 @@ impl<'a> Walk<'a> {
     }
 
     /// A path below the root, as the user would write it.
-    fn shown(&self, path: &[u8]) -> PathBuf {
+    pub(super) fn shown(&self, path: &[u8]) -> PathBuf {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         if path.is_empty() {
             return self.shown.to_owned();
         }
-        self.shown.join(OsStr::from_bytes(path))
+        self.shown.join(as_path(path))
+    }
+}
+
+impl Lane {
+    /// Notes something about the lane's name.
+    pub(super) fn note(&mut self, kind: NoticeKind) {
+        self.found.noted.add(kind, &self.name);
+    }
+}
+
+impl Visit {
+    /// Where it is.
+    pub(super) fn place(&self) -> &[u8] {
+        let path = self.path.strip_suffix(b"/").unwrap_or(&self.path);
+        self.place.as_deref().unwrap_or(path)
     }
 }
 
 impl Folder {
     /// The path of what has this name in it.
-    fn at(&self, name: &CStr) -> Vec<u8> {
-        [&self.path, name.to_bytes()].concat()
+    pub(super) fn below(&self, name: &CStr) -> Vec<u8> {
+        [&self.visit.path, name.to_bytes()].concat()
     }
 
-    /// The path of the directory of this name in it.
-    fn below(&self, name: &CStr) -> Vec<u8> {
-        [&self.path, name.to_bytes(), b"/"].concat()
+    /// Where it is.
+    pub(super) fn place_of(&self, name: &CStr) -> Vec<u8> {
+        match self.visit.place() {
+            b"" => name.to_bytes().to_vec(),
+            place => [place, b"/", name.to_bytes()].concat(),
+        }
     }
 }
 
@@ -327,12 +449,21 @@ impl Folder {
     clippy::unnecessary_fallible_conversions,
     clippy::unnecessary_cast
 )]
-fn item(name: NameRef, stat: &Stat, via_link: bool) -> Item {
+fn item(name: NameRef, stat: &Stat, flags: u16, text: &[u8]) -> Item {
+    let (mode, size) = match flags {
+        // Systems differ in what they say of a link.
+        Mode::LINK => (0o777, text.len() as u64),
+        Mode::DIRECTORY => (u32::from(stat.st_mode), 0),
+        _ => (
+            u32::from(stat.st_mode),
+            u64::try_from(stat.st_size).unwrap_or(0),
+        ),
+    };
     Item {
         name,
         nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-        mode: Mode::new(u32::from(stat.st_mode), via_link),
-        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mode: Mode::new(mode, flags),
+        size,
         secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
     }
 }

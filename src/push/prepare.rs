@@ -1,6 +1,5 @@
 //! What is sent, looked at before the first byte goes out.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, on_a_thread};
@@ -8,7 +7,7 @@ use crate::appspec::{self, Kind, Report};
 use crate::bundle::{Content, Format};
 use crate::limits::{Limits, TooLarge};
 use crate::pack::{self, List, Packed, Part};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Notice, Plan};
 use crate::prebuilt::Prebuilt;
 use crate::progress::Progress;
 use crate::stop::Stop;
@@ -33,8 +32,8 @@ impl Prepared {
         match bundle.content {
             Content::Archive(format) => {
                 let options = plan::Options {
-                    ignore_hidden: bundle.ignore_hidden,
                     threads: bundle.threads,
+                    ..bundle.select.clone()
                 };
                 let scan = move || progress.walk(|| Plan::scan(&source, &options, &stop));
                 let plan = on_a_thread(scan).await??;
@@ -81,10 +80,10 @@ impl Prepared {
         }
     }
 
-    pub(super) fn dropped_links(&self) -> Vec<PathBuf> {
+    pub(super) fn notices(&self) -> &[Notice] {
         match self {
-            Self::Tree(plan, ..) => plan.dropped_links().to_vec(),
-            Self::File(_) => Vec::new(),
+            Self::Tree(plan, ..) => plan.notices(),
+            Self::File(_) => &[],
         }
     }
 

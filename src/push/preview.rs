@@ -1,6 +1,5 @@
 //! What a push would send, without sending it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -9,6 +8,7 @@ use super::prepare::Prepared;
 use super::{Bundle, Error};
 use crate::appspec::Report;
 use crate::limits::Limits;
+use crate::plan::{Kind, Notice};
 use crate::progress::Progress;
 use crate::stop::Stop;
 
@@ -21,8 +21,10 @@ pub struct Preview {
 /// One entry of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
-    /// Its name in the archive.
+    /// Its name in the archive; a directory's ends in a slash.
     pub name: &'a [u8],
+    /// The text of a symbolic link that is kept as one.
+    pub link: Option<&'a [u8]>,
     /// Bytes of content.
     pub size: u64,
     /// The permissions, below `0o1000`.
@@ -87,10 +89,10 @@ impl Preview {
         &self.limits
     }
 
-    /// Symbolic links to directories, which would not go in.
+    /// What should be known of the source.
     #[must_use]
-    pub fn dropped_links(&self) -> Vec<PathBuf> {
-        self.prepared.dropped_links()
+    pub fn notices(&self) -> &[Notice] {
+        self.prepared.notices()
     }
 
     /// What was found in the AppSpec file, if it was looked at.
@@ -110,9 +112,13 @@ impl Preview {
                 let entry = plan.entry(index);
                 Listed {
                     name: entry.name,
+                    link: match entry.kind {
+                        Kind::Link(text) => Some(text),
+                        Kind::File | Kind::Directory => None,
+                    },
                     size: entry.size,
                     mode: entry.mode & 0o777,
-                    mtime: entry.mtime.secs,
+                    mtime: entry.time,
                 }
             })
         })

@@ -28,7 +28,7 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
     let bundle = Bundle {
         source: dir.path().to_owned(),
         content: Content::Archive(Format::Zip),
-        ignore_hidden: false,
+        select: plan::Options::default(),
         level: Level::new(1).unwrap(),
         auto: false,
         threads: 2,
@@ -56,8 +56,8 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
 
     let stop = Stop::new();
     let options = plan::Options {
-        ignore_hidden: false,
         threads: 1,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(&bundle.source, &options, &stop).unwrap();
     let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();

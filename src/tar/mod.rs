@@ -149,6 +149,8 @@ pub fn end_len(position: u64) -> u64 {
 /// The pax records of an entry: what its header has no place for.
 #[derive(Debug, Default)]
 struct Records<'a> {
+    /// Whether the texts are no UTF-8, which is what pax takes them for.
+    binary: bool,
     link: Option<&'a [u8]>,
     mtime: Option<i64>,
     path: Option<&'a [u8]>,
@@ -164,16 +166,25 @@ impl<'a> Records<'a> {
             _ => None,
         };
         let fits = u64::try_from(entry.mtime).is_ok_and(|mtime| mtime <= MAX_OCTAL);
+        let path = split(entry.name).is_none() || names_text(entry.name);
+        let path = path.then_some(entry.name);
+        let texts = link.into_iter().chain(path);
         Self {
+            binary: texts
+                .into_iter()
+                .any(|text| std::str::from_utf8(text).is_err()),
             link,
             mtime: (!fits).then_some(entry.mtime),
-            path: (split(entry.name).is_none() || names_text(entry.name)).then_some(entry.name),
+            path,
             size: (entry.size > MAX_OCTAL).then_some(entry.size),
         }
     }
 
     /// Calls `take` with each key and value, in the order of the keys.
     fn each(&self, mut take: impl FnMut(&[u8], &[u8])) {
+        if self.binary {
+            take(b"hdrcharset", b"BINARY");
+        }
         if let Some(link) = self.link {
             take(b"linkpath", link);
         }

@@ -108,6 +108,32 @@ fn what_does_not_fit_is_in_a_pax_header() {
     assert_eq!(read.size(), 20 << 30);
 }
 
+/// pax takes texts for UTF-8 unless it is told otherwise; bsdtar refuses them then.
+#[test]
+fn a_long_name_of_other_bytes_is_marked_as_such() {
+    let long = [&b"caf\xe9-"[..], &[b'x'; 120]].concat();
+    let records = |entry: &Entry<'_>| {
+        let bytes = rendered(entry);
+        let header: &[u8; BLOCK] = bytes[..BLOCK].try_into().unwrap();
+        let size = usize::try_from(parse(header).unwrap().unwrap().size).unwrap();
+        let body = bytes[BLOCK..BLOCK + size].to_vec();
+        let owned = |(key, value): (&[u8], &[u8])| (key.to_vec(), value.to_vec());
+        let records: Vec<_> = pax(&body).map(|record| owned(record.unwrap())).collect();
+        records
+    };
+    let mark = (b"hdrcharset".to_vec(), b"BINARY".to_vec());
+    let path = (b"path".to_vec(), long.clone());
+    assert_eq!(records(&entry(&long)), [mark.clone(), path]);
+    let link = Entry {
+        kind: Kind::Symlink(&long),
+        ..entry(b"a")
+    };
+    let target = (b"linkpath".to_vec(), long.clone());
+    assert_eq!(records(&link), [mark, target]);
+    // A short one stands in the header as it is, and needs none.
+    assert_eq!(rendered(&entry(b"caf\xe9")).len(), BLOCK);
+}
+
 #[test]
 fn the_end_fills_a_record() {
     for position in [0, 512, 9216, 9728, 10_240, 1 << 40] {

@@ -94,8 +94,8 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
     .unwrap();
     let (stop, progress) = (Stop::new(), Progress::new());
     let options = plan::Options {
-        ignore_hidden: false,
         threads: 1,
+        ..plan::Options::default()
     };
     let plan = Plan::scan(&source, &options, &stop).unwrap();
     let options = pack::Options {

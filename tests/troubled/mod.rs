@@ -203,7 +203,7 @@ impl Rig {
         let bundle = Bundle {
             source: source.path().to_owned(),
             content: Content::Archive(Format::Zip),
-            ignore_hidden: false,
+            select: hoist::plan::Options::default(),
             level: Level::new(1).unwrap(),
             auto: false,
             threads: 2,

@@ -10,6 +10,7 @@ mod files;
 mod hooks;
 mod permissions;
 mod security;
+mod windows;
 
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;
@@ -46,6 +47,9 @@ pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
     };
     version(check, &map);
     let os = os(check, &map);
+    if let (Os::Windows, Some(node)) = (os, map.get("os")) {
+        windows::check(check, node);
+    }
     files::check(check, &map, os);
     permissions::check(check, &map, os);
     hooks::check(check, &map, os);

@@ -63,6 +63,7 @@ impl Tree {
         let options = plan::Options {
             ignore_hidden: false,
             threads: 1,
+            ..plan::Options::default()
         };
         let plan = Plan::scan(self.dir.path(), &options, &Stop::new()).unwrap();
         let options = Options {

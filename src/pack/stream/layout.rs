@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::bundle::Format;
 use crate::deflate::{gzip, max_deflated_len};
 use crate::limits::CHUNK;
-use crate::plan::{self, Plan};
-use crate::tar::{self, Kind};
+use crate::plan::{self, Kind, Plan};
+use crate::tar;
 
 /// What follows in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +34,14 @@ pub(super) struct Run {
 pub(super) fn record<'a>(entry: &plan::Entry<'a>) -> tar::Entry<'a> {
     tar::Entry {
         name: entry.name,
-        kind: Kind::File,
+        kind: match entry.kind {
+            Kind::File => tar::Kind::File,
+            Kind::Directory => tar::Kind::Directory,
+            Kind::Link(text) => tar::Kind::Symlink(text),
+        },
         mode: entry.mode,
-        mtime: entry.mtime.secs,
-        size: entry.size,
+        mtime: entry.time,
+        size: content(entry),
     }
 }
 
@@ -46,9 +50,19 @@ pub(super) fn is_giant(entry: &plan::Entry<'_>) -> bool {
     entry.size > CHUNK as u64
 }
 
+/// Bytes that follow the header: none if it is a link, whose text is in it.
+fn content(entry: &plan::Entry<'_>) -> u64 {
+    if entry.kind == Kind::File {
+        entry.size
+    } else {
+        0
+    }
+}
+
 /// Content and padding, in bytes of stream.
 fn body(entry: &plan::Entry<'_>) -> u64 {
-    entry.size.saturating_add(tar::padding(entry.size) as u64)
+    let size = content(entry);
+    size.saturating_add(tar::padding(size) as u64)
 }
 
 /// All of the stream but its end.

@@ -13,6 +13,7 @@ use crate::pack::dispatch::Shared;
 use crate::pack::entry::Renewed;
 use crate::pack::giant::Giant;
 use crate::pack::worker::Worker;
+use crate::plan::Kind;
 use crate::progress::{Laps, Stage};
 use crate::tar;
 
@@ -69,14 +70,18 @@ pub(super) fn entries(
         if layout::is_giant(&entry) {
             break;
         }
+        if entry.kind != Kind::File {
+            let text = source.content(index, folder)?;
+            if shared.digest {
+                sums.push(Sums::of(text));
+            }
+            continue;
+        }
         let before = at - header.len()..at;
         let (now, content) = source.read(index, folder, &mut input[at..])?;
         laps.lap(Stage::Read);
         if shared.digest {
-            sums.push(Sums {
-                crc32: crc32fast::hash(content),
-                blake3: blake3::hash(content),
-            });
+            sums.push(Sums::of(content));
             laps.lap(Stage::Hash);
         }
         at += content.len();

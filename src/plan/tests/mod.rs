@@ -1,3 +1,7 @@
+mod kinds;
+mod links;
+mod select;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
@@ -6,10 +10,12 @@ use tempfile::TempDir;
 
 use super::*;
 
-const ALL: Options = Options {
-    ignore_hidden: false,
-    threads: 2,
-};
+fn all() -> Options {
+    Options {
+        threads: 2,
+        ..Options::default()
+    }
+}
 
 fn tree(files: &[(&str, usize)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -31,6 +37,21 @@ fn names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
+/// Kinds of notices, and names below the source.
+fn noticed(plan: &Plan) -> Vec<(NoticeKind, Vec<String>)> {
+    let below = |path: &PathBuf| {
+        let path = path.strip_prefix(plan.source()).unwrap();
+        path.display().to_string()
+    };
+    let notices = plan.notices().iter();
+    notices
+        .map(|notice| {
+            assert_eq!(notice.count, notice.paths.len() as u64);
+            (notice.kind, notice.paths.iter().map(below).collect())
+        })
+        .collect()
+}
+
 #[test]
 fn files_are_sorted_by_the_bytes_of_their_whole_names() {
     let dir = tree(&[
@@ -42,7 +63,7 @@ fn files_are_sorted_by_the_bytes_of_their_whole_names() {
         ("a/a/z", 0),
     ]);
     for threads in [1, 2, 16] {
-        let plan = scan(&dir, &Options { threads, ..ALL }).unwrap();
+        let plan = scan(&dir, &Options { threads, ..all() }).unwrap();
         assert_eq!(names(&plan), ["B", "a-b/c", "a.txt", "a/a/z", "a/b", "ä"]);
         assert_eq!(plan.total_size(), 15);
         assert_eq!(plan.find(b"a.txt"), Some(2));
@@ -59,7 +80,7 @@ fn hidden_files_go_in_unless_told_otherwise() {
         ("src/.keep", 1),
         ("src/main", 1),
     ]);
-    let plan = scan(&dir, &ALL).unwrap();
+    let plan = scan(&dir, &all()).unwrap();
     assert_eq!(
         names(&plan),
         [".env", ".git/config", "src/.keep", "src/main"]
@@ -68,7 +89,7 @@ fn hidden_files_go_in_unless_told_otherwise() {
         &dir,
         &Options {
             ignore_hidden: true,
-            ..ALL
+            ..all()
         },
     )
     .unwrap();
@@ -81,7 +102,7 @@ fn a_hidden_source_is_not_left_out() {
     let source = dir.path().join(".hidden");
     let options = Options {
         ignore_hidden: true,
-        ..ALL
+        ..all()
     };
     assert_eq!(
         names(&Plan::scan(&source, &options, &Stop::new()).unwrap()),
@@ -101,7 +122,7 @@ fn modes_and_times_are_the_files() {
         .unwrap()
         .set_modified(time)
         .unwrap();
-    let plan = scan(&dir, &ALL).unwrap();
+    let plan = scan(&dir, &all()).unwrap();
     let entry = plan.entry(0);
     assert_eq!(entry.mode, 0o4751);
     assert_eq!(
@@ -121,12 +142,18 @@ fn links_to_files_are_followed_and_links_to_directories_are_counted() {
     symlink(outside.path().join("target"), dir.path().join("link")).unwrap();
     symlink("d", dir.path().join("to-d")).unwrap();
     symlink(".", dir.path().join("d/loop")).unwrap();
-    let plan = scan(&dir, &ALL).unwrap();
+    let plan = scan(&dir, &all()).unwrap();
     assert_eq!(names(&plan), ["d/f", "link"]);
     assert_eq!((plan.entry(1).size, plan.entry(1).via_link), (7, true));
     assert_eq!(
-        plan.dropped_links(),
-        [dir.path().join("d/loop"), dir.path().join("to-d")]
+        noticed(&plan),
+        [
+            (
+                NoticeKind::DroppedLink,
+                vec!["d/loop".into(), "to-d".into()]
+            ),
+            (NoticeKind::ExternalLink, vec!["link".into()]),
+        ]
     );
 }
 
@@ -134,7 +161,7 @@ fn links_to_files_are_followed_and_links_to_directories_are_counted() {
 fn what_cannot_be_packed_is_named() {
     let dir = tree(&[("ok", 1)]);
     symlink("nowhere", dir.path().join("dangling")).unwrap();
-    let error = scan(&dir, &ALL).unwrap_err().to_string();
+    let error = scan(&dir, &all()).unwrap_err().to_string();
     assert!(
         error.contains("follow the symbolic link") && error.contains("dangling"),
         "{error}"
@@ -142,11 +169,11 @@ fn what_cannot_be_packed_is_named() {
 
     let dir = tree(&[("ok", 1)]);
     let _socket = UnixListener::bind(dir.path().join("sock")).unwrap();
-    let error = scan(&dir, &ALL).unwrap_err().to_string();
+    let error = scan(&dir, &all()).unwrap_err().to_string();
     assert!(error.contains("sock is a socket"), "{error}");
 
     let dir = tree(&[("a\nb", 1)]);
-    let error = scan(&dir, &ALL).unwrap_err();
+    let error = scan(&dir, &all()).unwrap_err();
     assert!(matches!(error, Error::Name { .. }), "{error}");
     assert!(error.to_string().contains("rename"), "{error}");
 }
@@ -155,7 +182,7 @@ fn what_cannot_be_packed_is_named() {
 fn a_source_must_be_a_directory() {
     let dir = tree(&[("file", 1)]);
     for (name, word) in [("file", "read"), ("missing", "find")] {
-        let error = Plan::scan(&dir.path().join(name), &ALL, &Stop::new()).unwrap_err();
+        let error = Plan::scan(&dir.path().join(name), &all(), &Stop::new()).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("cannot {word} the source directory")),
@@ -170,7 +197,7 @@ fn a_set_flag_ends_the_walk() {
     let stop = Stop::new();
     stop.set();
     assert!(matches!(
-        Plan::scan(dir.path(), &ALL, &stop),
+        Plan::scan(dir.path(), &all(), &stop),
         Err(Error::Stopped)
     ));
 }
@@ -187,7 +214,7 @@ fn runs_cover_every_file_once_and_split_at_giants() {
         ("f", CHUNK + 1),
         ("g", 0),
     ]);
-    let runs: Vec<_> = scan(&dir, &ALL).unwrap().runs().collect();
+    let runs: Vec<_> = scan(&dir, &all()).unwrap().runs().collect();
     assert_eq!(
         runs,
         [
@@ -200,7 +227,7 @@ fn runs_cover_every_file_once_and_split_at_giants() {
         ]
     );
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(scan(&empty, &ALL).unwrap().runs().count(), 0);
+    assert_eq!(scan(&empty, &all()).unwrap().runs().count(), 0);
 }
 
 #[test]

@@ -1,0 +1,262 @@
+//! Patterns on the disk; what they mean for names alone, `fuzz/fuzz_targets/select.rs` tells too.
+
+use super::*;
+
+fn patterns(texts: &[&str]) -> Vec<Pattern> {
+    let pattern = |text: &&str| match text.split_at(1) {
+        ("-", glob) => Pattern::exclude(glob).unwrap(),
+        ("+", glob) => Pattern::include(glob).unwrap(),
+        _ => panic!("{text}"),
+    };
+    texts.iter().map(pattern).collect()
+}
+
+#[track_caller]
+fn takes(dir: &TempDir, texts: &[&str], expected: &[&str]) {
+    let options = Options {
+        patterns: patterns(texts),
+        ..all()
+    };
+    assert_eq!(names(&scan(dir, &options).unwrap()), expected, "{texts:?}");
+}
+
+fn site() -> TempDir {
+    tree(&[
+        ("appspec.yml", 1),
+        ("index.js", 1),
+        ("index.ts", 1),
+        ("node_modules/a/a.js", 1),
+        ("node_modules/a/a.md", 1),
+        ("src/deep/x.js", 1),
+        ("src/deep/x.ts", 1),
+        ("src/main.js", 1),
+    ])
+}
+
+#[test]
+fn the_last_pattern_that_matches_decides() {
+    let dir = site();
+    let scripts = [
+        "index.js",
+        "node_modules/a/a.js",
+        "src/deep/x.js",
+        "src/main.js",
+    ];
+    takes(&dir, &["-*", "+*.js"], &scripts);
+    takes(&dir, &["-**", "+*.js"], &scripts);
+    takes(&dir, &["+*.js", "-*"], &[]);
+    takes(
+        &dir,
+        &["-*", "+*.js", "-node_modules"],
+        &["index.js", "src/deep/x.js", "src/main.js"],
+    );
+    // A directory is matched by its own pattern, and so is all below it.
+    takes(&dir, &["-*", "-node_modules", "+*.js"], &scripts);
+    takes(
+        &dir,
+        &["-*", "+src"],
+        &["src/deep/x.js", "src/deep/x.ts", "src/main.js"],
+    );
+    takes(
+        &dir,
+        &["-*", "+src/"],
+        &["src/deep/x.js", "src/deep/x.ts", "src/main.js"],
+    );
+    takes(
+        &dir,
+        &["-*", "+/src/**", "-*.ts"],
+        &["src/deep/x.js", "src/main.js"],
+    );
+    takes(&dir, &["-*", "+src/*.js"], &["src/main.js"]);
+    takes(
+        &dir,
+        &["-*", "+src/**/*.js"],
+        &["src/deep/x.js", "src/main.js"],
+    );
+    takes(&dir, &["-*", "+s?c/d*p/x.ts"], &["src/deep/x.ts"]);
+    takes(
+        &dir,
+        &["-*", "+[s]rc/deep"],
+        &["src/deep/x.js", "src/deep/x.ts"],
+    );
+    takes(
+        &dir,
+        &["-src", "-node_modules", "-*.ts"],
+        &["appspec.yml", "index.js"],
+    );
+}
+
+#[test]
+fn a_directory_that_nothing_can_come_back_from_is_not_looked_into() {
+    let seen = |texts: &[&str], path: &str| {
+        let rules = Rules::new(&patterns(texts), false, true).unwrap();
+        rules.enter(&Within::default(), path.as_bytes()).is_some()
+    };
+    for (texts, seen_into) in [
+        (&["-out"][..], false),
+        (&["-*", "+in/**"], false),
+        (&["-*", "+/in/x"], false),
+        (&["+*.js", "-out"], false),
+        (&["-*", "+out/x/*.js"], true),
+        (&["-*", "+o*/x"], true),
+        (&["-*", "+{in,out}/x"], true),
+        (&["-*", "+*.js"], true),
+        (&["-*", "+**/x"], true),
+        (&["-*", "+out "], true),
+        (&["-out", "+out/x"], true),
+        (&["-out/", "+/out"], true),
+    ] {
+        assert_eq!(seen(texts, "out"), seen_into, "{texts:?}");
+    }
+}
+
+#[test]
+fn hidden_names_come_back_only_by_their_own_pattern() {
+    let dir = tree(&[
+        (".env", 1),
+        (".git/a.js", 1),
+        (".well-known/.x", 1),
+        (".well-known/y", 1),
+        ("src/.z", 1),
+        ("src/a.js", 1),
+    ]);
+    let hidden = |texts: &[&str]| {
+        let options = Options {
+            ignore_hidden: true,
+            patterns: patterns(texts),
+            ..all()
+        };
+        names(&scan(&dir, &options).unwrap())
+    };
+    assert_eq!(hidden(&[]), ["src/a.js"]);
+    assert_eq!(hidden(&["+.env"]), [".env", "src/a.js"]);
+    assert_eq!(hidden(&["-*", "+*.js"]), ["src/a.js"]);
+    assert_eq!(
+        hidden(&["-*", "+src", "+.well-known"]),
+        [".well-known/y", "src/a.js"]
+    );
+    // And the other way round: cli#3428.
+    takes(&dir, &["-.*", "+.env"], &[".env", "src/a.js"]);
+}
+
+#[test]
+fn files_of_patterns_are_gits() {
+    let dir = site();
+    let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
+    write(
+        ".hoistignore",
+        "# comment\n\n*.ts\r\n/node_modules/\n!deep/x.ts\n",
+    );
+    takes(
+        &dir,
+        &[],
+        &["appspec.yml", "index.js", "src/deep/x.js", "src/main.js"],
+    );
+    write(".hoistignore", "*.ts\n/node_modules/\n!src/deep/x.ts\n");
+    let with_x = [
+        "appspec.yml",
+        "index.js",
+        "src/deep/x.js",
+        "src/deep/x.ts",
+        "src/main.js",
+    ];
+    takes(&dir, &[], &with_x);
+    // The nearer one counts more, and only below its directory.
+    write("src/.hoistignore", "/main.js\n!*.ts\n/index.js\n");
+    takes(
+        &dir,
+        &[],
+        &["appspec.yml", "index.js", "src/deep/x.js", "src/deep/x.ts"],
+    );
+    // Nothing comes back below a directory that is left out, and a file in there is not read.
+    write("src/.hoistignore", "deep\n");
+    write("src/deep/.hoistignore", "!x.js\n[z-a]\n");
+    takes(&dir, &[], &["appspec.yml", "index.js", "src/main.js"]);
+    // The command line counts more than all of them.
+    takes(
+        &dir,
+        &["+a.js"],
+        &[
+            "appspec.yml",
+            "index.js",
+            "node_modules/a/a.js",
+            "src/main.js",
+        ],
+    );
+    takes(
+        &dir,
+        &["+node_modules", "-*.md"],
+        &[
+            "appspec.yml",
+            "index.js",
+            "node_modules/a/a.js",
+            "src/main.js",
+        ],
+    );
+    takes(
+        &dir,
+        &["+.hoistignore", "-src", "-*.js"],
+        &[".hoistignore", "appspec.yml"],
+    );
+
+    let options = Options {
+        ignore_files: false,
+        ..all()
+    };
+    let all = names(&scan(&dir, &options).unwrap());
+    assert_eq!(all.len(), 8 + 3);
+    assert_eq!(all[0], ".hoistignore");
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let dir = tree(&[("d/f", 1)]);
+    let path = dir.path().join("d/.hoistignore");
+    let fails = |content: &[u8]| {
+        fs::write(&path, content).unwrap();
+        let text = scan(&dir, &all()).unwrap_err().to_string();
+        text.replace(&dir.path().display().to_string(), "DIR")
+    };
+    let text = fails(b"a\n\n[z-a]\n");
+    assert!(
+        text.starts_with("bad pattern in DIR/d/.hoistignore:3: "),
+        "{text}"
+    );
+    let text = fails(b"a\nb\xff\n");
+    assert_eq!(text, "bad pattern in DIR/d/.hoistignore:2: it is not UTF-8");
+    let text = fails(&vec![b'a'; (1 << 20) + 1]);
+    assert!(
+        text.contains("DIR/d/.hoistignore: it has more than 1 MiB"),
+        "{text}"
+    );
+    fs::remove_file(&path).unwrap();
+    symlink("f", &path).unwrap();
+    let text = scan(&dir, &all()).unwrap_err().to_string();
+    assert!(text.contains("it is a symbolic link"), "{text}");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let text = scan(&dir, &all()).unwrap_err().to_string();
+    assert!(text.contains("it is not a file"), "{text}");
+    // Also one that begins with a byte-order mark, as some editors write it.
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, b"\xEF\xBB\xBF/f\n").unwrap();
+    assert!(scan(&dir, &all()).unwrap().is_empty());
+}
+
+#[test]
+fn patterns_that_are_none_say_why() {
+    let why = |glob: &str| Pattern::exclude(glob).unwrap_err().to_string();
+    assert!(why("[z-a]").contains("invalid range"), "{}", why("[z-a]"));
+    assert!(why("a{b").contains("unclosed alternate"), "{}", why("a{b"));
+    assert!(why("!a").contains("--include"));
+    for empty in ["", " ", "/"] {
+        assert_eq!(why(empty), "it matches nothing", "{empty:?}");
+        Pattern::include(empty).unwrap_err();
+    }
+    // These are gitignore's marks only at the beginning of a line in a file.
+    let dir = tree(&[("#a", 1), ("!b", 1), ("c", 1)]);
+    takes(&dir, &["-#a"], &["!b", "c"]);
+    takes(&dir, &["-\\!b"], &["#a", "c"]);
+    takes(&dir, &["-*", "+#a"], &["#a"]);
+    takes(&dir, &["-*", "+\\!b"], &["!b"]);
+}
