@@ -32,6 +32,8 @@ mod push;
 mod register;
 #[cfg(feature = "push")]
 mod report;
+#[cfg(feature = "push")]
+mod sending;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::{Bundle, Error, on_a_thread};
 use crate::appspec::{self, Kind, Report};
 use crate::bundle::{Content, Format};
-use crate::limits::{Limits, TooLarge};
+use crate::limits::Limits;
 use crate::pack::{self, List, Packed, Part};
 use crate::plan::{self, Plan};
 use crate::prebuilt::Prebuilt;
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::upload::Mark;
 
 /// What there is to send.
 pub(super) enum Prepared {
@@ -69,8 +70,30 @@ impl Prepared {
         }
     }
 
-    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, TooLarge> {
-        Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)
+    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, Error> {
+        let limits = Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)?;
+        Ok(match bundle.memory {
+            Some(memory) => limits.within(memory, bundle.concurrency)?,
+            None => limits,
+        })
+    }
+
+    /// Sixteen bits of a digest of names, sizes, modes and times: of whatever can be known without
+    /// reading a file.
+    pub(super) fn digest(&self) -> u16 {
+        let mut text = Vec::new();
+        match self {
+            Self::Tree(plan, _, _) => (0..plan.len()).for_each(|index| {
+                let entry = plan.entry(index);
+                text.extend_from_slice(&(entry.name.len() as u64).to_le_bytes());
+                text.extend_from_slice(entry.name);
+                text.extend_from_slice(&entry.size.to_le_bytes());
+                text.extend_from_slice(&entry.mode.to_le_bytes());
+                text.extend_from_slice(&entry.mtime.secs.to_le_bytes());
+            }),
+            Self::File(file) => text.extend_from_slice(&file.size().to_le_bytes()),
+        }
+        Mark::digest(&text)
     }
 
     /// The most bytes that the object can have.
