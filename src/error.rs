@@ -154,6 +154,8 @@ impl CallError {
                         | "IncompleteBody"
                         | "ConditionalRequestConflict"
                         | "OperationAborted"
+                        | "RequestTimeout"
+                        | "RequestTimeTooSkewed"
                 )
             ),
         }

@@ -404,3 +404,42 @@ fn memory_is_what_it_may_be() {
     run(&mut limited("85M"));
     run(&mut limited("128M"));
 }
+
+/// On a link that is slower than packing, every part exists that may.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_stays_within_its_limit() {
+    use std::io::Read as _;
+
+    let (server, tree) = (server(), Tree::new());
+    tree.file("appspec.yml", APPSPEC);
+    (0..20).for_each(|n| {
+        tree.file(&format!("noise-{n}.bin"), noise(8 << 20, n));
+    });
+    let between = Between::watching(&server);
+    for (limit, mib) in [("96M", 96), ("128M", 128)] {
+        let mut command = push(&server, &between, tree.path());
+        command.args(["--memory-limit", limit, "--bandwidth-limit", "40M"]);
+        command.stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = fs::read_to_string(&status).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+            let now = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            peak = peak.max(now.unwrap_or(0));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut said = String::new();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        assert!(said.contains("eTag="), "{said}");
+        eprintln!("--memory-limit {limit}: peak {} MiB", peak >> 10);
+        assert!(peak >> 10 <= mib, "{peak} KiB");
+    }
+}

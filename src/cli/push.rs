@@ -32,7 +32,7 @@ use super::lint::counted;
 use super::object::ObjectArgs;
 use super::progress::{Display, say, warn_of_dropped};
 use super::report::{Done, Output, OutputArgs, would};
-use super::sending::{SendingArgs, refused_checksum};
+use super::sending::SendingArgs;
 use super::signals::Watch;
 use super::timings::Setup;
 use super::{
@@ -279,7 +279,13 @@ async fn push_with(
         .with_options(object)
         .with_checksum(arguments.sending.checksum())
         .with_renewal(clients.renewal.clone())
-        .reached_by(arguments.access.words_of_the_aws_cli());
+        .reached_by(match arguments.local() {
+            // Whoever serves the directory then.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        });
     let target = Target {
         store: Arc::new(store),
         location,
@@ -442,22 +448,22 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
                 Some("somebody else wrote this object meanwhile; push again".to_owned())
             }
-            Cause::Store(error) if refused_checksum(error) => Some(
-                "the store may not know this checksum: try --checksum crc32, or, if it takes none, \
-                 --checksum none"
-                    .to_owned(),
-            ),
             Cause::Unknown { .. } => Some(format!(
                 "if it is there, register it: hoist register --application-name {} --s3-location {} \
                  {}",
                 quoted(&arguments.application_name),
                 quoted(&arguments.s3_location),
-                words(arguments).iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+                words(arguments)
+                    .iter()
+                    .map(|word| quoted(word))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             )),
             Cause::Store(error) if error.is_without_credentials() => Some(
                 "configure credentials by running \"aws configure\", or say which with --profile"
                     .to_owned(),
             ),
+            Cause::Store(error) => arguments.sending.about_checksums(error).map(str::to_owned),
             _ => None,
         },
         Error::AppSpec(missing) => missing.hint(),

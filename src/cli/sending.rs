@@ -91,6 +91,20 @@ impl SendingArgs {
         Ok(Some(insist))
     }
 
+    /// What to do about a refusal, if it is one of the checksums.
+    pub(crate) fn about_checksums(&self, error: &CallError) -> Option<&'static str> {
+        is_about_checksums(error).then_some(match self.checksum {
+            ChecksumArg::Crc64nvme => {
+                "the store may not know this checksum: try --checksum crc32, or, if it takes none, \
+                 --checksum none"
+            }
+            ChecksumArg::Crc32 => "the store may take no checksums: try --checksum none",
+            ChecksumArg::None => {
+                "the bucket may ask for a checksum, as those with Object Lock do: leave --checksum out"
+            }
+        })
+    }
+
     /// What failed because its time was over.
     pub(crate) fn late(&self, failure: Failure) -> Failure {
         let seconds = self.timeout.unwrap_or_default();
@@ -102,8 +116,8 @@ impl SendingArgs {
     }
 }
 
-/// Whether a store says that it does not know a header about checksums.
-pub(super) fn refused_checksum(error: &CallError) -> bool {
+/// Whether a store says that it does not take the checksums that were sent, or wants some.
+fn is_about_checksums(error: &CallError) -> bool {
     let may_mean_it = matches!(
         error.code.as_deref(),
         Some(
@@ -175,16 +189,16 @@ mod tests {
         };
         // Cloudflare R2, and Ceph.
         let header = "Header 'x-amz-checksum-crc64nvme' with value 'x' not implemented";
-        assert!(refused_checksum(&error("NotImplemented", header)));
-        assert!(refused_checksum(&error(
+        assert!(is_about_checksums(&error("NotImplemented", header)));
+        assert!(is_about_checksums(&error(
             "InvalidArgument",
             "bad checksum algorithm"
         )));
-        assert!(!refused_checksum(&error(
+        assert!(!is_about_checksums(&error(
             "NotImplemented",
             "A header you provided"
         )));
-        assert!(!refused_checksum(&error(
+        assert!(!is_about_checksums(&error(
             "BadDigest",
             "The checksum did not match"
         )));

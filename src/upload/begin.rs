@@ -147,6 +147,7 @@ async fn create<S: PartStore>(
     }
     match created {
         Some(Ok(id)) if stopped => {
+            control.underway.began(&store.abort_command(&id));
             let left = abort(store, &id).await;
             if left.is_none() {
                 control.underway.none();

@@ -310,6 +310,15 @@ mod tests {
         assert_eq!(try_with(&retries, &passing).await, (Ok(()), 3, 0));
         let busy = [refused("SlowDown"), refused("SlowDown")];
         assert_eq!(try_with(&retries, &busy).await, (Ok(()), 3, 2));
+        // Credentials that cannot be had are asked for three times, however often requests are made.
+        let without = CallError {
+            operation: "UploadPart",
+            code: None,
+            message: "cannot get credentials: the session has expired".into(),
+        };
+        let failing = vec![without.clone(); 9];
+        let (done, asked, _) = try_with(&Retries::new(8), &failing).await;
+        assert_eq!((done, asked), (Err(without), 3));
         let denied = refused("AccessDenied");
         let (done, asked, _) = try_with(&retries, std::slice::from_ref(&denied)).await;
         assert_eq!((done, asked), (Err(denied), 1));

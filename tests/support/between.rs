@@ -155,8 +155,8 @@ fn serve(
         if head.get("expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        from_client.read_exact(&mut body)?;
         noted.lock().unwrap().push(head.clone());
+        from_client.read_exact(&mut body)?;
         let is_head = head.line.starts_with("HEAD ");
         if let Some((status, headers, text)) = rule(&head) {
             let headers: String = headers

@@ -209,6 +209,9 @@ impl Rig {
             threads: 2,
             concurrency: 4,
             attempts: DEFAULT_ATTEMPTS,
+            memory: None,
+            bandwidth: None,
+            resume: None,
             digest: false,
             manifest: None,
             lint: true,
@@ -232,6 +235,9 @@ impl Rig {
                 notes: notes.clone(),
             }),
             verify: None,
+            renewal: Renewal::default(),
+            notes: notes.clone(),
+            underway: Underway::default(),
         };
         let progress = Arc::new(Progress::new());
         let pushing = push(&bundle, &target, &progress, cancel);
