@@ -76,6 +76,18 @@ pub(super) async fn find<S: PartStore>(
                 "the unfinished upload {} was not resumed, since its parts cannot be listed: {error}",
                 upload.id.0
             )),
+            // Killed before it said what it is, or just begun by somebody else.
+            Ok(parts)
+                if Mark::read(&parts).is_none()
+                    && parts.iter().all(|part| Mark::is_note(part.number)) =>
+            {
+                notes.add(format!(
+                    "the unfinished upload {} has no parts to go on with; if nobody else is about to \
+                     send some, remove it: {}",
+                    upload.id.0,
+                    store.abort_command(&upload.id)
+                ));
+            }
             Ok(parts) => match judge(resume, &resume.mark(store), upload, parts) {
                 Ok(candidate) => candidates.push(candidate),
                 Err((upload, why)) => refused.push(format!(

@@ -182,3 +182,23 @@ async fn an_upload_that_cannot_be_marked_is_aborted() {
     assert!(error.to_string().contains("call 2 fails"), "{error}");
     assert!(error.left.is_none() && store.state().upload.is_none());
 }
+
+#[tokio::test]
+async fn an_upload_that_was_killed_before_its_mark_fails_no_other() {
+    let (bytes, parts) = parts(55);
+    for (insist, keep) in [(true, None), (false, None), (true, Some(9_999))] {
+        let store = interrupted(&parts, 0).await;
+        let stored = |number: &u32| Some(*number) == keep;
+        store
+            .state()
+            .upload
+            .as_mut()
+            .unwrap()
+            .retain(|number, _| stored(number));
+        let (done, notes) = run_with(&store, parts.clone(), &resuming(insist, MARK)).await;
+        assert_eq!(done.unwrap().etag, "joined");
+        assert_eq!(store.state().object.as_ref(), Some(&bytes));
+        assert!(notes[0].contains("has no parts") && notes[0].contains("abort upload"));
+        assert!(!store.state().calls.contains(&"AbortMultipartUpload"));
+    }
+}
