@@ -389,14 +389,15 @@ struct Side<'a> {
     underway: &'a Underway,
 }
 
+/// Boxed, because types of requests in requests become too deep for the compiler.
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<(Sent, Proof), Error>> + Send + 'a>>;
+
 /// Packs the bundle into its object, but nothing before `gate` says that it may be.
-///
-/// It is boxed because types of requests in requests become too deep for the compiler.
 fn send_if<'a, S: PartStore>(
     gate: impl Future<Output = Result<(), Error>> + Send + 'a,
     store: Arc<S>,
     side: Side<'a>,
-) -> Pin<Box<dyn Future<Output = Result<(Sent, Proof), Error>> + Send + 'a>> {
+) -> Sending<'a> {
     Box::pin(async move {
         let stop = Stop::new();
         // Threads know a flag only.
