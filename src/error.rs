@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(feature = "push")]
+use aws_credential_types::provider::error::CredentialsError;
+
 /// A system call on a file or directory failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
@@ -51,6 +54,8 @@ pub(crate) enum Again {
     Soon,
     /// After a longer one, and with fewer others: the service is asked too much.
     Slower,
+    /// Yes, but not for long: nothing was sent, since nobody gives credentials.
+    Briefly,
 }
 
 #[cfg(feature = "push")]
@@ -60,6 +65,7 @@ impl CallError {
     pub(crate) fn again(&self) -> Again {
         match self.code.as_deref() {
             None if self.is_without_credentials() => Again::Never,
+            None if self.message.starts_with(FAILED_CREDENTIALS) => Again::Briefly,
             Some(
                 "SlowDown"
                 | "ServiceUnavailable"
@@ -87,6 +93,7 @@ impl CallError {
                 | "InvalidDigest"
                 | "XAmzContentChecksumMismatch"
                 | "OperationAborted"
+                | "ConditionalRequestConflict"
                 | "Unknown",
             ) => Again::Soon,
             Some(_) => Again::Never,
@@ -115,11 +122,42 @@ impl CallError {
         Self {
             operation,
             code: None,
-            message: if lacks_credentials(error) {
-                NO_CREDENTIALS.to_owned()
-            } else {
-                chain(error)
+            message: match credentials(error) {
+                Some(CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
+                Some(cause) => format!("{FAILED_CREDENTIALS}: {}", chain(cause)),
+                None => chain(error),
             },
+        }
+    }
+
+    /// Whether the credentials that it was signed with are of no use any more, so that newer ones may
+    /// be ("Error responses" in the Amazon S3 API reference; "common errors" of CodeDeploy).
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
+        )
+    }
+
+    /// Whether it is certain that nothing came of the request: the service said no, for good or because
+    /// it was asked too much, or nothing was sent at all.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self.again() {
+            Again::Never | Again::Slower | Again::Briefly => true,
+            // A service that has trouble with itself may have done it nevertheless.
+            Again::Soon => matches!(
+                self.code.as_deref(),
+                Some(
+                    "BadDigest"
+                        | "InvalidDigest"
+                        | "XAmzContentChecksumMismatch"
+                        | "IncompleteBody"
+                        | "ConditionalRequestConflict"
+                        | "OperationAborted"
+                        | "RequestTimeout"
+                        | "RequestTimeTooSkewed"
+                )
+            ),
         }
     }
 
@@ -158,19 +196,16 @@ impl std::error::Error for CallError {}
 #[cfg(feature = "push")]
 const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
-/// Whether every place was searched for credentials, and none had any. One that has some and fails
-/// says more.
+/// How the text begins if there are credentials to be had, and their provider fails.
 #[cfg(feature = "push")]
-fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    use aws_credential_types::provider::error::CredentialsError;
+const FAILED_CREDENTIALS: &str = "cannot get credentials";
 
+/// Why there are no credentials, if that is the cause. Without any configured, every place was
+/// searched and none had any; one that has some and fails says more.
+#[cfg(feature = "push")]
+fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| {
-        matches!(
-            cause.downcast_ref(),
-            Some(CredentialsError::CredentialsNotLoaded(_))
-        )
-    })
+    causes.find_map(|cause| cause.downcast_ref())
 }
 
 /// An error and all that caused it, in one line.

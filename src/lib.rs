@@ -74,6 +74,8 @@ pub mod limits;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod manifest;
+#[cfg(feature = "push")]
+pub mod notes;
 pub mod pack;
 pub mod plan;
 #[cfg(feature = "push")]

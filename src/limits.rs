@@ -28,8 +28,9 @@ pub const MIN_PART: u64 = 8 * MIB;
 /// Largest part that S3 takes ("Amazon S3 multipart upload limits").
 pub const MAX_PART: u64 = 5 << 30;
 
-/// Most parts that S3 takes in one object (same page).
-pub const MAX_PARTS: u64 = 10_000;
+/// Most parts of an archive. S3 takes 10,000 in one object (same page); the last two numbers are kept
+/// for what a push that may be resumed writes down about itself.
+pub const MAX_PARTS: u64 = 9_998;
 
 /// Parts on their way at one time unless told otherwise: 4.8 Gbit/s at the least that AWS's tools
 /// expect of a connection (0.4), 8 at the 85 MB/s of its guide. Four more would take a push of what
@@ -47,8 +48,12 @@ const THREADS_PER_CORE: usize = 4;
 /// With more workers than this, memory is better spent on parts in flight.
 const MAX_DEFAULT_THREADS: usize = 24;
 
-/// What a push may take, the plan aside.
+/// What a push may take, the plan aside, unless told otherwise.
 pub const MEMORY_TARGET: u64 = 256 * MIB;
+
+/// Parts on their way at one time for which workers make room, if memory is short: one is sent while
+/// the other is answered.
+const FEW_PARTS: usize = 2;
 
 /// Program, runtime, connections, allocator: what is there before any file is read.
 const BASE: u64 = 24 * MIB;
@@ -89,13 +94,31 @@ pub struct TooLarge {
     pub worst_case: u64,
 }
 
+/// Less memory than a push needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a push of this size needs {} MiB, and --memory-limit allows {} MiB: parts are {} MiB, and six \
+     must fit",
+    .needed.div_ceil(MIB),
+    .allowed / MIB,
+    .part_size / MIB
+)]
+pub struct TooLittle {
+    /// The least that it takes, in bytes.
+    pub needed: u64,
+    /// What it may take, in bytes.
+    pub allowed: u64,
+    /// The size of its parts, in bytes.
+    pub part_size: u64,
+}
+
 impl Limits {
     /// Limits for an archive of at most `worst_case` bytes, made by `threads` workers and sent in
     /// at most `concurrency` requests at a time. Zero of either counts as one.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`] above 10,000 parts of 5 GiB.
+    /// [`TooLarge`] above [`MAX_PARTS`] parts of 5 GiB.
     pub fn for_archive(
         worst_case: u64,
         threads: usize,
@@ -108,25 +131,64 @@ impl Limits {
         if part_size > MAX_PART {
             return Err(TooLarge { worst_case });
         }
+        let limits = Self::with(part_size, threads);
+        Ok(limits.sending_within(MEMORY_TARGET, concurrency))
+    }
+
+    /// The same within `memory` bytes, by fewer workers if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLittle`] if one worker and two parts on their way do not fit.
+    pub fn within(self, memory: u64, concurrency: usize) -> Result<Self, TooLittle> {
+        let fits = |threads: &usize| {
+            let with = Self::with(self.part_size, *threads);
+            with.peak_with(FEW_PARTS) <= memory
+        };
+        match (1..=self.threads).rev().find(fits) {
+            Some(threads) => {
+                let limits = Self::with(self.part_size, threads);
+                Ok(limits.sending_within(memory, concurrency))
+            }
+            None => Err(TooLittle {
+                needed: Self::with(self.part_size, 1).peak_with(FEW_PARTS),
+                allowed: memory,
+                part_size: self.part_size,
+            }),
+        }
+    }
+
+    /// Nothing is sent yet.
+    fn with(part_size: u64, threads: usize) -> Self {
         let threads = threads.max(1);
-        let mut limits = Self {
+        Self {
             threads,
             budget: (8 + threads as u64) * MIB,
             part_size,
             queue: QUEUE,
             concurrency: 0,
-        };
-        let left = MEMORY_TARGET.saturating_sub(limits.peak());
-        let fit = usize::try_from(left / part_size).unwrap_or(usize::MAX);
-        // Two, so that one is sent while the other is filled; fewer only if asked for.
-        limits.concurrency = fit.max(2).min(concurrency.max(1));
-        Ok(limits)
+        }
+    }
+
+    /// As many parts on their way as fit, and no more than asked for.
+    fn sending_within(self, memory: u64, concurrency: usize) -> Self {
+        let left = memory.saturating_sub(self.peak());
+        let fit = usize::try_from(left / self.part_size).unwrap_or(usize::MAX);
+        Self {
+            // Two, so that one is sent while the other is filled; fewer only if asked for.
+            concurrency: fit.max(FEW_PARTS).min(concurrency.max(1)),
+            ..self
+        }
     }
 
     /// The most memory that a push takes, in bytes, without the plan.
     #[must_use]
     pub fn peak(&self) -> u64 {
-        let parts = (self.queue + self.concurrency + CUTTING) as u64;
+        self.peak_with(self.concurrency)
+    }
+
+    fn peak_with(&self, concurrency: usize) -> u64 {
+        let parts = (self.queue + concurrency + CUTTING) as u64;
         BASE + self.threads as u64 * WORKER + self.budget + parts.saturating_mul(self.part_size)
     }
 }
@@ -193,6 +255,35 @@ mod tests {
         assert_eq!(
             Limits::for_archive(worst_case, 1, 1),
             Err(TooLarge { worst_case })
+        );
+    }
+
+    #[test]
+    fn memory_takes_workers_last_and_never_lies() {
+        for mib in 85..400 {
+            for threads in [1, 8, 24, 256] {
+                let limits = limits(1 << 30, threads).within(mib * MIB, 64).unwrap();
+                assert!(limits.peak() <= mib * MIB, "{mib} MiB: {limits:?}");
+                assert!(limits.concurrency >= 2, "{mib} MiB: {limits:?}");
+                assert!(limits.threads <= threads);
+            }
+        }
+        let tight = limits(1 << 30, 8).within(128 * MIB, 12).unwrap();
+        assert_eq!((tight.threads, tight.concurrency), (8, 3));
+        let least = limits(1 << 30, 24).within(84 * MIB, 12).unwrap_err();
+        assert_eq!(least.needed, 85 * MIB);
+        assert!(least.to_string().contains("85 MiB"), "{least}");
+        // Parts of 96 MiB.
+        let tb = limits(1_000_000_000_000, 8);
+        assert_eq!(tb.within(512 * MIB, 12).unwrap_err().needed, 613 * MIB);
+        assert_eq!(tb.within(4096 * MIB, 64).unwrap().concurrency, 37);
+        // More memory lets more be under way.
+        assert_eq!(
+            limits(1 << 30, 8)
+                .within(1024 * MIB, 64)
+                .unwrap()
+                .concurrency,
+            64
         );
     }
 

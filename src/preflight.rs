@@ -9,10 +9,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
+
+pub use crate::notes::Notes;
 
 use crate::error::CallError;
 use crate::revision::{Application, Platform, S3Location, application};
@@ -45,24 +46,6 @@ pub struct Preflight {
     pub platform: Option<Platform>,
     /// Where to say what was not checked.
     pub notes: Notes,
-}
-
-/// Words for the user, which are not errors.
-#[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Mutex<Vec<String>>>);
-
-impl Notes {
-    /// Adds one.
-    pub fn add(&self, note: impl Into<String>) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(note.into());
-    }
-
-    /// Gives all that were added since the last time.
-    #[must_use]
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// Why a push would fail.

@@ -5,6 +5,7 @@
 //! says stop, both ends are joined before this returns, and the error is the cause: never that
 //! one side noticed the other's end.
 
+mod mark;
 mod prepare;
 mod preview;
 mod proof;
@@ -13,6 +14,7 @@ mod tests;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -26,18 +28,26 @@ use self::prepare::Prepared;
 use self::proof::{Memory, Proof};
 use crate::appspec::{self, Report, Severity};
 use crate::bundle::Content;
+use crate::clients::Renewal;
 use crate::deflate::Level;
 use crate::error::FileError;
-use crate::limits::TooLarge;
+use crate::limits::{Limits, TooLarge, TooLittle};
+use crate::notes::Notes;
 use crate::pack::{self, Packed};
 use crate::plan::{self, Notice};
 use crate::prebuilt;
 use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
-use crate::revision::{self, Revision, S3Location};
+use crate::revision::{self, Registration, Revision, S3Location};
 use crate::stop::Stop;
-use crate::upload::{self, Leftover, PartStore, Stored};
+use crate::upload::{
+    self, ANSWER, Control, Leftover, PartStore, Resume, Retries, Stored, Underway,
+};
 use crate::verify::{self, S3Object};
+
+/// How often an upload begins again when somebody else writes the object at the same time, as S3 asks
+/// for.
+const AGAIN: u32 = 2;
 
 /// What to push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +66,16 @@ pub struct Bundle {
     pub threads: usize,
     /// Requests at a time, memory permitting.
     pub concurrency: usize,
-    /// How often each request to S3 is tried.
+    /// How often each request is tried.
     pub attempts: u32,
+    /// Bytes of memory to take, the plan aside; threads and concurrency are lowered to fit. None:
+    /// [`MEMORY_TARGET`](crate::limits::MEMORY_TARGET), or more if the archive's parts need it.
+    pub memory: Option<u64>,
+    /// Bytes a second that the store's client sends at most. It must keep to that by itself.
+    pub bandwidth: Option<u64>,
+    /// Whether to go on with an upload of the same object that was not finished; true: there is one,
+    /// and nobody else is at it. Not with `auto`.
+    pub resume: Option<bool>,
     /// Whether to compute [`Packed::digest`].
     pub digest: bool,
     /// Where the [manifest](crate::manifest) goes when all is done, if one is wanted. A file that is
@@ -84,6 +102,12 @@ pub struct Target<S> {
     pub preflight: Option<Preflight>,
     /// The object, to be read back before it is registered.
     pub verify: Option<S3Object>,
+    /// New credentials, when those of `codedeploy` have expired too early.
+    pub renewal: Renewal,
+    /// Gets what is no error.
+    pub notes: Notes,
+    /// Knows what to clean up by hand.
+    pub underway: Underway,
 }
 
 /// A bundle that is stored.
@@ -131,6 +155,9 @@ pub enum Error {
     /// It is too large for S3.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// It needs more memory than it may take.
+    #[error(transparent)]
+    TooLittle(#[from] TooLittle),
     /// It would fail.
     #[error(transparent)]
     Preflight(preflight::Error),
@@ -150,7 +177,7 @@ pub enum Error {
         /// Where it should have gone.
         location: S3Location,
         /// Why, and what is left of it.
-        error: upload::Error,
+        error: Box<upload::Error>,
     },
     /// There can be no manifest.
     #[error(transparent)]
@@ -252,15 +279,22 @@ pub async fn push<S: PartStore>(
                 preflight::Error::Bucket(error) => Error::Upload {
                     source_dir: bundle.source.clone(),
                     location: target.location.clone(),
-                    error: upload::Cause::Store(error).into(),
+                    error: Box::new(upload::Cause::Store(error).into()),
                 },
                 error => Error::Preflight(error),
             }),
             None => Ok(()),
         }
     };
-    let sent = send_if(gate, bundle, store, &target.location, progress, cancel).await;
-    let (sent, proof) = sent?;
+    let side = Side {
+        bundle,
+        location: &target.location,
+        progress,
+        cancel,
+        notes: &target.notes,
+        underway: &target.underway,
+    };
+    let (sent, proof) = send_if(gate, store, side).await?;
     let revision = Revision {
         location: target.location.clone(),
         bundle: bundle.content.bundle_type(),
@@ -278,13 +312,7 @@ pub async fn push<S: PartStore>(
             }
         };
     }
-    let Target {
-        codedeploy,
-        application,
-        description,
-        ..
-    } = target;
-    let registering = revision::register(codedeploy, application, description, &revision);
+    let registering = register(target, &revision, bundle.attempts);
     let registered = cancel.run_until_cancelled(registering).await;
     match registered.unwrap_or(Err(revision::Error::Stopped)) {
         Ok(()) => match proof.keep() {
@@ -305,6 +333,26 @@ pub async fn push<S: PartStore>(
     }
 }
 
+/// Registers, again and again while that may help: the same revision a second time is the same.
+async fn register<S>(
+    target: &Target<S>,
+    revision: &Revision,
+    attempts: u32,
+) -> Result<(), revision::Error> {
+    let Target {
+        codedeploy,
+        application,
+        description,
+        renewal,
+        ..
+    } = target;
+    let registration = Registration::from(revision);
+    let once = || registration.register(codedeploy, application, description);
+    let retries = Retries::new(attempts);
+    let registering = retries.ask(revision::REGISTER, ANSWER, || renewal.fresh(once));
+    Ok(registering.await?)
+}
+
 /// Packs the bundle into its object.
 ///
 /// # Errors
@@ -317,52 +365,94 @@ pub async fn send<S: PartStore>(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Sent, Error> {
-    let sending = send_if(async { Ok(()) }, bundle, store, location, progress, cancel);
-    let (sent, proof) = sending.await?;
+    let side = Side {
+        bundle,
+        location,
+        progress,
+        cancel,
+        notes: &Notes::default(),
+        underway: &Underway::default(),
+    };
+    let (sent, proof) = send_if(async { Ok(()) }, store, side).await?;
     proof.keep().map_err(Error::Manifest)?;
     Ok(sent)
 }
 
-/// The same, but nothing is packed before `gate` says that it may be.
-async fn send_if<S: PartStore>(
-    gate: impl Future<Output = Result<(), Error>>,
-    bundle: &Bundle,
+/// What stays the same on the whole way.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    bundle: &'a Bundle,
+    location: &'a S3Location,
+    progress: &'a Arc<Progress>,
+    cancel: &'a CancellationToken,
+    notes: &'a Notes,
+    underway: &'a Underway,
+}
+
+/// Boxed, because types of requests in requests become too deep for the compiler.
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<(Sent, Proof), Error>> + Send + 'a>>;
+
+/// Packs the bundle into its object, but nothing before `gate` says that it may be.
+fn send_if<'a, S: PartStore>(
+    gate: impl Future<Output = Result<(), Error>> + Send + 'a,
     store: Arc<S>,
-    location: &S3Location,
-    progress: &Arc<Progress>,
-    cancel: &CancellationToken,
+    side: Side<'a>,
+) -> Sending<'a> {
+    Box::pin(async move {
+        let stop = Stop::new();
+        // Threads know a flag only.
+        let relay = async {
+            side.cancel.cancelled().await;
+            stop.set();
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            sent = send_all(gate, store, side, &stop) => sent,
+            never = relay => match never {},
+        }
+    })
+}
+
+async fn send_all<S: PartStore>(
+    gate: impl Future<Output = Result<(), Error>> + Send,
+    store: Arc<S>,
+    side: Side<'_>,
+    stop: &Stop,
 ) -> Result<(Sent, Proof), Error> {
-    let stop = Stop::new();
-    // Threads know a flag only.
-    let relay = async {
-        cancel.cancelled().await;
-        stop.set();
-        std::future::pending::<Infallible>().await
-    };
-    tokio::select! {
-        sent = transfer(gate, bundle, store, location, progress, cancel, &stop) => sent,
-        never = relay => match never {},
+    let prepared = prepare_while(gate, side.bundle, side.progress, side.cancel, stop).await?;
+    let limits = prepared.limits(side.bundle)?;
+    let prepared = Arc::new(prepared);
+    let mut again = AGAIN;
+    loop {
+        match transfer(&prepared, limits, Arc::clone(&store), side, stop).await {
+            Err(Error::Upload { error, .. })
+                if matches!(error.cause, upload::Cause::Conflict(_))
+                    && error.left.is_none()
+                    && again > 0 =>
+            {
+                again -= 1;
+                side.notes.add(format!("the upload began again: {error}"));
+            }
+            done => return done,
+        }
     }
 }
 
+/// Packs and uploads, at the same time.
 async fn transfer<S: PartStore>(
-    gate: impl Future<Output = Result<(), Error>>,
-    bundle: &Bundle,
+    prepared: &Arc<Prepared>,
+    limits: Limits,
     store: Arc<S>,
-    location: &S3Location,
-    progress: &Arc<Progress>,
-    cancel: &CancellationToken,
+    side: Side<'_>,
     stop: &Stop,
 ) -> Result<(Sent, Proof), Error> {
-    let prepared = prepare_while(gate, bundle, progress, cancel, stop).await?;
-    let limits = prepared.limits(bundle)?;
-    let notices = prepared.notices().to_vec();
-    let memory = Memory::new(bundle).map_err(Error::Manifest)?;
     let report = prepared.report().cloned();
-
+    let memory = Memory::new(side.bundle).map_err(Error::Manifest)?;
+    let (bundle, progress) = (side.bundle, side.progress);
     let (parts, received) = mpsc::channel(limits.queue);
     let packing = on_a_thread({
         let (bundle, stop, progress) = (bundle.clone(), stop.clone(), Arc::clone(progress));
+        let prepared = Arc::clone(prepared);
         move || {
             memory.pack(&prepared, &bundle, limits, &stop, &progress, &mut |part| {
                 parts.blocking_send(part).map_err(|_| pack::Error::Closed)
@@ -370,7 +460,7 @@ async fn transfer<S: PartStore>(
         }
     });
     // Parts on their way are not waited for once there will never be a last one.
-    let give_up = cancel.child_token();
+    let give_up = side.cancel.child_token();
     let packing = async {
         // A panic is one more failure of the packer: what the upload leaves must still be told.
         let packed = packing.await.unwrap_or(Err(pack::Error::Worker));
@@ -379,14 +469,32 @@ async fn transfer<S: PartStore>(
         }
         packed
     };
+    let options = upload::Options {
+        concurrency: limits.concurrency,
+        attempts: bundle.attempts,
+        bandwidth: bundle.bandwidth,
+        resume: bundle.resume.map(|insist| Resume {
+            insist,
+            mark: mark::mark(bundle, prepared),
+            part_size: limits.part_size,
+        }),
+    };
+    let control = Control {
+        progress,
+        cancel: &give_up,
+        notes: side.notes,
+        underway: side.underway,
+    };
     let uploading = async {
-        let options = upload::Options {
-            concurrency: limits.concurrency,
-            attempts: bundle.attempts,
-        };
-        let stored = upload::upload(store, received, options, progress, &give_up).await;
-        if stored.is_err() {
-            stop.set();
+        let stored = upload::upload(store, received, &options, control).await;
+        match &stored {
+            // Everything is packed by then, and will be again.
+            Ok(_)
+            | Err(upload::Error {
+                cause: upload::Cause::Conflict(_),
+                ..
+            }) => {}
+            Err(_) => stop.set(),
         }
         stored
     };
@@ -396,19 +504,19 @@ async fn transfer<S: PartStore>(
             let sent = Sent {
                 packed,
                 stored,
-                notices,
+                notices: prepared.notices().to_vec(),
                 report,
             };
             Ok((sent, proof))
         }
-        (packed, stored) => Err(cause(packed.err(), stored.err(), cancel, bundle, location)),
+        (packed, stored) => Err(cause(packed.err(), stored.err(), side)),
     }
 }
 
 /// Lists the source, and takes it for a revision, while `gate` opens. What is wrong with the source
 /// is said first, whichever is known first.
 async fn prepare_while(
-    gate: impl Future<Output = Result<(), Error>>,
+    gate: impl Future<Output = Result<(), Error>> + Send,
     bundle: &Bundle,
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
@@ -425,13 +533,7 @@ async fn prepare_while(
 }
 
 /// Which of two failures caused the other.
-fn cause(
-    packing: Option<pack::Error>,
-    uploading: Option<upload::Error>,
-    cancel: &CancellationToken,
-    bundle: &Bundle,
-    location: &S3Location,
-) -> Error {
+fn cause(packing: Option<pack::Error>, uploading: Option<upload::Error>, side: Side<'_>) -> Error {
     // These only say that the other side ended, or that somebody said stop.
     let packing =
         packing.filter(|error| !matches!(error, pack::Error::Closed | pack::Error::Stopped));
@@ -449,11 +551,11 @@ fn cause(
     match (packing, uploading) {
         (Some(error), _) => Error::Pack { error, left },
         (None, Some(error)) => Error::Upload {
-            source_dir: bundle.source.clone(),
-            location: location.clone(),
-            error,
+            source_dir: side.bundle.source.clone(),
+            location: side.location.clone(),
+            error: Box::new(error),
         },
-        (None, None) if cancel.is_cancelled() => Error::Stopped { left },
+        (None, None) if side.cancel.is_cancelled() => Error::Stopped { left },
         (None, None) => Error::Panic,
     }
 }

@@ -10,7 +10,6 @@ mod registration;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 
@@ -66,7 +65,7 @@ pub fn default_description(now: SystemTime) -> String {
 }
 
 /// The operation that registers.
-const REGISTER: &str = "RegisterApplicationRevision";
+pub(crate) const REGISTER: &str = "RegisterApplicationRevision";
 
 /// CodeDeploy did not register a revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,23 +76,6 @@ pub enum Error {
     /// It was not waited for.
     #[error("stopped before RegisterApplicationRevision was answered")]
     Stopped,
-}
-
-/// Registers `revision` with `application`.
-///
-/// # Errors
-///
-/// [`Error`].
-pub async fn register(
-    client: &Client,
-    application: &str,
-    description: &str,
-    revision: &Revision,
-) -> Result<(), Error> {
-    let registration = Registration::from(revision);
-    registration
-        .register(client, application, description)
-        .await
 }
 
 fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError

@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 use scan::{Found, scan};
 
 /// The rooms that use no other, and that every other may use.
-const LEAVES: [&str; 6] = ["limits", "progress", "error", "stop", "sync", "bundle"];
+const LEAVES: [&str; 7] = [
+    "limits", "progress", "error", "stop", "sync", "bundle", "notes",
+];
 
 /// Each room and what it may use of the others, leaves aside: a room, or one item of it.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -61,6 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verify",
             "manifest",
             "revision",
+            "clients::Renewal",
             "deflate::Level",
         ],
     ),
@@ -69,7 +72,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("appspec", &["plan"]),
     ("pack", &["plan", "manifest", "zip", "tar", "deflate"]),
     ("prebuilt", &["pack", "tar", "appspec"]),
-    ("upload", &["pack::Part", "revision::S3Location"]),
+    (
+        "upload",
+        &["pack::Part", "revision::S3Location", "clients::Renewal"],
+    ),
     ("revision", &["upload::Stored"]),
     (
         "verify",
@@ -98,11 +104,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("stop", &["sync"]),
     ("sync", &[]),
     ("bundle", &[]),
+    ("notes", &[]),
 ];
 
 /// Rooms that do not even use the leaves.
-const ALONE: [&str; 10] = [
+const ALONE: [&str; 11] = [
     "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "sync", "bundle",
+    "notes",
 ];
 
 /// Crates, or parts of the standard library, and the modules that may name them. The longest
@@ -136,6 +144,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &[
             "upload::s3",
             "upload::bucket",
+            "upload::list",
             "verify::s3",
             "clean::s3",
             "revision",
@@ -151,15 +160,15 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["clients::trust", "clients::unverified"],
     ),
     (
-        &[
-            "aws_smithy_runtime_api",
-            "http",
-            "hyper_rustls",
-            "tower_service",
-        ],
+        &["aws_smithy_runtime_api"],
+        &["clients::unverified", "clients::renew"],
+    ),
+    (
+        &["http", "hyper_rustls", "tower_service"],
         &["clients::unverified"],
     ),
     (&["tracing"], &["clients::wire"]),
+    (&["http_body"], &["clients::pace"]),
     (&["tracing_subscriber"], &["cli::debug"]),
     (&["console"], &["cli::color", "cli::lint", "cli::push"]),
     (&["annotate_snippets"], &["cli::diagnostic"]),
@@ -181,11 +190,17 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["base64_simd"],
         &["local", "upload", "verify", "clients::trust"],
     ),
-    (&["blake3"], &["pack", "manifest", "verify", "push", "cli"]),
+    (
+        &["blake3"],
+        &["pack", "manifest", "verify", "push", "upload", "cli"],
+    ),
     (&["fastrand"], &["upload"]),
-    (&["crc32fast"], &["pack", "verify"]),
+    (&["crc32fast"], &["pack", "upload", "verify"]),
     (&["crc_fast"], &["pack", "upload", "verify", "local"]),
-    (&["bytes"], &["pack", "upload", "push", "verify", "local"]),
+    (
+        &["bytes"],
+        &["pack", "upload", "push", "verify", "local", "clients::pace"],
+    ),
     (&["isal_sys"], &["deflate"]),
     // Of the crate, the matcher only: plan has a walk of its own.
     (

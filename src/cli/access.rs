@@ -102,7 +102,19 @@ impl AccessArgs {
             connect_timeout: seconds(self.cli_connect_timeout),
             read_timeout: seconds(self.cli_read_timeout),
             anonymous: false,
+            bandwidth: None,
         }
+    }
+
+    /// The words that say the same to the AWS CLI, about S3.
+    pub(crate) fn words_of_the_aws_cli(&self) -> Vec<String> {
+        let s3 = Self {
+            endpoint_url: self.s3_endpoint_url.clone().or(self.endpoint_url.clone()),
+            s3_endpoint_url: None,
+            codedeploy_endpoint_url: None,
+            ..self.clone()
+        };
+        s3.words()
     }
 
     /// The words that say the same to another command.

@@ -33,6 +33,8 @@ mod register;
 #[cfg(feature = "push")]
 mod report;
 mod select;
+#[cfg(feature = "push")]
+mod sending;
 #[cfg(feature = "local")]
 mod serve;
 mod signals;

@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use clap::Args;
 use hoist::appspec::Report;
 use hoist::bundle::{BundleType, Content};
 use hoist::clients::{Clients, connect};
-use hoist::error::CallError;
+use hoist::error::{CallError, quoted};
 use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
 use hoist::local::Endpoint;
@@ -21,7 +22,7 @@ use hoist::revision::{
     self, Platform, Registration, Revision, S3Location, check_description, check_name,
     default_description,
 };
-use hoist::upload::{Cause, DEFAULT_ATTEMPTS, ObjectOptions, S3Store};
+use hoist::upload::{Cause, DEFAULT_ATTEMPTS, ObjectOptions, S3Store, Underway};
 use hoist::verify::{self, S3Object};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ use super::lint::counted;
 use super::object::ObjectArgs;
 use super::progress::{Display, say, warn_of};
 use super::report::{Done, Output, OutputArgs, would};
+use super::sending::SendingArgs;
 use super::signals::Watch;
 use super::timings::Setup;
 use super::{
@@ -71,6 +73,9 @@ pub(crate) struct PushArgs {
     /// --manifest, each entry's BLAKE3 too. It takes s3:GetObject
     #[arg(long, conflicts_with = "dry_run")]
     verify: bool,
+
+    #[command(flatten)]
+    sending: SendingArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -127,6 +132,9 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         threads: arguments.bundle.threads(),
         concurrency: descriptors::at_most(arguments.concurrency),
         attempts: arguments.max_attempts,
+        memory: arguments.sending.memory_limit,
+        bandwidth: arguments.sending.bandwidth_limit,
+        resume: arguments.sending.resume(arguments.bundle.level)?,
         // Whoever reads it, a program does.
         digest: arguments.output.output == Output::Json,
         manifest: arguments.bundle.manifest.clone(),
@@ -141,19 +149,40 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if arguments.output.dry_run {
         return dry_run(arguments, &bundle, &location);
     }
-    let cancel = CancellationToken::new();
-    let watch = Watch::start({
+    let (cancel, underway) = (CancellationToken::new(), Underway::default());
+    let stop = {
         let cancel = cancel.clone();
         move || cancel.cancel()
-    })?;
+    };
+    let left = {
+        let underway = underway.clone();
+        move || underway.left()
+    };
+    let watch = Watch::start_knowing(stop, left)?;
+    let late = AtomicBool::new(false);
     let runtime = runtime()?;
-    let pushed = runtime.block_on(push_there(arguments, &bundle, location, object, &cancel));
+    let pushed = runtime.block_on(async {
+        let pushing = push_there(arguments, &bundle, location, object, &cancel, underway);
+        let Some(limit) = arguments.sending.timeout() else {
+            return pushing.await;
+        };
+        let mut pushing = std::pin::pin!(pushing);
+        match tokio::time::timeout(limit, &mut pushing).await {
+            Ok(pushed) => pushed,
+            Err(_) => {
+                late.store(true, Ordering::Relaxed);
+                cancel.cancel();
+                pushing.await
+            }
+        }
+    });
     // What is still looked up, a host name perhaps, is of no use any more.
     runtime.shutdown_background();
     match (pushed, watch.exit()) {
         (Ok(()), _) => Ok(()),
-        (Err(failure), None) => Err(failure),
         (Err(failure), Some(exit)) => Err(Failure { exit, ..failure }),
+        (Err(failure), None) if late.into_inner() => Err(arguments.sending.late(failure)),
+        (Err(failure), None) => Err(failure),
     }
 }
 
@@ -179,8 +208,12 @@ async fn push_there(
     location: S3Location,
     object: ObjectOptions,
     cancel: &CancellationToken,
+    underway: Underway,
 ) -> Result<(), Failure> {
-    let access = arguments.access.access();
+    let access = hoist::clients::Access {
+        bandwidth: arguments.sending.bandwidth_limit,
+        ..arguments.access.access()
+    };
     #[cfg(feature = "local")]
     if let Some(dir) = &arguments.local {
         let failed = |error: hoist::local::Error| Failure::new(Exit::Failure, error);
@@ -198,21 +231,22 @@ async fn push_there(
                 &arguments.application_name,
             )
             .map_err(failed)?;
-        let done = push_with(arguments, bundle, location, object, clients, cancel).await;
+        let to = (location, object, underway);
+        let done = push_with(arguments, bundle, to, clients, cancel).await;
         endpoint.shutdown().await;
         return done;
     }
     let connected = cancel.run_until_cancelled(connect(&access)).await;
     let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
     let clients = connected.map_err(|error| refused(&error))?;
-    push_with(arguments, bundle, location, object, clients, cancel).await
+    let to = (location, object, underway);
+    push_with(arguments, bundle, to, clients, cancel).await
 }
 
 async fn push_with(
     arguments: &PushArgs,
     bundle: &Bundle,
-    location: S3Location,
-    object: ObjectOptions,
+    (location, object, underway): (S3Location, ObjectOptions, Underway),
     clients: Clients,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
@@ -241,15 +275,28 @@ async fn push_with(
         let object = S3Object::new(client, location, None, object.clone());
         object.with_attempts(arguments.max_attempts)
     });
-    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
+    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload)
+        .with_options(object)
+        .with_checksum(arguments.sending.checksum())
+        .with_renewal(clients.renewal.clone())
+        .reached_by(match arguments.local() {
+            // Whoever serves the directory then.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        });
     let target = Target {
-        store: Arc::new(store.with_options(object)),
+        store: Arc::new(store),
         location,
         codedeploy: clients.codedeploy,
         application: arguments.application_name.clone(),
         description,
         preflight: (!arguments.no_preflight).then_some(preflight),
         verify,
+        renewal: clients.renewal,
+        notes: notes.clone(),
+        underway,
     };
     let outputs = arguments.output.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -401,10 +448,22 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
                 Some("somebody else wrote this object meanwhile; push again".to_owned())
             }
+            Cause::Unknown { .. } => Some(format!(
+                "if it is there, register it: hoist register --application-name {} --s3-location {} \
+                 {}",
+                quoted(&arguments.application_name),
+                quoted(&arguments.s3_location),
+                words(arguments)
+                    .iter()
+                    .map(|word| quoted(word))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            )),
             Cause::Store(error) if error.is_without_credentials() => Some(
                 "configure credentials by running \"aws configure\", or say which with --profile"
                     .to_owned(),
             ),
+            Cause::Store(error) => arguments.sending.about_checksums(error).map(str::to_owned),
             _ => None,
         },
         Error::AppSpec(missing) => missing.hint(),

@@ -172,7 +172,7 @@ async fn register_with(
     registration
         .register(&clients.codedeploy, application, &description)
         .await
-        .map_err(|error| failure(&error))?;
+        .map_err(|error| failure(&error.into()))?;
     let text = next_step(application, &registration.shorthand());
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())

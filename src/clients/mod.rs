@@ -9,7 +9,9 @@
 //!
 //! It refuses to read by itself what the SDK reads.
 
+mod pace;
 mod profile;
+mod renew;
 mod trust;
 mod unverified;
 mod wire;
@@ -23,14 +25,22 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
+use self::pace::Pace;
 use self::profile::Profile;
 use self::wire::Wire;
+
+pub use self::renew::Renewal;
 
 /// The SDK gives up on a connection after 3.1 seconds, which is not enough when sixteen are opened
 /// at once.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a connection that nobody uses is kept. S3 closes them some time later, and a request that
+/// meets that moment is lost.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// The region of an endpoint that has none.
 const ANYWHERE: &str = "us-east-1";
@@ -61,6 +71,8 @@ pub struct Access {
     pub read_timeout: Option<Duration>,
     /// The endpoint takes anybody: no credentials are looked for.
     pub anonymous: bool,
+    /// Bytes a second that are sent to S3, at most.
+    pub bandwidth: Option<u64>,
 }
 
 /// Clients for one push.
@@ -72,6 +84,8 @@ pub struct Clients {
     pub codedeploy: aws_sdk_codedeploy::Client,
     /// The region of both.
     pub region: String,
+    /// New credentials, when those of both have expired too early.
+    pub renewal: Renewal,
     /// Whether payloads must be signed because nothing else protects them on their way.
     pub sign_payload: bool,
 }
@@ -129,42 +143,57 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     }
     let profile = Profile::load(access.profile.as_deref()).await?;
     let http = match (access.no_verify, trust::bundle(access, &profile)) {
-        (true, _) => Some(unverified::client()),
-        (false, Some(path)) => Some(trust::client(&path)?),
-        (false, None) => None,
+        (true, _) => unverified::client(),
+        (false, path) => trust::client(path.as_deref())?,
     };
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts(access));
+    let profile = profile.name().map(str::to_owned);
+    let config = settings(access, profile.as_deref(), &http).await;
+    let region = config.region().ok_or(Error::NoRegion)?.to_string();
+    let renewal = match config.credentials_provider() {
+        Some(provider) if !access.anonymous => Renewal::new(provider, {
+            let access = access.clone();
+            move || {
+                let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
+                Box::pin(async move {
+                    let config = settings(&access, profile.as_deref(), &http).await;
+                    config.credentials_provider()
+                })
+            }
+        }),
+        _ => Renewal::default(),
+    };
+    Ok(clients(access, &config, region, renewal))
+}
+
+/// Everything that is configured, as it is now.
+async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClient) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts(access))
+        .http_client(http.clone());
     if let Ok(name) = AppName::new(concat!("hoist-", env!("CARGO_PKG_VERSION"))) {
         loader = loader.app_name(name);
     }
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    if let Some(name) = profile.name() {
+    if let Some(name) = profile {
         loader = loader.profile_name(name);
-    }
-    if let Some(http) = &http {
-        loader = loader.http_client(http.clone());
     }
     if let Some(url) = &access.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    loader = unsigned(loader, access);
-    let mut config = loader.load().await;
-    let region = config.region().ok_or(Error::NoRegion)?.to_string();
-    if let Some(name) = &access.profile
-        && !access.anonymous
-        && !access.no_sign
-    {
-        // Named on the command line, so the environment's keys are not meant.
-        let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
-        config = config
-            .into_builder()
-            .credentials_provider(of_profile)
-            .build();
+    let config = unsigned(loader, access).load().await;
+    match &access.profile {
+        Some(name) if !access.anonymous && !access.no_sign => {
+            // Named on the command line, so the environment's keys are not meant.
+            let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
+            config
+                .into_builder()
+                .credentials_provider(of_profile)
+                .build()
+        }
+        _ => config,
     }
-    Ok(clients(access, &config, region))
 }
 
 /// Looks for no credentials where none are wanted.
@@ -183,7 +212,12 @@ fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
     loader
 }
 
-fn clients(access: &Access, config: &SdkConfig, region: String) -> Clients {
+fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal) -> Clients {
+    let renewed = renewal.provider().map(|provider| {
+        let config = config.to_builder().identity_cache(renewal.cache());
+        config.credentials_provider(provider).build()
+    });
+    let config = renewed.as_ref().unwrap_or(config);
     let endpoint = access
         .s3_endpoint_url
         .clone()
@@ -199,6 +233,13 @@ fn clients(access: &Access, config: &SdkConfig, region: String) -> Clients {
     if let Some(url) = &access.codedeploy_endpoint_url {
         codedeploy = codedeploy.endpoint_url(url);
     }
+    if let Some(rate) = access.bandwidth {
+        // A body that waits for its time is not a stall. Each request has its own time to end.
+        let stalls = StalledStreamProtectionConfig::enabled().upload_enabled(false);
+        s3 = s3
+            .interceptor(Pace::new(rate))
+            .stalled_stream_protection(stalls.build());
+    }
     if access.no_sign {
         s3 = s3.allow_no_auth();
         codedeploy = codedeploy.allow_no_auth();
@@ -207,6 +248,7 @@ fn clients(access: &Access, config: &SdkConfig, region: String) -> Clients {
         s3: aws_sdk_s3::Client::from_conf(s3.build()),
         codedeploy: aws_sdk_codedeploy::Client::from_conf(codedeploy.build()),
         region,
+        renewal,
         sign_payload: endpoint.is_some_and(|url| is_plain_and_remote(&url)),
     }
 }

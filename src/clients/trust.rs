@@ -17,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::profile::Profile;
-use super::{Access, Error};
+use super::{Access, Error, IDLE};
 
 /// The bundle to use, if any is named.
 pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
@@ -29,33 +29,23 @@ pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
         .or_else(|| profile.get("ca_bundle").map(PathBuf::from))
 }
 
-/// The SDK's HTTP client, proxies and all, that trusts what is in `path`.
+/// The SDK's HTTP client, proxies and all, that trusts what is in `path`, or what the system trusts.
 ///
 /// # Errors
 ///
 /// [`Error::CaBundle`], [`Error::NoAuthority`].
-pub(super) fn client(path: &Path) -> Result<SharedHttpClient, Error> {
-    let text = std::fs::read(path).map_err(|source| Error::CaBundle {
-        path: path.to_owned(),
-        source,
-    })?;
-    let pem = usable(&text).ok_or_else(|| Error::NoAuthority {
-        path: path.to_owned(),
-    })?;
-    let store = TrustStore::empty().with_pem_certificate(pem);
-    let context = TlsContext::builder()
-        .with_trust_store(store)
-        .build()
-        .map_err(|error| Error::CaBundle {
-            path: path.to_owned(),
-            source: std::io::Error::other(error),
-        })?;
-    // As the SDK makes its own, but for the context.
+pub(super) fn client(path: Option<&Path>) -> Result<SharedHttpClient, Error> {
+    let context = path.map(context).transpose()?;
+    // As the SDK makes its own, but for the context and the time that connections are kept.
+    let builder = Builder::new().pool_idle_timeout(IDLE);
     Ok(
-        Builder::new().build_with_connector_fn(move |settings, components| {
+        builder.build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder()
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(context.clone());
+                .pool_idle_timeout(IDLE)
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            if let Some(context) = &context {
+                connector.set_tls_context(context.clone());
+            }
             connector.set_connector_settings(settings.cloned());
             if let Some(components) = components {
                 connector.set_sleep_impl(components.sleep_impl());
@@ -64,6 +54,23 @@ pub(super) fn client(path: &Path) -> Result<SharedHttpClient, Error> {
             connector.build()
         }),
     )
+}
+
+/// Trust in the authorities of the PEM file at `path`, and in no others.
+fn context(path: &Path) -> Result<TlsContext, Error> {
+    let text = std::fs::read(path).map_err(|source| Error::CaBundle {
+        path: path.to_owned(),
+        source,
+    })?;
+    let pem = usable(&text).ok_or_else(|| Error::NoAuthority {
+        path: path.to_owned(),
+    })?;
+    let store = TrustStore::empty().with_pem_certificate(pem);
+    let context = TlsContext::builder().with_trust_store(store).build();
+    context.map_err(|error| Error::CaBundle {
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
+    })
 }
 
 /// The certificates of a PEM file that can be trust anchors, as PEM again. None if there are none.

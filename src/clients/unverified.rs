@@ -35,6 +35,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tower_service::Service;
 
+use super::IDLE;
+
 /// A client that believes any certificate.
 pub(super) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Unverified::default())
@@ -76,6 +78,7 @@ impl Connector {
     fn new(settings: &HttpConnectorSettings, components: &RuntimeComponents) -> Self {
         let mut plain = aws_smithy_http_client::Connector::builder()
             .connector_settings(settings.clone())
+            .pool_idle_timeout(IDLE)
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         plain.set_sleep_impl(components.sleep_impl());
         plain.set_proxy_config(Some(ProxyConfig::from_env()));
@@ -89,6 +92,7 @@ impl Connector {
         };
         let secure = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
             .build(HttpsConnector::from((route, tls())));
         Self {
             plain: SharedHttpConnector::new(plain.build()),

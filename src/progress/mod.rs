@@ -221,6 +221,13 @@ impl Progress {
         self.span(Track::Part(number), "send", since, bytes);
     }
 
+    /// The store had a part of `bytes` already.
+    #[cfg(feature = "push")]
+    pub(crate) fn kept(&self, bytes: u64) {
+        self.bytes_sent.fetch_add(bytes, Relaxed);
+        self.parts_sent.fetch_add(1, Relaxed);
+    }
+
     /// The assembler worked for `busy` on `bytes` of the archive.
     pub(crate) fn assembled(&self, busy: Duration, bytes: u64) {
         let nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::{Bundle, Error, on_a_thread};
 use crate::appspec::{self, Kind, Report};
 use crate::bundle::{Content, Format};
-use crate::limits::{Limits, TooLarge};
+use crate::limits::Limits;
 use crate::pack::{self, List, Packed, Part};
 use crate::plan::{self, Notice, Plan};
 use crate::prebuilt::Prebuilt;
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::upload::Digest;
 
 /// What there is to send.
 pub(super) enum Prepared {
@@ -68,8 +69,35 @@ impl Prepared {
         }
     }
 
-    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, TooLarge> {
-        Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)
+    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, Error> {
+        let limits = Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)?;
+        Ok(match bundle.memory {
+            Some(memory) => limits.within(memory, bundle.concurrency)?,
+            None => limits,
+        })
+    }
+
+    /// Sixteen bits of a digest of names, sizes, modes and times: of whatever can be known without
+    /// reading a file.
+    pub(super) fn digest(&self) -> u16 {
+        let mut digest = Digest::default();
+        match self {
+            Self::Tree(plan, ..) => {
+                for index in 0..plan.len() {
+                    let entry = plan.entry(index);
+                    digest.add(&(entry.name.len() as u64).to_le_bytes());
+                    digest.add(entry.name);
+                    digest.add(&entry.size.to_le_bytes());
+                    digest.add(&entry.st_mode().to_le_bytes());
+                    digest.add(&entry.time.to_le_bytes());
+                    if let plan::Kind::Link(text) = entry.kind {
+                        digest.add(text);
+                    }
+                }
+            }
+            Self::File(file) => digest.add(&file.size().to_le_bytes()),
+        }
+        digest.finish()
     }
 
     /// The most bytes that the object can have.

@@ -105,6 +105,7 @@ impl Memory {
                 size: part.body.len() as u64,
                 etag: String::new(),
                 crc64nvme: part.crc64nvme,
+                crc32: None,
             });
             if part.last {
                 let complete = draft.take().map(Draft::finish);

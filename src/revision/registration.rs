@@ -7,9 +7,9 @@ use aws_sdk_codedeploy::types::{
     BundleType as Type, RevisionLocation, RevisionLocationType, S3Location as Location,
 };
 
-use super::{BadLocation, Error, REGISTER, Revision, S3Location, call_error};
+use super::{BadLocation, REGISTER, Revision, S3Location, call_error};
 use crate::bundle::{BadBundleType, BundleType, Format};
-use crate::error::quoted;
+use crate::error::{CallError, quoted};
 
 /// An object to register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +75,13 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// [`Error`].
+    /// [`CallError`].
     pub async fn register(
         &self,
         client: &Client,
         application: &str,
         description: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<(), CallError> {
         let kind = match self.bundle_type {
             BundleType::Archive(Format::Zip) => Type::Zip,
             BundleType::Archive(Format::Tar) => Type::Tar,

@@ -3,11 +3,11 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::RequestPayer;
+use aws_sdk_s3::types::{ChecksumMode, RequestPayer};
 
-use super::options::ObjectOptions;
-use super::s3::call_error;
-use super::{Stored, s3::stored};
+use super::options::{NONCE_KEY, ObjectOptions};
+use super::s3::{call_error, decoded, stored};
+use super::{Found, Stored};
 use crate::error::CallError;
 use crate::revision::S3Location;
 
@@ -95,6 +95,48 @@ pub async fn object(
                 _ => Ok(Err(refusal)),
             }
         }
+    }
+}
+
+/// Asks what an object is, its checksum and the push that wrote it included. None if there is none.
+///
+/// # Errors
+///
+/// [`CallError`], whether there was no answer or one that says nothing of the object.
+pub(super) async fn found(
+    client: &Client,
+    location: &S3Location,
+    options: &ObjectOptions,
+) -> Result<Option<Found>, CallError> {
+    const OPERATION: &str = "HeadObject";
+    let request = client
+        .head_object()
+        .bucket(&location.bucket)
+        .key(&location.key)
+        .checksum_mode(ChecksumMode::Enabled)
+        .set_expected_bucket_owner(options.expected_owner.clone())
+        .set_request_payer(options.requester_pays.then_some(RequestPayer::Requester));
+    match request.send().await {
+        Ok(answer) => {
+            let nonce = answer.metadata().and_then(|pairs| pairs.get(NONCE_KEY));
+            Ok(Some(Found {
+                nonce: nonce.and_then(|text| text.parse().ok()),
+                size: answer
+                    .content_length()
+                    .and_then(|size| u64::try_from(size).ok())
+                    .unwrap_or_default(),
+                crc64nvme: answer.checksum_crc64_nvme().and_then(decoded),
+                stored: stored(OPERATION, answer.e_tag, answer.version_id)?,
+            }))
+        }
+        Err(error) => match refusal(OPERATION, &error)? {
+            Refusal { status: 404, .. } => Ok(None),
+            Refusal { status, error } if status >= 500 => Err(CallError {
+                code: Some("InternalError".to_owned()),
+                ..error
+            }),
+            Refusal { error, .. } => Err(error),
+        },
     }
 }
 

@@ -1,12 +1,13 @@
-//! An object store in memory, which fails or hangs at the n-th call.
+//! An object store in memory, which fails, hangs, or loses its answer at the n-th call.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{PartStore, SentPart, Stored, UploadId};
+use super::{Begun, Found, Kept, Nonce, PartStore, SentPart, Stored, UploadId};
 use crate::error::CallError;
 use crate::pack::Part;
 
@@ -25,6 +26,12 @@ pub(crate) enum Trouble {
     Pass(usize, &'static str),
     /// It and all later ones are.
     PassFrom(usize, &'static str),
+    /// It works, and its answer is lost.
+    Lose(usize),
+    /// The same, for it and all later ones.
+    LoseFrom(usize),
+    /// It works, but says that it did not.
+    Deny(usize, &'static str),
     /// Parts are confirmed when the test [answers](Fake::answer).
     Hold,
 }
@@ -34,6 +41,10 @@ pub(crate) struct Fake {
     trouble: Trouble,
     hung: Notify,
     answers: Semaphore,
+    /// Operations that nobody may call.
+    denied: Vec<&'static str>,
+    /// Whether `HeadObject` works whatever the trouble.
+    looks: bool,
     state: Mutex<State>,
 }
 
@@ -43,6 +54,16 @@ pub(crate) struct State {
     pub(crate) calls: Vec<&'static str>,
     /// The parts of the multipart upload, if one is under way.
     pub(crate) upload: Option<BTreeMap<u32, Bytes>>,
+    /// When it began.
+    pub(crate) began: i64,
+    /// Parts of it that come after it was aborted, in as many rounds.
+    pub(crate) late: usize,
+    /// In whose name the last upload was begun.
+    pub(crate) nonce: Option<Nonce>,
+    /// In whose name the object was written.
+    pub(crate) writer: Option<Nonce>,
+    /// Uploads that were begun and forgotten.
+    pub(crate) strays: Vec<Begun>,
     /// Most calls that were under way at one time.
     pub(crate) most_at_once: usize,
     pub(crate) object: Option<Vec<u8>>,
@@ -55,7 +76,25 @@ impl Fake {
             trouble,
             hung: Notify::new(),
             answers: Semaphore::new(0),
+            denied: Vec::new(),
+            looks: false,
             state: Mutex::default(),
+        }
+    }
+
+    /// The same, to a caller who may not call these.
+    pub(crate) fn denying(self, denied: &[&'static str]) -> Self {
+        Self {
+            denied: denied.to_vec(),
+            ..self
+        }
+    }
+
+    /// The same, where no trouble comes upon `HeadObject`.
+    pub(crate) fn able_to_look(self) -> Self {
+        Self {
+            looks: true,
+            ..self
         }
     }
 
@@ -86,7 +125,13 @@ impl Fake {
             state.most_at_once = state.most_at_once.max(state.now);
             state.calls.len() - 1
         };
-        let running = Running(self);
+        let running = Running(self, index);
+        if self.denied.contains(&operation) {
+            return Err(CallError::refused(operation, Some("AccessDenied"), None));
+        }
+        if self.looks && operation == "HeadObject" {
+            return Ok(running);
+        }
         // Others get their turn, as they would while a request is under way.
         tokio::task::yield_now().await;
         let code = match self.trouble {
@@ -108,8 +153,25 @@ impl Fake {
     }
 }
 
-/// A call under way.
-struct Running<'a>(&'a Fake);
+/// A call under way, and its index.
+struct Running<'a>(&'a Fake, usize);
+
+impl Running<'_> {
+    /// What of an answer comes through.
+    fn answer<T>(&self, operation: &'static str, answer: T) -> Result<T, CallError> {
+        let code = match self.0.trouble {
+            Trouble::Lose(at) if self.1 == at => None,
+            Trouble::LoseFrom(at) if self.1 >= at => None,
+            Trouble::Deny(at, code) if self.1 == at => Some(code.to_owned()),
+            _ => return Ok(answer),
+        };
+        Err(CallError {
+            operation,
+            code,
+            message: format!("the answer to call {} is lost", self.1),
+        })
+    }
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
@@ -118,23 +180,39 @@ impl Drop for Running<'_> {
 }
 
 impl PartStore for Fake {
-    async fn put(&self, part: Part) -> Result<Stored, CallError> {
-        let _running = self.call("PutObject").await?;
-        self.state().object = Some(part.body.to_vec());
-        Ok(Stored {
-            etag: "put".into(),
-            version: None,
-        })
+    async fn put(&self, part: Part, nonce: Nonce) -> Result<Stored, CallError> {
+        let running = self.call("PutObject").await?;
+        let mut state = self.state();
+        state.object = Some(part.body.to_vec());
+        state.writer = Some(nonce);
+        running.answer(
+            "PutObject",
+            Stored {
+                etag: "put".into(),
+                version: None,
+            },
+        )
     }
 
-    async fn create(&self) -> Result<UploadId, CallError> {
-        let _running = self.call("CreateMultipartUpload").await?;
-        self.state().upload = Some(BTreeMap::new());
-        Ok(UploadId("upload".into()))
+    async fn create(&self, nonce: Nonce) -> Result<UploadId, CallError> {
+        let running = self.call("CreateMultipartUpload").await?;
+        let id = {
+            let mut state = self.state();
+            if state.upload.is_some() {
+                let id = UploadId("stray".into());
+                let at = state.began;
+                state.strays.push(Begun { id, at });
+            }
+            state.upload = Some(BTreeMap::new());
+            state.began = super::begin::now();
+            state.nonce = Some(nonce);
+            UploadId("upload".into())
+        };
+        running.answer("CreateMultipartUpload", id)
     }
 
     async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, CallError> {
-        let _running = self.call("UploadPart").await?;
+        let running = self.call("UploadPart").await?;
         if self.trouble == Trouble::Hold {
             let answer = self.answers.acquire().await;
             answer.expect("it is never closed").forget();
@@ -142,38 +220,109 @@ impl PartStore for Fake {
         let sent = SentPart {
             number: part.number,
             size: part.body.len() as u64,
-            etag: format!("\"{}\"", part.number),
+            etag: etag(part.number),
             crc64nvme: part.crc64nvme,
+            crc32: None,
         };
-        let mut state = self.state();
-        let parts = state.upload.as_mut().expect("a part of no upload");
-        assert!(
-            parts.insert(part.number, part.body).is_none(),
-            "a part came twice"
-        );
-        Ok(sent)
+        {
+            let mut state = self.state();
+            let parts = state.upload.as_mut().expect("a part of no upload");
+            parts.insert(part.number, part.body);
+        }
+        running.answer("UploadPart", sent)
     }
 
     async fn complete(&self, _: &UploadId, parts: &[SentPart]) -> Result<Stored, CallError> {
-        let _running = self.call("CompleteMultipartUpload").await?;
+        const OPERATION: &str = "CompleteMultipartUpload";
+        let running = self.call(OPERATION).await?;
         let mut state = self.state();
-        let kept = state.upload.take().expect("no upload to complete");
-        let numbers: Vec<u32> = parts.iter().map(|part| part.number).collect();
-        assert_eq!(numbers, kept.keys().copied().collect::<Vec<_>>());
-        state.object = Some(kept.into_values().flatten().collect());
-        Ok(Stored {
-            etag: "joined".into(),
-            version: Some("v".into()),
-        })
+        let Some(mut kept) = state.upload.take() else {
+            return Err(CallError::refused(OPERATION, Some("NoSuchUpload"), None));
+        };
+        let whole = parts.iter().flat_map(|part| {
+            assert_eq!(part.etag, etag(part.number));
+            kept.remove(&part.number).expect("a part that was sent")
+        });
+        state.object = Some(whole.collect());
+        state.writer = state.nonce;
+        drop(state);
+        running.answer(
+            OPERATION,
+            Stored {
+                etag: "joined".into(),
+                version: Some("v".into()),
+            },
+        )
     }
 
     async fn abort(&self, _: &UploadId) -> Result<(), CallError> {
-        let _running = self.call("AbortMultipartUpload").await?;
-        self.state().upload.take().expect("no upload to abort");
-        Ok(())
+        const OPERATION: &str = "AbortMultipartUpload";
+        let running = self.call(OPERATION).await?;
+        let mut state = self.state();
+        if state.late > 0 {
+            state.late -= 1;
+            return Ok(());
+        }
+        if state.upload.take().is_none() {
+            return Err(CallError::refused(OPERATION, Some("NoSuchUpload"), None));
+        }
+        running.answer(OPERATION, ())
+    }
+
+    async fn uploads(&self) -> Result<Vec<Begun>, CallError> {
+        let running = self.call("ListMultipartUploads").await?;
+        let state = self.state();
+        let id = UploadId("upload".into());
+        let at = state.began;
+        let open = state.upload.as_ref().map(|_| Begun { id, at });
+        let all = state.strays.iter().cloned().chain(open).collect();
+        running.answer("ListMultipartUploads", all)
+    }
+
+    async fn parts(&self, _: &UploadId) -> Result<Vec<Kept>, CallError> {
+        let running = self.call("ListParts").await?;
+        let state = self.state();
+        let Some(upload) = &state.upload else {
+            return Err(CallError::refused("ListParts", Some("NoSuchUpload"), None));
+        };
+        let kept = upload.iter().map(|(number, body)| Kept {
+            number: *number,
+            size: body.len() as u64,
+            etag: etag(*number),
+            crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, body)),
+            at: state.began,
+        });
+        running.answer("ListParts", kept.collect())
+    }
+
+    async fn object(&self) -> Result<Option<Found>, CallError> {
+        let running = self.call("HeadObject").await?;
+        let state = self.state();
+        let found = state.object.as_ref().map(|object| Found {
+            stored: Stored {
+                etag: "found".into(),
+                version: Some("v".into()),
+            },
+            size: object.len() as u64,
+            crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, object)),
+            nonce: state.writer,
+        });
+        running.answer("HeadObject", found)
+    }
+
+    fn headers(&self) -> String {
+        "headers".into()
     }
 
     fn abort_command(&self, upload: &UploadId) -> String {
         format!("abort {}", upload.0)
     }
+
+    fn uploads_command(&self) -> String {
+        "list uploads".into()
+    }
+}
+
+fn etag(number: u32) -> String {
+    format!("\"{number}\"")
 }

@@ -16,6 +16,12 @@ const MAX_TAGS: usize = 10;
 const MAX_TAG: (usize, usize) = (128, 256);
 /// Most user-defined metadata, keys and values, in bytes ("Working with object metadata").
 const MAX_METADATA: usize = 2048;
+/// What of it is kept for ours.
+const OURS: usize = 128;
+/// How the keys of ours begin.
+const PREFIX: &str = "hoist-";
+/// The key of the push that wrote the object.
+pub(super) const NONCE_KEY: &str = "hoist-push";
 
 /// Headers of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,8 +132,13 @@ pub enum BadMetadata {
     /// A key that is there already; S3 does not tell upper case from lower case.
     #[error("the metadata key {0} is there twice")]
     Twice(String),
+    /// A key that hoist writes.
+    #[error("the metadata key {0} is one of hoist's own: keys that begin with {PREFIX} are")]
+    Reserved(String),
     /// Too long for S3.
-    #[error("the metadata has {0} bytes, and S3 takes {MAX_METADATA}")]
+    #[error(
+        "the metadata has {0} bytes; S3 takes {MAX_METADATA}, of which hoist keeps {OURS} for its own"
+    )]
     Long(usize),
 }
 
@@ -156,6 +167,9 @@ impl Metadata {
             if key.is_empty() || !key.bytes().all(fits) {
                 return Err(BadMetadata::Key(key));
             }
+            if key.starts_with(PREFIX) {
+                return Err(BadMetadata::Reserved(key));
+            }
             if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
                 return Err(BadMetadata::Value(key));
             }
@@ -168,7 +182,7 @@ impl Metadata {
             .map(|(key, value)| key.len() + value.len())
             .sum();
         match bytes {
-            long if long > MAX_METADATA => Err(BadMetadata::Long(long)),
+            long if long > MAX_METADATA - OURS => Err(BadMetadata::Long(long)),
             _ => Ok(Self(pairs)),
         }
     }
@@ -178,12 +192,6 @@ impl Metadata {
         self.0
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -297,10 +305,14 @@ mod tests {
         assert_eq!(pairs("a b=c"), Err(BadMetadata::Key("a b".into())));
         assert_eq!(pairs("a=ü"), Err(BadMetadata::Value("a".into())));
         assert_eq!(pairs("a=1,A=2"), Err(BadMetadata::Twice("a".into())));
-        assert!(pairs(&format!("a={}", "x".repeat(2047))).is_ok());
         assert_eq!(
-            pairs(&format!("a={}", "x".repeat(2048))),
-            Err(BadMetadata::Long(2049))
+            pairs("Hoist-Push=1"),
+            Err(BadMetadata::Reserved("hoist-push".into()))
+        );
+        assert!(pairs(&format!("a={}", "x".repeat(1919))).is_ok());
+        assert_eq!(
+            pairs(&format!("a={}", "x".repeat(1920))),
+            Err(BadMetadata::Long(1921))
         );
     }
 }

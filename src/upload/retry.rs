@@ -31,6 +31,9 @@ const SLOW_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 4 } else { 20
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
+/// Attempts when credentials are what fails: whoever gives them has been asked several times by then.
+const BRIEFLY: u32 = 3;
+
 /// Retries that all requests together may make at once: seven each for twelve.
 const TOKENS: f64 = 100.0;
 
@@ -38,7 +41,7 @@ const TOKENS: f64 = 100.0;
 const REFILL: f64 = 1.0;
 
 /// What an answer may take in any case. S3 takes as long to begin one as it needs to keep the part.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER: Duration = Duration::from_secs(60);
 
 /// Bytes a second of one request, below which it is given up, at first.
 const SLOWEST: f64 = 32.0 * 1024.0;
@@ -84,6 +87,16 @@ impl Retries {
         }
     }
 
+    /// The same where a request is not to get more than `rate` bytes a second.
+    #[must_use]
+    pub(super) fn at_most(self, rate: u64) -> Self {
+        {
+            let mut patience = lock(&self.patience);
+            patience.slowest = patience.slowest.min(rate as f64 * PATIENT).max(STANDSTILL);
+        }
+        self
+    }
+
     /// Makes a request that sends `size` bytes, or asks for them, and makes it again while that may help. `slower` is
     /// called when the store asks for fewer requests.
     ///
@@ -113,19 +126,58 @@ impl Retries {
                 }
             };
             made += 1;
-            let first = match error.again() {
-                Again::Never => return Err(error),
-                Again::Soon => PAUSE,
-                Again::Slower => {
-                    slower();
-                    SLOW_PAUSE
-                }
-            };
-            if made >= self.attempts || !lock(&self.tokens).take(Instant::now()) {
-                return Err(error);
-            }
-            sleep(pause(first, made, fastrand::f64())).await;
+            self.pause(made, error, &slower).await?;
         }
+    }
+
+    /// The same with a request that sends nothing worth counting, and may take `allowed`.
+    ///
+    /// # Errors
+    ///
+    /// That of the last attempt.
+    pub(crate) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        operation: &'static str,
+        allowed: Duration,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, CallError> {
+        let mut made = 0;
+        loop {
+            let error = match timeout(allowed, attempt()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => late(operation, allowed),
+            };
+            made += 1;
+            self.pause(made, error, &|| ()).await?;
+        }
+    }
+
+    /// Waits until there may be another attempt, `made` of which failed.
+    ///
+    /// # Errors
+    ///
+    /// `error`, which was the last of them, if there may be none.
+    async fn pause(
+        &self,
+        made: u32,
+        error: CallError,
+        slower: &impl Fn(),
+    ) -> Result<(), CallError> {
+        let (first, most) = match error.again() {
+            Again::Never => return Err(error),
+            Again::Soon => (PAUSE, self.attempts),
+            Again::Briefly => (PAUSE, self.attempts.min(BRIEFLY)),
+            Again::Slower => {
+                slower();
+                (SLOW_PAUSE, self.attempts)
+            }
+        };
+        if made >= most || !lock(&self.tokens).take(Instant::now()) {
+            return Err(error);
+        }
+        sleep(pause(first, made, fastrand::f64())).await;
+        Ok(())
     }
 }
 
@@ -258,6 +310,15 @@ mod tests {
         assert_eq!(try_with(&retries, &passing).await, (Ok(()), 3, 0));
         let busy = [refused("SlowDown"), refused("SlowDown")];
         assert_eq!(try_with(&retries, &busy).await, (Ok(()), 3, 2));
+        // Credentials that cannot be had are asked for three times, however often requests are made.
+        let without = CallError {
+            operation: "UploadPart",
+            code: None,
+            message: "cannot get credentials: the session has expired".into(),
+        };
+        let failing = vec![without.clone(); 9];
+        let (done, asked, _) = try_with(&Retries::new(8), &failing).await;
+        assert_eq!((done, asked), (Err(without), 3));
         let denied = refused("AccessDenied");
         let (done, asked, _) = try_with(&retries, std::slice::from_ref(&denied)).await;
         assert_eq!((done, asked), (Err(denied), 1));

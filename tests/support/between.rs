@@ -2,7 +2,7 @@
 //! service does that does not allow it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -57,6 +57,7 @@ impl Head {
 pub(crate) type Answer = (u16, Vec<(&'static str, &'static str)>, &'static str);
 
 type Rule = dyn Fn(&Head) -> Option<Answer> + Send + Sync;
+type Lost = dyn Fn(&Head) -> bool + Send + Sync;
 
 /// The proxy. It ends with the test.
 pub(crate) struct Between {
@@ -70,17 +71,30 @@ impl Between {
         server: &Server,
         rule: impl Fn(&Head) -> Option<Answer> + Send + Sync + 'static,
     ) -> Self {
+        Self::start(server, Arc::new(rule), Arc::new(|_| false))
+    }
+
+    /// Passes everything on, but not the answers to what `lost` says: their connection breaks off.
+    pub(crate) fn losing(
+        server: &Server,
+        lost: impl Fn(&Head) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(server, Arc::new(|_| None), Arc::new(lost))
+    }
+
+    fn start(server: &Server, rule: Arc<Rule>, lost: Arc<Lost>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heads = Arc::new(Mutex::new(Vec::new()));
         let authority = server.url().strip_prefix("http://").unwrap().to_owned();
-        let (noted, rule): (_, Arc<Rule>) = (Arc::clone(&heads), Arc::new(rule));
+        let noted = Arc::clone(&heads);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (noted, rule) = (Arc::clone(&noted), Arc::clone(&rule));
+                let lost = Arc::clone(&lost);
                 let authority = authority.clone();
                 // A connection that breaks off is the client's affair.
-                thread::spawn(move || serve(client, &authority, &noted, &*rule));
+                thread::spawn(move || serve(client, &authority, &noted, &*rule, &*lost));
             }
         });
         Self { url, heads }
@@ -128,6 +142,7 @@ fn serve(
     authority: &str,
     noted: &Mutex<Vec<Head>>,
     rule: &Rule,
+    lost: &Lost,
 ) -> std::io::Result<()> {
     let mut from_client = BufReader::new(client.try_clone()?);
     let mut server = TcpStream::connect(authority)?;
@@ -140,8 +155,8 @@ fn serve(
         if head.get("expect").is_some() {
             client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        from_client.read_exact(&mut body)?;
         noted.lock().unwrap().push(head.clone());
+        from_client.read_exact(&mut body)?;
         let is_head = head.line.starts_with("HEAD ");
         if let Some((status, headers, text)) = rule(&head) {
             let headers: String = headers
@@ -170,6 +185,10 @@ fn serve(
         let chunked = answer.get("transfer-encoding").is_some();
         assert!(!chunked, "the endpoint names lengths: {answer:?}");
         from_server.read_exact(&mut body)?;
+        if lost(&head) {
+            client.shutdown(Shutdown::Both)?;
+            break;
+        }
         let headers: String = answer
             .headers
             .iter()

@@ -15,6 +15,7 @@ use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use hoist::bundle::{Content, Format};
+use hoist::clients::Renewal;
 use hoist::deflate::Level;
 use hoist::local::Endpoint;
 use hoist::local::faults::Faults;
@@ -22,7 +23,7 @@ use hoist::preflight::{Notes, Preflight};
 use hoist::progress::Progress;
 use hoist::push::{Bundle, Error, Pushed, Target, push};
 use hoist::revision::{Platform, S3Location};
-use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions, S3Store};
+use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions, S3Store, Underway};
 use hoist::verify::{self, Report, S3Object, Wanted};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -209,6 +210,9 @@ impl Rig {
             threads: 2,
             concurrency: 4,
             attempts: DEFAULT_ATTEMPTS,
+            memory: None,
+            bandwidth: None,
+            resume: None,
             digest: false,
             manifest: None,
             lint: true,
@@ -232,6 +236,9 @@ impl Rig {
                 notes: notes.clone(),
             }),
             verify: None,
+            renewal: Renewal::default(),
+            notes: notes.clone(),
+            underway: Underway::default(),
         };
         let progress = Arc::new(Progress::new());
         let pushing = push(&bundle, &target, &progress, cancel);
