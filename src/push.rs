@@ -5,6 +5,7 @@
 //! says stop, both ends are joined before this returns, and the error is the cause: never that
 //! one side noticed the other's end.
 
+mod error;
 mod mark;
 mod prepare;
 mod preview;
@@ -21,28 +22,25 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+pub use self::error::Error;
 pub use self::preview::{Listed, Preview, preview};
 pub use self::proof::Unproven;
 
 use self::prepare::Prepared;
 use self::proof::{Memory, Proof};
-use crate::appspec::{self, Report, Severity};
+use crate::appspec::Report;
 use crate::bundle::Content;
 use crate::clients::Renewal;
 use crate::deflate::Level;
-use crate::error::FileError;
-use crate::limits::{Limits, TooLarge, TooLittle};
+use crate::limits::Limits;
 use crate::notes::Notes;
 use crate::pack::{self, Packed};
 use crate::plan::{self, Notice};
-use crate::prebuilt;
 use crate::preflight::{self, Preflight};
 use crate::progress::Progress;
 use crate::revision::{self, Registration, Revision, S3Location};
 use crate::stop::Stop;
-use crate::upload::{
-    self, ANSWER, Control, Leftover, PartStore, Resume, Retries, Stored, Underway,
-};
+use crate::upload::{self, ANSWER, Control, PartStore, Resume, Retries, Stored, Underway};
 use crate::verify::{self, S3Object};
 
 /// How often an upload begins again when somebody else writes the object at the same time, as S3 asks
@@ -132,131 +130,6 @@ pub struct Pushed {
     pub revision: Revision,
     /// What was found when it was read back, if it was.
     pub verified: Option<verify::Report>,
-}
-
-/// Why a push failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The source cannot be listed.
-    #[error(transparent)]
-    Plan(plan::Error),
-    /// It is not a revision.
-    #[error(transparent)]
-    AppSpec(#[from] appspec::Missing),
-    /// Its AppSpec file cannot be looked at.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Its AppSpec file has errors, and maybe warnings.
-    #[error("{}", refused(.0))]
-    Lint(Box<Report>),
-    /// It is a file, and not a revision.
-    #[error(transparent)]
-    Prebuilt(prebuilt::Error),
-    /// It is too large for S3.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// It needs more memory than it may take.
-    #[error(transparent)]
-    TooLittle(#[from] TooLittle),
-    /// It would fail.
-    #[error(transparent)]
-    Preflight(preflight::Error),
-    /// It cannot be packed.
-    #[error("{error}")]
-    Pack {
-        /// Why.
-        error: pack::Error,
-        /// The multipart upload that could not be aborted.
-        left: Option<Leftover>,
-    },
-    /// It cannot be uploaded. The text is that of `aws deploy push`.
-    #[error("Failed to upload '{}' to '{location}': {}", source_dir.display(), error.cause)]
-    Upload {
-        /// The source.
-        source_dir: PathBuf,
-        /// Where it should have gone.
-        location: S3Location,
-        /// Why, and what is left of it.
-        error: Box<upload::Error>,
-    },
-    /// There can be no manifest.
-    #[error(transparent)]
-    Manifest(FileError),
-    /// It is stored and not registered, since nothing proves that it is what was sent.
-    #[error("{} is not registered: {error}", revision.location)]
-    Unproven {
-        /// Why.
-        error: Unproven,
-        /// What is stored.
-        revision: Box<Revision>,
-    },
-    /// It is registered, and its manifest is not where it should be.
-    #[error("the revision is registered, but: {error}")]
-    Unlisted {
-        /// Why.
-        error: FileError,
-        /// What is registered.
-        revision: Box<Revision>,
-    },
-    /// It is stored and not registered.
-    #[error("{error}")]
-    Register {
-        /// Why.
-        error: revision::Error,
-        /// What is stored.
-        revision: Box<Revision>,
-    },
-    /// It was cancelled.
-    #[error("stopped")]
-    Stopped {
-        /// The multipart upload that could not be aborted.
-        left: Option<Leftover>,
-    },
-    /// A thread panicked, with its own message. It is a bug.
-    #[error("a thread failed; please report this")]
-    Panic,
-}
-
-/// Says that an AppSpec file has errors, and what the first is.
-fn refused(report: &Report) -> String {
-    let path = report.path.display();
-    let mut errors = report.findings.iter();
-    let first = errors.find(|finding| finding.severity() == Severity::Error);
-    let Some(first) = first else {
-        return format!("{path} has errors");
-    };
-    let place = report.position(first.span.start);
-    format!("{path}:{}:{}: {}", place.line, place.column, first.message)
-}
-
-impl Error {
-    /// The multipart upload that could not be aborted.
-    #[must_use]
-    pub fn left(&self) -> Option<&Leftover> {
-        match self {
-            Self::Pack { left, .. } | Self::Stopped { left } => left.as_ref(),
-            Self::Upload { error, .. } => error.left.as_ref(),
-            _ => None,
-        }
-    }
-}
-
-impl From<plan::Error> for Error {
-    fn from(error: plan::Error) -> Self {
-        match error {
-            plan::Error::Stopped => Self::Stopped { left: None },
-            error => Self::Plan(error),
-        }
-    }
-}
-
-impl From<prebuilt::Error> for Error {
-    fn from(error: prebuilt::Error) -> Self {
-        match error {
-            prebuilt::Error::Stopped => Self::Stopped { left: None },
-            error => Self::Prebuilt(error),
-        }
-    }
 }
 
 /// Packs the bundle into its object and registers that as a revision.
