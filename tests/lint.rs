@@ -240,7 +240,7 @@ fn what_is_excluded_is_not_in_the_bundle() {
         "{said}"
     );
     assert!(
-        said.contains("  = help: ") && said.contains("--exclude"),
+        said.contains("  = help: ") && said.contains("left out of the bundle"),
         "{said}"
     );
     // What takes it back makes up for it, and so does the file that says the same.
