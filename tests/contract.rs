@@ -164,6 +164,6 @@ fn every_difference_is_in_the_docs() {
 }
 
 /// How many rows are equal.
-const EQUAL: usize = 111;
+const EQUAL: usize = 113;
 /// How many are different on purpose.
-const DIFFERENT: usize = 48;
+const DIFFERENT: usize = 50;

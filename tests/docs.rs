@@ -475,12 +475,14 @@ fn subcommands() -> Vec<String> {
         .collect()
 }
 
-/// The README's table says of each option which command has it, and has all of `push`, `pack` and
-/// `serve`.
+/// The README's table says of each option which command has it, and has all of `push`, `pack`, `lint`
+/// and `serve`.
 #[test]
 fn the_table_of_options_is_that_of_the_commands() {
     let text = include_str!("../README.md");
-    let (_, table) = text.split_once("| Option | push | pack | serve |").unwrap();
+    let (_, table) = text
+        .split_once("| Option | push | pack | lint | serve |")
+        .unwrap();
     let rows: Vec<Vec<String>> = table
         .lines()
         .skip(2)
@@ -490,7 +492,7 @@ fn the_table_of_options_is_that_of_the_commands() {
             line.split('|').map(|cell| cell.trim().to_owned()).collect()
         })
         .collect();
-    for (column, command) in [(2, "push"), (3, "pack"), (4, "serve")] {
+    for (column, command) in [(2, "push"), (3, "pack"), (4, "lint"), (5, "serve")] {
         let in_table: BTreeSet<String> = rows
             .iter()
             .filter(|row| !row[column].is_empty())
@@ -507,6 +509,54 @@ fn the_table_of_options_is_that_of_the_commands() {
         assert!(
             wrong.is_empty(),
             "README.md's table says that {command} has {wrong:?}"
+        );
+    }
+}
+
+/// Commands and the options that each one has, without `--help`.
+fn options_of_all() -> Vec<(String, BTreeSet<String>)> {
+    let with_options = |name: String| {
+        let mut options = options(&help(&name));
+        options.remove("--help");
+        (name, options)
+    };
+    subcommands().into_iter().map(with_options).collect()
+}
+
+/// Whoever looks for an option finds it: in the README, or on the page that has the command's name.
+/// And the changelog says that it came.
+#[test]
+fn every_option_of_every_command_is_told() {
+    let files = files();
+    let changes = options(include_str!("../CHANGELOG.md"));
+    let mut missing = Vec::new();
+    for (command, in_help) in options_of_all() {
+        let page = format!("docs/{command}.md");
+        let told = files
+            .iter()
+            .filter(|(name, _)| *name == "README.md" || *name == page)
+            .flat_map(|(_, text)| options(text))
+            .collect::<BTreeSet<_>>();
+        for option in in_help.difference(&told) {
+            missing.push(format!(
+                "neither README.md nor {page} has {option} of {command}"
+            ));
+        }
+        for option in in_help.difference(&changes) {
+            missing.push(format!("CHANGELOG.md lacks {option} of {command}"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The README leads to every page.
+#[test]
+fn every_page_is_linked_from_the_readme() {
+    let readme = include_str!("../README.md");
+    for (name, _) in files().iter().filter(|(name, _)| name != "README.md") {
+        assert!(
+            readme.contains(&format!("({name})")),
+            "README.md does not lead to {name}"
         );
     }
 }

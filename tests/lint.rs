@@ -228,6 +228,49 @@ fn the_bundle_is_the_one_that_would_be_made() {
     );
 }
 
+#[test]
+fn what_is_excluded_is_not_in_the_bundle() {
+    let tree = tree(GOOD);
+    run(&mut lint(&tree));
+    let output = run_failing(lint(&tree).args(["--exclude", "scripts/"]), 255);
+    let said = stdout(&output);
+    assert!(
+        said.starts_with("error[script-not-found]: ")
+            && said.contains("`scripts/run.sh` is not in the bundle\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("  = help: ") && said.contains("left out of the bundle"),
+        "{said}"
+    );
+    // What takes it back makes up for it, and so does the file that says the same.
+    let both = ["--exclude", "scripts/", "--include", "run.sh"];
+    run(lint(&tree).args(both));
+    tree.file(".hoistignore", "scripts/\n");
+    run_failing(&mut lint(&tree), 255);
+    run(lint(&tree).arg("--no-hoistignore"));
+}
+
+#[test]
+fn names_that_are_one_on_windows_are_an_error_there() {
+    let tree = Tree::new();
+    tree.file("appspec.yml", "version: 0.0\nos: linux\n")
+        .file("a/Read.me", "1")
+        .file("a/read.me", "2");
+    if std::fs::read_dir(tree.path().join("a")).unwrap().count() < 2 {
+        eprintln!("skipped: this file system takes both names for one");
+        return;
+    }
+    run(&mut lint(&tree));
+    tree.file("appspec.yml", "version: 0.0\nos: windows\n");
+    let said = stdout(&run_failing(&mut lint(&tree), 255));
+    assert!(said.starts_with("error[case-collision]: "), "{said}");
+    assert!(
+        said.contains("a/Read.me") && said.contains("a/read.me"),
+        "{said}"
+    );
+}
+
 #[cfg(all(feature = "push", feature = "local"))]
 mod pushing {
     use support::Server;

@@ -114,8 +114,9 @@ fn summary(packed: &Packed, elapsed: Duration, verb: &str) -> String {
     } else {
         HumanDuration(elapsed).to_string()
     };
+    let files = if packed.files == 1 { "file" } else { "files" };
     format!(
-        "{verb} {} files, {} to {} ({}) in {took}, {}/s",
+        "{verb} {} {files}, {} to {} ({}) in {took}, {}/s",
         HumanCount(packed.files),
         BinaryBytes(packed.content),
         BinaryBytes(packed.archive),
@@ -167,6 +168,18 @@ mod tests {
             summary(&packed, Duration::from_millis(4000), "packed"),
             "packed 51,933 files, 644.00 MiB to 144.81 MiB (22.4%) in 4.0 s, 161.00 MiB/s"
         );
+    }
+
+    #[test]
+    fn one_file_is_one_file() {
+        let packed = Packed {
+            files: 1,
+            content: 78,
+            archive: 209,
+            digest: None,
+        };
+        let said = summary(&packed, Duration::from_millis(100), "pushed");
+        assert!(said.starts_with("pushed 1 file, 78 B to "), "{said}");
     }
 
     #[test]

@@ -25,12 +25,12 @@ use super::{Exit, Failure};
 /// How to say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// The words of `aws deploy push`.
+    /// Lines for people; of a push, the words of `aws deploy push`
     // Which has them for its other formats, too.
     #[default]
     #[value(aliases = ["table", "yaml", "yaml-stream", "off"])]
     Text,
-    /// One object, with the arguments of create-deployment.
+    /// One object; of a push, with the arguments of create-deployment
     Json,
 }
 

@@ -186,7 +186,8 @@ fn message_of_aws(stderr: &str) -> String {
     }
 }
 
-/// The error is what neither a note nor a warning is; hints follow it.
+/// The error is what neither a note nor a warning is; hints follow it. A finding in the AppSpec file begins
+/// with its severity and its rule, and has lines that are its own.
 fn message_of_hoist(stderr: &str, done: bool) -> (String, Vec<String>) {
     if let Some(error) = stderr.strip_prefix("error: ") {
         // The usage text follows.
@@ -196,6 +197,10 @@ fn message_of_hoist(stderr: &str, done: bool) -> (String, Vec<String>) {
     let mut message = None;
     let mut said: Vec<String> = Vec::new();
     for line in stderr.lines() {
+        if line.starts_with("warning[") || line.starts_with("error[") {
+            said.push(line.to_owned());
+            continue;
+        }
         let Some(line) = line.strip_prefix("hoist: ") else {
             // What is said may have line breaks in it.
             said.last_mut().or(message.as_mut()).unwrap().push_str(line);

@@ -1,7 +1,7 @@
 //! Rows about the source: how it is named, and what makes it a revision.
 
-use crate::row::Aspect::{Exit, Message, Objects, Output, Revision};
-use crate::row::{APPSPEC, Row, bare, row};
+use crate::row::Aspect::{Entries, Exit, Message, Objects, Output, Revision};
+use crate::row::{APPSPEC, Aspect, Row, bare, row};
 use crate::seen::Seen;
 
 fn from(name: &'static str, source: &'static str) -> Row {
@@ -100,8 +100,20 @@ const LAMBDA: &str = "version: 0.0\nResources:\n  - F:\n      Type: AWS::Lambda:
                       Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
                       1\n        TargetVersion: 2\n";
 
-fn nothing(aws: &Seen, hoist: &Seen) {
-    assert!(aws.is_nothing() && hoist.is_nothing());
+const BROKEN: &str = "An AppSpec file that the agents refuse stops the push ([rules](appspec.md)); `--no-lint` leaves this out.";
+
+/// In what a push that is done and one that is stopped differ.
+const REFUSED: [Aspect; 5] = [Exit, Message, Output, Objects, Revision];
+
+/// The AWS CLI sends it; hoist says what is wrong, in which file, and sends nothing.
+fn refused(aws: &Seen, hoist: &Seen, what: &str) {
+    assert_eq!((aws.code, hoist.code), (Some(0), Some(255)));
+    assert!(aws.has("appspec.yml") && hoist.is_nothing());
+    assert_eq!(
+        hoist.message,
+        "src/appspec.yml would fail: 1 error; nothing was sent. --no-lint sends it all the same"
+    );
+    assert!(hoist.said[0].contains(what), "{:?}", hoist.said);
 }
 
 pub(crate) fn appspecs() -> Vec<Row> {
@@ -128,7 +140,8 @@ pub(crate) fn appspecs() -> Vec<Row> {
             .exits(255)
             .tree(|tree| {
                 tree.file("src/b/appspec.yml", APPSPEC);
-            }),
+            })
+            .says(&["found in src/b/; did you mean --source src/b?"]),
         from("an AppSpec in other letters", "src")
             .exits(255)
             .tree(|tree| {
@@ -144,15 +157,7 @@ pub(crate) fn appspecs() -> Vec<Row> {
             .tree(|tree| {
                 tree.file("src/appspec.yaml", APPSPEC);
             })
-            .differs(
-                &[Message],
-                "Where there is an `appspec.yaml`, the message says that agents do not read it.",
-                |aws, hoist| {
-                    nothing(aws, hoist);
-                    assert!(hoist.message.starts_with(&aws.message), "{}", hoist.message);
-                    assert!(hoist.message.contains("appspec.yaml"), "{}", hoist.message);
-                },
-            ),
+            .says(&["there is an appspec.yaml, which the CodeDeploy agent does not read"]),
         from("a link to an AppSpec", "src").tree(|tree| {
             tree.file("src/real.yml", APPSPEC)
                 .symlink("src/appspec.yml", "real.yml");
@@ -190,5 +195,45 @@ pub(crate) fn appspecs() -> Vec<Row> {
             assert_eq!((&*kind(aws), &*kind(hoist)), ("zip", "tgz"));
             assert!(hoist.output.contains("bundleType=tgz"), "{}", hoist.output);
         }),
+        from("an AppSpec that every agent refuses", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/appspec.yml", APPSPEC.replace("os: linux", "os: Linux"));
+            })
+            .says(&["error[os]: "])
+            .differs(&REFUSED, BROKEN, |aws, hoist| refused(aws, hoist, "Linux")),
+        from("an AppSpec with a script that is not there", "src")
+            .exits(255)
+            .tree(|tree| {
+                let hooks = "hooks:\n  AfterInstall:\n    - location: none.sh\n";
+                tree.file("src/appspec.yml", format!("{APPSPEC}{hooks}"));
+            })
+            .says(&["error[script-not-found]: "])
+            .differs(&REFUSED, BROKEN, |aws, hoist| {
+                refused(aws, hoist, "none.sh");
+            }),
+        from("an AppSpec that some agents refuse", "src")
+            .tree(|tree| {
+                let hooks = "hooks:\n  AfterInstall:\n    - location: run.sh\n      timeout: 30s\n";
+                tree.file("src/appspec.yml", format!("{APPSPEC}colour: red\n{hooks}"))
+                    .file("src/run.sh", "#!/bin/sh\n")
+                    .mode("src/run.sh", 0o755);
+            })
+            .says(&["warning[unknown-key]: ", "warning[timeout-form]: "]),
+        from("a .hoistignore", "src")
+            .with(|tree| {
+                tree.file("src/.hoistignore", "*.html\n");
+            })
+            .differs(
+                &[Entries],
+                "What a `.hoistignore` names stays out, and so does that file; `--no-hoistignore` \
+                 takes it for any other.",
+                |aws, hoist| {
+                    for name in [".hoistignore", "site/index.html"] {
+                        assert!(aws.has(name) && !hoist.has(name), "{name}");
+                    }
+                    assert!(hoist.has("appspec.yml") && hoist.has("site/empty"));
+                },
+            ),
     ]
 }
