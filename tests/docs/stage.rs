@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{Server, run, run_silent, shell, tool};
+use crate::support::{Server, run, run_failing, run_silent, shell, tool};
 
 /// Where readers are taken to be.
 const REGION: &str = "eu-west-1";
+
+const REQUIRED: &str = "--application-name App --s3-location s3://bucket/key.zip";
 
 /// What CI services set.
 const VARIABLES: [(&str, &str); 3] = [
@@ -24,6 +26,20 @@ Resources:
       Type: AWS::Lambda::Function
       Properties: { Name: f, Alias: live, CurrentVersion: '1', TargetVersion: '2' }
 ";
+
+/// An AppSpec file whose script has another name, on line 8.
+const BROKEN: &str = "version: 0.0
+os: linux
+files:
+  - source: /
+    destination: /srv
+hooks:
+  AfterInstall:
+    - location: scripts/install.sh
+";
+
+/// The command that is shown to find that, and fails.
+const FINDS: &str = "hoist lint --source build";
 
 pub(crate) struct Stage {
     dir: tempfile::TempDir,
@@ -45,6 +61,12 @@ impl Stage {
         }
         fs::create_dir(dir.path().join("function")).unwrap();
         fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
+        // In the place of /tmp.
+        fs::create_dir(dir.path().join("scratch")).unwrap();
+        let build = dir.path().join("build");
+        fs::create_dir_all(build.join("scripts")).unwrap();
+        fs::write(build.join("appspec.yml"), BROKEN).unwrap();
+        fs::write(build.join("scripts/Install.sh"), "#!/bin/sh\n").unwrap();
         Self {
             dir,
             server: Server::start(),
@@ -58,6 +80,7 @@ impl Stage {
         let below = match () {
             // A manifest may not be in the source.
             () if command.starts_with("hoist verify ") => "",
+            () if command == FINDS => "",
             () if command.contains("examples/") || command.contains(" DIR") => "",
             () if command.contains("appspec.yaml") => "function",
             () => "examples/wordpress",
@@ -65,10 +88,12 @@ impl Stage {
         self.dir.path().join(below)
     }
 
-    /// Runs a command, which must succeed. None if it takes a tool that is not here.
+    /// Runs a command, which must succeed (but for the one that is shown to fail). None if it takes a tool that is not here.
     pub(crate) fn run(&mut self, command: &str, step: Option<&str>) -> Option<Output> {
         let command = self.with_outputs(command);
         let command = command.replace("cargo run --release --locked -- ", "hoist ");
+        // Where the text is about other options, the required ones are left out.
+        let command = command.replace("hoist push … ", &format!("hoist push {REQUIRED} "));
         let scratch = self.dir.path().join("scratch").display().to_string();
         let mut command = command.replace("/tmp/", &format!("{scratch}/"));
         self.prepare(&command);
@@ -100,7 +125,10 @@ impl Stage {
             .env("AWS_DEFAULT_REGION", REGION)
             .env("GITHUB_OUTPUT", &said)
             .current_dir(self.place(&command));
-        let output = run(&mut shell);
+        let output = match &*command {
+            FINDS => run_failing(&mut shell, 255),
+            _ => run(&mut shell),
+        };
         if let Some(step) = step {
             let said = fs::read_to_string(&said).unwrap();
             let mut lines = said.lines();
