@@ -122,13 +122,11 @@ fn killed(server: &Server, source: &Path, time: Duration) -> Killed {
             .map(|upload| stored(upload))
             .unwrap_or_default()
     };
-    let mut stored = now();
-    loop {
-        thread::sleep(Duration::from_millis(500));
+    let (mut stored, mut still) = (now(), 0);
+    while still < 4 {
+        thread::sleep(Duration::from_millis(250));
         let later = now();
-        if later == stored {
-            break;
-        }
+        still = if later == stored { still + 1 } else { 0 };
         stored = later;
     }
     Killed {

@@ -131,10 +131,16 @@ fn a_second_signal_ends_at_once_and_says_what_is_left() {
     let mut command = server.client();
     push(&mut command, &aborts.url, tree.path());
     command.args(["--bandwidth-limit", "1M", "--region", "us-east-1"]);
+    // What such a push notes of itself is there before any part: the upload has been answered by then.
+    command.arg("--resume=auto");
     let child = command.spawn().unwrap();
-    wait_until("an upload began", || !uploads(&server).is_empty());
-    // Its answer is on its way.
-    thread::sleep(Duration::from_millis(500));
+    let noted = |upload: &String| {
+        let uploads = server.dir().join("buckets/bucket/uploads");
+        uploads.join(upload).join("parts.jsonl").exists()
+    };
+    wait_until("an upload was answered", || {
+        uploads(&server).iter().any(noted)
+    });
     send_signal(&child, "INT");
     wait_until("the abort is sent", || aborts.swallowed() > 0);
     let since = Instant::now();

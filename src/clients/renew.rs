@@ -39,6 +39,8 @@ pub struct Renewal(Arc<State>);
 struct State {
     /// How often they were renewed.
     generation: AtomicU64,
+    /// Held by the one who forgets them.
+    forgetting: Mutex<()>,
     cache: Cache,
     provider: Option<Provider>,
 }
@@ -51,6 +53,7 @@ impl Renewal {
     ) -> Self {
         Self(Arc::new(State {
             generation: AtomicU64::new(0),
+            forgetting: Mutex::default(),
             cache: Cache::default(),
             provider: Some(Provider(Arc::new(Chain {
                 now: Mutex::new(Some(provider)),
@@ -89,22 +92,25 @@ impl Renewal {
     }
 
     /// Forgets the credentials of generation `seen`. Requests that were under way together fail
-    /// together: the first of them forgets for all.
+    /// together: the first of them forgets for all, and the others wait until it has, since they would
+    /// get the old ones once more.
     async fn forget(&self, seen: u64) {
         let State {
             generation,
+            forgetting,
             cache,
             provider,
         } = &*self.0;
-        if generation
-            .compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-        {
-            if let Some(Provider(chain)) = provider {
-                *chain.now.lock().await = None;
-            }
-            cache.empty();
+        let _forgetting = forgetting.lock().await;
+        if generation.load(Ordering::Acquire) != seen {
+            return;
         }
+        if let Some(Provider(chain)) = provider {
+            *chain.now.lock().await = None;
+        }
+        cache.empty();
+        // Last: who sees the new number gets new credentials.
+        generation.store(seen + 1, Ordering::Release);
     }
 }
 
@@ -216,6 +222,41 @@ mod tests {
         let done = tokio::join!(request(), request(), request());
         assert_eq!(done, (Ok(()), Ok(()), Ok(())));
         assert_eq!(renewal.0.generation.load(Ordering::SeqCst), 1);
+    }
+
+    /// Whoever came second asked again before the first had made an end of the old ones.
+    #[tokio::test]
+    async fn nobody_asks_again_before_the_old_ones_are_forgotten() {
+        use aws_credential_types::Credentials;
+
+        let old = Credentials::new("OLD", "secret", None, None, "test");
+        let renewal = Renewal::new(SharedCredentialsProvider::new(old), || {
+            Box::pin(async { None })
+        });
+        let asked = AtomicUsize::new(0);
+        let request = || {
+            renewal.fresh(|| async {
+                let number = asked.fetch_add(1, Ordering::SeqCst);
+                if number < 2 { Err(expired()) } else { Ok(()) }
+            })
+        };
+        let Some(Provider(chain)) = &renewal.0.provider else {
+            panic!("no provider");
+        };
+        // The first one waits for this.
+        let in_use = chain.now.lock().await;
+        let later = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let asked = asked.load(Ordering::SeqCst);
+            drop(in_use);
+            asked
+        };
+        let (one, other, asked_before) = tokio::join!(request(), request(), later);
+        assert_eq!((one, other, asked_before), (Ok(()), Ok(()), 2));
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
+        assert!(chain.now.lock().await.is_none());
     }
 
     #[tokio::test]
