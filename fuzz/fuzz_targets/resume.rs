@@ -229,7 +229,8 @@ struct Stock {
 #[derive(Arbitrary, Debug)]
 struct Pushed {
     number: Number,
-    size: u8,
+    /// Another than all have.
+    size: Option<u8>,
     crc: Crc,
 }
 
@@ -505,7 +506,7 @@ fuzz_target!(|input: Input| {
         .take(16)
         .map(|part| Part {
             number: part.number.number(),
-            body: vec![0; part.size.into()].into(),
+            body: vec![0; part.size.unwrap_or(input.part_size).into()].into(),
             crc64nvme: part.crc.crc(),
             last: false,
         })
