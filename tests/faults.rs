@@ -220,7 +220,7 @@ fn stalls_are_given_up_and_made_again() {
     let lost = [Fault::Stall(When::AfterCommit)];
     outlives(&OF_ONE[2..], Source::small(), ONCE, &lost);
     outlives(&[Operation::UploadPart], Source::large(), ONCE, &lost);
-    assert!(since.elapsed() < Duration::from_secs(60));
+    assert!(since.elapsed() < Duration::from_secs(240));
 }
 
 #[test]
