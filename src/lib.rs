@@ -59,8 +59,8 @@
     )
 )]
 
-#[cfg(not(unix))]
-compile_error!("hoist reads modes and opens files as Unix does; it does not build elsewhere yet");
+#[cfg(not(any(unix, windows)))]
+compile_error!("hoist opens files as Unix and Windows do, and knows no other system");
 
 pub mod appspec;
 pub mod bundle;
@@ -89,6 +89,7 @@ pub mod push;
 pub mod revision;
 pub mod stop;
 mod sync;
+mod system;
 pub mod tar;
 #[cfg(feature = "push")]
 pub mod upload;

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use scan::{Found, scan};
 
 /// The rooms that use no other, and that every other may use.
-const LEAVES: [&str; 7] = [
-    "limits", "progress", "error", "stop", "sync", "bundle", "notes",
+const LEAVES: [&str; 8] = [
+    "limits", "progress", "error", "stop", "sync", "bundle", "notes", "system",
 ];
 
 /// Each room and what it may use of the others, leaves aside: a room, or one item of it.
@@ -105,12 +105,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("bundle", &[]),
     ("notes", &[]),
+    ("system", &[]),
 ];
 
 /// Rooms that do not even use the leaves.
-const ALONE: [&str; 11] = [
+const ALONE: [&str; 12] = [
     "zip", "tar", "deflate", "lib", "limits", "progress", "error", "stop", "sync", "bundle",
-    "notes",
+    "notes", "system",
 ];
 
 /// Crates, or parts of the standard library, and the modules that may name them. The longest
@@ -175,7 +176,8 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["libyaml_safer"], &["appspec::parse"]),
     (&["strsim"], &["appspec::check"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
-    (&["indicatif", "plotters", "signal_hook"], &["cli"]),
+    (&["indicatif", "plotters"], &["cli"]),
+    (&["signal_hook"], &["cli::signals"]),
     (&["libdeflater"], &["deflate"]),
     (&["flate2"], &["deflate", "prebuilt"]),
     (&["rawzip"], &["prebuilt"]),
@@ -208,11 +210,11 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["plan::select"],
     ),
     (&["ignore"], &[]),
-    (
-        &["rustix"],
-        &["pack", "plan", "cli", "local", "appspec::bundle"],
-    ),
-    (&["tempfile"], &["pack", "manifest", "local", "cli"]),
+    // What systems differ in. The command asks for its limits and its processor time.
+    (&["std::os"], &["system"]),
+    (&["rustix"], &["system", "cli::descriptors", "cli::timings"]),
+    (&["ctrlc"], &["cli::signals"]),
+    (&["tempfile"], &["system", "manifest", "local", "cli"]),
 ];
 
 /// Dependencies that do not show where a room ends.
@@ -405,6 +407,8 @@ fn the_rules_bite() {
             1,
         ),
         ("revision", "use crate::upload::{self, Stored};", 1),
+        ("plan::walk", "use std::os::unix::ffi::OsStrExt;", 1),
+        ("plan", "use rustix::fs::statat;", 1),
         ("push", "use crate::deflate::Engine;", 1),
         ("push", "use ::rayon as threads;", 1),
         ("push", "use std::{fs,\n    thread::spawn};", 2),

@@ -7,12 +7,10 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::path::Path;
-
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use crate::error::FileError;
 use crate::plan::{Kind, Plan};
+use crate::system::{FileKind, Links};
 
 /// The files that an AppSpec file comes with. Names are relative, without `.`, `..` or double slashes.
 pub trait Bundle {
@@ -111,13 +109,12 @@ impl Bundle for Plan {
     }
 
     fn absence(&self, name: &str) -> Option<Absence> {
-        statat(self.root().as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let is_link = |part: &Path| {
-            let stat = statat(self.root().as_fd(), part, AtFlags::SYMLINK_NOFOLLOW);
-            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
-        };
+        let look = |path: &str| self.root().top().look_below(path.as_bytes());
+        look(name).ok()?;
+        let is_link = |part: &str| look(part).is_ok_and(|stat| stat.kind == FileKind::Link);
+        let mut parts = name.match_indices('/').map(|(slash, _)| &name[..slash]);
         let hidden = name.split('/').any(|part| part.starts_with('.'));
-        Some(if Path::new(name).ancestors().any(is_link) {
+        Some(if parts.any(is_link) || is_link(name) {
             Absence::BelowLink
         } else if hidden {
             Absence::Hidden
@@ -156,20 +153,18 @@ pub(super) fn read(plan: &Plan, index: usize, most: usize) -> Result<Vec<u8>, Fi
 
 fn open(plan: &Plan, index: usize) -> io::Result<File> {
     let entry = plan.entry(index);
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     if matches!(entry.kind, Kind::Link(_)) {
-        let file = plan.root().through_link(&plan.place(entry.name), flags)?;
-        let file = file.ok_or_else(|| io::Error::other("it leads out of the source"))?;
-        return Ok(file.into());
+        let file = plan.root().through_link(&plan.place(entry.name))?;
+        return file.ok_or_else(|| io::Error::other("it leads out of the source"));
     }
     let slash = entry.name.iter().rposition(|&byte| byte == b'/');
     let (path, name) = entry.name.split_at(slash.map_or(0, |slash| slash + 1));
     let path = plan.place(path.strip_suffix(b"/").unwrap_or(path));
     let folder = plan.root().directory(&path)?;
-    let flags = if entry.via_link {
-        flags
+    let links = if entry.via_link {
+        Links::Follow
     } else {
-        flags | OFlags::NOFOLLOW
+        Links::Refuse
     };
-    Ok(openat(folder, name, flags, Mode::empty())?.into())
+    Ok(folder.open(name, links)?)
 }

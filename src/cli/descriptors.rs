@@ -7,11 +7,22 @@
 //! with an eighth of the limit each, workers take three eighths at most and eight more, requests three,
 //! and what is left is for the runtime.
 
-use rustix::process::{Resource, getrlimit};
-
 /// Workers, or requests, of `asked` that there are files for.
 pub(crate) fn at_most(asked: usize) -> usize {
-    fit(asked, getrlimit(Resource::Nofile).current)
+    fit(asked, limit())
+}
+
+#[cfg(unix)]
+fn limit() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+
+    getrlimit(Resource::Nofile).current
+}
+
+/// Windows has none that a push would come near to.
+#[cfg(windows)]
+fn limit() -> Option<u64> {
+    None
 }
 
 /// No limit is none.

@@ -2,22 +2,29 @@
 //! `--timeout`, which asks for the same when its time has come.
 //!
 //! What was ignored when the command began stays so: that is how nohup and background jobs protect it.
+//! Windows has Ctrl-C alone.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
 
 use super::progress::say;
 use super::{Exit, Failure};
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use self::unix::Signals;
+#[cfg(windows)]
+use self::windows::Signals;
+
 /// Watches for signals until it is dropped.
 pub(crate) struct Watch {
-    handle: Handle,
+    /// What ends with it.
+    _signals: Signals,
     seen: Arc<AtomicU8>,
 }
 
@@ -41,28 +48,21 @@ impl Watch {
         stop: impl Fn() + Send + 'static,
         left: impl Fn() -> Option<String> + Send + 'static,
     ) -> io::Result<Self> {
-        let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
-        let watched = [SIGINT, SIGTERM, SIGHUP];
-        let watched = watched.into_iter().filter(|signal| !ignored(*signal));
-        let mut signals = Signals::new(watched)?;
-        let handle = signals.handle();
         let seen = Arc::new(AtomicU8::new(0));
         let noted = Arc::clone(&seen);
-        thread::Builder::new()
-            .name("hoist-signals".into())
-            .spawn(move || {
-                for signal in &mut signals {
-                    let number = u8::try_from(signal).unwrap_or(0);
-                    if noted.swap(number, Ordering::AcqRel) != 0 {
-                        if let Some(left) = left() {
-                            say(&left);
-                        }
-                        end_now(number);
-                    }
-                    stop();
+        let signals = Signals::watch(move |number| {
+            if noted.swap(number, Ordering::AcqRel) != 0 {
+                if let Some(left) = left() {
+                    say(&left);
                 }
-            })?;
-        Ok(Self { handle, seen })
+                end_now(number);
+            }
+            stop();
+        })?;
+        Ok(Self {
+            _signals: signals,
+            seen,
+        })
     }
 
     /// The exit that the first signal asks for, if there was one.
@@ -74,37 +74,8 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.handle.close();
-    }
-}
-
-/// Which signals are ignored, says a process's status: bits of a number in hexadecimal.
-fn ignored(status: &str) -> impl Fn(i32) -> bool + use<> {
-    let mut lines = status.lines();
-    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    move |signal| mask.unwrap_or(0) >> (signal - 1) & 1 == 1
-}
-
 /// Whoever asks twice does not want to wait for anything to be cleaned up.
 #[allow(clippy::exit, reason = "there is no way back to main from a signal")]
 fn end_now(signal: u8) -> ! {
     std::process::exit(i32::from(Exit::Signal(signal).code()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ignored_signals_are_bits_of_the_status() {
-        let status = "Name:\thoist\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
-        assert_eq!(
-            [1, 2, 13, 15].map(ignored(status)),
-            [true, false, true, false]
-        );
-        assert!(!ignored("")(SIGHUP));
-    }
 }

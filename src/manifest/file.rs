@@ -1,15 +1,15 @@
 //! A manifest as a file: written beside its target while the archive is made, and renamed when that is
 //! where it belongs. If it never is, nothing remains.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use super::{Entry, Error, Totals, Writer};
 use crate::error::FileError;
+use crate::system;
 
 /// A manifest that is being written.
 #[derive(Debug)]
@@ -33,17 +33,8 @@ impl Draft {
     ///
     /// [`FileError`].
     pub fn create(target: &Path) -> Result<Self, FileError> {
-        let directory = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        // What any new file gets: the umask takes its part.
-        let file = tempfile::Builder::new()
-            .prefix(".hoist-")
-            .suffix(".partial")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
-            .map_err(|error| FileError::new("create", target, error))?;
+        let file =
+            system::beside(target).map_err(|error| FileError::new("create", target, error))?;
         Ok(Self {
             target: target.to_owned(),
             writer: Writer::new(BufWriter::new(file)).map_err(failed(target))?,

@@ -3,8 +3,6 @@
 //! It is written beside its target and renamed when it is complete, so that whoever looks at the
 //! target sees the old file or the new one, and a pack that fails leaves nothing behind.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::{Error, List, Options, Packed, pack_and_list};
@@ -12,6 +10,7 @@ use crate::error::FileError;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::system;
 
 /// Packs `plan` into the file `target`, which is replaced if it exists.
 ///
@@ -42,24 +41,12 @@ pub fn pack_to_file_and_list<'l>(
     progress: &Progress,
 ) -> Result<Packed, Error> {
     let failed = |action| move |error| FileError::new(action, target, error);
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // What any new file gets: the umask takes its part.
-    let file = tempfile::Builder::new()
-        .prefix(".hoist-")
-        .suffix(".partial")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(failed("create"))?;
+    let file = system::beside(target).map_err(failed("create"))?;
     let part_size = options.limits.part_size;
     let packed = pack_and_list(plan, options, list, stop, progress, &mut |part| {
         // Parts come out of order: a large file's header is written last.
         let offset = u64::from(part.number - 1) * part_size;
-        file.as_file()
-            .write_all_at(&part.body, offset)
-            .map_err(failed("write"))?;
+        system::write_all_at(file.as_file(), &part.body, offset).map_err(failed("write"))?;
         Ok(())
     })?;
     file.persist(target)

@@ -13,17 +13,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
-
 use super::Error;
 use crate::error::FileError;
-use crate::plan::{Entry, Kind, Mtime, Plan, place};
+use crate::plan::{Entry, Kind, Mtime, Plan};
+use crate::system::{self, Directory, FileKind, Links, Problem, Stat, Trouble};
 
 /// The files of a plan.
 #[derive(Debug)]
@@ -37,14 +33,14 @@ pub(super) struct Source<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     path: Vec<u8>,
-    open: Option<OwnedFd>,
+    open: Option<Directory>,
 }
 
 impl Folder {
     /// The directory of this path in the archive.
-    fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<BorrowedFd<'f>, Errno> {
+    fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<&'f Directory, Problem> {
         if path.is_empty() {
-            return Ok(plan.root().as_fd());
+            return Ok(plan.root().top());
         }
         if self.path != path {
             // First, so that at most one is open.
@@ -58,8 +54,7 @@ impl Folder {
                 plan.root().directory(&plan.place(path))?
             }
         };
-        let open: &OwnedFd = self.open.insert(open);
-        Ok(open.as_fd())
+        Ok(self.open.insert(open))
     }
 
     /// Looks the next path up, even if it is the same.
@@ -148,7 +143,7 @@ impl<'a> Source<'a> {
         let file = self.open_file(index, folder)?;
         let planned = self.plan.entry(index);
         let now = self.look(index, &file)?;
-        let entry = self.plan.renewed(planned, now.mtime, now.mode);
+        let entry = self.plan.renewed(planned, mtime(&now), now.mode);
         self.compare(index, &entry, &now)?;
         self.read_open(index, &entry, &file, content)?;
         Ok(entry)
@@ -180,22 +175,24 @@ impl<'a> Source<'a> {
             Kind::File => Err(self.changed(index, "it is no longer a file")),
             Kind::Link(text) => {
                 let (folder, name) = self.folder(index, entry.name, folder)?;
-                match place::target(folder, name) {
+                match folder.target(name) {
                     Ok(now) if now.to_bytes() == text => Ok(text),
                     Ok(_) => Err(self.changed(index, "it leads elsewhere now")),
-                    Err(Errno::INVAL) => Err(self.changed(index, "it is no longer a link")),
-                    Err(error) => Err(self.not_opened(index, error)),
+                    Err(problem) if problem.trouble == Trouble::NoLink => {
+                        Err(self.changed(index, "it is no longer a link"))
+                    }
+                    Err(problem) => Err(self.not_opened(index, problem)),
                 }
             }
             Kind::Directory => {
                 let path = entry.name.strip_suffix(b"/").unwrap_or(entry.name);
                 let (folder, name) = self.folder(index, path, folder)?;
-                let now = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(|error| self.not_opened(index, error))?;
-                let now = State::of(&now);
-                if now.kind != FileType::Directory {
+                let now = folder
+                    .look_below(name)
+                    .map_err(|problem| self.not_opened(index, problem))?;
+                if now.kind != FileKind::Directory {
                     Err(self.changed(index, "it is no longer a directory"))
-                } else if now.mtime != entry.mtime {
+                } else if mtime(&now) != entry.mtime {
                     Err(self.changed(index, "something was put there or taken away"))
                 } else {
                     Ok(b"")
@@ -212,7 +209,7 @@ impl<'a> Source<'a> {
         window: &mut [u8],
         offset: u64,
     ) -> Result<(), Error> {
-        match file.read_exact_at(window, offset) {
+        match system::read_exact_at(file, window, offset) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.changed(index, "it shrank"))
@@ -233,18 +230,17 @@ impl<'a> Source<'a> {
         self.compare(index, &self.plan.entry(index), &self.look(index, file)?)
     }
 
-    fn look(&self, index: usize, file: &File) -> Result<State, Error> {
-        rustix::fs::fstat(file.as_fd())
-            .map(|now| State::of(&now))
+    fn look(&self, index: usize, file: &File) -> Result<Stat, Error> {
+        system::look_at(file, self.plan.entry(index).name)
             .map_err(|error| self.failed("look at", index, error))
     }
 
-    fn compare(&self, index: usize, entry: &Entry<'_>, now: &State) -> Result<(), Error> {
-        if now.kind != FileType::RegularFile {
+    fn compare(&self, index: usize, entry: &Entry<'_>, now: &Stat) -> Result<(), Error> {
+        if now.kind != FileKind::File {
             Err(self.changed(index, "it is no longer a file"))
-        } else if now.size != Some(entry.size) {
+        } else if now.size != entry.size {
             Err(self.changed(index, "its size changed"))
-        } else if now.mtime != entry.mtime {
+        } else if mtime(now) != entry.mtime {
             Err(self.changed(index, "it was modified"))
         } else if now.mode != entry.mode {
             Err(self.changed(index, "its permissions changed"))
@@ -259,29 +255,27 @@ impl<'a> Source<'a> {
         self.hook
             .call(hook::Moment::Open, self.plan.entry(index).name);
         let entry = self.plan.entry(index);
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         if entry.via_link && self.plan.is_confined() {
-            return self.open_inside(index, &entry, flags);
+            return self.open_inside(index, &entry);
         }
         let (folder, name) = self.folder(index, entry.name, folder)?;
-        let flags = if entry.via_link {
-            flags
+        let links = if entry.via_link {
+            Links::Follow
         } else {
-            flags | OFlags::NOFOLLOW
+            Links::Refuse
         };
-        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-            Ok(file) => Ok(file.into()),
-            Err(error) => Err(self.not_opened(index, error)),
-        }
+        folder
+            .open(name, links)
+            .map_err(|problem| self.not_opened(index, problem))
     }
 
     /// Opens what a link leads to, if that is still in the source.
-    fn open_inside(&self, index: usize, entry: &Entry<'_>, flags: OFlags) -> Result<File, Error> {
+    fn open_inside(&self, index: usize, entry: &Entry<'_>) -> Result<File, Error> {
         let place = self.plan.place(entry.name);
-        match self.plan.root().through_link(&place, flags) {
-            Ok(Some(file)) => Ok(file.into()),
+        match self.plan.root().through_link(&place) {
+            Ok(Some(file)) => Ok(file),
             Ok(None) => Err(self.changed(index, "it leads out of the source now")),
-            Err(error) => Err(self.not_opened(index, error)),
+            Err(problem) => Err(self.not_opened(index, problem)),
         }
     }
 
@@ -291,24 +285,24 @@ impl<'a> Source<'a> {
         index: usize,
         name: &'f [u8],
         folder: &'f mut Folder,
-    ) -> Result<(BorrowedFd<'f>, &'f [u8]), Error> {
+    ) -> Result<(&'f Directory, &'f [u8]), Error> {
         let (path, name) = split(name);
         match folder.at(self.plan, path) {
             Ok(folder) => Ok((folder, name)),
-            Err(Errno::LOOP) => {
+            Err(problem) if problem.trouble == Trouble::Link => {
                 let how = "a directory on the way to it became a symbolic link";
                 Err(self.changed(index, how))
             }
-            Err(error) => Err(self.not_opened(index, error)),
+            Err(problem) => Err(self.not_opened(index, problem)),
         }
     }
 
-    fn not_opened(&self, index: usize, error: Errno) -> Error {
-        match error {
-            Errno::NOENT | Errno::NOTDIR => self.changed(index, "it vanished"),
-            Errno::LOOP => self.changed(index, "it became a symbolic link"),
-            Errno::NXIO => self.changed(index, "it is no longer a file"),
-            error => self.failed("open", index, error),
+    fn not_opened(&self, index: usize, problem: Problem) -> Error {
+        match problem.trouble {
+            Trouble::Vanished => self.changed(index, "it vanished"),
+            Trouble::Link => self.changed(index, "it became a symbolic link"),
+            Trouble::Special => self.changed(index, "it is no longer a file"),
+            Trouble::NoLink | Trouble::Other => self.failed("open", index, problem),
         }
     }
 
@@ -324,33 +318,11 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What something is now.
-struct State {
-    kind: FileType,
-    /// None if the system gives none.
-    size: Option<u64>,
-    mtime: Mtime,
-    /// The lower 12 bits of `st_mode`.
-    mode: u32,
-}
-
-impl State {
-    // Field types differ between systems; none of these values is out of range.
-    #[allow(
-        clippy::useless_conversion,
-        clippy::unnecessary_fallible_conversions,
-        clippy::unnecessary_cast
-    )]
-    fn of(stat: &Stat) -> Self {
-        Self {
-            kind: FileType::from_raw_mode(stat.st_mode),
-            size: u64::try_from(stat.st_size).ok(),
-            mtime: Mtime {
-                secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
-                nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(u32::MAX),
-            },
-            mode: u32::from(stat.st_mode) & 0o7777,
-        }
+/// When it was changed last.
+fn mtime(stat: &Stat) -> Mtime {
+    Mtime {
+        secs: stat.secs,
+        nanos: stat.nanos,
     }
 }
 

@@ -8,20 +8,18 @@
 //!
 //! A followed directory is opened where it really is, step by step, not through the link: if the link
 //! changes after it was looked at, nothing else is packed. A link back to a directory that it is in is
-//! found by device and inode of all of them.
+//! found by what tells directories apart, of all of them.
 
-use std::ffi::CStr;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use rayon::Scope;
-use rustix::fs::{AtFlags, FileType, Stat, fstat, statat};
 
 use super::notice::NoticeKind;
-use super::place;
 use super::walk::{Folder, Lane, Mode, Visit, Walk};
 use super::{Error, Symlinks};
 use crate::error::FileError;
+use crate::system::{Directory, FileKind, Identity, Links, Stat};
 use crate::zip::Shown;
 
 /// A link to a directory whose content is in the plan.
@@ -35,8 +33,7 @@ pub(super) struct Followed {
 
 /// A directory that another is in, by the way it was reached.
 pub(super) struct Ancestor {
-    device: u64,
-    inode: u64,
+    identity: Identity,
     /// The last link on the way, by its path in the archive.
     link: Option<Arc<[u8]>>,
     above: Option<Arc<Ancestor>>,
@@ -73,7 +70,7 @@ impl Walk<'_> {
             Symlinks::Preserve => return self.preserve(lane, folder, name, stat),
             Symlinks::Files => {}
         }
-        let stat = match statat(&folder.open, name, AtFlags::empty()) {
+        let stat = match folder.open.look(name, Links::Follow) {
             Ok(stat) => stat,
             Err(_) if !goes_in => return Ok(()),
             Err(error) => {
@@ -81,14 +78,14 @@ impl Walk<'_> {
                 return Err(FileError::new("follow the symbolic link", path, error).into());
             }
         };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory if self.follows() => self.follow(scope, lane, folder, name),
-            FileType::Directory => {
+        match stat.kind {
+            FileKind::Directory if self.follows() => self.follow(scope, lane, folder, name),
+            FileKind::Directory => {
                 lane.note(NoticeKind::DroppedLink);
                 Ok(())
             }
             _ if !goes_in => Ok(()),
-            FileType::RegularFile => {
+            FileKind::File => {
                 if !self.stays(lane, folder, name)? {
                     self.leads_out(lane, folder, name)?;
                 }
@@ -124,7 +121,7 @@ impl Walk<'_> {
         let line = folder.visit.line.as_deref().map(|ancestor| Ancestor {
             link: Some(lane.name.as_slice().into()),
             above: ancestor.above.clone(),
-            ..*ancestor
+            identity: ancestor.identity.clone(),
         });
         self.enter_link(
             scope,
@@ -139,22 +136,19 @@ impl Walk<'_> {
     }
 
     /// The directories that an open one is in, and itself. It may not be among them.
-    pub(super) fn descend(&self, open: &OwnedFd, visit: &Visit) -> Result<Arc<Ancestor>, Error> {
-        let fail = |error| FileError::new("look at", self.shown(&visit.path), error);
-        let stat = fstat(open).map_err(fail)?;
-        // Field types differ between systems; all that counts is whether they are equal.
-        #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
-        let (device, inode) = (stat.st_dev as u64, stat.st_ino as u64);
+    pub(super) fn descend(&self, open: &Directory, visit: &Visit) -> Result<Arc<Ancestor>, Error> {
+        let identity = open
+            .identity()
+            .map_err(|error| FileError::new("look at", self.shown(&visit.path), error))?;
         let above = visit.line.clone();
         let mut line = std::iter::successors(above.as_deref(), |one| one.above.as_deref());
         let link = above.as_ref().and_then(|above| above.link.clone());
-        if line.any(|one| (one.device, one.inode) == (device, inode)) {
+        if line.any(|one| one.identity == identity) {
             let path = self.shown(link.as_deref().unwrap_or(&visit.path));
             return Err(Error::Loop { path });
         }
         Ok(Arc::new(Ancestor {
-            device,
-            inode,
+            identity,
             link,
             above,
         }))
@@ -170,8 +164,8 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         let text = self.text(lane, folder, name)?;
         // What a text says of directories that are links themselves, only the file system knows.
-        let stays = !place::leads_out(&folder.visit.path, text.to_bytes())
-            && match statat(&folder.open, name, AtFlags::empty()) {
+        let stays = !leads_out(&folder.visit.path, text.to_bytes())
+            && match folder.open.look(name, Links::Follow) {
                 Ok(_) => self.stays(lane, folder, name)?,
                 Err(_) => true,
             };
@@ -205,10 +199,53 @@ impl Walk<'_> {
         })
     }
 
-    fn text(&self, lane: &Lane, folder: &Folder, name: &CStr) -> Result<std::ffi::CString, Error> {
-        place::target(folder.open.as_fd(), name.to_bytes()).map_err(|error| {
+    fn text(&self, lane: &Lane, folder: &Folder, name: &CStr) -> Result<CString, Error> {
+        folder.open.target(name.to_bytes()).map_err(|error| {
             let path = self.shown(&lane.name);
             FileError::new("read the symbolic link", path, error).into()
         })
+    }
+}
+
+/// Whether the text of a link says that it leads out of the source. `path` is that of its directory:
+/// empty, or with a slash at its end.
+fn leads_out(path: &[u8], target: &[u8]) -> bool {
+    // A drive is where it leads on Windows alone; elsewhere it is a name.
+    if target.starts_with(b"/") || (cfg!(windows) && target.get(1) == Some(&b':')) {
+        return true;
+    }
+    let mut depth = path.iter().filter(|&&byte| byte == b'/').count();
+    for component in target.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_links_text_says_whether_it_stays() {
+        for (path, target, out) in [
+            ("", "a", false),
+            ("", "./a//b/..", false),
+            ("", "..", true),
+            ("", "/a", true),
+            ("d/", "../a", false),
+            ("d/e/", "../../x", false),
+            ("d/e/", "../../../x", true),
+            ("d/", "x/../..", false),
+            ("d/", "x/../../..", true),
+            ("d/", "x/../../../d/y", true),
+        ] {
+            let is_out = leads_out(path.as_bytes(), target.as_bytes());
+            assert_eq!(is_out, out, "{path} {target}");
+        }
     }
 }

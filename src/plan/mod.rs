@@ -15,11 +15,9 @@
 mod error;
 mod fold;
 mod links;
-mod list;
 mod names;
 mod notice;
 mod options;
-pub(crate) mod place;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -41,12 +39,12 @@ pub use self::select::{BadLine, BadPattern, IGNORE_FILE, Pattern, Rules, Within}
 use self::links::Followed;
 use self::names::NameBlocks;
 use self::notice::Noted;
-use self::place::{Root, as_path};
 use self::walk::{Found, Item, Mode};
 use crate::deflate::max_deflated_len;
 use crate::error::FileError;
 use crate::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
 use crate::stop::Stop;
+use crate::system::{Root, as_path};
 use crate::zip;
 
 /// A modification time.
@@ -258,7 +256,7 @@ impl Plan {
         self.confined
     }
 
-    /// Where the path of an entry, or of its directory, really is: see [`place`].
+    /// Where the path of an entry, or of its directory, really is: a place, as [`Root`] opens it.
     pub(crate) fn place<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
         // The last link on the way decides: what it leads to is resolved.
         let ends = (0..=path.len()).rev();

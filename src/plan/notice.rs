@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::place::as_path;
+use crate::system::{as_bytes, as_path};
 use crate::zip::Shown;
 
 /// How many names of a kind are kept.
@@ -143,7 +143,7 @@ impl fmt::Display for Notice {
 fn show(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     match path.to_str() {
         Some(text) if !text.contains(char::is_control) => f.write_str(text),
-        _ => write!(f, "{}", Shown::new(super::place::as_bytes(path))),
+        _ => write!(f, "{}", Shown::new(as_bytes(path))),
     }
 }
 

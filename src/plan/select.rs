@@ -20,7 +20,7 @@ use std::sync::Arc;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::place::as_path;
+use crate::system::as_path;
 
 /// The file of patterns that a directory can have.
 pub const IGNORE_FILE: &str = ".hoistignore";

@@ -10,23 +10,20 @@
 
 use std::ffi::CStr;
 use std::mem::take;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
-use rustix::fs::{AtFlags, FileType, Stat, fstat, statat};
 
 use super::links::{Ancestor, Followed};
-use super::list::list;
 use super::names::{MAX_NAME, NameBlocks, NameRef};
 use super::notice::{Noted, NoticeKind};
-use super::place::{self, Root, as_path};
 use super::select::{IGNORE_FILE, Rules, Within};
 use super::{Error, Options};
 use crate::error::FileError;
 use crate::stop::Stop;
+use crate::system::{Directory, FileKind, Links, Root, Stat, as_path, small_file};
 use crate::zip::{self, NonUtf8};
 
 /// Names that one job looks at. A directory of more is looked at by several threads.
@@ -180,7 +177,7 @@ pub(super) struct Visit {
 
 /// A directory while what is in it is looked at.
 pub(super) struct Folder {
-    pub(super) open: OwnedFd,
+    pub(super) open: Directory,
     pub(super) visit: Visit,
 }
 
@@ -206,12 +203,12 @@ impl<'a> Walk<'a> {
         let folder = Folder { open, visit };
         let mut listing = take(&mut self.lane().listing);
         let (mut names, mut count, mut empty) = (Vec::new(), 0, true);
-        let listed = list(&folder.open, &mut listing, |name, kind| {
+        let listed = folder.open.list(&mut listing, |name, kind| {
             empty = false;
             if self.hides && name.to_bytes().starts_with(b".") {
                 return;
             }
-            if kind == FileType::Directory {
+            if kind == FileKind::Directory {
                 return self.enter(scope, &folder, name);
             }
             names.extend_from_slice(name.to_bytes_with_nul());
@@ -232,7 +229,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Opens a directory. What was one a moment ago and is a link now does not lead elsewhere.
-    fn open(&self, visit: &Visit) -> Result<OwnedFd, Error> {
+    fn open(&self, visit: &Visit) -> Result<Directory, Error> {
         let open = self.root.directory(visit.place());
         open.map_err(|error| FileError::new("read", self.shown(&visit.path), error).into())
     }
@@ -269,9 +266,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the patterns that a directory has of its own.
-    fn read_patterns(&self, open: &OwnedFd, visit: &mut Visit) -> Result<(), Error> {
+    fn read_patterns(&self, open: &Directory, visit: &mut Visit) -> Result<(), Error> {
         let path = || self.shown(&[&visit.path, IGNORE_FILE.as_bytes()].concat());
-        let text = place::small_file(open.as_fd(), IGNORE_FILE)
+        let text = small_file(open, IGNORE_FILE)
             .map_err(|error| FileError::new("read the patterns of", path(), error))?;
         if let Some(text) = text {
             let within = visit.within.with_file(&visit.path, &text);
@@ -287,7 +284,9 @@ impl<'a> Walk<'a> {
         if path.is_empty() || within.is_left_out() {
             return Ok(());
         }
-        let stat = fstat(&folder.open)
+        let stat = folder
+            .open
+            .look_here()
             .map_err(|error| FileError::new("look at", self.shown(path), error))?;
         let mut lane = self.lane();
         lane.name.clear();
@@ -320,10 +319,12 @@ impl<'a> Walk<'a> {
         folder: &Folder,
         name: &CStr,
     ) -> Result<(), Error> {
-        let stat = statat(&folder.open, name, AtFlags::SYMLINK_NOFOLLOW)
+        let stat = folder
+            .open
+            .look(name, Links::Refuse)
             .map_err(|error| FileError::new("look at", self.shown(&folder.below(name)), error))?;
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if kind == FileType::Directory {
+        let kind = stat.kind;
+        if kind == FileKind::Directory {
             self.enter(scope, folder, name);
             return Ok(());
         }
@@ -332,15 +333,15 @@ impl<'a> Walk<'a> {
         lane.name.extend_from_slice(name.to_bytes());
         let goes_in = self.rules.takes(&folder.visit.within, &lane.name);
         match kind {
-            FileType::Symlink => self.link(scope, lane, folder, name, &stat, goes_in),
+            FileKind::Link => self.link(scope, lane, folder, name, &stat, goes_in),
             _ if !goes_in => Ok(()),
-            FileType::RegularFile => self.keep(lane, &stat, 0, b""),
+            FileKind::File => self.keep(lane, &stat, 0, b""),
             special => self.special(lane, special),
         }
     }
 
     /// Leaves out what has no content to pack, if that was asked for.
-    pub(super) fn special(&self, lane: &mut Lane, kind: FileType) -> Result<(), Error> {
+    pub(super) fn special(&self, lane: &mut Lane, kind: FileKind) -> Result<(), Error> {
         if self.options.skip_special {
             lane.note(NoticeKind::SkippedSpecial);
             return Ok(());
@@ -443,37 +444,28 @@ impl Folder {
     }
 }
 
-// Field types differ between systems; none of these values is out of range.
-#[allow(
-    clippy::useless_conversion,
-    clippy::unnecessary_fallible_conversions,
-    clippy::unnecessary_cast
-)]
 fn item(name: NameRef, stat: &Stat, flags: u16, text: &[u8]) -> Item {
     let (mode, size) = match flags {
         // Systems differ in what they say of a link.
         Mode::LINK => (0o777, text.len() as u64),
-        Mode::DIRECTORY => (u32::from(stat.st_mode), 0),
-        _ => (
-            u32::from(stat.st_mode),
-            u64::try_from(stat.st_size).unwrap_or(0),
-        ),
+        Mode::DIRECTORY => (stat.mode, 0),
+        _ => (stat.mode, stat.size),
     };
     Item {
         name,
-        nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+        nanos: stat.nanos,
         mode: Mode::new(mode, flags),
         size,
-        secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
+        secs: stat.secs,
     }
 }
 
 /// What a file that cannot go into an archive is.
-fn kind_of(file_type: FileType) -> &'static str {
-    match file_type {
-        FileType::Fifo => "a named pipe",
-        FileType::Socket => "a socket",
-        FileType::BlockDevice | FileType::CharacterDevice => "a device",
+fn kind_of(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Pipe => "a named pipe",
+        FileKind::Socket => "a socket",
+        FileKind::Device => "a device",
         _ => "neither a file nor a directory",
     }
 }

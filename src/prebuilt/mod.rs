@@ -15,7 +15,6 @@ mod zip;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -29,6 +28,7 @@ use crate::limits::MIB;
 use crate::pack::{self, Cutter, Packed, Part};
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::system;
 
 /// Why a file is no revision.
 #[derive(Debug, thiserror::Error)]
@@ -195,12 +195,12 @@ impl Prebuilt {
             let left = usize::try_from(self.size - cutter.position()).unwrap_or(usize::MAX);
             let len = left.min(window.len());
             let bytes = &mut window[..len];
-            self.file
-                .read_exact_at(bytes, cutter.position())
-                .map_err(|error| match error.kind() {
+            system::read_exact_at(&self.file, bytes, cutter.position()).map_err(
+                |error| match error.kind() {
                     io::ErrorKind::UnexpectedEof => self.changed("it shrank"),
                     _ => FileError::new("read", &self.path, error).into(),
-                })?;
+                },
+            )?;
             cutter.append(bytes, &mut emit)?;
             progress.packed(0, len as u64);
             progress.archive_at(cutter.position());

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
-use std::os::unix::fs::FileExt as _;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -14,6 +13,7 @@ use super::Unreadable;
 use super::root::Root;
 use crate::limits::MIB;
 use crate::stop::Stop;
+use crate::system;
 use crate::tar::{self, BLOCK, TarError};
 
 impl From<TarError> for Unreadable {
@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
     fn read(&mut self, window: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain { file, at, .. } => {
-                let len = file.read_at(window, *at)?;
+                let len = system::read_at(file, window, *at)?;
                 *at += len as u64;
                 Ok(len)
             }

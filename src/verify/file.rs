@@ -1,9 +1,8 @@
 //! An archive on the disk.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use ::bytes::Bytes;
 
 use super::{Error, Head, Object};
 use crate::error::FileError;
+use crate::system::{self, Stat};
 
 /// A file. What stands for an entity tag is what changes when somebody writes to it.
 #[derive(Clone, Debug)]
@@ -51,17 +51,21 @@ impl FileObject {
     }
 }
 
-fn tag(metadata: &Metadata) -> String {
-    let (secs, nanos) = (metadata.mtime(), metadata.mtime_nsec());
-    format!("{}-{secs}.{nanos:09}", metadata.len())
+fn tag(stat: &Stat) -> String {
+    format!("{}-{}.{:09}", stat.size, stat.secs, stat.nanos)
+}
+
+/// Its permissions are nobody's concern here, so it needs no name.
+fn look_at(file: &File) -> io::Result<Stat> {
+    system::look_at(file, b"")
 }
 
 impl Object for FileObject {
     async fn head(&self) -> Result<Head, Error> {
-        let metadata = self.with("look at", File::metadata).await?;
+        let stat = self.with("look at", look_at).await?;
         Ok(Head {
-            size: metadata.len(),
-            etag: tag(&metadata),
+            size: stat.size,
+            etag: tag(&stat),
             version: None,
             crc64nvme: None,
         })
@@ -71,15 +75,15 @@ impl Object for FileObject {
         let len = range.end.saturating_sub(range.start);
         let read = self.with("read", move |file| {
             let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-            match file.read_exact_at(&mut bytes, range.start) {
+            match system::read_exact_at(file, &mut bytes, range.start) {
                 // It shrank, as its length tells.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 done => done?,
             }
-            Ok((Bytes::from(bytes), file.metadata()?))
+            Ok((Bytes::from(bytes), look_at(file)?))
         });
-        let (bytes, metadata) = read.await?;
-        if tag(&metadata) == etag {
+        let (bytes, stat) = read.await?;
+        if tag(&stat) == etag {
             return Ok(bytes);
         }
         Err(Error::Changed {

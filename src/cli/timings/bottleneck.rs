@@ -11,7 +11,12 @@ const MUCH: f64 = 0.3;
 
 pub(super) fn sentence(report: &Report) -> String {
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
-    let (sink, cpu) = (report.waited(Wait::Sink), report.cpu_share());
+    let sink = report.waited(Wait::Sink);
+    let Some(cpu) = report.cpu_share() else {
+        return "what the bottleneck is follows from the processor's time, which is not known on this \
+                system"
+            .to_owned();
+    };
     let walk = report.share(Stage::Walk);
     if sink > MUCH && cpu < CPU_BOUND {
         let sink = percent(sink);

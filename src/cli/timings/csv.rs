@@ -30,7 +30,10 @@ pub(crate) fn run(report: &Report, run: usize) -> String {
         report.content.to_string(),
         report.archive.to_string(),
         format!("{:.6}", report.wall.as_secs_f64()),
-        format!("{:.6}", report.cpu.as_secs_f64()),
+        report
+            .cpu
+            .map(|cpu| format!("{:.6}", cpu.as_secs_f64()))
+            .unwrap_or_default(),
         report
             .peak_rss
             .map(|rss| rss.to_string())

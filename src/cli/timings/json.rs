@@ -47,7 +47,7 @@ pub(crate) fn run(report: &Report, run: usize) -> Value {
         "content": report.content,
         "archive": report.archive,
         "wall": report.wall.as_secs_f64(),
-        "cpu": report.cpu.as_secs_f64(),
+        "cpu": report.cpu.map(|cpu| cpu.as_secs_f64()),
         "peak_rss": report.peak_rss,
         "stages": stages,
         "waits": waits,

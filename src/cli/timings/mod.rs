@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use hoist::pack::Packed;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
-use rustix::time::{ClockId, clock_gettime};
 
 use self::sampler::Sampler;
 use super::progress::say;
@@ -60,8 +59,8 @@ pub(crate) struct Report {
     /// Bytes of the archive.
     pub(crate) archive: u64,
     pub(crate) wall: Duration,
-    /// Processor time of the whole process, that of an embedded endpoint included.
-    pub(crate) cpu: Duration,
+    /// Processor time of the whole process, that of an embedded endpoint included, if the system says it.
+    pub(crate) cpu: Option<Duration>,
     /// The most memory that the process ever had, in bytes.
     pub(crate) peak_rss: Option<u64>,
     pub(crate) totals: Totals,
@@ -82,8 +81,9 @@ impl Report {
     }
 
     /// What part of the cores' time the process used.
-    pub(crate) fn cpu_share(&self) -> f64 {
-        self.cpu.as_secs_f64() / (self.cores as f64 * seconds(self.wall))
+    pub(crate) fn cpu_share(&self) -> Option<f64> {
+        let cpu = self.cpu?.as_secs_f64();
+        Some(cpu / (self.cores as f64 * seconds(self.wall)))
     }
 
     /// How long a stage worked, as part of the time that its threads or requests had.
@@ -137,7 +137,7 @@ pub(crate) struct Recording {
     progress: Arc<Progress>,
     sampler: Sampler,
     started: Instant,
-    cpu: Duration,
+    cpu: Option<Duration>,
 }
 
 impl Recording {
@@ -178,7 +178,9 @@ impl Recording {
             content: packed.map_or(now.bytes_packed, |packed| packed.content),
             archive: packed.map_or(now.bytes_out, |packed| packed.archive),
             wall,
-            cpu: cpu.saturating_sub(self.cpu),
+            cpu: cpu
+                .zip(self.cpu)
+                .map(|(now, then)| now.saturating_sub(then)),
             peak_rss: peak_rss(),
             totals: self.progress.totals(),
             samples,
@@ -246,12 +248,21 @@ pub(crate) fn write_trace(file: &Path, report: &Report, progress: &Progress) -> 
         .map_err(|error| format!("cannot write the trace {}: {error}", file.display()))
 }
 
-fn processor_time() -> Duration {
+#[cfg(unix)]
+fn processor_time() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+
     let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
+    Some(Duration::new(
         u64::try_from(now.tv_sec).unwrap_or(0),
         u32::try_from(now.tv_nsec).unwrap_or(0),
-    )
+    ))
+}
+
+/// The standard library does not say it.
+#[cfg(windows)]
+fn processor_time() -> Option<Duration> {
+    None
 }
 
 /// `VmHWM` of Linux's `/proc/self/status` (proc_pid_status(5)). It never goes down.
@@ -281,7 +292,7 @@ pub(super) mod testing {
             content: 400_000_000,
             archive: 100_000_000,
             wall: Duration::from_secs(1),
-            cpu: Duration::from_secs_f64(cpu),
+            cpu: Some(Duration::from_secs_f64(cpu)),
             peak_rss: Some(50 << 20),
             totals: Totals::default(),
             samples: Vec::new(),
@@ -298,7 +309,7 @@ pub(super) mod testing {
             });
         }
         assert!((report.rate() - 400.0).abs() < 1e-9);
-        assert!((report.cpu_share() - 0.75).abs() < 1e-9);
+        assert!((report.cpu_share().unwrap() - 0.75).abs() < 1e-9);
         assert_eq!(report.ratio(), Some(0.25));
         let depth = report.depth(|now| now.parts_in_flight);
         assert!((depth.mean - 4.0).abs() < 1e-9);
@@ -310,6 +321,6 @@ pub(super) mod testing {
         if cfg!(target_os = "linux") {
             assert!(peak_rss().unwrap() > 100_000);
         }
-        assert!(processor_time() > Duration::ZERO);
+        assert!(processor_time().is_none_or(|time| time > Duration::ZERO));
     }
 }

@@ -43,13 +43,16 @@ fn write_run(
             .map(|ratio| format!(" ({:.1}%)", ratio * 100.0))
             .unwrap_or_default()
     )?;
-    write!(
-        text,
-        "  processor {:.2} s, {:.0}% of {} cores",
-        seconds(report.cpu),
-        report.cpu_share() * 100.0,
-        report.cores
-    )?;
+    match (report.cpu, report.cpu_share()) {
+        (Some(cpu), Some(share)) => write!(
+            text,
+            "  processor {:.2} s, {:.0}% of {} cores",
+            seconds(cpu),
+            share * 100.0,
+            report.cores
+        )?,
+        _ => write!(text, "  {} cores", report.cores)?,
+    }
     if let Some(rss) = report.peak_rss {
         write!(text, "; peak memory of the process {} MiB", rss >> 20)?;
     }

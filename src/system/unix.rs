@@ -8,39 +8,183 @@
 //! A *place* is a path from the source, or an absolute one where links were allowed to lead out. Both
 //! are resolved: they hold no link, no `.` and no `..`.
 
-use std::ffi::{CString, OsStr};
-use std::fs;
+mod list;
+
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::io::Read as _;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
+use super::{FileKind, Links, Problem, Stat, Trouble, as_bytes};
+
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// The most bytes of a file that is read whole.
-const MAX_SMALL: u64 = 1 << 20;
+/// For what should be a file, and may be a pipe, which is not waited for.
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
 
 /// A name of the plan, as the file system takes it.
-pub(crate) fn as_path(name: &[u8]) -> &Path {
+pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
     Path::new(OsStr::from_bytes(name))
 }
 
-/// A path, as the plan keeps it.
-pub(super) fn as_bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
+impl From<Errno> for Problem {
+    fn from(error: Errno) -> Self {
+        let trouble = match error {
+            Errno::NOENT | Errno::NOTDIR => Trouble::Vanished,
+            Errno::LOOP => Trouble::Link,
+            Errno::INVAL => Trouble::NoLink,
+            Errno::NXIO => Trouble::Special,
+            _ => Trouble::Other,
+        };
+        Self {
+            trouble,
+            error: error.into(),
+        }
+    }
+}
+
+impl From<FileType> for FileKind {
+    fn from(kind: FileType) -> Self {
+        match kind {
+            FileType::RegularFile => Self::File,
+            FileType::Directory => Self::Directory,
+            FileType::Symlink => Self::Link,
+            FileType::Fifo => Self::Pipe,
+            FileType::Socket => Self::Socket,
+            FileType::BlockDevice | FileType::CharacterDevice => Self::Device,
+            FileType::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<rustix::fs::Stat> for Stat {
+    // Field types differ between systems; none of these values is out of range.
+    #[allow(
+        clippy::useless_conversion,
+        clippy::unnecessary_fallible_conversions,
+        clippy::unnecessary_cast
+    )]
+    fn from(stat: rustix::fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Unknown => FileKind::Other,
+            kind => kind.into(),
+        };
+        Self {
+            kind,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            secs: i64::try_from(stat.st_mtime).unwrap_or(i64::MAX),
+            nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            mode: u32::from(stat.st_mode) & 0o7777,
+        }
+    }
+}
+
+/// What a directory is told from others by: device and inode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Directory(OwnedFd);
+
+impl Directory {
+    /// Calls `each` with the name and the kind of everything in it but `.` and `..`.
+    ///
+    /// `buffer` is room to be used again.
+    pub(crate) fn list(
+        &self,
+        buffer: &mut Vec<u8>,
+        mut each: impl FnMut(&CStr, FileKind),
+    ) -> Result<(), Problem> {
+        Ok(list::list(&self.0, buffer, |name, kind| {
+            each(name, kind.into());
+        })?)
+    }
+
+    /// Looks at what has this name in it.
+    pub(crate) fn look(&self, name: &CStr, links: Links) -> Result<Stat, Problem> {
+        let flags = match links {
+            Links::Follow => AtFlags::empty(),
+            Links::Refuse => AtFlags::SYMLINK_NOFOLLOW,
+        };
+        Ok(statat(&self.0, name, flags)?.into())
+    }
+
+    /// Looks at what is at a path below it. A link at its end is not followed.
+    pub(crate) fn look_below(&self, path: &[u8]) -> Result<Stat, Problem> {
+        Ok(statat(&self.0, path, AtFlags::SYMLINK_NOFOLLOW)?.into())
+    }
+
+    /// Looks at the directory itself.
+    pub(crate) fn look_here(&self) -> Result<Stat, Problem> {
+        Ok(rustix::fs::fstat(&self.0)?.into())
+    }
+
+    /// What it is told from others by.
+    pub(crate) fn identity(&self) -> Result<Identity, Problem> {
+        let stat = rustix::fs::fstat(&self.0)?;
+        // Field types differ between systems; all that counts is whether they are equal.
+        #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+        Ok(Identity(stat.st_dev as u64, stat.st_ino as u64))
+    }
+
+    /// Opens the file of this name, without waiting for a pipe that took its place.
+    pub(crate) fn open(&self, name: &[u8], links: Links) -> Result<File, Problem> {
+        let flags = match links {
+            Links::Follow => FILE,
+            Links::Refuse => FILE | OFlags::NOFOLLOW,
+        };
+        Ok(openat(&self.0, name, flags, Mode::empty())?.into())
+    }
+
+    /// The text of the link of this name.
+    pub(crate) fn target(&self, name: &[u8]) -> Result<CString, Problem> {
+        Ok(rustix::fs::readlinkat(&self.0, name, Vec::new())?)
+    }
+}
+
+/// Looks at an open file. Its name is for systems that have no permissions.
+pub(crate) fn look_at(file: &File, _: &[u8]) -> io::Result<Stat> {
+    Ok(rustix::fs::fstat(file)?.into())
+}
+
+/// Reads some bytes.
+#[cfg(feature = "push")]
+pub(crate) fn read_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(window, offset)
+}
+
+/// Fills `window`.
+pub(crate) fn read_exact_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(window, offset)
+}
+
+/// Writes all of `bytes`.
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// The permissions of a new file, before the umask.
+pub(super) fn any_new_file() -> Permissions {
+    Permissions::from_mode(0o666)
 }
 
 /// The source, which stays the same whatever becomes of its path.
 #[derive(Debug)]
 pub(crate) struct Root {
-    open: OwnedFd,
+    open: Directory,
     /// Resolved.
     path: PathBuf,
     /// Whether the system lacks `openat2`, or a sandbox keeps it away.
@@ -49,25 +193,26 @@ pub(crate) struct Root {
 
 impl Root {
     /// Opens the directory at `path`, which is resolved.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, Errno> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, Problem> {
         let open = rustix::fs::open(&path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
         let by_name = AtomicBool::new(!cfg!(any(target_os = "linux", target_os = "android")));
         Ok(Self {
-            open,
+            open: Directory(open),
             path,
             by_name,
         })
     }
 
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.open.as_fd()
+    /// The directory itself.
+    pub(crate) fn top(&self) -> &Directory {
+        &self.open
     }
 
     /// Opens the directory at a place. Its path is empty for the source.
     ///
-    /// A link anywhere on it is [`Errno::LOOP`].
-    pub(crate) fn directory(&self, place: &[u8]) -> Result<OwnedFd, Errno> {
-        self.strictly(place, DIRECTORY)
+    /// A link anywhere on it is [`Trouble::Link`].
+    pub(crate) fn directory(&self, place: &[u8]) -> Result<Directory, Problem> {
+        Ok(Directory(self.strictly(place, DIRECTORY)?))
     }
 
     /// Opens what is at a place, and follows no link.
@@ -97,7 +242,7 @@ impl Root {
             Follow::Nothing => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
             Follow::Inside => ResolveFlags::BENEATH,
         };
-        match openat2(&self.open, place, flags, Mode::empty(), resolve) {
+        match openat2(&self.open.0, place, flags, Mode::empty(), resolve) {
             // The second is what old sandboxes say to calls that they do not know.
             Err(Errno::NOSYS | Errno::PERM) => {
                 self.by_name.store(true, Relaxed);
@@ -121,7 +266,7 @@ impl Root {
                 (top, rest)
             }
             None => {
-                let top = openat(&self.open, ".", DIRECTORY, Mode::empty())?;
+                let top = openat(&self.open.0, ".", DIRECTORY, Mode::empty())?;
                 (top, place)
             }
         };
@@ -135,29 +280,26 @@ impl Root {
     }
 
     /// Opens the file that the link at a place leads to, if that is in the source; None if it is not.
-    pub(crate) fn through_link(
-        &self,
-        place: &[u8],
-        flags: OFlags,
-    ) -> Result<Option<OwnedFd>, Errno> {
-        match self.at_once(place, flags, Follow::Inside) {
+    pub(crate) fn through_link(&self, place: &[u8]) -> Result<Option<File>, Problem> {
+        match self.at_once(place, FILE, Follow::Inside) {
             // An absolute link may come back into the source.
             None | Some(Err(Errno::XDEV)) => {}
-            Some(opened) => return opened.map(Some),
+            Some(opened) => return Ok(Some(opened?.into())),
         }
         match self.resolved(place) {
             Ok(path) => match path.strip_prefix(&self.path) {
-                Ok(inside) => self
-                    .strictly(as_bytes(inside), flags | OFlags::NOFOLLOW)
-                    .map(Some),
+                Ok(inside) => {
+                    let file = self.strictly(as_bytes(inside), FILE | OFlags::NOFOLLOW)?;
+                    Ok(Some(file.into()))
+                }
                 Err(_) => Ok(None),
             },
-            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO).into()),
         }
     }
 
     /// Whether what is at a place is in the source, links followed.
-    pub(super) fn is_inside(&self, place: &[u8]) -> Result<bool, io::Error> {
+    pub(crate) fn is_inside(&self, place: &[u8]) -> Result<bool, io::Error> {
         // It need not be readable.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
@@ -171,7 +313,7 @@ impl Root {
 
     /// The place that a path leads to, links followed: from the source, or absolute if it is not in
     /// there.
-    pub(super) fn resolve(&self, place: &[u8]) -> Result<Vec<u8>, io::Error> {
+    pub(crate) fn resolve(&self, place: &[u8]) -> Result<Vec<u8>, io::Error> {
         let path = self.resolved(place)?;
         let place = path.strip_prefix(&self.path).unwrap_or(&path);
         Ok(as_bytes(place).to_vec())
@@ -208,52 +350,6 @@ fn step(above: &OwnedFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Whether the text of a link says that it leads out of the source. `path` is that of its directory:
-/// empty, or with a slash at its end.
-pub(super) fn leads_out(path: &[u8], target: &[u8]) -> bool {
-    if target.starts_with(b"/") {
-        return true;
-    }
-    let mut depth = path.iter().filter(|&&byte| byte == b'/').count();
-    for component in target.split(|&byte| byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." if depth == 0 => return true,
-            b".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    false
-}
-
-/// The text of a link.
-pub(crate) fn target(folder: BorrowedFd<'_>, name: &[u8]) -> Result<CString, Errno> {
-    rustix::fs::readlinkat(folder, name, Vec::new())
-}
-
-/// A small file's content, if it is there.
-pub(super) fn small_file(folder: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, io::Error> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(folder, name, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(io::Error::other("it is a symbolic link")),
-        Err(error) => return Err(error.into()),
-    };
-    let stat = rustix::fs::fstat(file.as_fd())?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut content = Vec::new();
-    fs::File::from(file)
-        .take(MAX_SMALL + 1)
-        .read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_SMALL {
-        return Err(io::Error::other("it has more than 1 MiB"));
-    }
-    Ok(Some(content))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -267,7 +363,7 @@ mod tests {
     /// Both ways, side by side.
     fn directory(root: &Root, place: &[u8]) -> Result<(), Errno> {
         let by_name = root.step_by_step(place, DIRECTORY).map(drop);
-        let done = root.directory(place).map(drop);
+        let done = root.strictly(place, DIRECTORY).map(drop);
         assert_eq!(done, by_name, "{}", place.escape_ascii());
         by_name
     }
@@ -306,6 +402,8 @@ mod tests {
         assert_eq!(directory(&root, b".."), Err(Errno::XDEV));
         assert_eq!(directory(&root, b"a/../../x"), Err(Errno::XDEV));
         assert!(root.directory(b"").is_ok());
+        let met = root.directory(b"in/b").unwrap_err();
+        assert_eq!(met.trouble, Trouble::Link);
         assert!(Root::open(dir.path().join("in")).is_err());
     }
 
@@ -321,25 +419,6 @@ mod tests {
     }
 
     #[test]
-    fn a_links_text_says_whether_it_stays() {
-        for (path, target, out) in [
-            ("", "a", false),
-            ("", "./a//b/..", false),
-            ("", "..", true),
-            ("", "/a", true),
-            ("d/", "../a", false),
-            ("d/e/", "../../x", false),
-            ("d/e/", "../../../x", true),
-            ("d/", "x/../..", false),
-            ("d/", "x/../../..", true),
-            ("d/", "x/../../../d/y", true),
-        ] {
-            let is_out = leads_out(path.as_bytes(), target.as_bytes());
-            assert_eq!(is_out, out, "{path} {target}");
-        }
-    }
-
-    #[test]
     fn only_files_in_the_source_are_opened_through_links() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("file"), "out").unwrap();
@@ -351,14 +430,14 @@ mod tests {
         symlink(root_path.join("file"), root_path.join("d/absolute")).unwrap();
         symlink(outside.path().join("file"), root_path.join("d/far")).unwrap();
         let root = root(&root_path);
-        let open = |place: &[u8]| root.through_link(place, OFlags::RDONLY);
+        let open = |place: &[u8]| root.through_link(place);
         let inside = |place: &[u8]| root.is_inside(place).unwrap();
         for place in [&b"d/near"[..], b"d/absolute"] {
             assert!(open(place).unwrap().is_some() && inside(place));
             assert_eq!(root.resolve(place).unwrap(), b"file");
         }
         assert!(open(b"d/far").unwrap().is_none() && !inside(b"d/far"));
-        assert_eq!(open(b"d/none").unwrap_err(), Errno::NOENT);
+        assert_eq!(open(b"d/none").unwrap_err().trouble, Trouble::Vanished);
         assert!(root.resolve(b"d/far").unwrap().starts_with(b"/"));
     }
 }

@@ -1,0 +1,389 @@
+//! Directories and files by their paths, as the standard library has them on Windows.
+//!
+//! No path is followed through a link that was not decided on: each part of it is looked at before it is
+//! gone through, and a file is opened as what it is, link or not, and looked at when it is open. What
+//! is less than on Unix: between the look at a directory on the way and the opening of what is in it, a
+//! link can take its place, since nothing is opened relative to an open directory here. Links are
+//! whatever Windows follows by name: symbolic links and junctions.
+//!
+//! Names are kept in UTF-8. One that is not Unicode is kept as the standard library writes it, which is
+//! not UTF-8 either, and so meets what names meet that are not UTF-8.
+//!
+//! A place that is not in the source is its path after a slash, with slashes: `///?/C:/x`. So it begins
+//! with one, as on Unix.
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::io;
+use std::os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{FileKind, Links, Problem, Stat, Trouble, as_bytes, modes};
+
+/// `FILE_FLAG_OPEN_REPARSE_POINT` of `CreateFileW`: opens a link, not what it leads to.
+const THE_LINK: u32 = 0x0020_0000;
+/// `FILE_FLAG_BACKUP_SEMANTICS`: opens directories too. Without it they are denied, as if by permission.
+const ALSO_DIRECTORIES: u32 = 0x0200_0000;
+/// `ERROR_NOT_A_REPARSE_POINT`.
+const NO_LINK: i32 = 4390;
+
+/// `FILETIME`s in a second: each is 100 nanoseconds.
+const TICKS: u64 = 10_000_000;
+/// Seconds from 1601, when `FILETIME` begins, to 1970.
+const BEFORE_1970: i64 = 11_644_473_600;
+
+/// A name of the plan, for messages and patterns. What is not Unicode is replaced.
+pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
+    match String::from_utf8_lossy(name) {
+        Cow::Borrowed(name) => Cow::Borrowed(Path::new(name)),
+        Cow::Owned(name) => Cow::Owned(PathBuf::from(name)),
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        let trouble = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Trouble::Vanished,
+            _ if error.raw_os_error() == Some(NO_LINK) => Trouble::NoLink,
+            _ => Trouble::Other,
+        };
+        Self { trouble, error }
+    }
+}
+
+impl Problem {
+    fn link() -> Self {
+        Self {
+            trouble: Trouble::Link,
+            error: io::Error::other("it is a symbolic link"),
+        }
+    }
+}
+
+impl From<FileType> for FileKind {
+    fn from(kind: FileType) -> Self {
+        if kind.is_symlink() {
+            Self::Link
+        } else if kind.is_dir() {
+            Self::Directory
+        } else if kind.is_file() {
+            Self::File
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Stat {
+    /// The name is for the permissions.
+    fn new(metadata: &Metadata, name: &[u8]) -> Self {
+        let kind = metadata.file_type().into();
+        let mode = match kind {
+            FileKind::Directory => modes::DIRECTORY,
+            FileKind::Link => modes::LINK,
+            _ => modes::of_file(name, metadata.permissions().readonly()),
+        };
+        let (secs, nanos) = since_1970(metadata.last_write_time());
+        Self {
+            kind,
+            size: metadata.file_size(),
+            secs,
+            nanos,
+            mode,
+        }
+    }
+}
+
+fn since_1970(time: u64) -> (i64, u32) {
+    let secs = i64::try_from(time / TICKS).unwrap_or(i64::MAX) - BEFORE_1970;
+    (secs, u32::try_from(time % TICKS * 100).unwrap_or(0))
+}
+
+/// What a directory is told from others by: its path, links resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(PathBuf);
+
+/// A directory that was one when it was looked at.
+#[derive(Debug)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Calls `each` with the name and the kind of everything in it but `.` and `..`.
+    pub(crate) fn list(
+        &self,
+        _: &mut Vec<u8>,
+        mut each: impl FnMut(&CStr, FileKind),
+    ) -> Result<(), Problem> {
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = CString::new(name.as_encoded_bytes()).map_err(io::Error::from)?;
+            each(&name, entry.file_type()?.into());
+        }
+        Ok(())
+    }
+
+    /// Looks at what has this name in it.
+    pub(crate) fn look(&self, name: &CStr, links: Links) -> Result<Stat, Problem> {
+        let name = name.to_bytes();
+        let path = self.child(name)?;
+        let metadata = match links {
+            Links::Follow => fs::metadata(path)?,
+            Links::Refuse => fs::symlink_metadata(path)?,
+        };
+        Ok(Stat::new(&metadata, name))
+    }
+
+    /// Looks at what is at a path below it. A link at its end is not followed.
+    pub(crate) fn look_below(&self, path: &[u8]) -> Result<Stat, Problem> {
+        let metadata = fs::symlink_metadata(self.below(path)?)?;
+        Ok(Stat::new(&metadata, path))
+    }
+
+    /// Looks at the directory itself.
+    pub(crate) fn look_here(&self) -> Result<Stat, Problem> {
+        Ok(Stat::new(&fs::symlink_metadata(&self.0)?, b""))
+    }
+
+    /// What it is told from others by.
+    pub(crate) fn identity(&self) -> Result<Identity, Problem> {
+        Ok(Identity(fs::canonicalize(&self.0)?))
+    }
+
+    /// Opens the file of this name.
+    pub(crate) fn open(&self, name: &[u8], links: Links) -> Result<File, Problem> {
+        open(&self.child(name)?, links)
+    }
+
+    /// The text of the link of this name, with slashes.
+    pub(crate) fn target(&self, name: &[u8]) -> Result<CString, Problem> {
+        let text = fs::read_link(self.child(name)?)?;
+        Ok(CString::new(slashed(&text)).map_err(io::Error::from)?)
+    }
+
+    /// The path of what has this name in it.
+    fn child(&self, name: &[u8]) -> io::Result<PathBuf> {
+        if let Ok(name) = std::str::from_utf8(name) {
+            return Ok(self.0.join(name));
+        }
+        // Only the system can say such a name.
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes() == name {
+                return Ok(entry.path());
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// The path of what is at a path below it.
+    fn below(&self, path: &[u8]) -> io::Result<PathBuf> {
+        let mut at = self.0.clone();
+        for name in path.split(|&byte| byte == b'/') {
+            if !name.is_empty() {
+                at = Self(at).child(name)?;
+            }
+        }
+        Ok(at)
+    }
+}
+
+fn open(path: &Path, links: Links) -> Result<File, Problem> {
+    let flags = match links {
+        Links::Follow => ALSO_DIRECTORIES,
+        Links::Refuse => ALSO_DIRECTORIES | THE_LINK,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if links == Links::Refuse && file.metadata()?.is_symlink() {
+        return Err(Problem::link());
+    }
+    Ok(file)
+}
+
+/// The bytes of a path, with slashes.
+fn slashed(path: &Path) -> Vec<u8> {
+    let mut bytes = as_bytes(path).to_vec();
+    for byte in &mut bytes {
+        if *byte == b'\\' {
+            *byte = b'/';
+        }
+    }
+    bytes
+}
+
+/// Looks at an open file. The name is for its permissions.
+pub(crate) fn look_at(file: &File, name: &[u8]) -> io::Result<Stat> {
+    Ok(Stat::new(&file.metadata()?, name))
+}
+
+/// Reads some bytes. The cursor is behind them then.
+pub(crate) fn read_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.seek_read(window, offset)
+}
+
+/// Fills `window`.
+pub(crate) fn read_exact_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < window.len() {
+        match read_at(file, &mut window[filled..], offset + filled as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) => filled += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes`.
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.seek_write(&bytes[written..], offset + written as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => written += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The source.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// Resolved.
+    top: Directory,
+}
+
+impl Root {
+    /// Opens the directory at `path`, which is resolved.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, Problem> {
+        through(&path)?;
+        Ok(Self {
+            top: Directory(path),
+        })
+    }
+
+    /// The directory itself.
+    pub(crate) fn top(&self) -> &Directory {
+        &self.top
+    }
+
+    /// Opens the directory at a place. Its path is empty for the source.
+    ///
+    /// A link anywhere on it is [`Trouble::Link`].
+    pub(crate) fn directory(&self, place: &[u8]) -> Result<Directory, Problem> {
+        if let Some(outside) = absolute(place) {
+            // It was resolved, so no part of it may be a link.
+            let mut above: Vec<_> = outside.ancestors().collect();
+            // What is above all is no name.
+            above.pop();
+            for path in above.into_iter().rev() {
+                through(path)?;
+            }
+            return Ok(Directory(outside));
+        }
+        let mut at = Directory(self.top.0.clone());
+        for name in place.split(|&byte| byte == b'/') {
+            match name {
+                b"" => {}
+                b".." => return Err(io::Error::other("it is not in the source").into()),
+                name => {
+                    let path = at.child(name)?;
+                    through(&path)?;
+                    at = Directory(path);
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    /// Opens the file that the link at a place leads to, if that is in the source; None if it is not.
+    pub(crate) fn through_link(&self, place: &[u8]) -> Result<Option<File>, Problem> {
+        let path = self.resolved(place)?;
+        let Ok(inside) = path.strip_prefix(&self.top.0) else {
+            return Ok(None);
+        };
+        let folder = match inside.parent() {
+            Some(folder) => self.directory(&slashed(folder))?,
+            None => Directory(self.top.0.clone()),
+        };
+        let name = path.file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
+        folder.open(name, Links::Refuse).map(Some)
+    }
+
+    /// Whether what is at a place is in the source, links followed.
+    pub(crate) fn is_inside(&self, place: &[u8]) -> Result<bool, io::Error> {
+        Ok(self.resolved(place)?.starts_with(&self.top.0))
+    }
+
+    /// The place that a path leads to, links followed: from the source, or absolute if it is not in
+    /// there.
+    pub(crate) fn resolve(&self, place: &[u8]) -> Result<Vec<u8>, io::Error> {
+        let path = self.resolved(place)?;
+        Ok(match path.strip_prefix(&self.top.0) {
+            Ok(inside) => slashed(inside),
+            Err(_) => [&b"/"[..], &slashed(&path)].concat(),
+        })
+    }
+
+    fn resolved(&self, place: &[u8]) -> Result<PathBuf, io::Error> {
+        fs::canonicalize(match absolute(place) {
+            Some(outside) => outside,
+            None => self.top.below(place)?,
+        })
+    }
+}
+
+/// The path that an absolute place means.
+fn absolute(place: &[u8]) -> Option<PathBuf> {
+    let path = std::str::from_utf8(place.strip_prefix(b"/")?).ok()?;
+    Some(PathBuf::from(path.replace('/', "\\")))
+}
+
+/// Looks at a directory on the way. It may be no link.
+fn through(path: &Path) -> Result<(), Problem> {
+    match fs::symlink_metadata(path)?.file_type().into() {
+        FileKind::Link => Err(Problem::link()),
+        FileKind::Directory => Ok(()),
+        _ => Err(io::Error::from(io::ErrorKind::NotADirectory).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_count_from_1970() {
+        assert_eq!(since_1970(116_444_736_000_000_000), (0, 0));
+        assert_eq!(since_1970(116_444_736_000_000_001), (0, 100));
+        assert_eq!(since_1970(116_444_735_999_999_999), (-1, 999_999_900));
+    }
+
+    #[test]
+    fn links_are_not_gone_through() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        fs::write(dir.path().join("a/file"), "content").unwrap();
+        let root = Root::open(fs::canonicalize(dir.path()).unwrap()).unwrap();
+        assert!(root.directory(b"a/b").is_ok());
+        let file = root.directory(b"a").unwrap();
+        let file = file.open(b"file", Links::Refuse).unwrap();
+        assert_eq!(look_at(&file, b"file").unwrap().mode, 0o755);
+        let vanished = root.directory(b"a/none").unwrap_err();
+        assert_eq!(vanished.trouble, Trouble::Vanished);
+        assert!(root.directory(b"../x").is_err());
+        // Making links takes a privilege.
+        if std::os::windows::fs::symlink_dir("a", dir.path().join("link")).is_ok() {
+            let met = root.directory(b"link/b").unwrap_err();
+            assert_eq!(met.trouble, Trouble::Link);
+            assert_eq!(root.resolve(b"link/b").unwrap(), b"a/b");
+        }
+    }
+}
