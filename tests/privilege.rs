@@ -68,9 +68,12 @@ const OBJECT: &str = "HeadObject";
 const NAMED: &str = "--upload-id ";
 const LOOK: &str = "list-multipart-uploads";
 
+/// A permission, what the push meets, and how it ends with and without it.
+type Row = (Action, Meets, (Outcome, Notes), (Outcome, Notes));
+
 /// A permission, what the push meets, how it ends with [`LEAST`] and that one, and with [`ALL`] but
 /// that one.
-const TABLE: [(Action, Meets, (Outcome, Notes), (Outcome, Notes)); 9] = [
+const TABLE: [Row; 9] = [
     (
         Action::PutObject,
         Nothing,
