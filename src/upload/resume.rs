@@ -172,7 +172,7 @@ fn judge(
     if !differences.is_empty() {
         return Err((upload, differences.join(", and ")));
     }
-    if !resume.insist && now() - newest < ALIVE {
+    if !resume.insist && now().saturating_sub(newest) < ALIVE {
         return Err((
             upload,
             format!(
