@@ -92,6 +92,26 @@ fn each_signal_has_its_exit_code_and_leaves_nothing() {
     }
 }
 
+/// As `timeout` sends them: to the command, and to the group that it is in.
+#[test]
+fn signals_that_come_together_are_one() {
+    let (server, tree) = (server(), revision());
+    let hole = BlackHole::before(&server, "PUT ");
+    let mut command = server.client();
+    push(&mut command, &hole.url, tree.path());
+    let child = command.spawn().unwrap();
+    wait_until("a part is sent", || hole.swallowed() > 0);
+    let id = child.id().to_string();
+    let twice = Command::new("sh")
+        .args(["-c", "kill -INT \"$1\" && kill -INT \"$1\"", "sh", &id])
+        .status();
+    assert!(twice.unwrap().success());
+    let (output, said) = end(child);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert_eq!(said, "hoist: stopped\n");
+    assert_eq!(uploads(&server), [""; 0]);
+}
+
 /// `nohup` is how a push is kept from its terminal's end.
 #[test]
 fn a_hangup_that_is_ignored_is_ignored() {
@@ -143,6 +163,8 @@ fn a_second_signal_ends_at_once_and_says_what_is_left() {
     });
     send_signal(&child, "INT");
     wait_until("the abort is sent", || aborts.swallowed() > 0);
+    // Nobody presses it again sooner; see `signals_that_come_together_are_one`.
+    thread::sleep(Duration::from_millis(300));
     let since = Instant::now();
     send_signal(&child, "INT");
     let (output, said) = end(child);

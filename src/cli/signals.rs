@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use super::progress::say;
 use super::{Exit, Failure};
@@ -20,6 +21,10 @@ mod windows;
 use self::unix::Signals;
 #[cfg(windows)]
 use self::windows::Signals;
+
+/// Signals that come together are one wish: `timeout` sends each to the command and to its group, and a
+/// CI runner to every process that it knows. A hand on a keyboard is slower.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// Watches for signals until it is dropped.
 pub(crate) struct Watch {
@@ -50,14 +55,20 @@ impl Watch {
     ) -> io::Result<Self> {
         let seen = Arc::new(AtomicU8::new(0));
         let noted = Arc::clone(&seen);
+        let mut first = None;
         let signals = Signals::watch(move |number| {
-            if noted.swap(number, Ordering::AcqRel) != 0 {
-                if let Some(left) = left() {
-                    say(&left);
-                }
-                end_now(number);
+            let Some(since) = first else {
+                first = Some(Instant::now());
+                noted.store(number, Ordering::Release);
+                return stop();
+            };
+            if since.elapsed() < TOGETHER {
+                return;
             }
-            stop();
+            if let Some(left) = left() {
+                say(&left);
+            }
+            end_now(number);
         })?;
         Ok(Self {
             _signals: signals,

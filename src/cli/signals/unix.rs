@@ -12,7 +12,7 @@ pub(super) struct Signals(Handle);
 
 impl Signals {
     /// Calls `each` with the number of each.
-    pub(super) fn watch(each: impl Fn(u8) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn watch(mut each: impl FnMut(u8) + Send + 'static) -> io::Result<Self> {
         let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
         let watched = [SIGINT, SIGTERM, SIGHUP];
         let watched = watched.into_iter().filter(|signal| !ignored(*signal));

@@ -14,7 +14,7 @@ pub(super) struct Signals(Arc<AtomicBool>);
 
 impl Signals {
     /// Calls `each` with the number of Ctrl-C. There can be one handler in a process, once.
-    pub(super) fn watch(each: impl Fn(u8) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn watch(mut each: impl FnMut(u8) + Send + 'static) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
         ctrlc::set_handler(move || {
