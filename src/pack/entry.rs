@@ -34,13 +34,15 @@ pub(super) struct Renewed {
 }
 
 impl Renewed {
-    /// What there is to say of `entry` beyond the plan.
-    pub(super) fn since(plan: &Plan, index: usize, entry: &plan::Entry<'_>) -> Option<Self> {
-        (*entry != plan.entry(index)).then_some(Self {
-            index,
-            mtime: entry.mtime,
-            mode: entry.mode,
-        })
+    /// What there is to say of the entry at `index` as it is `now` beyond what was `planned`.
+    pub(super) fn since(
+        index: usize,
+        planned: &plan::Entry<'_>,
+        now: &plan::Entry<'_>,
+    ) -> Option<Self> {
+        let plan::Entry { mtime, mode, .. } = *now;
+        let renewed = (mtime, mode) != (planned.mtime, planned.mode);
+        renewed.then_some(Self { index, mtime, mode })
     }
 }
 
@@ -105,12 +107,12 @@ pub(super) fn pack(
     // is, and what waits for the assembler is no longer than that.
     output.clear();
     for index in run {
-        let entry = plan.entry(index);
-        let (entry, content) = match entry.kind {
-            Kind::File => source.read(index, folder, input)?,
-            Kind::Directory | Kind::Link(_) => (entry, source.content(index, folder)?),
+        let planned = plan.entry(index);
+        let (entry, content) = match planned.kind {
+            Kind::File => source.read(index, planned, folder, input)?,
+            Kind::Directory | Kind::Link(_) => (planned, source.content(index, folder)?),
         };
-        renewed.extend(Renewed::since(plan, index, &entry));
+        renewed.extend(Renewed::since(index, &planned, &entry));
         laps.lap(Stage::Read);
         let crc32 = crc32fast::hash(content);
         if shared.digest {

@@ -25,6 +25,8 @@ use crate::system::{self, Directory, FileKind, Links, Problem, Stat, Trouble};
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     plan: &'a Plan,
+    /// What was changed before this was changed in an earlier tick of the clock.
+    settled: Mtime,
     #[cfg(test)]
     hook: hook::Hook,
 }
@@ -73,8 +75,15 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
 
 impl<'a> Source<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
+        let before = SystemTime::now().checked_sub(TICK);
+        let before = before.and_then(|before| before.duration_since(UNIX_EPOCH).ok());
+        let before = before.unwrap_or_default();
         Self {
             plan,
+            settled: Mtime {
+                secs: i64::try_from(before.as_secs()).unwrap_or(i64::MAX),
+                nanos: before.subsec_nanos(),
+            },
             #[cfg(test)]
             hook: hook::mine(),
         }
@@ -86,25 +95,26 @@ impl<'a> Source<'a> {
 
     /// Opens the file at `index` and checks that it is still the planned one.
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
-        let file = self.open_file(index, &mut Folder::default())?;
         let planned = self.plan.entry(index);
+        let file = self.open_file(index, &planned, &mut Folder::default())?;
         self.compare(index, &planned, &self.look(index, &file)?)?;
-        settle(planned.mtime);
+        self.settle(planned.mtime);
         Ok(file)
     }
 
-    /// Reads the file at `index` into `window`, which must hold it. Returns its content, and its entry
-    /// as it is now: time and mode may be newer than the plan.
+    /// Reads the file at `index`, which was `planned` so, into `window`, which must hold it. Returns its
+    /// entry as it is now, since time and mode may be newer than the plan, and its content.
     ///
     /// Files come in archive order, so the next one is mostly in the same directory: `folder` keeps
     /// that open, and its path is not looked up again.
     pub(super) fn read<'w>(
         &self,
         index: usize,
+        planned: Entry<'a>,
         folder: &mut Folder,
         window: &'w mut [u8],
     ) -> Result<(Entry<'a>, &'w [u8]), Error> {
-        let mut entry = self.plan.entry(index);
+        let mut entry = planned;
         let content = usize::try_from(entry.size)
             .ok()
             .and_then(|size| window.get_mut(..size));
@@ -129,7 +139,7 @@ impl<'a> Source<'a> {
         folder: &mut Folder,
         content: &mut [u8],
     ) -> Result<(), Error> {
-        let file = self.open_file(index, folder)?;
+        let file = self.open_file(index, entry, folder)?;
         self.read_open(index, entry, &file, content)
     }
 
@@ -140,8 +150,8 @@ impl<'a> Source<'a> {
         folder: &mut Folder,
         content: &mut [u8],
     ) -> Result<Entry<'a>, Error> {
-        let file = self.open_file(index, folder)?;
         let planned = self.plan.entry(index);
+        let file = self.open_file(index, &planned, folder)?;
         let now = self.look(index, &file)?;
         let entry = self.plan.renewed(planned, mtime(&now), now.mode);
         self.compare(index, &entry, &now)?;
@@ -156,7 +166,7 @@ impl<'a> Source<'a> {
         file: &File,
         content: &mut [u8],
     ) -> Result<(), Error> {
-        settle(entry.mtime);
+        self.settle(entry.mtime);
         #[cfg(test)]
         self.hook
             .call(hook::Moment::Opened, self.plan.entry(index).name);
@@ -249,14 +259,24 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Opens the file at `index`.
-    fn open_file(&self, index: usize, folder: &mut Folder) -> Result<File, Error> {
+    fn settle(&self, mtime: Mtime) {
+        // As a rule files are old, and no clock need be asked.
+        if (mtime.secs, mtime.nanos) >= (self.settled.secs, self.settled.nanos) {
+            settle(mtime);
+        }
+    }
+
+    /// Opens the file at `index`, which the plan has as `entry`.
+    fn open_file(
+        &self,
+        index: usize,
+        entry: &Entry<'_>,
+        folder: &mut Folder,
+    ) -> Result<File, Error> {
         #[cfg(test)]
-        self.hook
-            .call(hook::Moment::Open, self.plan.entry(index).name);
-        let entry = self.plan.entry(index);
+        self.hook.call(hook::Moment::Open, entry.name);
         if entry.via_link && self.plan.is_confined() {
-            return self.open_inside(index, &entry);
+            return self.open_inside(index, entry);
         }
         let (folder, name) = self.folder(index, entry.name, folder)?;
         let links = if entry.via_link {

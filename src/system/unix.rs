@@ -56,6 +56,7 @@ impl From<Errno> for Problem {
 }
 
 impl From<FileType> for FileKind {
+    #[inline]
     fn from(kind: FileType) -> Self {
         match kind {
             FileType::RegularFile => Self::File,
@@ -76,6 +77,7 @@ impl From<rustix::fs::Stat> for Stat {
         clippy::unnecessary_fallible_conversions,
         clippy::unnecessary_cast
     )]
+    #[inline]
     fn from(stat: rustix::fs::Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Unknown => FileKind::Other,
@@ -141,6 +143,7 @@ impl Directory {
     }
 
     /// Opens the file of this name, without waiting for a pipe that took its place.
+    #[inline]
     pub(crate) fn open(&self, name: &[u8], links: Links) -> Result<File, Problem> {
         let flags = match links {
             Links::Follow => FILE,
@@ -156,6 +159,7 @@ impl Directory {
 }
 
 /// Looks at an open file. Its name is for systems that have no permissions.
+#[inline]
 pub(crate) fn look_at(file: &File, _: &[u8]) -> io::Result<Stat> {
     Ok(rustix::fs::fstat(file)?.into())
 }
@@ -167,6 +171,7 @@ pub(crate) fn read_at(file: &File, window: &mut [u8], offset: u64) -> io::Result
 }
 
 /// Fills `window`.
+#[inline]
 pub(crate) fn read_exact_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<()> {
     file.read_exact_at(window, offset)
 }

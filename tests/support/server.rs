@@ -181,6 +181,17 @@ impl Drop for Server {
 }
 
 pub(crate) fn send_signal(child: &Child, signal: &str) {
+    // A shell's background job ignores interrupts, and so does all that it starts: the test would wait
+    // for ever.
+    const SIGINT: u64 = 1 << 1;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    let status = status.unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    assert!(
+        signal != "INT" || ignored.unwrap_or(0) & SIGINT == 0,
+        "interrupts are ignored here; run the tests in the foreground, or by env --default-signal=INT"
+    );
     let status = Command::new("kill")
         .arg(format!("-{signal}"))
         .arg(child.id().to_string())

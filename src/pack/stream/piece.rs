@@ -78,14 +78,14 @@ pub(super) fn entries(
             continue;
         }
         let before = at - header.len()..at;
-        let (now, content) = source.read(index, folder, &mut input[at..])?;
+        let (now, content) = source.read(index, entry, folder, &mut input[at..])?;
         laps.lap(Stage::Read);
         if shared.digest {
             sums.push(Sums::of(content));
             laps.lap(Stage::Hash);
         }
         at += content.len();
-        if let Some(change) = Renewed::since(plan, index, &now) {
+        if let Some(change) = Renewed::since(index, &entry, &now) {
             // A time beyond the format's own field takes a record more, for which there is no room.
             header.clear();
             tar::header(header, &layout::record(&now));
