@@ -10,6 +10,7 @@
 
 mod support;
 
+#[cfg(feature = "push")]
 use std::path::Path;
 use std::process::{Command, Output};
 
