@@ -10,7 +10,7 @@
 
 mod support;
 
-#[cfg(feature = "push")]
+#[cfg(all(feature = "push", feature = "local"))]
 use std::path::Path;
 use std::process::{Command, Output};
 
