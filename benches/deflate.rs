@@ -7,7 +7,7 @@ mod data;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hoist::deflate::{Engine, Level, looks_compressible, stitch};
+use hoist::archive::deflate::{Engine, Level, looks_compressible, stitch};
 
 use self::data::{noise, text};
 

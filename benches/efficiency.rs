@@ -15,13 +15,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hoist::archive::deflate::{Engine, Level};
+use hoist::archive::limits::{CHUNK, DEFAULT_CONCURRENCY, Limits, default_threads};
+use hoist::archive::pack::{self, pack};
+use hoist::archive::plan::{self, Plan};
 use hoist::bundle::Format;
-use hoist::deflate::{Engine, Level};
-use hoist::limits::{CHUNK, DEFAULT_CONCURRENCY, Limits, default_threads};
-use hoist::pack::{self, pack};
-use hoist::plan::{self, Plan};
+use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use hoist::stop::Stop;
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -167,7 +167,7 @@ impl Bare {
 }
 
 fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
-    let (stop, progress) = (Stop::new(), Progress::new());
+    let (stop, progress) = (Cancel::new(), Progress::new());
     let (start, cpu_start) = (Instant::now(), cpu(ClockId::ProcessCPUTime));
     let options = plan::Options {
         threads,

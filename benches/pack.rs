@@ -10,13 +10,13 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hoist::archive::deflate::Level;
+use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits, MIN_PART, default_threads};
+use hoist::archive::pack::{Cutter, Options, Packed, Part, pack};
+use hoist::archive::plan::{self, Plan};
 use hoist::bundle::Format;
-use hoist::deflate::Level;
-use hoist::limits::{DEFAULT_CONCURRENCY, Limits, MIN_PART, default_threads};
-use hoist::pack::{Cutter, Options, Packed, Part, pack};
-use hoist::plan::{self, Plan};
+use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use hoist::stop::Stop;
 
 use self::data::text;
 
@@ -25,7 +25,7 @@ fn scan(source: &Path) -> Plan {
         threads: default_threads(),
         ..plan::Options::default()
     };
-    Plan::scan(source, &options, &Stop::new()).unwrap()
+    Plan::scan(source, &options, &Cancel::new()).unwrap()
 }
 
 /// The whole packing half, into nothing.
@@ -41,7 +41,7 @@ fn pack_away(plan: &Plan, threads: usize) -> Packed {
     pack(
         plan,
         &options,
-        &Stop::new(),
+        &Cancel::new(),
         &Progress::new(),
         &mut |part| {
             black_box(part);

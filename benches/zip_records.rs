@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hoist::zip::{
+use hoist::archive::zip::{
     CentralDirectory, Entry, Method, NonUtf8, Sizes, check, check_name, check_order, local_header,
 };
 

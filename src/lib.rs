@@ -12,29 +12,29 @@
 //! Five promises shape it:
 //!
 //! 1. **One pass, no temporary file.** Bytes go from disk to a worker, to a part, to S3.
-//! 2. **Bounded memory.** [`limits`] states the peak; only the plan grows with the tree.
+//! 2. **Bounded memory.** [`archive::limits`] states the peak; only the plan grows with the tree.
 //! 3. **Same tree, same bytes.** No thread, clock or machine shows in the archive.
-//! 4. **Every reader reads it.** [`zip`] writes what all of them agree on.
+//! 4. **Every reader reads it.** [`archive::zip`] writes what all of them agree on.
 //! 5. **All or nothing.** A push ends registered, or with an error and nothing left behind.
 //!
-//! The packing half ([`plan`], [`deflate`], [`zip`], [`tar`], [`manifest`], [`pack`]) builds without any
+//! The packing half ([`archive::plan`], [`archive::deflate`], [`archive::zip`], [`archive::tar`], [`archive::manifest`], [`archive::pack`]) builds without any
 //! feature, and then without an async runtime or AWS crates. Feature `verify` adds [`verify`], which reads
-//! archives back; feature `push` adds [`upload`], [`revision`], [`clean`] and [`push`]; feature `local` adds [`local`], an S3 and CodeDeploy endpoint on a directory; feature
+//! archives back; feature `push` adds [`transfer`], [`aws::codedeploy`], [`clean`] and [`push`]; feature `local` adds [`endpoint`], an S3 and CodeDeploy endpoint on a directory; feature
 //! `cli` is for the command `hoist`.
 //!
 //! A directory as a local file:
 //!
 //! ```
 //! use hoist::bundle::Format;
-//! use hoist::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
-//! use hoist::{deflate::Level, pack, plan, plan::Plan, progress::Progress, stop::Stop};
+//! use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
+//! use hoist::{deflate::Level, pack, plan, plan::Plan, progress::Progress, stop::Cancel};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
 //! # let (source, target) = (dir.path().join("site"), dir.path().join("site.zip"));
 //! # std::fs::create_dir(&source)?;
 //! # std::fs::write(source.join("index.html"), "<h1>hello</h1>")?;
-//! let (stop, progress) = (Stop::new(), Progress::new());
+//! let (stop, progress) = (Cancel::new(), Progress::new());
 //! let threads = default_threads();
 //! let options = plan::Options { threads, ..plan::Options::default() };
 //! let plan = Plan::scan(&source, &options, &stop)?;
@@ -63,36 +63,24 @@
 compile_error!("hoist opens files as Unix and Windows do, and knows no other system");
 
 pub mod appspec;
+pub mod archive;
+#[cfg(feature = "push")]
+pub mod aws;
 pub mod bundle;
+pub mod cancel;
 #[cfg(feature = "push")]
 pub mod clean;
-#[cfg(feature = "push")]
-pub mod clients;
-pub mod deflate;
-pub mod error;
-pub mod limits;
 #[cfg(feature = "local")]
-pub mod local;
-pub mod manifest;
+pub mod endpoint;
+pub mod error;
 #[cfg(feature = "push")]
 pub mod notes;
-pub mod pack;
-pub mod plan;
-#[cfg(feature = "push")]
-pub mod prebuilt;
-#[cfg(feature = "push")]
-pub mod preflight;
 pub mod progress;
 #[cfg(feature = "push")]
 pub mod push;
-#[cfg(feature = "push")]
-pub mod revision;
-pub mod stop;
 mod sync;
 mod system;
-pub mod tar;
 #[cfg(feature = "push")]
-pub mod upload;
-#[cfg(feature = "verify")]
+pub mod transfer;
+#[cfg(feature = "push")]
 pub mod verify;
-pub mod zip;

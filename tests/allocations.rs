@@ -11,13 +11,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hoist::archive::deflate::Level;
+use hoist::archive::limits::Limits;
+use hoist::archive::pack::{self, pack};
+use hoist::archive::plan::{self, Plan};
 use hoist::bundle::Format;
-use hoist::deflate::Level;
-use hoist::limits::Limits;
-use hoist::pack::{self, pack};
-use hoist::plan::{self, Plan};
+use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use hoist::stop::Stop;
 
 /// The system's allocator, and how often it was asked.
 struct Counting;
@@ -69,7 +69,7 @@ fn tree(files: usize) -> tempfile::TempDir {
 
 /// How often walking and packing a tree asks for memory.
 fn counts(source: &Path) -> (u64, u64) {
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let options = plan::Options {
         threads: 2,
         ..plan::Options::default()

@@ -14,6 +14,7 @@
     clippy::print_stderr
 )]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 #[path = "contract/options.rs"]

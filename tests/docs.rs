@@ -12,6 +12,7 @@
     clippy::print_stderr
 )]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 #[path = "docs/blocks.rs"]

@@ -22,17 +22,17 @@ mod sync {
     pub(crate) use std::sync::atomic::Ordering;
 }
 
-#[path = "../src/stop.rs"]
-mod stop;
+#[path = "../src/cancel.rs"]
+mod cancel;
 
 #[path = "models"]
 mod pack {
-    #[path = "../../src/pack/budget.rs"]
+    #[path = "../../src/archive/pack/budget.rs"]
     pub mod budget;
     /// Instead of `src/pack/channel.rs`.
     #[path = "channel.rs"]
     pub mod channel;
-    #[path = "../../src/pack/tickets.rs"]
+    #[path = "../../src/archive/pack/tickets.rs"]
     pub mod tickets;
 
     #[path = "budget.rs"]

@@ -14,7 +14,9 @@
     clippy::print_stderr
 )]
 
+#[path = "it/support/mod.rs"]
 mod support;
+#[path = "it/troubled/mod.rs"]
 mod troubled;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hoist::local::faults::{Action, Fault, Faults, Operation, Refusal, Request, When};
+use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, Request, When};
 use hoist::push::Error;
 use support::{noise, text};
 use tokio::sync::Semaphore;

@@ -6,16 +6,16 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use hoist::bundle::Format;
-use hoist::deflate::{Engine, Level, stitch};
-use hoist::limits::{CHUNK, Limits, MIB};
-use hoist::pack::{Cutter, Options, Part, pack};
-use hoist::plan::{self, Plan};
-use hoist::progress::Progress;
-use hoist::stop::Stop;
-use hoist::zip::{
+use hoist::archive::deflate::{Engine, Level, stitch};
+use hoist::archive::limits::{CHUNK, Limits, MIB};
+use hoist::archive::pack::{Cutter, Options, Part, pack};
+use hoist::archive::plan::{self, Plan};
+use hoist::archive::zip::{
     CentralDirectory, Entry, Method, NonUtf8, Sizes, check, check_name, check_order, local_header,
 };
+use hoist::bundle::Format;
+use hoist::cancel::Cancel;
+use hoist::progress::Progress;
 
 use crate::data::{binary, noise, text};
 
@@ -201,7 +201,7 @@ fn pack_away(tree: &Path, level: Level, times: usize) {
         threads: 1,
         ..plan::Options::default()
     };
-    let plan = Plan::scan(tree, &options, &Stop::new()).unwrap();
+    let plan = Plan::scan(tree, &options, &Cancel::new()).unwrap();
     assert_eq!(plan.len(), 201);
     let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();
     let options = Options {
@@ -216,7 +216,7 @@ fn pack_away(tree: &Path, level: Level, times: usize) {
             black_box(part);
             Ok(())
         };
-        let packed = pack(&plan, &options, &Stop::new(), &Progress::new(), &mut emit);
+        let packed = pack(&plan, &options, &Cancel::new(), &Progress::new(), &mut emit);
         black_box(packed.unwrap());
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use arbitrary::Arbitrary;
-use hoist::pack::{Cutter, Part};
+use hoist::archive::pack::{Cutter, Part};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

@@ -7,7 +7,7 @@
 use std::io::{Cursor, Read, Write};
 
 use arbitrary::Arbitrary;
-use hoist::zip::{
+use hoist::archive::zip::{
     CentralDirectory, Checked, Entry, MAX_END, Method, NonUtf8, Sizes, check, check_from,
     check_name, check_order, local_header, local_header_len, max_overhead,
 };

@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
-#[path = "../../src/local/keys.rs"]
+#[path = "../../src/endpoint/keys.rs"]
 mod keys;
 
 fuzz_target!(|input: (&str, &str)| {

@@ -5,10 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/revision/location.rs"]
+#[path = "../../src/aws/s3/location.rs"]
 mod location;
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/upload/options.rs"]
+#[path = "../../src/aws/s3/options.rs"]
 mod options;
 
 use location::S3Location;

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
-use hoist::manifest::{Entry, Kind, Reader, Totals, Writer};
+use hoist::archive::manifest::{Entry, Kind, Reader, Totals, Writer};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -60,7 +60,7 @@ fn read(text: &[u8]) {
 }
 
 /// What is read, written.
-fn copy(text: &[u8]) -> Result<(Vec<u8>, Totals), hoist::manifest::Error> {
+fn copy(text: &[u8]) -> Result<(Vec<u8>, Totals), hoist::archive::manifest::Error> {
     let mut reader = Reader::new(text)?;
     let mut writer = Writer::new(Vec::new()).unwrap();
     while let Some(entry) = reader.entry()? {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use hoist::zip::{NonUtf8, Shown, check, check_from, check_name, check_order};
+use hoist::archive::zip::{NonUtf8, Shown, check, check_from, check_name, check_order};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hoist::zip::{
+use hoist::archive::zip::{
     LOCAL_LEN, central_header, check, descriptor_len, find_directory, local_header_size,
     read_local_header,
 };

@@ -49,7 +49,7 @@ mod error {
 mod notes;
 
 mod pack {
-    pub use hoist::pack::Part;
+    pub use hoist::archive::pack::Part;
 }
 
 mod progress {
@@ -72,9 +72,9 @@ mod upload {
     use hoist::progress::Progress;
     use tokio_util::sync::CancellationToken;
 
-    use crate::error::CallError;
+    use crate::aws::error::CallError;
     use crate::notes::Notes;
-    use crate::pack::Part;
+    use crate::archive::pack::Part;
     pub use control::{Control, Underway};
     pub use mark::{Digest, Mark, Nonce};
     pub use resume::Resume;

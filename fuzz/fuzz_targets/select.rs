@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arbitrary::Arbitrary;
-use hoist::plan::{IGNORE_FILE, Pattern, Rules, Within};
+use hoist::archive::plan::{IGNORE_FILE, Pattern, Rules, Within};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use libfuzzer_sys::fuzz_target;
 

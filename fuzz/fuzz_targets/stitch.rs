@@ -6,8 +6,8 @@
 
 use arbitrary::Arbitrary;
 use flate2::{Decompress, FlushDecompress, Status};
-use hoist::deflate::stitch::{Malformed, scan, unfinish};
-use hoist::deflate::{Engine, Level, max_deflated_len};
+use hoist::archive::deflate::stitch::{Malformed, scan, unfinish};
+use hoist::archive::deflate::{Engine, Level, max_deflated_len};
 use libfuzzer_sys::fuzz_target;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};

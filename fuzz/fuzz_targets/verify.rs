@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hoist::verify::{Error, Head, Object, Report, Wanted, verify, verify_bytes};
-use hoist::zip::check;
+use hoist::archive::zip::check;
 use libfuzzer_sys::fuzz_target;
 
 struct Memory(Bytes);

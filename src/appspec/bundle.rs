@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::Range;
 
+use crate::archive::plan::{Kind, Plan};
 use crate::error::FileError;
-use crate::plan::{Kind, Plan};
 use crate::system::{FileKind, Links};
 
 /// The files that an AppSpec file comes with. Names are relative, without `.`, `..` or double slashes.

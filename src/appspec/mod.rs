@@ -37,8 +37,8 @@ pub use self::report::{Finding, Position, Report, Rule, Severity, Span};
 use self::check::Check;
 use self::parse::Parsed;
 use self::tree::Node;
+use crate::archive::plan::Plan;
 use crate::error::FileError;
-use crate::plan::Plan;
 
 /// Where the agent looks.
 const APPSPEC: &str = "appspec.yml";

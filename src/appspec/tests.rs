@@ -9,8 +9,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Options;
-use crate::stop::Stop;
+use crate::archive::plan::Options;
+use crate::cancel::Cancel;
 
 /// Files that are said to be there.
 pub(super) struct Fake(Vec<(String, u32, &'static [u8])>);
@@ -97,7 +97,7 @@ fn plan(source: &Path, ignore_hidden: bool) -> Plan {
         threads: 1,
         ..Options::default()
     };
-    Plan::scan(source, &options, &Stop::new()).unwrap()
+    Plan::scan(source, &options, &Cancel::new()).unwrap()
 }
 
 fn write(dir: &Path, name: &str, content: &str) {

@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 pub use self::age::{Age, BadAge};
 pub use self::s3::S3Uploads;
 
-use crate::error::{CallError, quoted};
+use crate::aws::error::CallError;
+use crate::error::quoted;
 
 /// A bucket, and what the keys begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]

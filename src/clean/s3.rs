@@ -6,8 +6,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::RequestPayer;
 
 use super::{Held, Marker, Page, Place, Upload, Uploads};
-use crate::error::CallError;
-use crate::upload::{ObjectOptions, call_error};
+use crate::aws::error::CallError;
+use crate::aws::s3::{ObjectOptions, call_error};
 
 /// The unfinished uploads in a bucket.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hoist::clients::{Access, Error};
+use hoist::aws::access::{Access, Error};
 
 use super::color::Color;
 use super::{Exit, Failure, debug};

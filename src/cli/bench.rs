@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hoist::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
-use hoist::pack::{self, Packed};
-use hoist::plan::{self, Plan};
+use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
+use hoist::archive::pack::{self, Packed};
+use hoist::archive::plan::{self, Plan};
+use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use hoist::stop::Stop;
 
 use super::bundle_type::BundleTypeArgs;
 use super::signals::Watch;
@@ -75,7 +75,7 @@ enum Sink {
     #[cfg(all(feature = "push", feature = "local"))]
     Local,
     #[cfg(feature = "push")]
-    S3(hoist::revision::S3Location),
+    S3(hoist::aws::s3::S3Location),
 }
 
 fn sink(text: &str) -> Result<Sink, String> {
@@ -88,7 +88,7 @@ fn sink(text: &str) -> Result<Sink, String> {
         url if url.starts_with("s3://") => url
             .parse()
             .map(Sink::S3)
-            .map_err(|error: hoist::revision::BadLocation| error.to_string()),
+            .map_err(|error: hoist::aws::s3::BadLocation| error.to_string()),
         #[cfg(not(all(feature = "push", feature = "local")))]
         "local" => Err("this hoist was built without an endpoint".into()),
         #[cfg(not(feature = "push"))]
@@ -104,10 +104,10 @@ struct Run {
 }
 
 pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let watch = Watch::start({
         let stop = stop.clone();
-        move || stop.set()
+        move || stop.cancel()
     })?;
     let counts = if arguments.threads.is_empty() {
         vec![default_threads()]
@@ -151,7 +151,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
 fn one(
     arguments: &BenchArgs,
     (level, threads): (LevelArg, usize),
-    stop: &Stop,
+    stop: &Cancel,
 ) -> Result<Run, Failure> {
     let setup = |sends| Setup {
         level: level.to_string(),
@@ -193,7 +193,7 @@ fn packed(
     arguments: &BenchArgs,
     level: LevelArg,
     threads: usize,
-    stop: &Stop,
+    stop: &Cancel,
     progress: &Progress,
     file: Option<&Path>,
 ) -> Result<Packed, Failure> {
@@ -232,11 +232,12 @@ mod sending {
     use std::convert::Infallible;
     use std::time::Duration;
 
+    use hoist::aws::access::{Access, Clients, connect};
+    use hoist::aws::call::DEFAULT_ATTEMPTS;
+    use hoist::aws::s3::S3Location;
+    use hoist::aws::s3::S3Store;
     use hoist::bundle::Content;
-    use hoist::clients::{Access, Clients, connect};
     use hoist::push::{Bundle, send};
-    use hoist::revision::S3Location;
-    use hoist::upload::{DEFAULT_ATTEMPTS, S3Store};
     use tokio_util::sync::CancellationToken;
 
     use super::super::access::refused;
@@ -248,12 +249,12 @@ mod sending {
         arguments: &BenchArgs,
         level: LevelArg,
         setup: Setup,
-        stop: &Stop,
+        stop: &Cancel,
     ) -> Result<Run, Failure> {
         let dir = temporary()?;
-        let failed = |error: hoist::local::Error| Failure::new(Exit::Failure, error);
+        let failed = |error: hoist::endpoint::Error| Failure::new(Exit::Failure, error);
         runtime()?.block_on(async {
-            let endpoint = hoist::local::Endpoint::start(dir.path(), 0)
+            let endpoint = hoist::endpoint::Endpoint::start(dir.path(), 0)
                 .await
                 .map_err(failed)?;
             let access = Access {
@@ -280,7 +281,7 @@ mod sending {
         level: LevelArg,
         setup: Setup,
         location: &S3Location,
-        stop: &Stop,
+        stop: &Cancel,
     ) -> Result<Run, Failure> {
         runtime()?.block_on(async {
             let clients = clients(&Access::default()).await?;
@@ -298,7 +299,7 @@ mod sending {
         setup: Setup,
         clients: Clients,
         location: &S3Location,
-        stop: &Stop,
+        stop: &Cancel,
     ) -> Result<Run, Failure> {
         let bundle = Bundle {
             source: arguments.source.clone(),
@@ -324,7 +325,7 @@ mod sending {
         let cancel = CancellationToken::new();
         let stopped = async {
             // A flag cannot be waited for; a bench can be late by this.
-            while !stop.is_set() {
+            while !stop.is_cancelled() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             cancel.cancel();

@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use hoist::archive::zip::Shown;
+use hoist::aws::access::connect;
+use hoist::aws::codedeploy::utc;
+use hoist::aws::error::CallError;
+use hoist::aws::s3::ObjectOptions;
 use hoist::clean::{Age, End, Options, Place, S3Uploads, Stale, Totals, clean};
-use hoist::clients::connect;
-use hoist::error::CallError;
-use hoist::revision::utc;
-use hoist::upload::ObjectOptions;
-use hoist::zip::Shown;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

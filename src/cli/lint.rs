@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum};
 use hoist::appspec::{self, Finding, Kind, MAX_BYTES, Report, Severity};
+use hoist::archive::limits::default_threads;
+use hoist::archive::plan::{self, Plan};
 use hoist::bundle::BundleType;
-use hoist::limits::default_threads;
-use hoist::plan::{self, Plan};
-use hoist::stop::Stop;
+use hoist::cancel::Cancel;
 use serde_json::{Value, json};
 
 use super::color::Color;
@@ -96,10 +96,10 @@ pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
 /// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
 fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<Report, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failure, error);
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let watch = Watch::start({
         let stop = stop.clone();
-        move || stop.set()
+        move || stop.cancel()
     })?;
     let plan = Plan::scan(source, options, &stop).map_err(|error| match watch.exit() {
         Some(exit) => Failure::new(exit, "stopped"),

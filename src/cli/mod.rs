@@ -50,9 +50,9 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use hoist::deflate::Level;
-use hoist::limits::default_threads;
-use hoist::plan;
+use hoist::archive::deflate::Level;
+use hoist::archive::limits::default_threads;
+use hoist::archive::plan;
 
 use self::bundle_type::BundleTypeArgs;
 pub(crate) use self::exit::Exit;

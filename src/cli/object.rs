@@ -1,7 +1,7 @@
 //! Options about the object in S3.
 
 use clap::Args;
-use hoist::upload::{Metadata, ObjectOptions, Tags};
+use hoist::aws::s3::{Metadata, ObjectOptions, Tags};
 
 use super::Failure;
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hoist::limits::{DEFAULT_CONCURRENCY, Limits};
-use hoist::manifest::{self, Draft};
-use hoist::pack::{self, Packed, pack_to_file_and_list};
-use hoist::plan::{self, Plan};
+use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
+use hoist::archive::manifest::{self, Draft};
+use hoist::archive::pack::{self, Packed, pack_to_file_and_list};
+use hoist::archive::plan::{self, Plan};
+use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use hoist::stop::Stop;
 
 use super::progress::Display;
 use super::signals::Watch;
@@ -36,10 +36,10 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
             "--output and --manifest name the same file; choose another for one of them",
         ));
     }
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let watch = Watch::start({
         let stop = stop.clone();
-        move || stop.set()
+        move || stop.cancel()
     })?;
     let told = arguments.bundle.timing.start()?;
     let setup = Setup {
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
 fn pack(
     arguments: &PackArgs,
     options: &plan::Options,
-    stop: &Stop,
+    stop: &Cancel,
     progress: &Progress,
 ) -> Result<(Packed, Plan), Failure> {
     let bundle = &arguments.bundle;

@@ -6,8 +6,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hoist::pack::Packed;
-use hoist::plan::Notice;
+use hoist::archive::pack::Packed;
+use hoist::archive::plan::Notice;
 use hoist::progress::{Progress, Snapshot};
 use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 

@@ -10,17 +10,20 @@ use std::time::{Instant, SystemTime};
 
 use clap::Args;
 use hoist::appspec::Report;
+use hoist::archive::limits::DEFAULT_CONCURRENCY;
+use hoist::aws::access::{Clients, connect};
+use hoist::aws::call::DEFAULT_ATTEMPTS;
+use hoist::aws::codedeploy::{Platform, check_description, check_name, default_description};
+use hoist::aws::s3::S3Location;
+use hoist::aws::s3::{ObjectOptions, S3Store};
 use hoist::bundle::{BundleType, Content};
-use hoist::clients::{Clients, connect};
-use hoist::limits::DEFAULT_CONCURRENCY;
 #[cfg(feature = "local")]
-use hoist::local::Endpoint;
-use hoist::prebuilt::choose;
-use hoist::preflight::{Notes, Preflight};
+use hoist::endpoint::Endpoint;
 use hoist::progress::Progress;
+use hoist::push::prebuilt::choose;
+use hoist::push::preflight::{Notes, Preflight};
 use hoist::push::{Bundle, Pushed, Target, preview, push};
-use hoist::revision::{Platform, S3Location, check_description, check_name, default_description};
-use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions, S3Store, Underway};
+use hoist::transfer::Underway;
 use hoist::verify::S3Object;
 use tokio_util::sync::CancellationToken;
 
@@ -208,15 +211,15 @@ async fn push_there(
     cancel: &CancellationToken,
     underway: Underway,
 ) -> Result<(), Failure> {
-    let access = hoist::clients::Access {
+    let access = hoist::aws::access::Access {
         bandwidth: arguments.sending.bandwidth_limit,
         ..arguments.access.access()
     };
     #[cfg(feature = "local")]
     if let Some(dir) = &arguments.local {
-        let failed = |error: hoist::local::Error| Failure::new(Exit::Failure, error);
+        let failed = |error: hoist::endpoint::Error| Failure::new(Exit::Failure, error);
         let endpoint = Endpoint::start(dir, 0).await.map_err(failed)?;
-        let access = hoist::clients::Access {
+        let access = hoist::aws::access::Access {
             endpoint_url: Some(endpoint.url().to_owned()),
             anonymous: true,
             ..access
@@ -407,9 +410,9 @@ impl PushArgs {
 
 #[cfg(test)]
 mod tests {
+    use hoist::aws::codedeploy::Revision;
+    use hoist::aws::s3::Stored;
     use hoist::bundle::Format;
-    use hoist::revision::Revision;
-    use hoist::upload::Stored;
 
     use super::*;
 

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use hoist::bundle::BundleType;
-use hoist::clients::{Clients, connect};
-#[cfg(feature = "local")]
-use hoist::local::Endpoint;
-use hoist::revision::{
+use hoist::aws::access::{Clients, connect};
+use hoist::aws::codedeploy::{
     self, Named, Registration, check_description, check_name, default_description,
 };
-use hoist::upload::{ObjectOptions, object};
+use hoist::aws::s3::{ObjectOptions, object};
+use hoist::bundle::BundleType;
+#[cfg(feature = "local")]
+use hoist::endpoint::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{AccessArgs, refused};
@@ -123,9 +123,9 @@ async fn register_there(arguments: &RegisterArgs, named: Named) -> Result<(), Fa
     let access = arguments.access.access();
     #[cfg(feature = "local")]
     if let Some(dir) = &arguments.local {
-        let failed = |error: hoist::local::Error| Failure::new(Exit::Failure, error);
+        let failed = |error: hoist::endpoint::Error| Failure::new(Exit::Failure, error);
         let endpoint = Endpoint::start(dir, 0).await.map_err(failed)?;
-        let access = hoist::clients::Access {
+        let access = hoist::aws::access::Access {
             endpoint_url: Some(endpoint.url().to_owned()),
             anonymous: true,
             ..access
@@ -216,8 +216,8 @@ async fn look_up(
     Ok(())
 }
 
-fn failure(error: &revision::Error) -> Failure {
-    let revision::Error::Call(call) = error else {
+fn failure(error: &codedeploy::Error) -> Failure {
+    let codedeploy::Error::Call(call) = error else {
         return Failure::new(Exit::Failure, error);
     };
     if call.is_without_credentials() {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hoist::appspec::{Report, Severity};
-use hoist::plan::{Notice, NoticeKind};
+use hoist::archive::plan::{Notice, NoticeKind};
+use hoist::archive::zip::Shown;
+use hoist::aws::codedeploy::{Revision, utc};
+use hoist::aws::s3::S3Location;
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Sent};
-use hoist::revision::{Revision, S3Location, utc};
-use hoist::zip::Shown;
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! What goes into a bundle: patterns, links, empty directories, times, names.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use hoist::plan::{self, Pattern, Symlinks, Times};
+use hoist::archive::plan::{self, Pattern, Symlinks, Times};
 
 use super::Failure;
 

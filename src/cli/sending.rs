@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hoist::error::CallError;
-use hoist::upload::Checksum;
+use hoist::aws::error::CallError;
+use hoist::aws::s3::Checksum;
 
 use super::{Failure, LevelArg};
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use hoist::local::Endpoint;
+use hoist::endpoint::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Watch;

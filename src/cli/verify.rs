@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use hoist::aws::access::connect;
+use hoist::aws::call::DEFAULT_ATTEMPTS;
+use hoist::aws::s3::ObjectOptions;
+use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
-use hoist::clients::connect;
-use hoist::revision::S3Location;
-use hoist::upload::{DEFAULT_ATTEMPTS, ObjectOptions};
 use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
 use tokio_util::sync::CancellationToken;
 

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use super::Unproven;
+use super::prebuilt;
+use super::preflight;
 use crate::appspec::{self, Report, Severity};
+use crate::archive::limits::{TooLarge, TooLittle};
+use crate::archive::pack;
+use crate::archive::plan;
+use crate::aws::codedeploy::{self, Revision};
+use crate::aws::s3::S3Location;
 use crate::error::FileError;
-use crate::limits::{TooLarge, TooLittle};
-use crate::pack;
-use crate::plan;
-use crate::prebuilt;
-use crate::preflight;
-use crate::revision::{self, Revision, S3Location};
-use crate::upload::{self, Leftover};
+use crate::transfer::{self, Leftover};
 
 /// Why a push failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub enum Error {
         /// Where it should have gone.
         location: S3Location,
         /// Why, and what is left of it.
-        error: Box<upload::Error>,
+        error: Box<transfer::Error>,
     },
     /// There can be no manifest.
     #[error(transparent)]
@@ -81,7 +82,7 @@ pub enum Error {
     #[error("{error}")]
     Register {
         /// Why.
-        error: revision::Error,
+        error: codedeploy::Error,
         /// What is stored.
         revision: Box<Revision>,
     },

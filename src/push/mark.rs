@@ -2,7 +2,7 @@
 
 use super::Bundle;
 use super::prepare::Prepared;
-use crate::upload::Mark;
+use crate::transfer::Mark;
 
 /// What shapes the bytes. That they are the same is not proven by this but by their checksums.
 pub(super) fn mark(bundle: &Bundle, prepared: &Prepared) -> Mark {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::{Bundle, Error, on_a_thread};
 use crate::appspec::{self, Kind, Report};
+use crate::archive::limits::Limits;
+use crate::archive::pack::{self, List, Packed, Part};
+use crate::archive::plan::{self, Notice, Plan};
 use crate::bundle::{Content, Format};
-use crate::limits::Limits;
-use crate::pack::{self, List, Packed, Part};
-use crate::plan::{self, Notice, Plan};
-use crate::prebuilt::Prebuilt;
+use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::stop::Stop;
-use crate::upload::Digest;
+use crate::push::prebuilt::Prebuilt;
+use crate::transfer::Digest;
 
 /// What there is to send.
 pub(super) enum Prepared {
@@ -26,7 +26,7 @@ impl Prepared {
     pub(super) async fn new(
         bundle: &Bundle,
         progress: &Arc<Progress>,
-        stop: &Stop,
+        stop: &Cancel,
     ) -> Result<Self, Error> {
         let (source, stop) = (bundle.source.clone(), stop.clone());
         let progress = Arc::clone(progress);
@@ -121,7 +121,7 @@ impl Prepared {
         bundle: &Bundle,
         limits: Limits,
         list: Option<&'l mut List<'l>>,
-        stop: &Stop,
+        stop: &Cancel,
         progress: &Progress,
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<Packed, pack::Error> {

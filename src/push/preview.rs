@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::prepare::Prepared;
 use super::{Bundle, Error};
 use crate::appspec::Report;
-use crate::limits::Limits;
-use crate::plan::{Kind, Notice};
+use crate::archive::limits::Limits;
+use crate::archive::plan::{Kind, Notice};
+use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::stop::Stop;
 
 /// A bundle that could be sent.
 pub struct Preview {
@@ -44,12 +44,12 @@ pub async fn preview(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Preview, Error> {
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let mut preparing = std::pin::pin!(Prepared::new(bundle, progress, &stop));
     let prepared = tokio::select! {
         prepared = &mut preparing => prepared?,
         () = cancel.cancelled() => {
-            stop.set();
+            stop.cancel();
             preparing.await?;
             return Err(Error::Stopped { left: None });
         }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use super::Bundle;
 use super::prepare::Prepared;
+use crate::archive::limits::Limits;
+use crate::archive::manifest::{self, Draft, Finished};
+use crate::archive::pack::{self, List, Packed, Part};
+use crate::aws::s3::{self, SentPart, Stored};
 use crate::bundle::{Content, Format};
+use crate::cancel::Cancel;
 use crate::error::FileError;
-use crate::limits::Limits;
-use crate::manifest::{self, Draft, Finished};
-use crate::pack::{self, List, Packed, Part};
 use crate::progress::Progress;
-use crate::stop::Stop;
-use crate::upload::{self, SentPart, Stored};
 use crate::verify::{self, Report, S3Object, Wanted, verify, verify_bytes};
 
 /// Why a stored object is not proven to be what was sent.
@@ -87,7 +87,7 @@ impl Memory {
         prepared: &Prepared,
         bundle: &Bundle,
         limits: Limits,
-        stop: &Stop,
+        stop: &Cancel,
         progress: &Progress,
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<(Packed, Proof), pack::Error> {
@@ -116,7 +116,7 @@ impl Memory {
         let list = wanted.then_some(&mut list as &mut List<'_>);
         let packed = prepared.pack(bundle, limits, list, stop, progress, &mut emit)?;
         parts.sort_unstable_by_key(|part| part.number);
-        let (size, crc64nvme) = upload::whole(&parts);
+        let (size, crc64nvme) = s3::whole(&parts);
         let proof = Proof {
             size,
             crc64nvme,

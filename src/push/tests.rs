@@ -3,10 +3,10 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::archive::limits::{Limits, MIN_PART};
+use crate::archive::plan::Plan;
 use crate::bundle::Format;
-use crate::limits::{Limits, MIN_PART};
-use crate::plan::Plan;
-use crate::upload::fake::{Fake, Trouble};
+use crate::transfer::fake::{Fake, Trouble};
 
 fn location() -> S3Location {
     S3Location {
@@ -57,7 +57,7 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
     let sent = send_to(&store, &bundle).await.unwrap();
     assert_eq!(sent.stored.etag, "joined");
 
-    let stop = Stop::new();
+    let stop = Cancel::new();
     let options = plan::Options {
         threads: 1,
         ..plan::Options::default()

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 
 use super::index::{Indexed, Owned};
 use super::{Reader, Report, Trouble, is_of_the_object};
-use crate::zip::{
+use crate::archive::zip::{
     FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
     local_header_size, read_local_header,
 };

@@ -3,7 +3,7 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::{Reader, Trouble};
-use crate::zip::{Central, Directory, Header, ReadError, Record, central_header};
+use crate::archive::zip::{Central, Directory, Header, ReadError, Record, central_header};
 
 /// The directory is read this much at a time. A header has 46 bytes and three fields of up to 64 KiB.
 const PIECE: usize = 256 << 10;

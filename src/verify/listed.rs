@@ -8,8 +8,8 @@ use std::io::BufRead;
 
 use super::index::{Compact, Index};
 use super::{Error, Report};
-use crate::manifest::{self, Kind, Reader};
-use crate::zip::Shown;
+use crate::archive::manifest::{self, Kind, Reader};
+use crate::archive::zip::Shown;
 
 /// `st_mode`: the type, and what it says.
 const TYPE: u16 = 0o170_000;

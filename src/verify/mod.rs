@@ -40,11 +40,11 @@ use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;
 use self::index::Index;
 use self::listed::Listed;
+use crate::archive::manifest;
+use crate::archive::zip::{END_WINDOW, ReadError, Shown, find_directory};
 #[cfg(feature = "push")]
-use crate::error::CallError;
+use crate::aws::error::CallError;
 use crate::error::FileError;
-use crate::manifest;
-use crate::zip::{END_WINDOW, ReadError, Shown, find_directory};
 
 /// Differences that are told of; the others are counted.
 const TOLD: usize = 100;

@@ -13,9 +13,10 @@ use aws_sdk_s3::types::{ChecksumMode, RequestPayer};
 use base64_simd::STANDARD;
 
 use super::{Error, Head, Object};
-use crate::error::CallError;
-use crate::revision::S3Location;
-use crate::upload::{DEFAULT_ATTEMPTS, ObjectOptions, Retries, call_error, refusal};
+use crate::aws::call::{DEFAULT_ATTEMPTS, Retries};
+use crate::aws::error::CallError;
+use crate::aws::s3::S3Location;
+use crate::aws::s3::{ObjectOptions, call_error, refusal};
 
 /// An object in an S3 bucket.
 #[derive(Clone, Debug)]

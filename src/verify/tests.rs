@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::deflate::Level;
-use crate::limits::Limits;
-use crate::pack;
-use crate::plan::{self, Plan};
+use crate::archive::deflate::Level;
+use crate::archive::limits::Limits;
+use crate::archive::pack;
+use crate::archive::plan::{self, Plan};
+use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::stop::Stop;
 
 /// An object in memory.
 struct Stored {
@@ -92,7 +92,7 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
         (0..40_000).map(line).collect::<String>(),
     )
     .unwrap();
-    let (stop, progress) = (Stop::new(), Progress::new());
+    let (stop, progress) = (Cancel::new(), Progress::new());
     let options = plan::Options {
         threads: 1,
         ..plan::Options::default()

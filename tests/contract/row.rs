@@ -51,7 +51,7 @@ pub(crate) enum Verdict {
 
 /// When to stop a run that does not end by itself.
 #[derive(Clone, Copy)]
-pub(crate) enum Stop {
+pub(crate) enum Cancel {
     Never,
     /// A signal, once a request that begins like this was swallowed.
     Signal(&'static str, &'static str),
@@ -75,7 +75,7 @@ pub(crate) struct Row {
     pub(crate) tls: bool,
     /// Runs the command in another way. None: it cannot be, by this user.
     pub(crate) wrap: fn(Command) -> Option<Command>,
-    pub(crate) stop: Stop,
+    pub(crate) stop: Cancel,
     /// The exit code of the AWS CLI version 2.
     pub(crate) v2: i32,
     /// Lines of hoist's standard error besides the error and the summary: a part of each.
@@ -118,7 +118,7 @@ pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
         between: None,
         tls: false,
         wrap: Some,
-        stop: Stop::Never,
+        stop: Cancel::Never,
         v2: 0,
         says: &[],
         verdict: Verdict::Equal,
@@ -189,7 +189,7 @@ impl Row {
         self
     }
 
-    pub(crate) fn stop(mut self, stop: Stop) -> Self {
+    pub(crate) fn stop(mut self, stop: Cancel) -> Self {
         self.stop = stop;
         self
     }

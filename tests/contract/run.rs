@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use crate::row::{Aspect, Row, Stop, Verdict};
+use crate::row::{Aspect, Cancel, Row, Verdict};
 use crate::seen::{Seen, Who};
 use crate::support::{Between, BlackHole, Server, Tls, Tree, authority, aws, hoist, send_signal};
 
@@ -113,7 +113,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     (row.server)(&server);
     let between = row.between.map(|rule| Between::before(&server, rule));
     let hole = match row.stop {
-        Stop::Signal(request, _) => Some(BlackHole::before(&server, request)),
+        Cancel::Signal(request, _) => Some(BlackHole::before(&server, request)),
         _ => None,
     };
     let tls = row.tls.then(|| Tls::before(&server));
@@ -179,7 +179,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
 
 fn finish(
     mut command: Command,
-    stop: Stop,
+    stop: Cancel,
     hole: Option<&BlackHole>,
     dir: &Path,
 ) -> (Output, bool) {
@@ -189,15 +189,15 @@ fn finish(
     let deadline = Instant::now() + PATIENCE;
     let mut killed = false;
     match stop {
-        Stop::Never => {}
-        Stop::Signal(request, signal) => {
+        Cancel::Never => {}
+        Cancel::Signal(request, signal) => {
             while hole.is_some_and(|hole| hole.swallowed() == 0) {
                 assert!(Instant::now() < deadline, "{request} was never sent");
                 thread::sleep(Duration::from_millis(5));
             }
             send_signal(&child, signal);
         }
-        Stop::Pipe(pipe) => {
+        Cancel::Pipe(pipe) => {
             // It can be opened to write, without waiting, as soon as somebody reads it.
             let mut options = OpenOptions::new();
             options

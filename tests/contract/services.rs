@@ -1,7 +1,7 @@
 //! Rows about S3 and CodeDeploy: keys, versions, refusals, and ends that come early.
 
 use crate::row::Aspect::{Leftovers, Message, Objects, Output};
-use crate::row::{Row, Stop, row, small};
+use crate::row::{Cancel, Row, row, small};
 use crate::seen::Seen;
 use crate::support::{Answer, Head, Server, Tree, denied, noise};
 
@@ -156,7 +156,7 @@ pub(crate) fn endings() -> Vec<Row> {
     let push = |name| row(name, &["--description", "d"]).tree(large);
     vec![
         push("Ctrl-C while parts are sent")
-            .stop(Stop::Signal("PUT ", "INT"))
+            .stop(Cancel::Signal("PUT ", "INT"))
             .exits(130)
             .differs(&[Output, Message, Leftovers], STOPPED, |aws, hoist| {
                 assert_eq!((&*aws.output, &*hoist.output), ("\n", ""));
@@ -165,7 +165,7 @@ pub(crate) fn endings() -> Vec<Row> {
                 assert_eq!((aws.leftovers, hoist.leftovers), (1, 0));
             }),
         push("SIGTERM while parts are sent")
-            .stop(Stop::Signal("PUT ", "TERM"))
+            .stop(Cancel::Signal("PUT ", "TERM"))
             .exits(143)
             .differs(&[Message, Leftovers], STOPPED, |aws, hoist| {
                 assert_eq!((aws.code, hoist.code), (Some(143), Some(143)));

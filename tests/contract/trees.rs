@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use crate::row::Aspect::{Exit, Message, Modes, Objects, Output, Parts, Revision, Times};
-use crate::row::{APPSPEC, Row, Stop, row};
+use crate::row::{APPSPEC, Cancel, Row, row};
 use crate::seen::Seen;
 use crate::support::{Tree, noise, run_text, text, tool};
 
@@ -226,7 +226,7 @@ pub(crate) fn files() -> Vec<Row> {
                 let pipe = tree.path().join("src/x");
                 run_text(Command::new("mkfifo").arg(pipe));
             })
-            .stop(Stop::Pipe("src/x"))
+            .stop(Cancel::Pipe("src/x"))
             .exits(255)
             .differs(
                 &[Exit, Message],

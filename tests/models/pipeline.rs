@@ -6,8 +6,8 @@ use loom::thread;
 use super::budget::Budget;
 use super::channel::{Receiver, Sender, bounded};
 use super::tickets::{Pending, Slot, job};
+use crate::cancel::Cancel;
 use crate::every_order;
-use crate::stop::Stop;
 
 type Job = (usize, Slot<usize>);
 
@@ -15,12 +15,12 @@ type Job = (usize, Slot<usize>);
 fn dispatch(
     weights: &[u64],
     budget: &Budget,
-    stop: &Stop,
+    stop: &Cancel,
     pool: &Sender<Job>,
     tickets: &Sender<Result<Pending<usize>, ()>>,
 ) {
     for (n, &weight) in weights.iter().enumerate() {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             let _ = tickets.send(Err(()));
             return;
         }
@@ -36,9 +36,9 @@ fn dispatch(
 }
 
 /// Takes jobs as they come.
-fn work(pool: &Receiver<Job>, stop: &Stop) {
+fn work(pool: &Receiver<Job>, stop: &Cancel) {
     while let Ok((n, slot)) = pool.recv() {
-        if !stop.is_set() {
+        if !stop.is_cancelled() {
             slot.fill(n);
         }
     }
@@ -49,13 +49,13 @@ fn assemble(
     tickets: Receiver<Result<Pending<usize>, ()>>,
     budget: &Budget,
     total: u64,
-    stop: &Stop,
+    stop: &Cancel,
 ) -> Result<Vec<usize>, Vec<usize>> {
     let mut came = Vec::new();
     let mut all = true;
     while let Ok(ticket) = tickets.recv() {
         let done = match ticket {
-            Ok(pending) if !stop.is_set() => pending.wait(),
+            Ok(pending) if !stop.is_cancelled() => pending.wait(),
             _ => None,
         };
         let Some((n, share)) = done else {
@@ -84,7 +84,7 @@ struct Case {
 
 fn run(case: &'static Case) {
     every_order(case.switches, move || {
-        let (budget, stop) = (Budget::new(case.budget), Stop::new());
+        let (budget, stop) = (Budget::new(case.budget), Cancel::new());
         let (pool, jobs) = bounded(usize::MAX);
         let (sender, tickets) = bounded(case.queue);
         let mut threads = Vec::new();
@@ -99,7 +99,7 @@ fn run(case: &'static Case) {
         drop(jobs);
         if case.stops {
             let stop = stop.clone();
-            threads.push(thread::spawn(move || stop.set()));
+            threads.push(thread::spawn(move || stop.cancel()));
         }
         let came = assemble(tickets, &budget, case.budget, &stop);
         for thread in threads {

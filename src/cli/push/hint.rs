@@ -1,10 +1,11 @@
 //! How a push that failed ends: the exit code, and what to do next where the error does not say.
 
-use hoist::error::{CallError, quoted};
-use hoist::preflight;
+use hoist::aws::codedeploy::{self, Registration, Revision};
+use hoist::aws::error::CallError;
+use hoist::error::quoted;
+use hoist::push::preflight;
 use hoist::push::{Error, Unproven};
-use hoist::revision::{self, Registration, Revision};
-use hoist::upload::Cause;
+use hoist::transfer::Cause;
 use hoist::verify;
 
 use super::{PushArgs, show};
@@ -24,7 +25,7 @@ pub(super) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
     }
     let exit = match error {
         Error::Register {
-            error: revision::Error::Call(CallError { code: Some(_), .. }),
+            error: codedeploy::Error::Call(CallError { code: Some(_), .. }),
             ..
         }
         | Error::Preflight(preflight::Error::Application(CallError { code: Some(_), .. })) => {

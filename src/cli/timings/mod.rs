@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hoist::pack::Packed;
+use hoist::archive::pack::Packed;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
 
 use self::sampler::Sampler;

@@ -1,0 +1,250 @@
+//! Makes the archive: every thread of the packing half is started and joined here.
+//!
+//! ```text
+//!  plan --> dispatcher --jobs--> rayon workers: read, sum up, deflate
+//!               |                      | results
+//!            tickets, in order         v
+//!               +----------------> assembler --> cutter --> parts
+//! ```
+//!
+//! The bytes depend on the tree and the level, never on the number of threads, their timing or
+//! the part size. Memory depends on [`Limits`], never on the tree.
+//!
+//! It refuses to know where parts go, to wait for a job in a job, and to pack a file that is no
+//! longer what the plan saw.
+
+mod assemble;
+mod auto;
+mod budget;
+mod channel;
+mod digest;
+mod dispatch;
+mod entry;
+mod file;
+mod giant;
+mod jobs;
+mod outlet;
+mod parts;
+mod source;
+mod spare;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod worker;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use self::file::{pack_to_file, pack_to_file_and_list};
+pub use self::parts::{Cutter, Open, Part};
+
+use self::assemble::Assembler;
+use self::auto::Auto;
+use self::channel::Receiver;
+use self::digest::Told;
+use self::dispatch::{Dispatcher, End, Shared, Ticket};
+use self::outlet::Outlet;
+use self::source::Source;
+use self::worker::{Pace, Workers};
+use crate::archive::deflate::{self, Level};
+use crate::archive::limits::Limits;
+use crate::archive::manifest;
+use crate::archive::plan::Plan;
+use crate::bundle::Format;
+use crate::cancel::Cancel;
+use crate::error::FileError;
+use crate::progress::{Progress, Track, Wait};
+
+/// How to pack.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Into what.
+    pub format: Format,
+    /// How hard to compress. This and the format shape the archive's bytes; nothing else here does.
+    pub level: Level,
+    /// Whether the level follows the link instead: see `--level auto`. `level` is then of no
+    /// account, and so is the promise of the same bytes. It takes somebody who sends the parts and
+    /// counts them in the same [`Progress`].
+    pub auto: bool,
+    /// How much to do at a time.
+    pub limits: Limits,
+    /// Whether to compute [`Packed::digest`]: it takes 7% of the processor time at level 1.
+    pub digest: bool,
+}
+
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read, or the target not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is not what it was when the tree was listed.
+    #[error(
+        "{} changed while it was being packed: {how}; try again when nothing writes to the source",
+        path.display()
+    )]
+    Changed {
+        /// Which.
+        path: PathBuf,
+        /// What is different.
+        how: &'static str,
+    },
+    /// A file's compressed chunks cannot be joined. It is a bug.
+    #[error("cannot compress {}: {source}; please report this, and pack with --level 0", path.display())]
+    Deflate {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: deflate::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+    /// Nobody takes the parts any more. The reason is known there.
+    #[error("nobody takes the archive's parts any more")]
+    Closed,
+    /// A thread panicked, with its own message. It is a bug.
+    #[error("a packing thread failed; please report this")]
+    Worker,
+    /// The stop flag was set.
+    #[error("stopped while packing")]
+    Stopped,
+}
+
+/// What was packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Files.
+    pub files: u64,
+    /// Their content, in bytes.
+    pub content: u64,
+    /// The archive, in bytes.
+    pub archive: u64,
+    /// BLAKE3 of names, permissions and contents: the same for the same tree, whatever the level.
+    /// None unless [asked for](Options::digest).
+    pub digest: Option<blake3::Hash>,
+}
+
+/// Whoever is told of each entry, in archive order: a manifest.
+pub type List<'a> = dyn FnMut(&manifest::Entry<'_>) -> Result<(), Error> + 'a;
+
+/// Packs the files of `plan` and gives the parts of the archive to `emit`, on the calling thread.
+///
+/// Parts are numbered from 1; a part that holds a large file's header comes after later ones.
+/// While `emit` waits, packing goes on until the budget is used up.
+///
+/// # Errors
+///
+/// The first [`Error`], its own or that of `emit`. All threads have ended then.
+pub fn pack(
+    plan: &Plan,
+    options: &Options,
+    stop: &Cancel,
+    progress: &Progress,
+    emit: &mut dyn FnMut(Part) -> Result<(), Error>,
+) -> Result<Packed, Error> {
+    pack_and_list(plan, options, None, stop, progress, emit)
+}
+
+/// The same, and tells `list` of each entry. Contents are digested for it.
+///
+/// # Errors
+///
+/// As [`pack`], and those of `list`.
+pub fn pack_and_list<'l>(
+    plan: &Plan,
+    options: &Options,
+    list: Option<&'l mut List<'l>>,
+    stop: &Cancel,
+    progress: &Progress,
+    emit: &mut dyn FnMut(Part) -> Result<(), Error>,
+) -> Result<Packed, Error> {
+    let options = &Options {
+        digest: options.digest || list.is_some(),
+        ..*options
+    };
+    let told = options.digest.then(|| Told::new(list));
+    let Options { level, limits, .. } = *options;
+    let mut auto = options.auto.then(Auto::new);
+    let level = auto.as_ref().map_or(level, |_| Auto::START);
+    progress.planned(plan.len() as u64, plan.total_size());
+    progress.level(level.get());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(limits.threads)
+        .thread_name(|n| format!("hoist-pack-{n}"))
+        .build()
+        .map_err(|error| Error::Threads(error.to_string()))?;
+    let workers = Workers::new(limits.threads, level);
+    let source = Source::new(plan);
+    let pace = match auto {
+        Some(_) => Pace::varies(level),
+        None => Pace::Fixed(level),
+    };
+    let shared = Shared::new(source, pace, workers, options, progress, stop);
+    // What the assembler spends waiting is not its work.
+    let idle = Cell::new(Duration::ZERO);
+    let mut emit = |part| {
+        progress.part_cut();
+        let since = Instant::now();
+        let taken = emit(part);
+        let blocked = since.elapsed();
+        idle.set(idle.get() + blocked);
+        progress.waited(Track::Assembler, Wait::Sink, since);
+        if let Some(auto) = &mut auto {
+            let level = auto.next(&progress.snapshot(), blocked);
+            shared.pace.set(level);
+            progress.level(level.get());
+        }
+        taken
+    };
+    let out = Outlet::new(&shared, limits.part_size, &idle, &mut emit);
+    match options.format {
+        Format::Zip => side_by_side(&shared, &pool, jobs::run, |tickets| {
+            Assembler::new(&shared, out, told).run(tickets)
+        }),
+        Format::Tar | Format::Tgz => side_by_side(&shared, &pool, stream::run, |tickets| {
+            stream::Assembler::new(&shared, out, told).run(tickets)
+        }),
+    }
+}
+
+/// Lets `jobs` give work away on a thread of its own while `assemble` takes what comes of it.
+fn side_by_side<'a, T: Send>(
+    shared: &Shared<'a>,
+    pool: &rayon::ThreadPool,
+    jobs: for<'scope> fn(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
+    assemble: impl FnOnce(&Receiver<Ticket<T>>) -> Result<Packed, Error>,
+) -> Result<Packed, Error> {
+    let (sender, tickets) = dispatch::tickets();
+    thread::scope(|scope| {
+        let dispatcher = thread::Builder::new()
+            .name("hoist-dispatch".into())
+            .spawn_scoped(scope, move || {
+                dispatch::dispatch(shared, pool, &sender, jobs)
+            })
+            .map_err(|error| Error::Threads(error.to_string()))?;
+        let packed = assemble(&tickets);
+        if packed.is_err() {
+            shared.cancel();
+        }
+        // Whoever waits for room in the queue must learn that nobody draws from it.
+        drop(tickets);
+        match dispatcher.join() {
+            Ok(()) => packed,
+            Err(_) => packed.and(Err(Error::Worker)),
+        }
+    })
+}
+
+/// The most bytes that the archive of `plan` can take: for a zip and a tgz if nothing compresses, for
+/// a tar exactly.
+#[must_use]
+pub fn worst_case(plan: &Plan, format: Format) -> u64 {
+    match format {
+        Format::Zip => plan.worst_case(),
+        Format::Tar | Format::Tgz => stream::worst_case(plan, format),
+    }
+}

@@ -1,0 +1,549 @@
+mod budget;
+mod tickets;
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::archive::limits::{CHUNK, MIB};
+use crate::archive::plan;
+use crate::archive::zip::{Checked, Method, check};
+
+/// Bytes that deflate to about a third.
+fn text(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    (0..len)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            b"etaoin shrdlu"[(state >> 33) as usize % 13]
+        })
+        .collect()
+}
+
+/// Bytes that do not deflate.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+fn tree(files: &[(&str, Vec<u8>)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    dir
+}
+
+fn scan(source: &Path, threads: usize) -> Plan {
+    let options = plan::Options {
+        threads,
+        ..plan::Options::default()
+    };
+    Plan::scan(source, &options, &Cancel::new()).unwrap()
+}
+
+fn options(threads: usize, level: u8) -> Options {
+    let limits = Limits {
+        threads,
+        budget: 4 * MIB,
+        part_size: 64 << 10,
+        queue: 1,
+        concurrency: 2,
+    };
+    Options {
+        level: Level::new(level).unwrap(),
+        limits,
+        auto: false,
+        format: Format::Zip,
+        digest: true,
+    }
+}
+
+/// Packs into memory.
+fn pack_plan(plan: &Plan, options: &Options) -> Result<(Vec<u8>, Packed), Error> {
+    let mut parts = Vec::new();
+    let packed = pack(
+        plan,
+        options,
+        &Cancel::new(),
+        &Progress::new(),
+        &mut |part| {
+            parts.push(part);
+            Ok(())
+        },
+    )?;
+    parts.sort_by_key(|part| part.number);
+    Ok((
+        parts
+            .iter()
+            .flat_map(|part| part.body.iter().copied())
+            .collect(),
+        packed,
+    ))
+}
+
+fn inflated(entry: &Checked<'_>) -> Vec<u8> {
+    let data = entry.data.unwrap();
+    match entry.method {
+        Method::Stored => data.to_vec(),
+        Method::Deflate => {
+            let mut bytes = vec![0; entry.uncompressed as usize];
+            let len = libdeflater::Decompressor::new()
+                .deflate_decompress(data, &mut bytes)
+                .unwrap();
+            assert_eq!(len, bytes.len());
+            bytes
+        }
+    }
+}
+
+fn assert_holds(archive: &[u8], files: &[(&str, Vec<u8>)]) {
+    let entries = check(archive).unwrap();
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by_key(|(name, _)| name.as_bytes());
+    assert_eq!(entries.len(), sorted.len());
+    for (entry, (name, content)) in entries.iter().zip(sorted) {
+        assert_eq!(entry.name, name.as_bytes());
+        assert_eq!(entry.crc32, crc32fast::hash(content), "{name}");
+        assert!(inflated(entry) == *content, "content of {name}");
+    }
+}
+
+fn mixed() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("appspec.yml", text(200, 1)),
+        ("empty", Vec::new()),
+        ("exactly-a-chunk", text(CHUNK, 2)),
+        ("giant/noise", noise(2 * CHUNK + 77, 3)),
+        ("giant/text", text(3 * CHUNK + 1, 4)),
+        ("noise", noise(300_000, 5)),
+        ("one-more", text(CHUNK + 1, 6)),
+        ("z/é", text(10, 7)),
+    ]
+}
+
+#[test]
+fn an_archive_holds_the_tree_at_every_kind_of_level() {
+    let files = mixed();
+    let dir = tree(&files);
+    let plan = scan(dir.path(), 2);
+    for level in [0, 1, 6] {
+        let (archive, packed) = pack_plan(&plan, &options(2, level)).unwrap();
+        assert_holds(&archive, &files);
+        assert_eq!(packed.archive, archive.len() as u64);
+        assert_eq!(packed.files, files.len() as u64);
+        assert_eq!(packed.content, plan.total_size());
+        assert!(packed.archive <= plan.worst_case());
+    }
+}
+
+#[test]
+fn methods_follow_the_content() {
+    let files = mixed();
+    let dir = tree(&files);
+    let (archive, _) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    for entry in check(&archive).unwrap() {
+        let name = String::from_utf8_lossy(entry.name);
+        let stored = name.contains("noise") || name == "empty";
+        // A few bytes may go either way.
+        if entry.uncompressed != 0 && entry.uncompressed < 100 {
+            continue;
+        }
+        assert_eq!(entry.method == Method::Stored, stored, "{name}");
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads_or_parts() {
+    let dir = tree(&mixed());
+    let (first, packed) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    for (threads, part_size) in [(2, 4096), (16, 1 << 20), (3, 1 << 30)] {
+        let mut options = options(threads, 6);
+        options.limits.part_size = part_size;
+        let (bytes, other) = pack_plan(&scan(dir.path(), threads), &options).unwrap();
+        assert!(bytes == first, "{threads} threads, parts of {part_size}");
+        assert_eq!(other, packed);
+    }
+}
+
+#[test]
+fn the_digest_follows_contents_and_not_levels() {
+    let dir = tree(&mixed());
+    let digest = |level| {
+        pack_plan(&scan(dir.path(), 1), &options(1, level))
+            .unwrap()
+            .1
+            .digest
+    };
+    let first = digest(6);
+    assert_eq!(digest(1), first);
+    let script = dir.path().join("appspec.yml");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let with_mode = digest(6);
+    assert_ne!(with_mode, first);
+    fs::write(&script, "other").unwrap();
+    assert_ne!(digest(6), with_mode);
+}
+
+#[test]
+fn an_empty_tree_is_an_empty_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, packed) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
+    assert_eq!((packed.files, archive.len()), (0, 22));
+    assert!(check(&archive).unwrap().is_empty());
+}
+
+/// Root can read a file that nobody may; it must not come out readable by all.
+#[test]
+fn a_file_without_permissions_keeps_having_none() {
+    let dir = tree(&[("secret", text(100, 1))]);
+    fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
+    let plan = scan(dir.path(), 1);
+    match pack_plan(&plan, &options(1, 6)) {
+        Ok((archive, _)) => assert_eq!(check(&archive).unwrap()[0].mode & 0o777, 0),
+        // Not root.
+        Err(error) => assert!(error.to_string().contains("Permission denied"), "{error}"),
+    }
+}
+
+/// What another program can do to a file after the walk.
+fn after_the_walk(format: Format, files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
+    let dir = tree(files);
+    let plan = scan(dir.path(), 1);
+    change(dir.path());
+    let options = Options {
+        format,
+        ..options(2, 6)
+    };
+    pack_plan(&plan, &options).unwrap_err()
+}
+
+#[test]
+fn a_file_that_changed_is_named() {
+    let small = [("dir/f", text(100, 1))];
+    let giant = [("dir/f", text(CHUNK * 3, 1))];
+    for files in [&small, &giant] {
+        type Change = fn(&Path);
+        let changes: [(Change, &str); 5] = [
+            (
+                |dir| fs::remove_file(dir.join("dir/f")).unwrap(),
+                "it vanished",
+            ),
+            (
+                |dir| fs::write(dir.join("dir/f"), "other").unwrap(),
+                "its size changed",
+            ),
+            (
+                |dir| {
+                    fs::rename(dir.join("dir/f"), dir.join("dir/g")).unwrap();
+                    std::os::unix::fs::symlink("g", dir.join("dir/f")).unwrap();
+                },
+                "it became a symbolic link",
+            ),
+            (
+                |dir| {
+                    fs::remove_file(dir.join("dir/f")).unwrap();
+                    fs::create_dir(dir.join("dir/f")).unwrap();
+                },
+                "it is no longer a file",
+            ),
+            (
+                |dir| {
+                    fs::rename(dir.join("dir"), dir.join("elsewhere")).unwrap();
+                    std::os::unix::fs::symlink("elsewhere", dir.join("dir")).unwrap();
+                },
+                "a directory on the way to it became a symbolic link",
+            ),
+        ];
+        let cases = changes
+            .iter()
+            .flat_map(|case| Format::ALL.map(|format| (format, *case)));
+        for (format, (change, expected)) in cases {
+            let error = after_the_walk(format, files, change);
+            let Error::Changed { path, how } = &error else {
+                panic!("{format}: {error}")
+            };
+            assert_eq!(*how, expected, "{format}: {error}");
+            assert!(path.ends_with("dir/f"), "{error}");
+        }
+    }
+}
+
+/// A tree with a followed directory, a followed file, or kept links and an empty directory.
+fn after_the_walk_of_links(symlinks: plan::Symlinks, change: impl Fn(&Path)) {
+    for format in Format::ALL {
+        let dir = tree(&[("d/f", text(100, 1)), ("other/f", text(100, 1))]);
+        let file = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink("d", file("link")).unwrap();
+        std::os::unix::fs::symlink("d/f", file("file")).unwrap();
+        fs::create_dir(file("empty")).unwrap();
+        let select = plan::Options {
+            symlinks,
+            empty_dirs: true,
+            ..plan::Options::default()
+        };
+        let plan = Plan::scan(dir.path(), &select, &Cancel::new()).unwrap();
+        let options = Options {
+            format,
+            ..options(2, 6)
+        };
+        pack_plan(&plan, &options).unwrap();
+        change(dir.path());
+        let error = pack_plan(&plan, &options).unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{format}: {error}");
+    }
+}
+
+fn relink(link: &Path, text: impl AsRef<Path>) {
+    fs::remove_file(link).unwrap();
+    std::os::unix::fs::symlink(text, link).unwrap();
+}
+
+#[test]
+fn a_directory_that_became_a_link_is_not_entered() {
+    let files = [("d/e/f", text(100, 1)), ("other/e/f", text(100, 1))];
+    for giant in [false, true] {
+        let mut files = files.clone();
+        if giant {
+            files
+                .iter_mut()
+                .for_each(|file| file.1 = text(CHUNK * 2, 1));
+        }
+        for format in Format::ALL {
+            let dir = tree(&files);
+            let plan = scan(dir.path(), 1);
+            // The same file, by another way.
+            fs::rename(dir.path().join("d"), dir.path().join("moved")).unwrap();
+            std::os::unix::fs::symlink("moved", dir.path().join("d")).unwrap();
+            let options = Options {
+                format,
+                ..options(2, 6)
+            };
+            let error = pack_plan(&plan, &options).unwrap_err();
+            let Error::Changed { path, how } = &error else {
+                panic!("{format}: {error}")
+            };
+            assert!(path.ends_with("d/e/f"), "{error}");
+            assert_eq!(*how, "a directory on the way to it became a symbolic link");
+        }
+    }
+}
+
+#[test]
+fn links_that_changed_after_the_walk_are_not_followed() {
+    use plan::Symlinks::{Follow, Preserve};
+
+    let outside = tree(&[("f", text(100, 1))]);
+    // A file that a link leads to must stay in the source.
+    after_the_walk_of_links(Follow, |dir| {
+        relink(&dir.join("file"), outside.path().join("f"));
+    });
+    // A followed directory is where it was, whatever becomes of the link.
+    after_the_walk_of_links(Follow, |dir| {
+        fs::rename(dir.join("d"), dir.join("moved")).unwrap();
+        std::os::unix::fs::symlink("moved", dir.join("d")).unwrap();
+    });
+    after_the_walk_of_links(Preserve, |dir| relink(&dir.join("link"), "other"));
+    after_the_walk_of_links(Preserve, |dir| {
+        fs::remove_file(dir.join("link")).unwrap();
+        fs::create_dir(dir.join("link")).unwrap();
+    });
+    after_the_walk_of_links(Preserve, |dir| fs::remove_dir(dir.join("empty")).unwrap());
+    after_the_walk_of_links(Preserve, |dir| {
+        fs::write(dir.join("empty/file"), "x").unwrap();
+    });
+}
+
+#[test]
+fn the_receivers_error_ends_the_pack() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    for allowed in 0..5 {
+        let mut left = allowed;
+        let result = pack(
+            &plan,
+            &options(2, 6),
+            &Cancel::new(),
+            &Progress::new(),
+            &mut |_| {
+                if left == 0 {
+                    return Err(Error::Closed);
+                }
+                left -= 1;
+                Ok(())
+            },
+        );
+        assert!(matches!(result, Err(Error::Closed)));
+    }
+}
+
+#[test]
+fn the_stop_flag_ends_the_pack() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    let stop = Cancel::new();
+    let result = pack(&plan, &options(2, 6), &stop, &Progress::new(), &mut |_| {
+        stop.cancel();
+        Ok(())
+    });
+    assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
+}
+
+#[test]
+fn a_budget_smaller_than_a_file_is_enough() {
+    let files = mixed();
+    let dir = tree(&files);
+    let mut options = options(2, 6);
+    options.limits.budget = 1;
+    let (archive, _) = pack_plan(&scan(dir.path(), 1), &options).unwrap();
+    assert_holds(&archive, &files);
+}
+
+#[test]
+fn a_file_is_written_beside_its_target() {
+    let files = mixed();
+    let dir = tree(&files);
+    let plan = scan(dir.path(), 1);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("bundle.zip");
+    fs::write(&target, "old").unwrap();
+    let stop = Cancel::new();
+    let packed = pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap();
+    let archive = fs::read(&target).unwrap();
+    assert_eq!(packed.archive, archive.len() as u64);
+    assert_holds(&archive, &files);
+
+    fs::remove_file(dir.path().join("z/é")).unwrap();
+    pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap_err();
+    assert!(
+        fs::read(&target).unwrap() == archive,
+        "the old archive is still there"
+    );
+    assert_eq!(
+        fs::read_dir(out.path()).unwrap().count(),
+        1,
+        "and nothing else"
+    );
+}
+
+#[test]
+fn progress_ends_at_the_plan() {
+    let dir = tree(&mixed());
+    let plan = scan(dir.path(), 1);
+    let progress = Progress::new();
+    let packed = pack(
+        &plan,
+        &options(2, 6),
+        &Cancel::new(),
+        &progress,
+        &mut |_| Ok(()),
+    )
+    .unwrap();
+    let snapshot = progress.snapshot();
+    assert_eq!(snapshot.files_packed, snapshot.files_planned);
+    assert_eq!(snapshot.bytes_packed, snapshot.bytes_planned);
+    assert_eq!(snapshot.bytes_out, packed.archive);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_tree_comes_back(
+        sizes in prop::collection::vec((0..3_u8, 0..400_000_usize), 0..20),
+        part_size in 1000..100_000_u64,
+        level in 0..=9_u8,
+    ) {
+        let names: Vec<String> = (0..sizes.len()).map(|n| format!("{}/f{n}", n % 3)).collect();
+        let files: Vec<(&str, Vec<u8>)> = names.iter().zip(&sizes).enumerate().map(|(n, (name, &(kind, len)))| {
+            let content = match kind {
+                0 => text(len, n as u64),
+                1 => noise(len, n as u64),
+                _ => text(len * 6, n as u64),
+            };
+            (name.as_str(), content)
+        }).collect();
+        let dir = tree(&files);
+        let mut options = options(2, level);
+        options.limits.part_size = part_size;
+        let (archive, _) = pack_plan(&scan(dir.path(), 2), &options).unwrap();
+        assert_holds(&archive, &files);
+    }
+}
+
+/// Names and contents of a tar, as the `tar` crate reads it, after `flate2` if need be.
+fn untar(format: Format, archive: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let bytes: Box<dyn Read + '_> = match format {
+        // One member: what comes after it would be left over.
+        Format::Tgz => Box::new(flate2::bufread::GzDecoder::new(archive)),
+        _ => Box::new(archive),
+    };
+    let mut archive = ::tar::Archive::new(bytes);
+    let mut files = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        files.push((entry.path_bytes().into_owned(), content));
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Sizes around the edges of blocks, batches and pieces; any number of threads, level and part size.
+    #[test]
+    fn any_tree_comes_back_from_a_tar(
+        sizes in proptest::collection::vec(
+            prop_oneof![
+                4 => 0..2000_usize,
+                2 => prop::sample::select(vec![511, 512, 513, 1024]),
+                1 => prop::sample::select(vec![CHUNK - 1024, CHUNK - 512, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7]),
+                1 => 100_000..300_000_usize,
+            ],
+            0..40,
+        ),
+        threads in 1..5_usize,
+        level in 0..10_u8,
+        part_size in 5000..200_000_u64,
+    ) {
+        let names: Vec<String> = (0..sizes.len()).map(|n| format!("d{}/f{n:03}", n / 7)).collect();
+        let files: Vec<(&str, Vec<u8>)> = names
+            .iter()
+            .zip(&sizes)
+            .enumerate()
+            .map(|(n, (name, &size))| (name.as_str(), text(size, n as u64)))
+            .collect();
+        let dir = tree(&files);
+        let plan = scan(dir.path(), 1);
+        for format in [Format::Tar, Format::Tgz] {
+            let mut options = Options { format, ..options(threads, level) };
+            options.limits.part_size = part_size;
+            let (archive, packed) = pack_plan(&plan, &options).unwrap();
+            prop_assert_eq!(packed.files, files.len() as u64);
+            prop_assert_eq!(packed.archive, archive.len() as u64);
+            prop_assert!(packed.archive <= worst_case(&plan, format));
+            let read = untar(format, &archive);
+            prop_assert_eq!(read.len(), files.len());
+            for ((name, content), (path, is)) in files.iter().zip(&read) {
+                prop_assert!(name.as_bytes() == path && content == is, "{} of {}", name, format);
+            }
+            let alone = Options { format, ..self::options(1, level) };
+            prop_assert!(pack_plan(&plan, &alone).unwrap().0 == archive, "{}", format);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A CA bundle: the certificate authorities to trust, and no others.
+//!
+//! As with the AWS CLI it takes the place of the system's, and comes from the command line,
+//! `AWS_CA_BUNDLE`, or `ca_bundle` in the profile; the SDK reads none of these. The HTTP client is
+//! the SDK's own. It panics on a certificate that it cannot use, so those are left out before.
+
+use std::path::{Path, PathBuf};
+
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use base64_simd::STANDARD;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::profile::Profile;
+use super::{Access, Error, IDLE};
+
+/// The bundle to use, if any is named.
+pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
+    let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|value| !value.is_empty());
+    access
+        .ca_bundle
+        .clone()
+        .or_else(|| variable().map(PathBuf::from))
+        .or_else(|| profile.get("ca_bundle").map(PathBuf::from))
+}
+
+/// The SDK's HTTP client, proxies and all, that trusts what is in `path`, or what the system trusts.
+///
+/// # Errors
+///
+/// [`Error::CaBundle`], [`Error::NoAuthority`].
+pub(super) fn client(path: Option<&Path>) -> Result<SharedHttpClient, Error> {
+    let context = path.map(context).transpose()?;
+    // As the SDK makes its own, but for the context and the time that connections are kept.
+    let builder = Builder::new().pool_idle_timeout(IDLE);
+    Ok(
+        builder.build_with_connector_fn(move |settings, components| {
+            let mut connector = Connector::builder()
+                .pool_idle_timeout(IDLE)
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            if let Some(context) = &context {
+                connector.set_tls_context(context.clone());
+            }
+            connector.set_connector_settings(settings.cloned());
+            if let Some(components) = components {
+                connector.set_sleep_impl(components.sleep_impl());
+            }
+            connector.set_proxy_config(Some(ProxyConfig::from_env()));
+            connector.build()
+        }),
+    )
+}
+
+/// Trust in the authorities of the PEM file at `path`, and in no others.
+fn context(path: &Path) -> Result<TlsContext, Error> {
+    let text = std::fs::read(path).map_err(|source| Error::CaBundle {
+        path: path.to_owned(),
+        source,
+    })?;
+    let pem = usable(&text).ok_or_else(|| Error::NoAuthority {
+        path: path.to_owned(),
+    })?;
+    let store = TrustStore::empty().with_pem_certificate(pem);
+    let context = TlsContext::builder().with_trust_store(store).build();
+    context.map_err(|error| Error::CaBundle {
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
+    })
+}
+
+/// The certificates of a PEM file that can be trust anchors, as PEM again. None if there are none.
+fn usable(text: &[u8]) -> Option<String> {
+    let mut store = RootCertStore::empty();
+    let pem: String = CertificateDer::pem_slice_iter(text)
+        .flatten()
+        .filter(|der| store.add(der.clone()).is_ok())
+        .map(|der| {
+            let base64 = STANDARD.encode_to_string(&der);
+            format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+        })
+        .collect();
+    Some(pem).filter(|pem| !pem.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTHORITY: &str = include_str!("../../../tests/it/support/tls/authority.pem");
+
+    #[test]
+    fn what_cannot_be_trusted_is_left_out() {
+        let whole = usable(AUTHORITY.as_bytes()).unwrap();
+        let broken = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+        let mixed = format!("# a comment\n{broken}{AUTHORITY}{broken}");
+        assert_eq!(usable(mixed.as_bytes()).unwrap(), whole);
+        for nothing in ["", "hello", broken] {
+            assert_eq!(usable(nothing.as_bytes()), None, "{nothing}");
+        }
+        assert_eq!(usable(whole.as_bytes()).unwrap(), whole);
+    }
+}

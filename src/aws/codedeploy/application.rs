@@ -1,0 +1,155 @@
+//! What can be known of an application before a revision is registered with it.
+
+use std::fmt;
+
+use aws_sdk_codedeploy::Client;
+use aws_sdk_codedeploy::types::ComputePlatform;
+
+use super::call_error;
+use crate::aws::error::CallError;
+
+/// Longest name of an application, in characters ("CodeDeploy quotas").
+const MAX_NAME: usize = 100;
+/// Longest description of a revision, in characters. Not documented; the service was seen to refuse
+/// more.
+const MAX_DESCRIPTION: usize = 512;
+/// Longest description of a deployment ("CodeDeploy quotas"); that of a revision often becomes one.
+const LONG_DESCRIPTION: usize = 256;
+
+/// What an application deploys to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Platform {
+    /// EC2 instances and on-premises servers: bundles.
+    Server,
+    /// Lambda functions: an AppSpec file.
+    Lambda,
+    /// ECS services: an AppSpec file.
+    Ecs,
+    /// One that is not known here.
+    Other(String),
+}
+
+impl fmt::Display for Platform {
+    /// As the API names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "Server",
+            Self::Lambda => "Lambda",
+            Self::Ecs => "ECS",
+            Self::Other(name) => name,
+        })
+    }
+}
+
+/// What CodeDeploy says of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Application {
+    /// It is there.
+    Found(Platform),
+    /// It is not, or its name cannot be one.
+    Missing(CallError),
+    /// CodeDeploy does not tell this caller, or cannot now.
+    Untold(CallError),
+}
+
+/// Asks for an application. It takes `codedeploy:GetApplication`.
+///
+/// # Errors
+///
+/// [`CallError`], if there was no answer.
+pub async fn application(client: &Client, name: &str) -> Result<Application, CallError> {
+    let answer = client.get_application().application_name(name).send().await;
+    let (error, answered) = match answer {
+        Ok(answer) => {
+            let platform = answer.application.and_then(|found| found.compute_platform);
+            return Ok(Application::Found(match platform {
+                // Applications were for servers before there was a choice.
+                None | Some(ComputePlatform::Server) => Platform::Server,
+                Some(ComputePlatform::Lambda) => Platform::Lambda,
+                Some(ComputePlatform::Ecs) => Platform::Ecs,
+                Some(other) => Platform::Other(other.as_str().to_owned()),
+            }));
+        }
+        Err(error) => {
+            let answered = error.raw_response().is_some();
+            (call_error("GetApplication", &error), answered)
+        }
+    };
+    match error.code.as_deref() {
+        // What another server answers may make no sense here.
+        None if answered => Ok(Application::Untold(error)),
+        None => Err(error),
+        Some(
+            "ApplicationDoesNotExistException"
+            | "InvalidApplicationNameException"
+            | "ApplicationNameRequiredException",
+        ) => Ok(Application::Missing(error)),
+        Some(_) => Ok(Application::Untold(error)),
+    }
+}
+
+/// A name that no application can have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} cannot be the name of an application: it must have 1 to {MAX_NAME} of the characters \
+     A-Z a-z 0-9 . _ + = , @ -"
+)]
+pub struct BadName(String);
+
+/// Checks the name of an application ("CodeDeploy quotas").
+///
+/// # Errors
+///
+/// [`BadName`].
+pub fn check_name(name: &str) -> Result<(), BadName> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+=,@-".contains(&byte);
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(BadName(name.to_owned()))
+}
+
+/// A description that CodeDeploy refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the description has {0} characters, and CodeDeploy takes {MAX_DESCRIPTION}; shorten it")]
+pub struct LongDescription(usize);
+
+/// Checks the description of a revision. What it gives is a word of warning.
+///
+/// # Errors
+///
+/// [`LongDescription`].
+pub fn check_description(text: &str) -> Result<Option<String>, LongDescription> {
+    match text.chars().count() {
+        long if long > MAX_DESCRIPTION => Err(LongDescription(long)),
+        long if long > LONG_DESCRIPTION => Ok(Some(format!(
+            "the description has {long} characters; that of a deployment may have {LONG_DESCRIPTION}"
+        ))),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_quotas() {
+        let long = "x".repeat(100);
+        for good in ["A", "WordPress_App", "a.b_c+d=e,f@g-h", &*long] {
+            assert_eq!(check_name(good), Ok(()));
+        }
+        for bad in ["", "a b", "a/b", "ä", &*format!("{long}x")] {
+            check_name(bad).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn descriptions_are_counted_in_characters() {
+        assert_eq!(check_description(&"ü".repeat(256)), Ok(None));
+        assert!(check_description(&"ü".repeat(257)).unwrap().is_some());
+        assert!(check_description(&"ü".repeat(512)).unwrap().is_some());
+        let error = check_description(&"ü".repeat(513)).unwrap_err();
+        assert!(error.to_string().contains("513"), "{error}");
+    }
+}

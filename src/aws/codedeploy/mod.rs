@@ -1,0 +1,135 @@
+//! A revision: where it is, and how CodeDeploy learns of it. The only CodeDeploy calls.
+//!
+//! It is registered with the ETag, and the version if there is one, that S3 answered with: a
+//! deployment of this revision can then never get other bytes.
+
+mod application;
+mod registration;
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_codedeploy::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
+
+pub use self::application::{
+    Application, BadName, LongDescription, Platform, application, check_description, check_name,
+};
+pub use self::registration::{BadObject, Named, Registration};
+
+use crate::aws::error::CallError;
+use crate::aws::s3::{S3Location, Stored};
+use crate::bundle::BundleType;
+
+/// A bundle in S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Where it is.
+    pub location: S3Location,
+    /// What it is.
+    pub bundle: BundleType,
+    /// As what S3 stored it.
+    pub stored: Stored,
+}
+
+impl Revision {
+    /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
+    #[must_use]
+    pub fn shorthand(&self) -> String {
+        Registration::from(self).shorthand()
+    }
+}
+
+/// A time in seconds since 1970 as RFC 3339 has it, in UTC; None beyond the year 9999.
+#[must_use]
+pub fn utc(secs: i64) -> Option<String> {
+    DateTime::from_secs(secs).fmt(DateTimeFormat::DateTime).ok()
+}
+
+/// What a revision is described as if its owner says nothing.
+#[must_use]
+pub fn default_description(now: SystemTime) -> String {
+    let micros = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
+    let secs = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);
+    let time = utc(secs).unwrap_or_default();
+    // All six digits, though the last may be zeros.
+    let micros = micros % 1_000_000;
+    format!(
+        "Uploaded by hoist {}.{micros:06} UTC",
+        time.trim_end_matches('Z')
+    )
+}
+
+/// The operation that registers.
+pub(crate) const REGISTER: &str = "RegisterApplicationRevision";
+
+/// CodeDeploy did not register a revision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It refused, or did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// It was not waited for.
+    #[error("stopped before RegisterApplicationRevision was answered")]
+    Stopped,
+}
+
+fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: fmt::Debug + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => {
+            CallError::refused(operation, answer.err().code(), answer.err().message())
+        }
+        _ => CallError::unanswered(operation, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bundle::Format;
+
+    #[test]
+    fn a_revision_is_written_in_shorthand() {
+        let mut revision = Revision {
+            location: S3Location {
+                bucket: "b".into(),
+                key: "k".into(),
+            },
+            bundle: BundleType::Archive(Format::Zip),
+            stored: Stored {
+                etag: "abc-2".into(),
+                version: None,
+            },
+        };
+        assert_eq!(
+            revision.shorthand(),
+            "bucket=b,key=k,bundleType=zip,eTag=abc-2"
+        );
+        revision.stored.version = Some("v1".into());
+        assert_eq!(
+            revision.shorthand(),
+            "bucket=b,key=k,bundleType=zip,eTag=abc-2,version=v1"
+        );
+        revision.bundle = BundleType::Yaml;
+        assert!(revision.shorthand().contains(",bundleType=YAML,"));
+    }
+
+    #[test]
+    fn the_default_description_has_the_time() {
+        for (micros, expected) in [(123_456, "123456"), (120_000, "120000"), (0, "000000")] {
+            let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + micros);
+            assert_eq!(
+                default_description(time),
+                format!("Uploaded by hoist 2023-11-14T22:13:20.{expected} UTC")
+            );
+        }
+    }
+}

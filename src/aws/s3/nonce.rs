@@ -1,0 +1,40 @@
+//! The number by which a push knows the object that it wrote.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::str::FromStr;
+
+/// A number that one push has and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce(pub(crate) u64);
+
+impl Nonce {
+    /// A new one.
+    #[must_use]
+    pub fn new() -> Self {
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        // Its keys are random, once a process.
+        let hasher = RandomState::new();
+        Self(hasher.hash_one((time.unwrap_or_default(), std::process::id())))
+    }
+}
+
+impl Default for Nonce {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}

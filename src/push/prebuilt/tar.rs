@@ -1,0 +1,202 @@
+//! The names in a tar or tgz that anybody made.
+//!
+//! A tar is read header by header; a tgz has to be inflated, and so is read to its end, which also
+//! tells whether it is whole. What any tar writes is understood: pax, GNU's long names and sparse
+//! files.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::Unreadable;
+use super::root::Root;
+use crate::archive::limits::MIB;
+use crate::archive::tar::{self, BLOCK, TarError};
+use crate::cancel::Cancel;
+use crate::system;
+
+impl From<TarError> for Unreadable {
+    fn from(error: TarError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// Longer names and extended headers than this are no names.
+const MAX_EXTENDED: u64 = MIB;
+
+/// The stream of a tar.
+pub(super) enum Input<'a> {
+    Plain { file: &'a File, at: u64, size: u64 },
+    Gzip(Box<MultiGzDecoder<BufReader<&'a File>>>),
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn plain(file: &'a File, size: u64) -> Self {
+        Self::Plain { file, at: 0, size }
+    }
+
+    /// The file must not have been read from.
+    pub(super) fn gzip(file: &'a File) -> Self {
+        let reader = BufReader::with_capacity(64 << 10, file);
+        Self::Gzip(Box::new(MultiGzDecoder::new(reader)))
+    }
+
+    fn read(&mut self, window: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain { file, at, .. } => {
+                let len = system::read_at(file, window, *at)?;
+                *at += len as u64;
+                Ok(len)
+            }
+            Self::Gzip(decoder) => decoder.read(window),
+        }
+    }
+
+    /// Fills `window`, or returns false if the stream ended before.
+    fn fill(&mut self, window: &mut [u8]) -> io::Result<bool> {
+        let mut filled = 0;
+        while filled < window.len() {
+            match self.read(&mut window[filled..]) {
+                Ok(0) if filled == 0 => return Ok(false),
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => filled += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Leaves out `len` bytes, which must be there.
+    fn skip(&mut self, len: u64, scratch: &mut [u8], stop: &Cancel) -> Result<(), Unreadable> {
+        let cut_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        if let Self::Plain { at, size, .. } = self {
+            let to = at.checked_add(len).filter(|to| to <= size);
+            *at = to.ok_or_else(cut_short)?;
+            return Ok(());
+        }
+        let mut left = len;
+        while left > 0 {
+            if stop.is_cancelled() {
+                return Err(Unreadable::Stopped);
+            }
+            let now = usize::try_from(left).map_or(scratch.len(), |left| left.min(scratch.len()));
+            if !self.fill(&mut scratch[..now])? {
+                return Err(cut_short().into());
+            }
+            left -= now as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A name that is too long for a header comes before it.
+#[derive(Debug, Default)]
+struct Extended {
+    path: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+/// Shows all names to `root`.
+pub(super) fn names(
+    mut input: Input<'_>,
+    root: &mut Root,
+    stop: &Cancel,
+) -> Result<(), Unreadable> {
+    let mut scratch = vec![0; 64 << 10];
+    let mut block = [0; BLOCK];
+    let mut extended = Extended::default();
+    // Some writers leave the end out, and no reader minds.
+    while input.fill(&mut block)? {
+        if stop.is_cancelled() {
+            return Err(Unreadable::Stopped);
+        }
+        let Some(header) = tar::parse(&block)? else {
+            break;
+        };
+        let padded = |size: u64| size.saturating_add(tar::padding(size) as u64);
+        match header.kind {
+            b'x' => {
+                let body = body(&mut input, header.size)?;
+                read_pax(&body, &mut extended)?;
+            }
+            // Long names as GNU tar has them, with a zero byte.
+            b'L' => {
+                let mut name = body(&mut input, header.size)?;
+                let end = name.iter().position(|&byte| byte == 0);
+                name.truncate(end.unwrap_or(name.len()));
+                extended.path = Some(name);
+            }
+            // Long link targets, what holds for all entries, a volume's label.
+            b'K' | b'g' | b'V' => input.skip(padded(header.size), &mut scratch, stop)?,
+            kind => {
+                let Extended { path, size } = std::mem::take(&mut extended);
+                if kind == b'S' {
+                    skip_sparse_map(&mut input, &block)?;
+                }
+                root.see(path.as_ref().unwrap_or(&header.name), kind == b'5');
+                // Links and directories may say a size and have no content.
+                let has_content = !matches!(kind, b'1'..=b'6');
+                if has_content {
+                    let size = padded(size.unwrap_or(header.size));
+                    input.skip(size, &mut scratch, stop)?;
+                }
+            }
+        }
+    }
+    // For the sum at its end.
+    if let Input::Gzip(_) = input {
+        while input.read(&mut scratch)? > 0 {
+            if stop.is_cancelled() {
+                return Err(Unreadable::Stopped);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An extended header's content.
+fn body(input: &mut Input<'_>, size: u64) -> Result<Vec<u8>, Unreadable> {
+    let padded = size.saturating_add(tar::padding(size) as u64);
+    if size > MAX_EXTENDED {
+        let reason = format!("an extended header takes {size} bytes");
+        return Err(Unreadable::Damaged(reason));
+    }
+    let mut body = vec![0; usize::try_from(padded).unwrap_or(0)];
+    if !body.is_empty() && !input.fill(&mut body)? {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    body.truncate(usize::try_from(size).unwrap_or(0));
+    Ok(body)
+}
+
+fn read_pax(body: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
+    for record in tar::pax(body) {
+        match record? {
+            (b"path" | b"GNU.sparse.name", value) => extended.path = Some(value.to_owned()),
+            (b"size", value) => {
+                let size = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
+                extended.size = Some(size.ok_or(TarError::Pax)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads the rest of a sparse file's map (GNU tar's manual, "Storing Sparse Files", old format): blocks
+/// as long as the one before says that there is another.
+fn skip_sparse_map(input: &mut Input<'_>, header: &[u8; BLOCK]) -> Result<(), Unreadable> {
+    let mut more = header[482] != 0;
+    let mut block = [0; BLOCK];
+    while more {
+        if !input.fill(&mut block)? {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        more = block[504] != 0;
+    }
+    Ok(())
+}

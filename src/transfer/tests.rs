@@ -1,0 +1,236 @@
+use std::convert::Infallible;
+
+use super::fake::{Fake, Trouble};
+use super::*;
+use crate::archive::pack::Cutter;
+use crate::notes::Notes;
+use crate::progress::Progress;
+
+mod doubt;
+mod resumed;
+
+/// Bytes cut into parts of 10; the first comes late, as one that holds a large file's header does.
+fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
+    let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+    let mut parts = Vec::new();
+    let mut emit = |part| -> Result<(), Infallible> {
+        parts.push(part);
+        Ok(())
+    };
+    let mut cutter = Cutter::new(10);
+    let open = cutter.append_open(&bytes[..4], &mut emit).unwrap();
+    cutter.append(&bytes[4..], &mut emit).unwrap();
+    cutter.close(open, &bytes[..4], &mut emit).unwrap();
+    cutter.finish(&mut emit).unwrap();
+    (bytes, parts)
+}
+
+/// How to upload in these tests.
+fn options(concurrency: usize) -> Options {
+    Options {
+        concurrency,
+        attempts: 3,
+        bandwidth: None,
+        resume: None,
+    }
+}
+
+/// Uploads `parts`; cancels when a call hangs.
+async fn run(store: &Arc<Fake>, parts: Vec<Part>, concurrency: usize) -> Result<Stored, Error> {
+    run_with(store, parts, &options(concurrency)).await.0
+}
+
+/// The same, with what was noted.
+async fn run_with(
+    store: &Arc<Fake>,
+    parts: Vec<Part>,
+    options: &Options,
+) -> (Result<Stored, Error>, Vec<String>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let cancel = CancellationToken::new();
+    let progress = Progress::new();
+    let (notes, underway) = (Notes::default(), Underway::default());
+    let control = Control {
+        progress: &progress,
+        cancel: &cancel,
+        notes: &notes,
+        underway: &underway,
+    };
+    let feed = async {
+        for part in parts {
+            if sender.send(part).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+    };
+    let hung = async {
+        store.hung().await;
+        cancel.cancel();
+        std::future::pending::<()>().await;
+    };
+    let uploading =
+        async { tokio::join!(upload(Arc::clone(store), receiver, options, control), feed).0 };
+    let done = tokio::select! {
+        done = uploading => done,
+        () = hung => unreachable!(),
+    };
+    let is_left = matches!(&done, Err(error) if error.left.is_some());
+    assert_eq!(underway.left().is_some(), is_left, "{done:?}");
+    (done, notes.take())
+}
+
+#[tokio::test]
+async fn parts_become_an_object() {
+    for len in [11, 20, 95] {
+        let (bytes, parts) = parts(len);
+        for concurrency in [1, 3, 100] {
+            let store = Arc::new(Fake::new(Trouble::None));
+            let stored = run(&store, parts.clone(), concurrency).await.unwrap();
+            assert_eq!(stored.etag, "joined");
+            let state = store.state();
+            assert_eq!(state.object.as_ref(), Some(&bytes));
+            assert!(state.upload.is_none());
+            assert!(
+                state.most_at_once <= concurrency,
+                "{} at once",
+                state.most_at_once
+            );
+            assert_eq!(state.calls.len(), parts.len() + 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_become_more_as_parts_are_confirmed() {
+    let (_, parts) = parts(395);
+    let store = Arc::new(Fake::new(Trouble::Hold));
+    let answering = async {
+        let mut under_way = Vec::new();
+        for _ in 0..8 {
+            // More than enough turns for all that can begin to begin.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            under_way.push(store.under_way());
+            store.answer(1);
+        }
+        store.answer(parts.len());
+        under_way
+    };
+    let (stored, under_way) = tokio::join!(run(&store, parts.clone(), 9), answering);
+    assert_eq!(stored.unwrap().etag, "joined");
+    assert_eq!(under_way, [4, 5, 6, 7, 8, 9, 9, 9]);
+    assert_eq!(store.state().most_at_once, 9);
+}
+
+#[tokio::test]
+async fn one_part_is_put() {
+    for len in [4, 10] {
+        let (bytes, parts) = parts(len);
+        let store = Arc::new(Fake::new(Trouble::None));
+        assert_eq!(run(&store, parts, 4).await.unwrap().etag, "put");
+        assert_eq!(store.state().calls, ["PutObject"]);
+        assert_eq!(store.state().object.as_ref(), Some(&bytes));
+    }
+}
+
+#[tokio::test]
+async fn whichever_call_fails_nothing_is_left() {
+    let (_, parts) = parts(55);
+    // Create, six parts, complete.
+    for at in 0..8 {
+        let store = Arc::new(Fake::new(Trouble::Fail(at)));
+        let error = run(&store, parts.clone(), 2).await.unwrap_err();
+        let Cause::Store(cause) = &error.cause else {
+            panic!("{error}")
+        };
+        assert_eq!(cause.message, format!("call {at} fails"));
+        assert_eq!(cause.operation, store.state().calls[at]);
+        assert!(error.left.is_none());
+        assert!(store.state().upload.is_none(), "call {at} failed");
+        assert!(store.state().object.is_none(), "call {at} failed");
+    }
+}
+
+#[tokio::test]
+async fn whichever_call_hangs_cancelling_leaves_nothing() {
+    let (_, parts) = parts(55);
+    for at in 0..8 {
+        let store = Arc::new(Fake::new(Trouble::Hang(at)));
+        let error = run(&store, parts.clone(), 2).await.unwrap_err();
+        assert!(matches!(error.cause, Cause::Stopped), "{error}");
+        assert!(store.state().upload.is_none(), "call {at} hung");
+        assert!(store.state().object.is_none(), "call {at} hung");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_aborted_is_told_with_its_cause() {
+    let (_, parts) = parts(55);
+    for at in 1..8 {
+        let store = Arc::new(Fake::new(Trouble::FailFrom(at)));
+        let error = run(&store, parts.clone(), 1).await.unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("call {at} fails")),
+            "{error}"
+        );
+        let left = error.left.unwrap();
+        assert_eq!(left.command, "abort upload");
+        assert_eq!(left.upload, UploadId("upload".into()));
+        assert!(left.reason.contains("AbortMultipartUpload"), "{left}");
+        assert!(store.state().upload.is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_ends_early_is_no_object() {
+    let (_, mut parts) = parts(55);
+    parts.pop();
+    for keep in [0, 1, 4] {
+        let store = Arc::new(Fake::new(Trouble::None));
+        let error = run(&store, parts[..keep].to_vec(), 2).await.unwrap_err();
+        assert!(matches!(error.cause, Cause::Unfinished), "{error}");
+        assert!(store.state().upload.is_none() && store.state().object.is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_fails_once_is_made_again() {
+    let (bytes, parts) = parts(55);
+    // Create, six parts, complete.
+    for at in 0..8 {
+        for code in ["InternalError", "SlowDown"] {
+            let store = Arc::new(Fake::new(Trouble::Pass(at, code)));
+            let stored = run(&store, parts.clone(), 2).await.unwrap();
+            assert_eq!(stored.etag, "joined");
+            let state = store.state();
+            assert_eq!(state.object.as_ref(), Some(&bytes), "call {at} failed");
+            let calls = state.calls.iter();
+            // After a beginning that may have been one, uploads are listed.
+            let calls = calls.filter(|call| **call != "ListMultipartUploads");
+            assert_eq!(calls.count(), parts.len() + 3);
+        }
+    }
+    let (_, parts) = self::parts(10);
+    let store = Arc::new(Fake::new(Trouble::Pass(0, "InternalError")));
+    assert_eq!(run(&store, parts, 4).await.unwrap().etag, "put");
+    assert_eq!(store.state().calls, ["PutObject", "PutObject"]);
+}
+
+#[tokio::test]
+async fn what_goes_on_failing_ends_the_upload() {
+    let (_, parts) = parts(55);
+    let store = Arc::new(Fake::new(Trouble::PassFrom(1, "InternalError")));
+    let error = run(&store, parts, 1).await.unwrap_err();
+    assert!(error.to_string().contains("(InternalError)"), "{error}");
+    // Nor can it be aborted.
+    assert!(error.left.is_some());
+    let sent = store
+        .state()
+        .calls
+        .iter()
+        .filter(|call| **call == "UploadPart")
+        .count();
+    assert_eq!(sent, 3);
+}

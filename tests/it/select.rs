@@ -1,0 +1,478 @@
+//! What goes into a bundle, as the command has it: patterns, links, empty directories, times, names.
+
+#![cfg(all(unix, feature = "cli"))]
+mod archives;
+mod readers;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixListener;
+
+use self::archives::{All, Held, pack, packed, packed_with};
+use crate::support::{Tree, entries, run, run_failing, text, tool};
+
+fn names(all: &All) -> Vec<String> {
+    all.keys()
+        .map(|name| String::from_utf8_lossy(name).into())
+        .collect()
+}
+
+/// What it says on standard error when it packs, and when it must not.
+fn said(tree: &Tree, options: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(&mut pack(tree, &dir.path().join("a.zip"), options));
+    shortened(tree, &output.stderr)
+}
+
+#[track_caller]
+fn refused(tree: &Tree, options: &[&str], code: i32) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("a.zip");
+    let output = run_failing(&mut pack(tree, &out, options), code);
+    assert!(!out.exists());
+    shortened(tree, &output.stderr)
+}
+
+fn shortened(tree: &Tree, text: &[u8]) -> String {
+    let dir = tree.path().display().to_string();
+    String::from_utf8_lossy(text).replace(&dir, "DIR")
+}
+
+/// Everything that there is.
+fn every_kind() -> Tree {
+    let tree = Tree::new();
+    tree.file("appspec.yml", "version: 0.0\nos: linux\n")
+        .file("bin/run", "#!/bin/sh\n")
+        .mode("bin/run", 0o755)
+        .file("data/large", text((3 << 20) + 5, 1))
+        .file("data/small.log", text(900, 2))
+        .file(".env", "A=b\n")
+        .file("node_modules/m/index.js", "x\n")
+        .symlink("current", "bin/run")
+        .symlink("shared", "data")
+        .symlink("bin/up", "../data/small.log")
+        .dir("logs")
+        .dir("tmp/cache");
+    for dir in ["logs", "tmp/cache"] {
+        tree.mode(dir, 0o750).mtime(dir, Tree::MTIME);
+    }
+    tree
+}
+
+#[test]
+fn without_options_it_is_what_the_aws_cli_packs() {
+    let tree = every_kind();
+    let expected = [
+        ".env",
+        "appspec.yml",
+        "bin/run",
+        "bin/up",
+        "current",
+        "data/large",
+        "data/small.log",
+        "node_modules/m/index.js",
+    ];
+    let all = packed(&tree, &[]);
+    assert_eq!(names(&all), expected);
+    assert_eq!(all[&b"current"[..]], all[&b"bin/run"[..]]);
+    let said = said(&tree, &[]);
+    let warning = "hoist: warning: DIR/shared is a symbolic link to a directory, which the archive \
+                   leaves out, as `aws deploy push` does\n";
+    assert!(said.starts_with(warning), "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    assert_eq!(self::said(&tree, &["--quiet"]), "");
+}
+
+#[test]
+fn patterns_choose_what_goes_in() {
+    let tree = every_kind();
+    tree.file(".hoistignore", "*.log\nnode_modules/\n")
+        .file("bin/.hoistignore", "up\n");
+    let all = |options: &[&str]| names(&packed(&tree, options));
+    let without = [".env", "appspec.yml", "bin/run", "current", "data/large"];
+    assert_eq!(all(&[]), without);
+    assert_eq!(
+        all(&["--exclude", "*", "--include", "*.js"]),
+        ["node_modules/m/index.js"]
+    );
+    assert_eq!(
+        all(&[
+            "--exclude",
+            "/d*",
+            "--include",
+            "small.log",
+            "--exclude",
+            ".env"
+        ]),
+        ["appspec.yml", "bin/run", "current", "data/small.log"]
+    );
+    assert_eq!(all(&["--ignore-hidden-files"]), &without[1..]);
+    assert_eq!(
+        all(&["--ignore-hidden-files", "--include", ".env"]),
+        without
+    );
+    let everything = all(&["--no-hoistignore"]);
+    assert_eq!(everything.len(), 8 + 2);
+    assert!(everything.contains(&"bin/.hoistignore".to_owned()));
+}
+
+#[test]
+fn bad_patterns_are_named() {
+    let tree = every_kind();
+    let said = refused(&tree, &["--exclude", "ok", "--exclude", "[z-a]"], 252);
+    assert!(said.contains("'[z-a]' for '--exclude <GLOB>'"), "{said}");
+    let said = refused(&tree, &["--include", "!x"], 252);
+    assert!(said.contains("'!x' for '--include <GLOB>'"), "{said}");
+    tree.file("data/.hoistignore", "ok\n{a\n");
+    let said = refused(&tree, &[], 255);
+    assert!(
+        said.contains("bad pattern in DIR/data/.hoistignore:2: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn followed_links_are_files_below_their_own_paths() {
+    let tree = every_kind();
+    let all = packed(&tree, &["--symlinks", "follow"]);
+    assert_eq!(all.len(), 8 + 2);
+    assert_eq!(all[&b"shared/large"[..]], all[&b"data/large"[..]]);
+    assert_eq!(all[&b"shared/small.log"[..]], all[&b"bin/up"[..]]);
+    assert!(!said(&tree, &["--symlinks", "follow"]).contains("warning"));
+
+    tree.symlink("data/loop", "..");
+    let said = refused(&tree, &["--symlinks", "follow"], 255);
+    assert!(
+        said.contains("/loop leads back to a directory above it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn kept_links_are_links() {
+    let tree = every_kind();
+    tree.symlink("release", "not/yet/there");
+    let all = packed(&tree, &["--symlinks", "preserve"]);
+    let links: Vec<_> = all
+        .iter()
+        .filter(|(_, held)| held.mode == 0o120_777)
+        .map(|(name, held)| {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            (text(name), text(&held.content))
+        })
+        .collect();
+    let expected = [
+        ("bin/up", "../data/small.log"),
+        ("current", "bin/run"),
+        ("release", "not/yet/there"),
+        ("shared", "data"),
+    ];
+    let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(links, expected);
+    let said = said(&tree, &["--symlinks", "preserve"]);
+    assert!(
+        said.contains("DIR/bin/up and 3 more are kept as symbolic links"),
+        "{said}"
+    );
+}
+
+#[test]
+fn links_are_skipped_or_refused() {
+    let tree = every_kind();
+    tree.symlink("release", "not/yet/there");
+    let all = packed(&tree, &["--symlinks", "skip"]);
+    assert_eq!(all.len(), 6);
+    let said = said(&tree, &["--symlinks", "skip"]);
+    assert!(
+        said.contains("DIR/bin/up and 3 more are symbolic links, which are left out"),
+        "{said}"
+    );
+    let said = refused(&tree, &["--symlinks", "error"], 255);
+    assert!(
+        said.contains("is a symbolic link, which --symlinks error refuses"),
+        "{said}"
+    );
+    for options in [&[][..], &["--symlinks", "follow"]] {
+        let said = refused(&tree, options, 255);
+        assert!(
+            said.contains("cannot follow the symbolic link DIR/release"),
+            "{said}"
+        );
+    }
+    let said = refused(&tree, &["--symlinks", "some"], 252);
+    assert!(said.contains("follow, preserve, skip, error"), "{said}");
+}
+
+#[test]
+fn links_out_of_the_source_need_leave() {
+    let outside = Tree::new();
+    outside.file("etc/secret", "s3cr3t\n");
+    let target = |name: &str| outside.path().join(name).display().to_string();
+    let tree = Tree::new();
+    tree.file("f", "f")
+        .symlink("dir", &target("etc"))
+        .symlink("file", &target("etc/secret"));
+    // As the AWS CLI, but not without a word.
+    assert_eq!(names(&packed(&tree, &[])), ["f", "file"]);
+    assert!(said(&tree, &[]).contains("DIR/file is a symbolic link that leads out of the source"));
+    for how in ["follow", "preserve"] {
+        let said = refused(&tree, &["--symlinks", how], 255);
+        assert!(said.contains("leads out of the source, to "), "{said}");
+        let all = packed(&tree, &["--symlinks", how, "--external-links"]);
+        let expected: &[&str] = match how {
+            "follow" => &["dir/secret", "f", "file"],
+            _ => &["dir", "f", "file"],
+        };
+        assert_eq!(names(&all), expected);
+    }
+}
+
+#[test]
+fn empty_directories_are_entries() {
+    let tree = every_kind();
+    let all = packed(&tree, &["--empty-dirs"]);
+    assert_eq!(all.len(), 8 + 2);
+    for name in ["logs/", "tmp/cache/"] {
+        let expected = Held {
+            mode: 0o040_750,
+            mtime: Tree::MTIME,
+            content: Vec::new(),
+        };
+        assert_eq!(all[name.as_bytes()], expected);
+    }
+    // One whose content stays out is not empty.
+    let all = packed(
+        &tree,
+        &["--empty-dirs", "--exclude", "data/*", "--exclude", "logs"],
+    );
+    assert!(
+        !names(&all)
+            .iter()
+            .any(|name| name.starts_with("data") || name == "logs/")
+    );
+}
+
+#[test]
+fn times_follow_the_epoch() {
+    let tree = every_kind();
+    tree.mtime("appspec.yml", 1_900_000_000).mtime(".env", 1);
+    let times = |options: &[&str], epoch: Option<&str>| {
+        let all = packed_with(&tree, options, |command| {
+            if let Some(epoch) = epoch {
+                command.env("SOURCE_DATE_EPOCH", epoch);
+            }
+        });
+        ["appspec.yml", "bin/run", ".env"].map(|name| all[name.as_bytes()].mtime)
+    };
+    let fixed = &["--mtime", "fixed", "--empty-dirs", "--symlinks", "preserve"];
+    assert_eq!(times(&[], None), [1_900_000_000, Tree::MTIME, 1]);
+    assert_eq!(
+        times(&["--mtime", "keep"], None),
+        [1_900_000_000, Tree::MTIME, 1]
+    );
+    assert_eq!(
+        times(&[], Some("1800000000")),
+        [1_800_000_000, Tree::MTIME, 1]
+    );
+    assert_eq!(times(&[], Some("0")), [0; 3]);
+    assert_eq!(times(fixed, None), [315_532_800; 3]);
+    assert_eq!(times(fixed, Some("1800000000")), [1_800_000_000; 3]);
+    for bad in ["", "now", "-1", "1e9"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = pack(&tree, &dir.path().join("a.zip"), &[]);
+        let output = run_failing(command.env("SOURCE_DATE_EPOCH", bad), 252);
+        let said = shortened(&tree, &output.stderr);
+        assert!(
+            said.contains(&format!("SOURCE_DATE_EPOCH is {bad:?}")),
+            "{said}"
+        );
+    }
+    // Copies of a tree are the same archive then.
+    let dir = tempfile::tempdir().unwrap();
+    let archive = |options: &[&str]| {
+        let out = dir.path().join("a.zip");
+        run(&mut pack(&tree, &out, options));
+        fs::read(out).unwrap()
+    };
+    let before = archive(fixed);
+    for name in ["appspec.yml", ".env", "logs"] {
+        tree.mtime(name, 1_234_567_890);
+    }
+    assert!(archive(fixed) == before);
+}
+
+#[test]
+fn names_of_other_bytes() {
+    let tree = every_kind();
+    let name = |bytes: &[u8]| tree.path().join(OsStr::from_bytes(bytes));
+    let long = [&b"caf\xe9-"[..], &[b'x'; 120]].concat();
+    if fs::write(name(b"caf\xe9"), "x").is_err() {
+        return crate::support::missing("a file system with names of any bytes", "it refuses one");
+    }
+    fs::write(name(&long), "y").unwrap();
+    std::os::unix::fs::symlink(OsStr::from_bytes(b"caf\xe9"), name(b"link")).unwrap();
+    let said = refused(&tree, &[], 255);
+    assert!(said.contains("is not UTF-8"), "{said}");
+    let options = ["--raw-names", "--symlinks", "preserve"];
+    let all = packed_with(&tree, &options, |_| {});
+    assert_eq!(all[&b"caf\xe9"[..]].content, b"x");
+    assert_eq!(all[&long].content, b"y");
+    assert_eq!(all[&b"link"[..]].content, b"caf\xe9");
+    let said = self::said(&tree, &options);
+    assert!(
+        said.contains("and 1 more have names that are not UTF-8"),
+        "{said}"
+    );
+
+    // Those that extract to a Unix file system restore the bytes.
+    for (reader, file) in [("unzip", "a.zip"), ("tar", "a.tar"), ("bsdtar", "a.tar")] {
+        let Some(mut command) = tool(reader, &[reader]) else {
+            continue;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (archive, out) = (dir.path().join(file), dir.path().join("out"));
+        fs::create_dir(&out).unwrap();
+        run(&mut pack(&tree, &archive, &options));
+        command.current_dir(&out);
+        match reader {
+            "unzip" => command.arg("-qo").arg(&archive),
+            _ => command.arg("-xpf").arg(&archive),
+        };
+        let said = String::from_utf8(run(&mut command).stderr).unwrap();
+        // Of a name that is long besides, GNU tar says that it knows no `hdrcharset`, which the others
+        // need to know that the name is no text.
+        let lines: Vec<_> = said.lines().collect();
+        let known = |line: &&str| reader == "tar" && line.ends_with("keyword 'hdrcharset'");
+        assert!(
+            lines.iter().all(known) && lines.len() < 2,
+            "{reader}: {said}"
+        );
+        let found = entries(&out);
+        assert_eq!(found[&b"caf\xe9"[..]].contents, b"x", "{reader}");
+        assert_eq!(found[&long].contents, b"y", "{reader}");
+    }
+}
+
+#[test]
+fn special_files_are_skipped_when_asked() {
+    let tree = every_kind();
+    let _socket = UnixListener::bind(tree.path().join("sock")).unwrap();
+    let said = refused(&tree, &[], 255);
+    assert!(
+        said.contains("DIR/sock is a socket") && said.contains("--skip-special"),
+        "{said}"
+    );
+    assert_eq!(packed(&tree, &["--skip-special"]).len(), 8);
+    let said = self::said(&tree, &["--skip-special"]);
+    assert!(
+        said.contains("DIR/sock is neither a file nor a directory"),
+        "{said}"
+    );
+    // What is excluded need not be packable.
+    assert_eq!(packed(&tree, &["--exclude", "sock"]).len(), 8);
+}
+
+#[test]
+fn what_agents_mishandle_is_told() {
+    let tree = every_kind();
+    tree.file("README", "1")
+        .file("readme", "2")
+        .file("a\\b", "3")
+        .mode("bin/run", 0o4755);
+    if fs::read(tree.path().join("README")).unwrap() != b"1" {
+        return crate::support::missing("a file system that tells case", "it does not");
+    }
+    let said = said(&tree, &[]);
+    for part in [
+        "DIR/bin/run and 1 more have a setuid, setgid or sticky bit",
+        "DIR/a\\b has a backslash in its name",
+        "DIR/README and 1 more have the names of others but for their case",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[cfg(all(feature = "push", feature = "local"))]
+#[test]
+fn a_push_takes_the_same_options_and_tells_programs() {
+    let tree = every_kind();
+    tree.file("README", "1").file("readme", "2");
+    let push = |options: &[&str]| {
+        let mut command = crate::support::hoist();
+        command
+            .args(["push", "--application-name", "App", "--source"])
+            .arg(tree.path())
+            .args(["--s3-location", "s3://bucket/key.zip", "--output", "json"])
+            .args(options);
+        let output = run(&mut command);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let local = dir.path().display().to_string();
+    let options = [
+        "--exclude",
+        "*.log",
+        "--exclude",
+        "x",
+        "--include",
+        "small.log",
+        "--empty-dirs",
+    ];
+    let real = push(&[&options[..], &["--local", &local]].concat());
+    let dry = push(&[&options[..], &["--dry-run", "--list"]].concat());
+    for said in [&real, &dry] {
+        assert_eq!(said["files"], 8 + 2 + 2, "{said:#}");
+        let dropped: Vec<_> = said["dropped_links"].as_array().unwrap().iter().collect();
+        assert_eq!(dropped, [tree.path().join("shared").to_str().unwrap()]);
+        let kinds: Vec<_> = said["notices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| &n["kind"])
+            .collect();
+        assert_eq!(kinds, ["dropped-link", "collision"]);
+        assert_eq!(said["notices"][1]["count"], 2);
+        assert_eq!(said["notices"][1]["paths"].as_array().unwrap().len(), 2);
+        assert!(
+            said["notices"][1]["message"]
+                .as_str()
+                .unwrap()
+                .contains("case")
+        );
+    }
+    let object = fs::read(dir.path().join("buckets/bucket/objects/key.zip")).unwrap();
+    let out = dir.path().join("a.zip");
+    run(&mut pack(&tree, &out, &options));
+    assert!(fs::read(out).unwrap() == object);
+
+    let listed = |options: &[&str]| push(&[&["--dry-run", "--list"], options].concat());
+    let kept = listed(&["--symlinks", "preserve"]);
+    let shared = kept["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["name"] == "shared");
+    assert_eq!(shared.unwrap()["link"], "data");
+    let mut command = crate::support::hoist();
+    command
+        .args(["push", "--application-name", "App", "--source"])
+        .arg(tree.path())
+        .args([
+            "--s3-location",
+            "s3://bucket/key.zip",
+            "--dry-run",
+            "--list",
+            "--empty-dirs",
+        ])
+        .args(["--symlinks", "preserve"]);
+    let text = String::from_utf8(run(&mut command).stdout).unwrap();
+    let line = |end: &str| {
+        text.lines()
+            .find(|line| line.ends_with(end))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line(" shared -> data").starts_with("lrwxrwxrwx"), "{text}");
+    assert!(line(" logs/").starts_with("drwxr-x---"), "{text}");
+}
