@@ -17,6 +17,7 @@ mod access;
 mod before;
 mod bench;
 mod bundles;
+mod cancel;
 mod clean;
 mod debug;
 mod determinism;
