@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use hoist::appspec::Report;
 
-use crate::cli::diagnostic::shown;
+use crate::cli::render::diagnostic::shown;
 
 /// One line a finding.
-pub(super) fn commands(report: &Report) -> String {
+pub(crate) fn commands(report: &Report) -> String {
     let path = property(&shown(&report.path).display().to_string());
     let mut text = String::new();
     for finding in &report.findings {

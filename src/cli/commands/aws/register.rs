@@ -17,12 +17,13 @@ use hoist::bundle::BundleType;
 use hoist::endpoint::Endpoint;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{AccessArgs, refused};
-use super::object::account;
-use super::progress::say;
-use super::push::next_step;
-use super::signals::Watch;
-use super::{Exit, Failure, paramfile, runtime};
+use crate::cli::args::aws::access::{AccessArgs, refused};
+use crate::cli::args::aws::object::account;
+use crate::cli::args::aws::paramfile;
+use crate::cli::render::progress::say;
+use crate::cli::render::push::report::next_step;
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct RegisterArgs {

@@ -3,7 +3,7 @@
 use clap::Args;
 use hoist::aws::s3::{Metadata, ObjectOptions, Tags};
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// What S3 is told about the object.
 #[derive(Clone, Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use hoist::archive::plan::{self, Pattern, Symlinks, Times};
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// When everything is supposed to have been made: <https://reproducible-builds.org/specs/source-date-epoch/>.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";

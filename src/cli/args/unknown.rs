@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// What to say of `error`, which `arguments` gave: of unknown words if it is about those, and nothing
 /// else is wrong.

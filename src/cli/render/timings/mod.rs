@@ -22,8 +22,8 @@ use hoist::archive::pack::Packed;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
 
 use self::sampler::Sampler;
-use super::progress::say;
-use super::{Exit, Failure};
+use crate::cli::render::progress::say;
+use crate::cli::{Exit, Failure};
 
 /// What to tell of the time that a command took.
 #[derive(Args, Clone, Debug)]

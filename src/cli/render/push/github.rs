@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
 
-use super::Failure;
-use super::progress::say;
-use super::report::Done;
+use crate::cli::Failure;
+use crate::cli::render::progress::say;
+use crate::cli::render::push::report::Done;
 
 /// Where the outputs go.
 const OUTPUT: &str = "GITHUB_OUTPUT";

@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::{Man, generate_to};
 
-use super::{Exit, Failure};
+use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {

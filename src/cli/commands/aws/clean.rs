@@ -14,12 +14,12 @@ use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::access::{AccessArgs, refused};
-use super::object::account;
-use super::progress::say;
-use super::report::Output;
-use super::signals::Watch;
-use super::{Exit, Failure, runtime};
+use crate::cli::args::aws::access::{AccessArgs, refused};
+use crate::cli::args::aws::object::account;
+use crate::cli::render::progress::say;
+use crate::cli::render::push::report::Output;
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct CleanArgs {

@@ -1,25 +1,21 @@
 //! `hoist lint`: what is wrong with an AppSpec file, for people, programs and pull requests.
 
-mod github;
-mod sarif;
-
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum};
-use hoist::appspec::{self, Finding, Kind, MAX_BYTES, Report, Severity};
+use hoist::appspec::{self, Kind, MAX_BYTES, Report};
 use hoist::archive::limits::default_threads;
 use hoist::archive::plan::{self, Plan};
 use hoist::bundle::BundleType;
 use hoist::cancel::Cancel;
-use serde_json::{Value, json};
 
-use super::color::Color;
-use super::diagnostic::{draw, shown};
-use super::select::SelectArgs;
-use super::signals::Watch;
-use super::{Exit, Failure};
+use crate::cli::args::color::Color;
+use crate::cli::args::source::SelectArgs;
+use crate::cli::render::lint::{github, in_json, sarif, text};
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
@@ -151,60 +147,4 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
             Err(Failure::new(Exit::Failure, text))
         }
     }
-}
-
-fn text(report: &Report, colored: bool) -> String {
-    let mut text = draw(report, None, colored);
-    let path = shown(&report.path).display().to_string();
-    text.push_str(&match counted(report) {
-        Some(counted) => format!("{path}: {counted}\n"),
-        None => format!("{path}: nothing to complain about\n"),
-    });
-    text
-}
-
-/// "2 errors, 1 warning".
-pub(crate) fn counted(report: &Report) -> Option<String> {
-    let counts: Vec<String> = [Severity::Error, Severity::Warning]
-        .into_iter()
-        .filter_map(|severity| match report.count(severity) {
-            0 => None,
-            1 => Some(format!("1 {}", severity.name())),
-            count => Some(format!("{count} {}s", severity.name())),
-        })
-        .collect();
-    (!counts.is_empty()).then(|| counts.join(", "))
-}
-
-fn in_json(report: &Report) -> Value {
-    json!({
-        "file": shown(&report.path).display().to_string(),
-        "errors": report.count(Severity::Error),
-        "warnings": report.count(Severity::Warning),
-        "findings": findings(report, None),
-    })
-}
-
-/// Findings for programs. Names stay; new ones may come.
-pub(crate) fn findings(report: &Report, only: Option<Severity>) -> Vec<Value> {
-    let path = shown(&report.path).display().to_string();
-    let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.retain(|finding| only.is_none_or(|severity| severity == finding.severity()));
-    findings
-        .into_iter()
-        .map(|finding| {
-            let (start, end) = report.range(finding);
-            json!({
-                "file": path,
-                "line": start.line,
-                "column": start.column,
-                "end_line": end.line,
-                "end_column": end.column,
-                "rule": finding.rule.id(),
-                "severity": finding.severity().name(),
-                "message": finding.message,
-                "help": finding.help,
-            })
-        })
-        .collect()
 }

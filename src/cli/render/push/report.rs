@@ -19,9 +19,8 @@ use hoist::push::{Listed, Preview, Sent};
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
-use super::lint::findings;
-use super::push::next_step;
-use super::{Exit, Failure};
+use crate::cli::render::lint::findings;
+use crate::cli::{Exit, Failure};
 
 /// How to say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -266,4 +265,46 @@ fn line(text: &mut String, entry: &Listed<'_>) {
         let _ = write!(text, " -> {}", plain(link));
     }
     text.push('\n');
+}
+
+/// What to do with a revision, as `aws deploy push` says it.
+pub(crate) fn next_step(application: &str, revision: &str) -> String {
+    format!(
+        "To deploy with this revision, run:\n\
+         aws deploy create-deployment --application-name {application} --s3-location {revision} \
+         --deployment-group-name <deployment-group-name> \
+         --deployment-config-name <deployment-config-name> --description <description>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hoist::aws::codedeploy::Revision;
+    use hoist::aws::s3::Stored;
+    use hoist::bundle::{BundleType, Format};
+
+    use super::*;
+
+    #[test]
+    fn the_next_step_is_that_of_the_aws_cli() {
+        let revision = Revision {
+            location: S3Location {
+                bucket: "B".into(),
+                key: "K".into(),
+            },
+            bundle: BundleType::Archive(Format::Zip),
+            stored: Stored {
+                etag: "E".into(),
+                version: Some("V".into()),
+            },
+        };
+        assert_eq!(
+            next_step("A", &revision.shorthand()),
+            "To deploy with this revision, run:\n\
+             aws deploy create-deployment --application-name A --s3-location \
+             bucket=B,key=K,bundleType=zip,eTag=E,version=V --deployment-group-name \
+             <deployment-group-name> --deployment-config-name <deployment-config-name> \
+             --description <description>\n"
+        );
+    }
 }

@@ -6,10 +6,10 @@
 use hoist::appspec::{Report, Rule, Severity};
 use serde_json::{Value, json};
 
-use crate::cli::diagnostic::shown;
+use crate::cli::render::diagnostic::shown;
 
 /// The whole log.
-pub(super) fn log(report: &Report) -> Value {
+pub(crate) fn log(report: &Report) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

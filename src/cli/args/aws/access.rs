@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use hoist::aws::access::{Access, Error};
 
-use super::color::Color;
-use super::{Exit, Failure, debug};
+use crate::cli::args::color::Color;
+use crate::cli::render::debug;
+use crate::cli::{Exit, Failure};
 
 /// How AWS is reached.
 #[derive(Clone, Debug, Args)]

@@ -1,8 +1,5 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
-mod hint;
-
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,31 +24,32 @@ use hoist::transfer::Underway;
 use hoist::verify::S3Object;
 use tokio_util::sync::CancellationToken;
 
-use self::hint::failure;
-use super::access::{AccessArgs, refused};
-use super::diagnostic::draw;
-use super::object::ObjectArgs;
-use super::progress::{Display, say, warn_of};
-use super::report::{Done, Output, OutputArgs, would};
-use super::sending::SendingArgs;
-use super::signals::Watch;
-use super::timings::Setup;
-use super::{
-    BundleArgs, Exit, Failure, LevelArg, descriptors, github, keep_apart, paramfile, runtime,
-};
+use crate::cli::args::aws::access::{AccessArgs, refused};
+use crate::cli::args::aws::object::ObjectArgs;
+use crate::cli::args::aws::paramfile;
+use crate::cli::args::aws::upload::SendingArgs;
+use crate::cli::args::{BundleArgs, LevelArg, descriptors, keep_apart};
+use crate::cli::render::diagnostic::show;
+use crate::cli::render::progress::{Display, say, warn_of};
+use crate::cli::render::push::advice::failure;
+use crate::cli::render::push::github;
+use crate::cli::render::push::report::{Done, Output, OutputArgs, would};
+use crate::cli::render::timings::Setup;
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
     /// The CodeDeploy application to register the revision with
     #[arg(long, value_name = "NAME")]
-    application_name: String,
+    pub(crate) application_name: String,
 
     /// Where to upload the bundle: s3://bucket/key
     #[arg(long, value_name = "URL")]
-    s3_location: String,
+    pub(crate) s3_location: String,
 
     #[command(flatten)]
-    bundle: BundleArgs,
+    pub(crate) bundle: BundleArgs,
 
     /// A description of the revision, or file://PATH [default: Uploaded by hoist <time> UTC]
     #[arg(
@@ -60,45 +58,45 @@ pub(crate) struct PushArgs {
         default_value = "",
         hide_default_value = true
     )]
-    description: String,
+    pub(crate) description: String,
 
     /// Requests to S3 at a time, as far as memory goes
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
-    concurrency: usize,
+    pub(crate) concurrency: usize,
 
     /// Attempts of each request to S3, with pauses in between, around the SDK's own
     #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
-    max_attempts: u32,
+    pub(crate) max_attempts: u32,
 
     /// Read the object back before it is registered, and compare it with what was sent; with
     /// --manifest, each entry's BLAKE3 too. It takes s3:GetObject
     #[arg(long, conflicts_with = "dry_run")]
-    verify: bool,
+    pub(crate) verify: bool,
 
     #[command(flatten)]
-    sending: SendingArgs,
+    pub(crate) sending: SendingArgs,
 
     #[command(flatten)]
-    output: OutputArgs,
+    pub(crate) output: OutputArgs,
 
     /// Do not ask whether application and bucket are there before the upload
     #[arg(long)]
-    no_preflight: bool,
+    pub(crate) no_preflight: bool,
 
     /// Do not look at what the AppSpec file says
     #[arg(long)]
-    no_lint: bool,
+    pub(crate) no_lint: bool,
 
     #[command(flatten)]
-    object: ObjectArgs,
+    pub(crate) object: ObjectArgs,
 
     #[command(flatten)]
-    access: AccessArgs,
+    pub(crate) access: AccessArgs,
 
     /// Push to an S3 and CodeDeploy of its own that keep everything below DIR
     #[cfg(feature = "local")]
     #[arg(long, value_name = "DIR", conflicts_with_all = ["endpoint_url", "profile"])]
-    local: Option<PathBuf>,
+    pub(crate) local: Option<PathBuf>,
 }
 
 /// As many as S3 is known to take from one client.
@@ -379,63 +377,15 @@ fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
     }
 }
 
-/// Draws findings on standard error. If that is closed, there is nobody to tell.
-fn show(report: &Report) {
-    let drawn = draw(report, None, console::colors_enabled_stderr());
-    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
-}
-
-/// What to do with a revision, as `aws deploy push` says it.
-pub(super) fn next_step(application: &str, revision: &str) -> String {
-    format!(
-        "To deploy with this revision, run:\n\
-         aws deploy create-deployment --application-name {application} --s3-location {revision} \
-         --deployment-group-name <deployment-group-name> \
-         --deployment-config-name <deployment-config-name> --description <description>\n"
-    )
-}
-
 impl PushArgs {
     #[cfg(feature = "local")]
-    fn local(&self) -> Option<&PathBuf> {
+    pub(crate) fn local(&self) -> Option<&PathBuf> {
         self.local.as_ref()
     }
 
     #[cfg(not(feature = "local"))]
     #[allow(clippy::unused_self, reason = "as with the feature")]
-    fn local(&self) -> Option<&PathBuf> {
+    pub(crate) fn local(&self) -> Option<&PathBuf> {
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hoist::aws::codedeploy::Revision;
-    use hoist::aws::s3::Stored;
-    use hoist::bundle::Format;
-
-    use super::*;
-
-    #[test]
-    fn the_next_step_is_that_of_the_aws_cli() {
-        let revision = Revision {
-            location: S3Location {
-                bucket: "B".into(),
-                key: "K".into(),
-            },
-            bundle: BundleType::Archive(Format::Zip),
-            stored: Stored {
-                etag: "E".into(),
-                version: Some("V".into()),
-            },
-        };
-        assert_eq!(
-            next_step("A", &revision.shorthand()),
-            "To deploy with this revision, run:\n\
-             aws deploy create-deployment --application-name A --s3-location \
-             bucket=B,key=K,bundleType=zip,eTag=E,version=V --deployment-group-name \
-             <deployment-group-name> --deployment-config-name <deployment-config-name> \
-             --description <description>\n"
-        );
     }
 }

@@ -14,12 +14,12 @@ use hoist::bundle::Format;
 use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
 use tokio_util::sync::CancellationToken;
 
-use super::access::{AccessArgs, refused};
-use super::bundle_type;
-use super::object::account;
-use super::progress::say;
-use super::signals::Watch;
-use super::{Exit, Failure, runtime};
+use crate::cli::args::archive;
+use crate::cli::args::aws::access::{AccessArgs, refused};
+use crate::cli::args::aws::object::account;
+use crate::cli::render::progress::say;
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -33,7 +33,7 @@ pub(crate) struct VerifyArgs {
 
     /// What it is: zip, tar or tgz, of which only the sum of all bytes is compared [default: as
     /// its name ends, else zip]
-    #[arg(long, value_name = "TYPE", value_parser = bundle_type::format)]
+    #[arg(long, value_name = "TYPE", value_parser = archive::format)]
     bundle_type: Option<Format>,
 
     /// The ETag that it should have

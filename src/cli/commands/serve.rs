@@ -7,8 +7,8 @@ use clap::Args;
 use hoist::endpoint::Endpoint;
 use tokio_util::sync::CancellationToken;
 
-use super::signals::Watch;
-use super::{Exit, Failure, runtime};
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {

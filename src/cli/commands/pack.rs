@@ -10,10 +10,11 @@ use hoist::archive::plan::{self, Plan};
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
-use super::progress::Display;
-use super::signals::Watch;
-use super::timings::Setup;
-use super::{BundleArgs, Exit, Failure, keep_apart};
+use crate::cli::args::{BundleArgs, keep_apart};
+use crate::cli::render::progress::Display;
+use crate::cli::render::timings::Setup;
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {

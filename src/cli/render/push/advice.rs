@@ -8,11 +8,12 @@ use hoist::push::{Error, Unproven};
 use hoist::transfer::Cause;
 use hoist::verify;
 
-use super::{PushArgs, show};
-use crate::cli::lint::counted;
+use crate::cli::commands::aws::push::PushArgs;
+use crate::cli::render::diagnostic::show;
+use crate::cli::render::lint::counted;
 use crate::cli::{Exit, Failure};
 
-pub(super) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
+pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// Puts what the file holds, line break at the end and all, in place of a value that names one.
 pub(crate) fn read(option: &str, value: &mut String) -> Result<(), Failure> {
@@ -33,8 +33,8 @@ fn at_home(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Exit;
     use super::*;
+    use crate::cli::Exit;
 
     #[test]
     fn a_value_may_be_in_a_file() {

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
 
-use super::{Failure, LevelArg};
+use crate::cli::Failure;
+use crate::cli::args::LevelArg;
 
 /// Less would be no push but a wait: 56 MiB an hour.
 const SLOWEST: u64 = 16 << 10;

@@ -11,10 +11,11 @@ use hoist::archive::plan::{self, Plan};
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
-use super::bundle_type::BundleTypeArgs;
-use super::signals::Watch;
-use super::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
-use super::{Exit, Failure, LevelArg, level, threads};
+use crate::cli::args::archive::BundleTypeArgs;
+use crate::cli::args::{LevelArg, level, threads};
+use crate::cli::render::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
+use crate::cli::signals::Watch;
+use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -240,9 +241,9 @@ mod sending {
     use hoist::push::{Bundle, send};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::access::refused;
-    use super::super::runtime;
     use super::*;
+    use crate::cli::args::aws::access::refused;
+    use crate::cli::runtime;
 
     #[cfg(feature = "local")]
     pub(super) fn local(

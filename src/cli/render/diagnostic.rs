@@ -1,6 +1,7 @@
 //! Findings for people: each with the line it is about.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -87,6 +88,12 @@ impl<'t> Lines<'t> {
             marked: (span.start - start).min(to)..to,
         })
     }
+}
+
+/// Draws findings on standard error. If that is closed, there is nobody to tell.
+pub(crate) fn show(report: &Report) {
+    let drawn = draw(report, None, console::colors_enabled_stderr());
+    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
 }
 
 /// A path as somebody in this directory would type it.
