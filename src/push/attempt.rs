@@ -69,7 +69,14 @@ pub(super) async fn transfer<S: PartStore>(
         notes: &observer.notes,
         underway: &observer.underway,
     };
-    upload(Arc::clone(&destination.store), parts, &options, control).await
+    // Boxed, since its future is too large for the stack of a thread.
+    Box::pin(upload(
+        Arc::clone(&destination.store),
+        parts,
+        &options,
+        control,
+    ))
+    .await
 }
 
 /// Does the work of one side, and cancels both if it fails.

@@ -77,7 +77,8 @@ impl<S> Destination<S> {
             return Ok(());
         };
         let application = self.registrar.as_ref().map(|to| to.application.as_str());
-        let checked = preflight.run(&self.location, application, notes).await;
+        // Boxed like the other requests, whose futures are too large for the stack of a thread.
+        let checked = Box::pin(preflight.run(&self.location, application, notes)).await;
         checked.map_err(|error| match error {
             // The text of `aws deploy push`, which learns of it when it uploads.
             preflight::Error::Bucket(error) => {
@@ -115,7 +116,7 @@ impl<S> Destination<S> {
         let Some(object) = &self.verification else {
             return Ok(None);
         };
-        let comparing = receipt.compare(object, &revision.stored);
+        let comparing = Box::pin(receipt.compare(object, &revision.stored));
         let compared = cancel.run_until_cancelled(comparing).await;
         match compared.unwrap_or(Err(VerifyError::Stopped)) {
             Ok(report) => Ok(Some(report)),
@@ -131,9 +132,8 @@ impl<S> Destination<S> {
         let Some(registrar) = &self.registrar else {
             return Ok(());
         };
-        let registered = cancel
-            .run_until_cancelled(registrar.register(revision))
-            .await;
+        let registering = Box::pin(registrar.register(revision));
+        let registered = cancel.run_until_cancelled(registering).await;
         registered
             .unwrap_or(Err(codedeploy::Error::Stopped))
             .map_err(|error| Error::Register {

@@ -57,11 +57,9 @@ pub async fn push<S: PartStore>(
     let prepared = prepare(request, preflight, &observer.progress, cancel).await?;
     let prepared = Arc::new(prepared);
     let storing = store(request, &prepared, destination, observer, cancel);
-    // Boxed, since the compiler refuses futures that are nested too deep.
-    let (packed, stored, receipt) = Box::pin(storing).await?;
+    let (packed, stored, receipt) = storing.await?;
     let revision = destination.revision(content, stored);
-    let verifying = destination.verify(&revision, &receipt, cancel);
-    let verified = verifying.await?;
+    let verified = destination.verify(&revision, &receipt, cancel).await?;
     destination.register(&revision, cancel).await?;
     destination.persist(receipt, &revision)?;
     Ok(Pushed {
