@@ -213,8 +213,7 @@ fn packed(
         .map_err(|error| failure(&error))?;
     let options = pack::Options {
         format,
-        level,
-        auto: false,
+        level: level.into(),
         limits,
         digest: false,
     };

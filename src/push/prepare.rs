@@ -129,12 +129,14 @@ impl Prepared {
             Self::Tree(plan, format, _) => {
                 let options = pack::Options {
                     format: *format,
-                    level: bundle.level,
-                    auto: bundle.auto,
+                    level: match bundle.auto {
+                        true => pack::LevelPolicy::Auto,
+                        false => bundle.level.into(),
+                    },
                     limits,
                     digest: bundle.digest,
                 };
-                pack::pack_and_list(plan, &options, list, stop, progress, emit)
+                pack::pack_and_list(plan, &options, list, None, stop, progress, emit)
             }
             Self::File(file) => file.send(limits.part_size, stop, progress, emit),
         }

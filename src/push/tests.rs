@@ -65,9 +65,8 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
     let plan = Plan::scan(&bundle.source, &options, &stop).unwrap();
     let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();
     let options = pack::Options {
-        level: bundle.level,
+        level: bundle.level.into(),
         limits,
-        auto: false,
         format: Format::Zip,
         digest: false,
     };
