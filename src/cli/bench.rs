@@ -213,8 +213,7 @@ fn packed(
         .map_err(|error| failure(&error))?;
     let options = pack::Options {
         format,
-        level,
-        auto: false,
+        level: level.into(),
         limits,
         digest: false,
     };
@@ -307,8 +306,7 @@ mod sending {
                 lint: false,
             },
             packing: Packing {
-                level: level.start(),
-                auto: level == LevelArg::Auto,
+                level: level.policy(),
                 threads: setup.threads,
                 ..Packing::default()
             },

@@ -38,9 +38,7 @@ use super::report::{Done, Output, OutputArgs, would};
 use super::sending::SendingArgs;
 use super::signals::Watch;
 use super::timings::Setup;
-use super::{
-    BundleArgs, Exit, Failure, LevelArg, descriptors, github, keep_apart, paramfile, runtime,
-};
+use super::{BundleArgs, Exit, Failure, descriptors, github, keep_apart, paramfile, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -134,8 +132,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
             lint: !arguments.no_lint,
         },
         packing: Packing {
-            level: arguments.bundle.level.start(),
-            auto: arguments.bundle.level == LevelArg::Auto,
+            level: arguments.bundle.level.policy(),
             threads: arguments.bundle.threads(),
             memory: arguments.sending.memory_limit,
             // Only programs read it.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
 use super::{Destination, Error, Observer, Request, Resume, mark};
-use crate::archive::pack::{self, Packed, Part};
+use crate::archive::pack::{self, LevelPolicy, Packed, Part};
 use crate::aws::s3::{PartStore, Stored};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
@@ -47,21 +47,11 @@ pub(super) async fn transfer<S: PartStore>(
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Stored, transfer::Error> {
-    let uploading = request.uploading;
-    let insist = match uploading.resume {
-        Resume::Never => None,
-        Resume::Auto => Some(false),
-        Resume::Always => Some(true),
-    };
     let options = transfer::Options {
         concurrency: prepared.limits.concurrency,
-        attempts: uploading.attempts,
-        bandwidth: uploading.bandwidth,
-        resume: insist.map(|insist| transfer::Resume {
-            insist,
-            mark: mark::mark(request, &prepared.contents),
-            part_size: prepared.limits.part_size,
-        }),
+        attempts: request.uploading.attempts,
+        bandwidth: request.uploading.bandwidth,
+        resume: resume(request, prepared),
     };
     let control = Control {
         progress: &observer.progress,
@@ -77,6 +67,24 @@ pub(super) async fn transfer<S: PartStore>(
         control,
     ))
     .await
+}
+
+/// How to recognise an unfinished upload of the same bytes, if one may be continued.
+fn resume(request: &Request, prepared: &Prepared) -> Option<transfer::Resume> {
+    let LevelPolicy::Fixed(level) = request.packing.level else {
+        return None;
+    };
+    let insist = match request.uploading.resume {
+        Resume::Never => return None,
+        Resume::Auto => false,
+        Resume::Always => true,
+    };
+    let (content, plan) = (request.source.content, prepared.contents.digest());
+    Some(transfer::Resume {
+        insist,
+        mark: mark::mark(level, content, plan),
+        part_size: prepared.limits.part_size,
+    })
 }
 
 /// Does the work of one side, and cancels both if it fails.

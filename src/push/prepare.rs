@@ -190,13 +190,12 @@ impl Prepared {
         let options = pack::Options {
             format,
             level: packing.level,
-            auto: packing.auto,
             limits: self.limits,
             digest: packing.digest,
         };
         let mut list = |entry: &manifest::Entry<'_>| recorder.entry(entry);
         let wanted = recorder.wants_entries();
         let list = wanted.then_some(&mut list as &mut List<'_>);
-        pack::pack_and_list(plan, &options, list, cancel, progress, &mut emit)
+        pack::pack_and_list(plan, &options, list, None, cancel, progress, &mut emit)
     }
 }

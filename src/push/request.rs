@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::appspec::Report;
-use crate::archive::deflate::Level;
 use crate::archive::limits::{DEFAULT_CONCURRENCY, default_threads};
-use crate::archive::pack::Packed;
+use crate::archive::pack::{LevelPolicy, Packed};
 use crate::archive::plan::{self, Notice};
 use crate::aws::call::DEFAULT_ATTEMPTS;
 use crate::aws::codedeploy::Revision;
@@ -44,9 +43,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packing {
     /// How hard to compress.
-    pub level: Level,
-    /// Whether the speed of the upload sets the level instead. The bytes are then not reproducible.
-    pub auto: bool,
+    pub level: LevelPolicy,
     /// Threads that read and compress.
     pub threads: usize,
     /// Bytes of memory that the push may take, the plan aside; threads and concurrent requests are
@@ -74,7 +71,8 @@ pub struct Uploading {
     pub resume: Resume,
 }
 
-/// Whether to continue an unfinished upload of the same object. It needs reproducible bytes.
+/// Whether to continue an unfinished upload of the same object. With [`LevelPolicy::Auto`] there is
+/// never one, since the bytes differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resume {
     /// Start a new upload.
@@ -115,8 +113,7 @@ pub struct Pushed {
 impl Default for Packing {
     fn default() -> Self {
         Self {
-            level: Level::default(),
-            auto: false,
+            level: LevelPolicy::default(),
             threads: default_threads(),
             memory: None,
             digest: false,

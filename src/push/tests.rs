@@ -29,7 +29,7 @@ fn revision(parts: u64) -> (TempDir, Request) {
             lint: true,
         },
         packing: Packing {
-            level: Level::new(1).unwrap(),
+            level: Level::new(1).unwrap().into(),
             threads: 2,
             ..Packing::default()
         },
@@ -66,7 +66,6 @@ async fn a_push_stores_the_bytes_that_pack_writes() {
     let options = pack::Options {
         level: request.packing.level,
         limits: Limits::for_archive(plan.worst_case(), 1, 1).unwrap(),
-        auto: false,
         format: Format::Zip,
         digest: false,
     };

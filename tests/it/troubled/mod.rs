@@ -213,7 +213,7 @@ impl Rig {
                 lint: true,
             },
             packing: Packing {
-                level: Level::new(1).unwrap(),
+                level: Level::new(1).unwrap().into(),
                 threads: 2,
                 ..Packing::default()
             },
