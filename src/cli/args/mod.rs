@@ -94,13 +94,11 @@ impl LevelArg {
         }
     }
 
-    /// The level to begin with.
     #[cfg(feature = "push")]
-    pub(crate) fn start(self) -> Level {
+    pub(crate) fn policy(self) -> hoist::archive::pack::LevelPolicy {
         match self {
-            Self::Fixed(level) => level,
-            // Another is chosen before anything is compressed.
-            Self::Auto => Level::default(),
+            Self::Fixed(level) => level.into(),
+            Self::Auto => hoist::archive::pack::LevelPolicy::Auto,
         }
     }
 }

@@ -214,8 +214,7 @@ fn packed(
         .map_err(|error| failure(&error))?;
     let options = pack::Options {
         format,
-        level,
-        auto: false,
+        level: level.into(),
         limits,
         digest: false,
     };
@@ -230,16 +229,11 @@ fn packed(
 mod sending {
     //! Sinks that parts are sent to. Nothing is registered.
 
-    use std::convert::Infallible;
-    use std::time::Duration;
-
     use hoist::aws::access::{Access, Clients, connect};
-    use hoist::aws::call::DEFAULT_ATTEMPTS;
     use hoist::aws::s3::S3Location;
     use hoist::aws::s3::S3Store;
     use hoist::bundle::Content;
-    use hoist::push::{Bundle, send};
-    use tokio_util::sync::CancellationToken;
+    use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
     use super::*;
     use crate::cli::args::aws::access::refused;
@@ -302,40 +296,31 @@ mod sending {
         location: &S3Location,
         stop: &Cancel,
     ) -> Result<Run, Failure> {
-        let bundle = Bundle {
-            source: arguments.source.clone(),
-            content: Content::Archive(arguments.bundle_type.format(&location.key)),
-            select: plan::Options {
-                ignore_hidden: arguments.ignore_hidden_files,
-                ..plan::Options::default()
+        let request = Request {
+            source: Source {
+                path: arguments.source.clone(),
+                content: Content::Archive(arguments.bundle_type.format(&location.key)),
+                select: plan::Options {
+                    ignore_hidden: arguments.ignore_hidden_files,
+                    ..plan::Options::default()
+                },
+                lint: false,
             },
-            level: level.start(),
-            auto: level == LevelArg::Auto,
-            threads: setup.threads,
-            concurrency: DEFAULT_CONCURRENCY,
-            attempts: DEFAULT_ATTEMPTS,
-            memory: None,
-            bandwidth: None,
-            resume: None,
-            digest: false,
-            manifest: None,
-            lint: false,
+            packing: Packing {
+                level: level.policy(),
+                threads: setup.threads,
+                ..Packing::default()
+            },
+            uploading: Uploading::default(),
         };
         let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;
-        let cancel = CancellationToken::new();
-        let stopped = async {
-            // A flag cannot be waited for; a bench can be late by this.
-            while !stop.is_cancelled() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            cancel.cancel();
-            std::future::pending::<Infallible>().await
+        let observer = Observer {
+            progress: Arc::clone(&progress),
+            ..Observer::default()
         };
-        let sent = tokio::select! {
-            sent = send(&bundle, Arc::new(store), location, &progress, &cancel) => sent,
-            never = stopped => match never {},
-        };
+        let destination = Destination::new(store, location.clone());
+        let sent = push(&request, &destination, &observer, stop).await;
         let sent = sent.map_err(|error| {
             let failure = Failure::new(Exit::Failure, &error);
             match error.left() {

@@ -85,9 +85,8 @@ fn pack(
         Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY).map_err(failure)?;
     let options = pack::Options {
         format,
-        level,
+        level: level.into(),
         limits,
-        auto: false,
         digest: false,
     };
     let manifest = bundle.manifest.as_deref().map(Draft::create);

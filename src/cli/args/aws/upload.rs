@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
+use hoist::push::Resume;
 
 use crate::cli::Failure;
 use crate::cli::args::LevelArg;
@@ -72,12 +73,11 @@ impl SendingArgs {
         }
     }
 
-    /// Whether to go on with an upload; true if the user says that there is one.
-    pub(crate) fn resume(&self, level: LevelArg) -> Result<Option<bool>, Failure> {
-        let insist = match self.resume {
-            ResumeArg::Never => return Ok(None),
-            ResumeArg::Auto => false,
-            ResumeArg::Always => true,
+    pub(crate) fn resume(&self, level: LevelArg) -> Result<Resume, Failure> {
+        let resume = match self.resume {
+            ResumeArg::Never => return Ok(Resume::Never),
+            ResumeArg::Auto => Resume::Auto,
+            ResumeArg::Always => Resume::Always,
         };
         if level == LevelArg::Auto {
             return Err(Failure::usage(
@@ -89,7 +89,7 @@ impl SendingArgs {
                 "--resume knows parts by their CRC-64/NVME; leave --checksum out",
             ));
         }
-        Ok(Some(insist))
+        Ok(resume)
     }
 
     /// What to do about a refusal, if it is one of the checksums.

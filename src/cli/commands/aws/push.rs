@@ -14,24 +14,26 @@ use hoist::aws::codedeploy::{Platform, check_description, check_name, default_de
 use hoist::aws::s3::S3Location;
 use hoist::aws::s3::{ObjectOptions, S3Store};
 use hoist::bundle::{BundleType, Content};
+use hoist::cancel::Cancel;
 #[cfg(feature = "local")]
 use hoist::endpoint::Endpoint;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
-use hoist::push::preflight::{Notes, Preflight};
-use hoist::push::{Bundle, Pushed, Target, preview, push};
+use hoist::push::preflight::{PATIENCE, Preflight};
+use hoist::push::{
+    Destination, Observer, Packing, Registrar, Request, Source, Uploading, preview, push,
+};
 use hoist::transfer::Underway;
 use hoist::verify::S3Object;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::aws::access::{AccessArgs, refused};
 use crate::cli::args::aws::object::ObjectArgs;
 use crate::cli::args::aws::paramfile;
 use crate::cli::args::aws::upload::SendingArgs;
-use crate::cli::args::{BundleArgs, LevelArg, descriptors, keep_apart};
+use crate::cli::args::{BundleArgs, descriptors, keep_apart};
 use crate::cli::render::diagnostic::show;
 use crate::cli::render::progress::{Display, say, warn_of};
-use crate::cli::render::push::advice::failure;
+use crate::cli::render::push::advice::{self, failure};
 use crate::cli::render::push::github;
 use crate::cli::render::push::report::{Done, Output, OutputArgs, would};
 use crate::cli::render::timings::Setup;
@@ -121,34 +123,39 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let object = arguments.object.options()?;
     let asked = arguments.bundle.bundle_type.asked();
     let chosen = choose(&arguments.bundle.source, &location.key, asked);
-    let (source, content) = chosen.map_err(|error| Failure::new(Exit::Failure, error))?;
-    let bundle = Bundle {
-        source,
-        content,
-        select: arguments.bundle.plan_options()?,
-        level: arguments.bundle.level.start(),
-        auto: arguments.bundle.level == LevelArg::Auto,
-        threads: arguments.bundle.threads(),
-        concurrency: descriptors::at_most(arguments.concurrency),
-        attempts: arguments.max_attempts,
-        memory: arguments.sending.memory_limit,
-        bandwidth: arguments.sending.bandwidth_limit,
-        resume: arguments.sending.resume(arguments.bundle.level)?,
-        // Whoever reads it, a program does.
-        digest: arguments.output.output == Output::Json,
-        manifest: arguments.bundle.manifest.clone(),
-        lint: !arguments.no_lint,
+    let (path, content) = chosen.map_err(|error| advice::unusable(&error))?;
+    let request = Request {
+        source: Source {
+            path,
+            content,
+            select: arguments.bundle.plan_options()?,
+            lint: !arguments.no_lint,
+        },
+        packing: Packing {
+            level: arguments.bundle.level.policy(),
+            threads: arguments.bundle.threads(),
+            memory: arguments.sending.memory_limit,
+            // Only programs read it.
+            digest: arguments.output.output == Output::Json,
+            manifest: arguments.bundle.manifest.clone(),
+        },
+        uploading: Uploading {
+            concurrency: descriptors::at_most(arguments.concurrency),
+            attempts: arguments.max_attempts,
+            bandwidth: arguments.sending.bandwidth_limit,
+            resume: arguments.sending.resume(arguments.bundle.level)?,
+        },
     };
-    if bundle.manifest.is_some() {
-        check_manifest(arguments, &bundle)?;
+    if request.packing.manifest.is_some() {
+        check_manifest(arguments, &request.source)?;
     }
     if let Some(dir) = arguments.local() {
-        keep_apart(&bundle.source, dir, "--local")?;
+        keep_apart(&request.source.path, dir, "--local")?;
     }
     if arguments.output.dry_run {
-        return dry_run(arguments, &bundle, &location);
+        return dry_run(arguments, &request, &location);
     }
-    let (cancel, underway) = (CancellationToken::new(), Underway::default());
+    let (cancel, underway) = (Cancel::new(), Underway::default());
     let stop = {
         let cancel = cancel.clone();
         move || cancel.cancel()
@@ -161,7 +168,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let late = AtomicBool::new(false);
     let runtime = runtime()?;
     let pushed = runtime.block_on(async {
-        let pushing = push_there(arguments, &bundle, location, object, &cancel, underway);
+        let pushing = push_there(arguments, &request, location, object, &cancel, underway);
         let Some(limit) = arguments.sending.timeout() else {
             return pushing.await;
         };
@@ -186,11 +193,11 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
 }
 
 /// Whether there can be a manifest.
-fn check_manifest(arguments: &PushArgs, bundle: &Bundle) -> Result<(), Failure> {
-    if let Content::File(_) = bundle.content {
+fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> {
+    if let Content::File(_) = source.content {
         return Err(Failure::usage(format!(
             "--manifest lists what is packed, and {} is sent as it is; leave it out",
-            bundle.source.display()
+            source.path.display()
         )));
     }
     if arguments.output.dry_run {
@@ -203,10 +210,10 @@ fn check_manifest(arguments: &PushArgs, bundle: &Bundle) -> Result<(), Failure> 
 
 async fn push_there(
     arguments: &PushArgs,
-    bundle: &Bundle,
+    request: &Request,
     location: S3Location,
     object: ObjectOptions,
-    cancel: &CancellationToken,
+    cancel: &Cancel,
     underway: Underway,
 ) -> Result<(), Failure> {
     let access = hoist::aws::access::Access {
@@ -231,7 +238,7 @@ async fn push_there(
             )
             .map_err(failed)?;
         let to = (location, object, underway);
-        let done = push_with(arguments, bundle, to, clients, cancel).await;
+        let done = push_with(arguments, request, to, clients, cancel).await;
         endpoint.shutdown().await;
         return done;
     }
@@ -239,35 +246,32 @@ async fn push_there(
     let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
     let clients = connected.map_err(|error| refused(&error))?;
     let to = (location, object, underway);
-    push_with(arguments, bundle, to, clients, cancel).await
+    push_with(arguments, request, to, clients, cancel).await
 }
 
 async fn push_with(
     arguments: &PushArgs,
-    bundle: &Bundle,
+    request: &Request,
     (location, object, underway): (S3Location, ObjectOptions, Underway),
     clients: Clients,
-    cancel: &CancellationToken,
+    cancel: &Cancel,
 ) -> Result<(), Failure> {
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
         arguments.description.clone()
     };
-    let notes = Notes::default();
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
-        location: location.clone(),
         options: object.clone(),
-        application: arguments.application_name.clone(),
         // An AppSpec file alone is for Lambda or ECS.
-        platform: match bundle.content.bundle_type() {
+        platform: match request.source.content.bundle_type() {
             BundleType::Archive(_) => Some(Platform::Server),
             BundleType::Yaml | BundleType::Json => None,
         },
-        notes: notes.clone(),
+        patience: PATIENCE,
     };
     let verify = arguments.verify.then(|| {
         let (client, location) = (clients.s3.clone(), location.clone());
@@ -285,17 +289,18 @@ async fn push_with(
                 .into(),
             None => arguments.access.words_of_the_aws_cli(),
         });
-    let target = Target {
+    let destination = Destination {
         store: Arc::new(store),
         location,
-        codedeploy: clients.codedeploy,
-        application: arguments.application_name.clone(),
-        description,
         preflight: (!arguments.no_preflight).then_some(preflight),
-        verify,
-        renewal: clients.renewal,
-        notes: notes.clone(),
-        underway,
+        verification: verify,
+        registrar: Some(Registrar {
+            codedeploy: clients.codedeploy,
+            application: arguments.application_name.clone(),
+            description: description.clone(),
+            attempts: arguments.max_attempts,
+            renewal: clients.renewal,
+        }),
     };
     let outputs = arguments.output.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -303,37 +308,33 @@ async fn push_with(
     let told = arguments.bundle.timing.start()?;
     let setup = Setup {
         level: arguments.bundle.level.to_string(),
-        threads: bundle.threads,
+        threads: request.packing.threads,
         sends: true,
     };
-    let progress = Arc::clone(told.progress());
-    let display = Display::start(&progress, arguments.bundle.quiet);
+    let observer = Observer {
+        progress: Arc::clone(told.progress()),
+        underway,
+        ..Observer::default()
+    };
+    let display = Display::start(&observer.progress, arguments.bundle.quiet);
     let tell = || {
         if !arguments.bundle.quiet {
-            notes
-                .take()
-                .iter()
-                .for_each(|note| say(&format!("note: {note}")));
+            let notes = observer.notes.take();
+            notes.iter().for_each(|note| say(&format!("note: {note}")));
         }
     };
-    match push(bundle, &target, &progress, cancel).await {
-        Ok(Pushed {
-            sent,
-            revision,
-            verified,
-        }) => {
-            display.end(Some((&sent.packed, &sent.notices, "pushed")));
-            warn_of_appspec(arguments, sent.report.as_ref());
-            told.end(setup, Some(&sent.packed));
+    match push(request, &destination, &observer, cancel).await {
+        Ok(pushed) => {
+            display.end(Some((&pushed.packed, &pushed.notices, "pushed")));
+            warn_of_appspec(arguments, pushed.report.as_ref());
+            told.end(setup, Some(&pushed.packed));
             tell();
             let done = Done {
                 application: &arguments.application_name,
-                description: &target.description,
-                revision: &revision,
-                sent: &sent,
-                verified: verified.is_some(),
+                description: &description,
+                pushed: &pushed,
                 took: started.elapsed(),
-                progress: &progress,
+                progress: &observer.progress,
             };
             github::tell(&done, outputs.as_deref());
             done.say(arguments.output.output)
@@ -348,14 +349,14 @@ async fn push_with(
 }
 
 /// Does what a push does before the first byte, without asking anybody.
-fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Result<(), Failure> {
-    let cancel = CancellationToken::new();
+fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Result<(), Failure> {
+    let cancel = Cancel::new();
     let watch = Watch::start({
         let cancel = cancel.clone();
         move || cancel.cancel()
     })?;
     let progress = Arc::new(Progress::new());
-    let previewed = runtime()?.block_on(preview(bundle, &progress, &cancel));
+    let previewed = runtime()?.block_on(preview(request, &progress, &cancel));
     let previewed = match (previewed, watch.exit()) {
         (Ok(previewed), _) => previewed,
         (Err(error), None) => return Err(failure(arguments, &error)),
@@ -365,7 +366,7 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
         warn_of(previewed.notices());
     }
     warn_of_appspec(arguments, previewed.report());
-    let kind = bundle.content.bundle_type().name();
+    let kind = request.source.content.bundle_type().name();
     let application = &arguments.application_name;
     would(&arguments.output, &previewed, application, location, kind)
 }

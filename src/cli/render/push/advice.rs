@@ -3,8 +3,7 @@
 use hoist::aws::codedeploy::{self, Registration, Revision};
 use hoist::aws::error::CallError;
 use hoist::error::quoted;
-use hoist::push::preflight;
-use hoist::push::{Error, Unproven};
+use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
@@ -34,7 +33,15 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         }
         _ => Exit::Failure,
     };
-    let mut failure = Failure::new(exit, error);
+    let mut failure = Failure::new(
+        exit,
+        match error {
+            Error::Preflight(preflight::Error::Exists(location)) => format!(
+                "{location} is there already, and --no-overwrite keeps it: nothing was changed"
+            ),
+            error => error.to_string(),
+        },
+    );
     if let Some(hint) = hint(arguments, error) {
         failure = failure.and(hint);
     }
@@ -42,6 +49,19 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         failure = failure.and(left);
     }
     failure
+}
+
+/// A source that is a file and no revision.
+pub(crate) fn unusable(error: &prebuilt::Error) -> Failure {
+    Failure::new(
+        Exit::Failure,
+        match error {
+            prebuilt::Error::Contradicted { asked, .. } => {
+                format!("{error}; --bundle-type {asked} contradicts that, leave it out")
+            }
+            error => error.to_string(),
+        },
+    )
 }
 
 /// What to do next, where the error itself does not say.
@@ -92,17 +112,17 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             revision.location,
             register_command(arguments, revision)
         )),
-        Error::Unproven {
-            error: Unproven::Differs(_),
+        Error::Verify {
+            error: VerifyError::Differs(_),
             revision,
         } => Some(format!(
             "the object stays at {}, since hoist deletes nothing: do not deploy it, and push again",
             revision.location
         )),
-        Error::Unproven { error, revision } => {
+        Error::Verify { error, revision } => {
             let denied = matches!(
                 error,
-                Unproven::Unread(verify::Error::Call(error))
+                VerifyError::Unread(verify::Error::Call(error))
                     if error.code.as_deref() == Some("AccessDenied")
             );
             let permission = if denied {

@@ -64,7 +64,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn outputs(done: &Done<'_>) -> String {
-    let revision = done.revision;
+    let revision = &done.pushed.revision;
     let stored = &revision.stored;
     let mut text = String::new();
     for (name, value) in [
@@ -93,8 +93,8 @@ fn delimiter(value: &str) -> String {
 }
 
 fn summary(done: &Done<'_>) -> String {
-    let revision = done.revision;
-    let packed = &done.sent.packed;
+    let revision = &done.pushed.revision;
+    let packed = &done.pushed.packed;
     let rows = [
         ("Application", code(done.application)),
         ("Revision", code(&revision.location.to_string())),

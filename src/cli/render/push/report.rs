@@ -15,7 +15,7 @@ use hoist::archive::zip::Shown;
 use hoist::aws::codedeploy::{Revision, utc};
 use hoist::aws::s3::S3Location;
 use hoist::progress::{Progress, Stage};
-use hoist::push::{Listed, Preview, Sent};
+use hoist::push::{Listed, Preview, Pushed};
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
@@ -58,10 +58,7 @@ pub(crate) struct OutputArgs {
 pub(crate) struct Done<'a> {
     pub(crate) application: &'a str,
     pub(crate) description: &'a str,
-    pub(crate) revision: &'a Revision,
-    pub(crate) sent: &'a Sent,
-    /// Whether it was read back.
-    pub(crate) verified: bool,
+    pub(crate) pushed: &'a Pushed,
     pub(crate) took: Duration,
     pub(crate) progress: &'a Progress,
 }
@@ -69,7 +66,7 @@ pub(crate) struct Done<'a> {
 impl Done<'_> {
     pub(crate) fn say(&self, output: Output) -> Result<(), Failure> {
         let text = match output {
-            Output::Text => next_step(self.application, &self.revision.shorthand()),
+            Output::Text => next_step(self.application, &self.pushed.revision.shorthand()),
             Output::Json => format!("{:#}\n", self.json()),
         };
         print(&text).map_err(|error| {
@@ -83,8 +80,8 @@ impl Done<'_> {
             location,
             bundle,
             stored,
-        } = self.revision;
-        let packed = &self.sent.packed;
+        } = &self.pushed.revision;
+        let packed = &self.pushed.packed;
         let mut s3_location = location_json(location, bundle.name());
         s3_location.insert("eTag".into(), json!(stored.etag));
         if let Some(version) = &stored.version {
@@ -113,10 +110,10 @@ impl Done<'_> {
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
             "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
-            "dropped_links": dropped(&self.sent.notices),
-            "notices": notices(&self.sent.notices),
-            "verified": self.verified,
-            "warnings": warnings(self.sent.report.as_ref()),
+            "dropped_links": dropped(&self.pushed.notices),
+            "notices": notices(&self.pushed.notices),
+            "verified": self.pushed.verified.is_some(),
+            "warnings": warnings(self.pushed.report.as_ref()),
             "create_deployment": {"applicationName": self.application, "revision": revision},
         })
     }
