@@ -110,7 +110,7 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
             return file(&path, Some(Kind::Resources));
         }
     }
-    let hint = missing.hint();
+    let hint = hint(&missing);
     if format == Format::Text {
         let failure = failed(&missing);
         return Err(match hint {
@@ -123,6 +123,18 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
         finding.help = hint;
     }
     Ok(report)
+}
+
+/// What the user can do about a missing AppSpec file.
+pub(crate) fn hint(missing: &appspec::Missing) -> Option<String> {
+    if missing.misnamed {
+        return Some(
+            "there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
+                .to_owned(),
+        );
+    }
+    let found = missing.elsewhere.as_ref()?.display();
+    Some(format!("found in {found}/; did you mean --source {found}?"))
 }
 
 fn file(path: &Path, kind: Option<Kind>) -> Result<Report, Failure> {
