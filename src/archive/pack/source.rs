@@ -338,6 +338,32 @@ impl<'a> Source<'a> {
     }
 }
 
+/// A file that was not as planned any more, but whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewed {
+    pub(super) index: usize,
+    pub(super) mtime: Mtime,
+    pub(super) mode: u32,
+}
+
+impl Renewed {
+    /// What there is to say of the entry at `index` as it is `now` beyond what was `planned`.
+    pub(super) fn since(index: usize, planned: &Entry<'_>, now: &Entry<'_>) -> Option<Self> {
+        let Entry { mtime, mode, .. } = *now;
+        let renewed = (mtime, mode) != (planned.mtime, planned.mode);
+        renewed.then_some(Self { index, mtime, mode })
+    }
+}
+
+/// The entry at `index`, as it was packed: those that were renewed are in `renewed`, in order.
+pub(super) fn as_packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> Entry<'a> {
+    let entry = plan.entry(index);
+    match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
+        Ok(at) => plan.renewed(entry, renewed[at].mtime, renewed[at].mode),
+        Err(_) => entry,
+    }
+}
+
 /// When it was changed last.
 fn mtime(stat: &Stat) -> Mtime {
     Mtime {
