@@ -105,7 +105,7 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             Cause::Store(error) => arguments.sending.about_checksums(error).map(str::to_owned),
             _ => None,
         },
-        Error::AppSpec(missing) => crate::cli::lint::hint(missing),
+        Error::AppSpec(missing) => crate::cli::commands::lint::hint(missing),
         Error::Preflight(error) => hint_before(arguments, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",
