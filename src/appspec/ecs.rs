@@ -62,7 +62,7 @@ fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
         Some(Value::Text(text)) if text.parse::<u16>().is_ok_and(|port| port > 0) => {
             let message =
                 format!("ContainerPort should be the bare number {text}; remove the quotes");
-            check.report(Rule::Property, port.span(), message);
+            check.report(Rule::Property, port, message);
         }
         _ => report_property(check, port, "ContainerPort", "a number from 1 to 65535"),
     }
@@ -86,6 +86,6 @@ fn network(check: &mut Check<'_>, node: Node<'_>) {
     if !missing.is_empty() && missing.len() < KEYS.len() {
         let (all, missing) = (KEYS.join(", "), missing.join(" and no "));
         let message = format!("{AWSVPC} needs either all or none of {all}; it has no {missing}");
-        check.report(Rule::Property, node.span(), message);
+        check.report(Rule::Property, node, message);
     }
 }

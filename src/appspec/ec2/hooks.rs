@@ -38,12 +38,9 @@ const LIMIT: i64 = 3600;
 pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     let Some(node) = map.get("hooks") else { return };
     if node.is_false() {
-        return check.report_with_help(
-            Rule::EmptyValue,
-            node.span(),
-            "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file",
-            "remove hooks, or write {} behind it",
-        );
+        let message = "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file";
+        let help = "remove hooks, or write {} behind it";
+        return check.report_with_help(Rule::EmptyValue, node, message, help);
     }
     let Some(hooks) = check.map(node, &Keys::Any) else {
         if node.shape() != Shape::Map && node.value() != Some(Value::Unknown) {
@@ -64,7 +61,7 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         }
         if total > LIMIT {
             let message = format!("the timeouts for {event} total {total} s; the limit is {LIMIT}");
-            check.report(Rule::TimeoutSum, key.span(), message);
+            check.report(Rule::TimeoutSum, key, message);
         }
     }
 }
@@ -116,11 +113,8 @@ fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i6
 
 fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     let Some(node) = script.get("location") else {
-        return check.report(
-            Rule::NoLocation,
-            script.head,
-            format!("{what} has no location"),
-        );
+        let message = format!("{what} has no location");
+        return check.report(Rule::NoLocation, script.head, message);
     };
     let number;
     let path = match node.value() {
@@ -134,16 +128,13 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
         None => return check.report_wrong_type(node, &format!("{what}.location"), Shape::Scalar),
     };
     if path.is_empty() {
-        return check.report(
-            Rule::NoLocation,
-            node.span(),
-            format!("{what}.location is blank"),
-        );
+        let message = format!("{what}.location is blank");
+        return check.report(Rule::NoLocation, node, message);
     }
     let Some(bundle) = check.bundle else { return };
     let Some(name) = inside(path, os) else {
         let message = format!("{what}.location {} leads out of the bundle", quote(path));
-        return check.report(Rule::ScriptOutside, node.span(), message);
+        return check.report(Rule::ScriptOutside, node, message);
     };
     let found = bundle.find(name.as_bytes()).or_else(|| {
         let other = bundle
@@ -192,15 +183,12 @@ fn check_script_file(
     path: &str,
 ) {
     if bundle.mode(index) & 0o111 == 0 {
-        check.report_with_help(
-            Rule::NotExecutable,
-            span,
-            format!(
-                "{} is not executable; the agents change that themselves",
-                quote(path)
-            ),
-            format!("chmod +x {path}"),
+        let message = format!(
+            "{} is not executable; the agents change that themselves",
+            quote(path)
         );
+        let help = format!("chmod +x {path}");
+        check.report_with_help(Rule::NotExecutable, span, message, help);
     }
     let Some(head) = bundle.head(index) else {
         return;
@@ -208,16 +196,13 @@ fn check_script_file(
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     // Without a line feed, the line may go on behind the part that was read.
     if line.len() < head.len() && line.starts_with(b"#!") && line.ends_with(b"\r") {
-        check.report_with_help(
-            Rule::CrlfShebang,
-            span,
-            format!(
-                "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
+        let message = format!(
+            "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
                  that name",
-                quote(path)
-            ),
-            "save the script with Unix line ends",
+            quote(path)
         );
+        let help = "save the script with Unix line ends";
+        check.report_with_help(Rule::CrlfShebang, span, message, help);
     }
 }
 
@@ -228,12 +213,9 @@ fn sudo(check: &mut Check<'_>, node: Node<'_>) {
     };
     if !is_bool {
         let taken = if node.is_false() { "false" } else { "true" };
-        check.report_with_help(
-            Rule::SudoForm,
-            node.span(),
-            format!("agent 1.x takes this for {taken}, agent 2.x refuses it"),
-            "write true or false, without quotes",
-        );
+        let message = format!("agent 1.x takes this for {taken}, agent 2.x refuses it");
+        let help = "write true or false, without quotes";
+        check.report_with_help(Rule::SudoForm, node, message, help);
     }
 }
 
@@ -254,12 +236,9 @@ fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
         Some(Value::Float(_) | Value::Bool(_) | Value::Symbol | Value::Nil) => 0,
     };
     if seconds <= 0 {
-        check.report_with_help(
-            Rule::Timeout,
-            node.span(),
-            format!("{what}.timeout {shown} is not a positive number of seconds"),
-            "write a whole number of seconds, at most 3600",
-        );
+        let message = format!("{what}.timeout {shown} is not a positive number of seconds");
+        let help = "write a whole number of seconds, at most 3600";
+        check.report_with_help(Rule::Timeout, node, message, help);
         return 0;
     }
     if !node.plain().is_some_and(is_plain_number) {
@@ -269,7 +248,7 @@ fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
             format!("agent 1.x takes the timeout {shown} for {seconds}, agent 2.x refuses it")
         };
         let help = format!("write {seconds}");
-        check.report_with_help(Rule::TimeoutForm, node.span(), message, help);
+        check.report_with_help(Rule::TimeoutForm, node, message, help);
     }
     seconds
 }

@@ -67,11 +67,8 @@ fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
         Some(Value::Text(text)) if strip(text).is_empty() => "blank",
         _ => return,
     };
-    check.report(
-        Rule::NoObject,
-        node.span(),
-        format!("{what}.object is {wrong}"),
-    );
+    let message = format!("{what}.object is {wrong}");
+    check.report(Rule::NoObject, node, message);
 }
 
 fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
@@ -87,12 +84,9 @@ fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
             Some(Value::Text("file" | "directory") | Value::Unknown)
         );
         if !is_known {
-            let text = item.text().unwrap_or(item.shape().name());
-            check.report(
-                Rule::ObjectType,
-                item.span(),
-                format!("a type is file or directory, not {}", quote(text)),
-            );
+            let text = item.text_or_shape();
+            let message = format!("a type is file or directory, not {}", quote(text));
+            check.report(Rule::ObjectType, item, message);
         }
     }
 }
@@ -122,19 +116,19 @@ fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
         (true, false) => {}
         (true, true) => check.report_with_help(
             Rule::ChangedMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and applies {mode:0>4}"),
             help,
         ),
         (false, true) if is_number => check.report_with_help(
             Rule::OctalMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and refuses {mode}"),
             help,
         ),
         (false, _) => check.report(
             Rule::Mode,
-            node.span(),
+            node,
             format!("mode {} is not one to four octal digits", quote(written)),
         ),
     }
@@ -163,9 +157,9 @@ fn report_refused(
         _ => Some("it is not text; put it in quotes"),
     };
     if let Some(wrong) = wrong {
-        let text = quote(node.text().unwrap_or(node.shape().name()));
+        let text = quote(node.text_or_shape());
         let message = format!("the {name} {text} is refused: {wrong}");
-        check.report(rule, node.span(), message);
+        check.report(rule, node, message);
     }
 }
 
@@ -187,12 +181,9 @@ fn context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
         ),
     }
     if let Some(span) = context.key("user") {
-        check.report_with_help(
-            Rule::ContextUser,
-            span,
-            "both agents ignore user, although it is documented",
-            "agent 1.x reads the user from name",
-        );
+        let message = "both agents ignore user, although it is documented";
+        let help = "agent 1.x reads the user from name";
+        check.report_with_help(Rule::ContextUser, span, message, help);
     }
     let Some(range) = context.get("range") else {
         return;
