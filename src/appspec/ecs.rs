@@ -32,10 +32,10 @@ fn check(check: &mut Check<'_>, map: &Map<'_>) {
         has_shape(check, node, "TaskDefinition", Shape::Scalar);
     }
     if let Some(node) = required(check, map, "LoadBalancerInfo") {
-        load_balancer(check, node);
+        check_load_balancer(check, node);
     }
     if let Some(node) = map.get_in_any_case("NetworkConfiguration") {
-        network(check, node);
+        check_network(check, node);
     }
     if let Some(node) = map.get_in_any_case(STRATEGY)
         && has_shape(check, node, STRATEGY, Shape::List)
@@ -47,7 +47,7 @@ fn check(check: &mut Check<'_>, map: &Map<'_>) {
     }
 }
 
-fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
+fn check_load_balancer(check: &mut Check<'_>, node: Node<'_>) {
     const KEYS: [&str; 2] = ["ContainerName", "ContainerPort"];
     let Some(map) = mapping(check, node, "LoadBalancerInfo", &KEYS) else {
         return;
@@ -68,7 +68,7 @@ fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
     }
 }
 
-fn network(check: &mut Check<'_>, node: Node<'_>) {
+fn check_network(check: &mut Check<'_>, node: Node<'_>) {
     const AWSVPC: &str = "AwsvpcConfiguration";
     const KEYS: [&str; 3] = ["Subnets", "SecurityGroups", "AssignPublicIp"];
     if node.is_false() {

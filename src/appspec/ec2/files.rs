@@ -20,8 +20,8 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         let Some(file) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
-        let source = path(check, &file, "source", &what);
-        let destination = path(check, &file, "destination", &what);
+        let source = read_path(check, &file, "source", &what);
+        let destination = read_path(check, &file, "destination", &what);
         if let Some((node, to)) = destination {
             check_destination(check, node, to, os);
         }
@@ -35,7 +35,7 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
 }
 
 /// The value of a key that must have a text.
-fn path<'a>(
+fn read_path<'a>(
     check: &mut Check<'_>,
     file: &Map<'a>,
     key: &str,

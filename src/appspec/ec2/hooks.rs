@@ -90,7 +90,7 @@ fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i6
     let Some(script) = check.required_map(node, what, &Keys::Exactly(&KEYS)) else {
         return 0;
     };
-    location(check, &script, what, os);
+    check_location(check, &script, what, os);
     if os == Os::Windows {
         for key in ["runas", "sudo"] {
             if let Some(span) = script
@@ -104,14 +104,14 @@ fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i6
             }
         }
     } else if let Some(node) = script.get("sudo") {
-        sudo(check, node);
+        check_sudo(check, node);
     }
     script
         .get("timeout")
-        .map_or(0, |node| timeout(check, node, what))
+        .map_or(0, |node| read_timeout(check, node, what))
 }
 
-fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
+fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     let Some(node) = script.get("location") else {
         let message = format!("{what} has no location");
         return check.report(Rule::NoLocation, script.head, message);
@@ -147,11 +147,11 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
             check_script_file(check, bundle, index, node.span(), path)
         }
         Some(_) => {}
-        None => missing(check, node.span(), what, path, &name, os),
+        None => report_missing(check, node.span(), what, path, &name, os),
     }
 }
 
-fn missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
+fn report_missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
     let Some(bundle) = check.bundle else { return };
     if name.is_empty() || !bundle.below(name).is_empty() {
         let message = format!("{what}.location {} is a directory", quote(path));
@@ -206,7 +206,7 @@ fn check_script_file(
     }
 }
 
-fn sudo(check: &mut Check<'_>, node: Node<'_>) {
+fn check_sudo(check: &mut Check<'_>, node: Node<'_>) {
     let is_bool = match node.plain() {
         Some(text) => is_plain_bool(text) || node.value() == Some(Value::Nil),
         None => node.value() == Some(Value::Unknown),
@@ -220,7 +220,7 @@ fn sudo(check: &mut Check<'_>, node: Node<'_>) {
 }
 
 /// The seconds of a timeout, as agent 1.x reads it.
-fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
+fn read_timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
     let shown = quote(node.text().unwrap_or_default());
     let seconds = match node.value() {
         None => {

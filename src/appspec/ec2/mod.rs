@@ -43,18 +43,18 @@ pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
     let Some(map) = check.required_map(root, "an AppSpec", &Keys::Exactly(&KEYS)) else {
         return;
     };
-    version(check, &map);
-    let os = os(check, &map);
+    check_version(check, &map);
+    let os = read_os(check, &map);
     if let (Os::Windows, Some(node)) = (os, map.get("os")) {
         windows::check(check, node);
     }
     files::check(check, &map, os);
     permissions::check(check, &map, os);
     hooks::check(check, &map, os);
-    file_exists_behavior(check, &map);
+    check_file_exists_behavior(check, &map);
 }
 
-fn version(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
     let Some(node) = map.get("version") else {
         let help = "begin with version: 0.0";
         return check.report_with_help(Rule::Version, map.head, "there is no version", help);
@@ -72,7 +72,7 @@ fn version(check: &mut Check<'_>, map: &Map<'_>) {
     check.report_with_help(Rule::Version, node, message, "write version: 0.0");
 }
 
-fn os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
+fn read_os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
     let Some(node) = map.get("os") else {
         let help = "write os: linux, or os: windows";
         check.report_with_help(Rule::Os, map.head, "there is no os", help);
@@ -96,7 +96,7 @@ fn os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
     os
 }
 
-fn file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
     const KNOWN: [&str; 3] = ["DISALLOW", "OVERWRITE", "RETAIN"];
     let Some(node) = map.get("file_exists_behavior") else {
         return;

@@ -28,23 +28,23 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         let Some(permission) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
-        object(check, &permission, &what);
+        check_object(check, &permission, &what);
         let except = permission.get("except").filter(|node| !node.is_false());
         if let Some(except) = except.filter(|node| node.shape() != Shape::List) {
             report_not_a_list(check, except, &format!("{what}.except"));
         }
-        types(check, &permission, &what);
+        check_types(check, &permission, &what);
         if let Some(node) = permission.get("mode") {
-            mode(check, node, &what);
+            check_mode(check, node, &what);
         }
         if let Some(node) = permission
             .get("acls")
             .filter(|node| node.value() != Some(Value::Nil))
         {
-            acls(check, node, &what);
+            check_acls(check, node, &what);
         }
         if let Some(node) = permission.get("context") {
-            context(check, node, &what);
+            check_context(check, node, &what);
         }
     }
 }
@@ -57,7 +57,7 @@ fn report_not_a_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     }
 }
 
-fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+fn check_object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     let Some(node) = permission.get("object") else {
         let message = format!("{what} has no object");
         return check.report(Rule::NoObject, permission.head, message);
@@ -71,7 +71,7 @@ fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     check.report(Rule::NoObject, node, message);
 }
 
-fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+fn check_types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     let Some(node) = permission.get("type").filter(|node| !node.is_false()) else {
         return;
     };
@@ -91,7 +91,7 @@ fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     }
 }
 
-fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let number;
     let mode = match node.value() {
         Some(Value::Nil | Value::Date | Value::Unknown | Value::Symbol) => return,
@@ -134,7 +134,7 @@ fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     }
 }
 
-fn acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let Some(items) = node.items() else {
         return report_not_a_list(check, node, &format!("{what}.acls"));
     };
@@ -163,7 +163,7 @@ fn report_refused(
     }
 }
 
-fn context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     const KEYS: [&str; 4] = ["user", "name", "type", "range"];
     if matches!(node.value(), Some(Value::Nil | Value::Unknown)) {
         return;
