@@ -109,7 +109,7 @@ impl Bundle for Plan {
     }
 
     fn absence(&self, name: &str) -> Option<Absence> {
-        let look = |path: &str| self.root().top().look_below(path.as_bytes());
+        let look = |path: &str| self.root().top().lstat(path.as_bytes());
         look(name).ok()?;
         let is_link = |part: &str| look(part).is_ok_and(|stat| stat.kind == FileKind::Link);
         let mut parts = name.match_indices('/').map(|(slash, _)| &name[..slash]);
@@ -154,7 +154,7 @@ pub(super) fn read(plan: &Plan, index: usize, limit: usize) -> Result<Vec<u8>, F
 fn open(plan: &Plan, index: usize) -> io::Result<File> {
     let entry = plan.entry(index);
     if matches!(entry.kind, Kind::Link(_)) {
-        let file = plan.root().through_link(&plan.place(entry.name))?;
+        let file = plan.root().open_through_link(&plan.place(entry.name))?;
         return file.ok_or_else(|| io::Error::other("it leads out of the source"));
     }
     let slash = entry.name.iter().rposition(|&byte| byte == b'/');
