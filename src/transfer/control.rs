@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::archive::pack::LinkFeedback;
 use crate::cancel::Cancel;
 
 use super::{Error, Stored};
@@ -19,6 +20,8 @@ pub struct Control<'a> {
     pub notes: &'a Notes,
     /// Knows what to clean up by hand.
     pub underway: &'a Underway,
+    /// Tells the packer how requests for parts fare.
+    pub link: &'a LinkFeedback,
 }
 
 /// What there is to clean up by hand if the process ends at this moment. All clones are the same.

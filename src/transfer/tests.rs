@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use super::fake::{Fake, Trouble};
 use super::*;
-use crate::archive::pack::Cutter;
+use crate::archive::pack::{Cutter, LinkFeedback};
 use crate::notes::Notes;
 use crate::progress::Progress;
 
@@ -55,6 +55,7 @@ async fn run_with(
         cancel: &cancel,
         notes: &notes,
         underway: &underway,
+        link: &LinkFeedback::new(),
     };
     let feed = async {
         for part in parts {

@@ -105,10 +105,14 @@ impl<'a, S: PartStore> Transfer<'a, S> {
             match self.upload.kept(&part) {
                 Some(kept) => {
                     self.control.progress.kept(kept.size);
+                    self.control.link.part_skipped();
                     confirmed.earlier += 1;
                     confirmed.parts.push(kept);
                 }
-                None => self.begin(tasks, part, permit),
+                None => {
+                    self.control.link.request_began();
+                    self.begin(tasks, part, permit);
+                }
             }
         }
         // A slow-down is of no account any more: nothing else is going to begin.
@@ -163,6 +167,7 @@ impl<'a, S: PartStore> Transfer<'a, S> {
     fn note(&self, done: Done, confirmed: &mut Confirmed) -> Result<(), Cause> {
         let (part, since, permit) = done.map_err(|_| Cause::Task)??;
         self.control.progress.sent(part.number, part.size, since);
+        self.control.link.request_answered(since.elapsed());
         confirmed.parts.push(part);
         confirmed.ramp.confirmed(permit);
         Ok(())
