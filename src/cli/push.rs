@@ -23,7 +23,7 @@ use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{Notes, Preflight};
 use hoist::push::{Bundle, Pushed, Target, preview, push};
-use hoist::transfer::Underway;
+use hoist::transfer::CleanupHint;
 use hoist::verify::S3Object;
 use tokio_util::sync::CancellationToken;
 
@@ -150,7 +150,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if arguments.output.dry_run {
         return dry_run(arguments, &bundle, &location);
     }
-    let (cancel, underway) = (CancellationToken::new(), Underway::default());
+    let (cancel, underway) = (CancellationToken::new(), CleanupHint::default());
     let stop = {
         let cancel = cancel.clone();
         move || cancel.cancel()
@@ -209,7 +209,7 @@ async fn push_there(
     location: S3Location,
     object: ObjectOptions,
     cancel: &CancellationToken,
-    underway: Underway,
+    underway: CleanupHint,
 ) -> Result<(), Failure> {
     let access = hoist::aws::access::Access {
         bandwidth: arguments.sending.bandwidth_limit,
@@ -247,7 +247,7 @@ async fn push_there(
 async fn push_with(
     arguments: &PushArgs,
     bundle: &Bundle,
-    (location, object, underway): (S3Location, ObjectOptions, Underway),
+    (location, object, underway): (S3Location, ObjectOptions, CleanupHint),
     clients: Clients,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {

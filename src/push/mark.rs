@@ -2,15 +2,15 @@
 
 use super::Bundle;
 use super::prepare::Prepared;
-use crate::transfer::Mark;
+use crate::transfer::UploadFingerprint;
 
 /// What shapes the bytes. That they are the same is not proven by this but by their checksums.
-pub(super) fn mark(bundle: &Bundle, prepared: &Prepared) -> Mark {
+pub(super) fn mark(bundle: &Bundle, prepared: &Prepared) -> UploadFingerprint {
     let program = format!("{} {}", env!("CARGO_PKG_VERSION"), cfg!(feature = "isal"));
     let options = format!("{:?} {:?}", bundle.level, bundle.content);
-    Mark {
-        program: Mark::digest(program.as_bytes()),
-        options: Mark::digest(options.as_bytes()),
+    UploadFingerprint {
+        program: UploadFingerprint::digest(program.as_bytes()),
+        options: UploadFingerprint::digest(options.as_bytes()),
         // The store knows.
         headers: 0,
         plan: prepared.digest(),

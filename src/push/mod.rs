@@ -36,7 +36,7 @@ use crate::archive::deflate::Level;
 use crate::archive::limits::Limits;
 use crate::archive::pack::{self, Packed};
 use crate::archive::plan::{self, Notice};
-use crate::aws::call::{ANSWER, Retries};
+use crate::aws::call::{ANSWER, Caller};
 use crate::aws::codedeploy::{self, Registration, Revision};
 use crate::aws::renew::Renewal;
 use crate::aws::s3::S3Location;
@@ -45,7 +45,7 @@ use crate::bundle::Content;
 use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::{self, Control, Resume, Underway};
+use crate::transfer::{self, CleanupHint, Resume, UploadContext};
 use crate::verify::{self, S3Object};
 
 /// How often an upload begins again when somebody else writes the object at the same time, as S3 asks
@@ -110,7 +110,7 @@ pub struct Target<S> {
     /// Gets what is no error.
     pub notes: Notes,
     /// Knows what to clean up by hand.
-    pub underway: Underway,
+    pub underway: CleanupHint,
 }
 
 /// A bundle that is stored.
@@ -226,7 +226,7 @@ async fn register<S>(
     } = target;
     let registration = Registration::from(revision);
     let once = || registration.register(codedeploy, application, description);
-    let retries = Retries::new(attempts);
+    let retries = Caller::new(attempts);
     let registering = retries.ask(codedeploy::REGISTER, ANSWER, || renewal.fresh(once));
     Ok(registering.await?)
 }
@@ -249,7 +249,7 @@ pub async fn send<S: PartStore>(
         progress,
         cancel,
         notes: &Notes::default(),
-        underway: &Underway::default(),
+        underway: &CleanupHint::default(),
     };
     let (sent, proof) = send_if(async { Ok(()) }, store, side).await?;
     proof.keep().map_err(Error::Manifest)?;
@@ -264,7 +264,7 @@ struct Side<'a> {
     progress: &'a Arc<Progress>,
     cancel: &'a CancellationToken,
     notes: &'a Notes,
-    underway: &'a Underway,
+    underway: &'a CleanupHint,
 }
 
 /// Boxed, because types of requests in requests become too deep for the compiler.
@@ -338,7 +338,7 @@ async fn transfer<S: PartStore>(
         }
     });
     // Parts on their way are not waited for once there will never be a last one.
-    let give_up = side.cancel.child_token();
+    let give_up = stop.child();
     let packing = async {
         // A panic is one more failure of the packer: what the upload leaves must still be told.
         let packed = packing.await.unwrap_or(Err(pack::Error::Worker));
@@ -357,7 +357,7 @@ async fn transfer<S: PartStore>(
             part_size: limits.part_size,
         }),
     };
-    let control = Control {
+    let control = UploadContext {
         progress,
         cancel: &give_up,
         notes: side.notes,

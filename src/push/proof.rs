@@ -13,7 +13,7 @@ use super::prepare::Prepared;
 use crate::archive::limits::Limits;
 use crate::archive::manifest::{self, Draft, Finished};
 use crate::archive::pack::{self, List, Packed, Part};
-use crate::aws::s3::{self, SentPart, Stored};
+use crate::aws::s3::{self, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::cancel::Cancel;
 use crate::error::FileError;
@@ -100,7 +100,7 @@ impl Memory {
             None => Ok(()),
         };
         let mut emit = |part: Part| {
-            parts.push(SentPart {
+            parts.push(UploadedPart {
                 number: part.number,
                 size: part.body.len() as u64,
                 etag: String::new(),

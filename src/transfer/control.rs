@@ -2,30 +2,29 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_util::sync::CancellationToken;
-
 use super::{Error, Stored};
+use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
 
 /// What an upload tells and is told while it goes on.
 #[derive(Clone, Copy, Debug)]
-pub struct Control<'a> {
+pub struct UploadContext<'a> {
     /// Counts what is sent.
     pub progress: &'a Progress,
     /// Stops it.
-    pub cancel: &'a CancellationToken,
+    pub cancel: &'a Cancel,
     /// Gets what is no error.
     pub notes: &'a Notes,
     /// Knows what to clean up by hand.
-    pub underway: &'a Underway,
+    pub underway: &'a CleanupHint,
 }
 
 /// What there is to clean up by hand if the process ends at this moment. All clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Underway(Arc<Mutex<Option<String>>>);
+pub struct CleanupHint(Arc<Mutex<Option<String>>>);
 
-impl Underway {
+impl CleanupHint {
     /// What to do, in a sentence; None if nothing is under way.
     #[must_use]
     pub fn left(&self) -> Option<String> {

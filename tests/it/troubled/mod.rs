@@ -26,7 +26,7 @@ use hoist::endpoint::faults::Faults;
 use hoist::progress::Progress;
 use hoist::push::preflight::{Notes, Preflight};
 use hoist::push::{Bundle, Error, Pushed, Target, push};
-use hoist::transfer::Underway;
+use hoist::transfer::CleanupHint;
 use hoist::verify::{self, Report, S3Object, Wanted};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -241,7 +241,7 @@ impl Rig {
             verify: None,
             renewal: Renewal::default(),
             notes: notes.clone(),
-            underway: Underway::default(),
+            underway: CleanupHint::default(),
         };
         let progress = Arc::new(Progress::new());
         let pushing = push(&bundle, &target, &progress, cancel);
