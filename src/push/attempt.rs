@@ -11,7 +11,7 @@ use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
 use crate::aws::s3::{PartStore, Stored};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::transfer::{self, Control, upload};
+use crate::transfer::{self, UploadContext, upload};
 
 /// Packs the source on a thread of its own, and puts the parts into `parts`.
 ///
@@ -55,11 +55,11 @@ pub(super) async fn transfer<S: PartStore>(
         bandwidth: request.uploading.bandwidth,
         resume: resume(request, prepared),
     };
-    let control = Control {
+    let control = UploadContext {
         progress: &observer.progress,
         cancel,
         notes: &observer.notes,
-        underway: &observer.underway,
+        underway: &observer.cleanup,
         link,
     };
     // Boxed, since its future is too large for the stack of a thread.

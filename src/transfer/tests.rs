@@ -47,10 +47,10 @@ async fn run_with(
     options: &Options,
 ) -> (Result<Stored, Error>, Vec<String>) {
     let (sender, receiver) = mpsc::channel(1);
-    let cancel = crate::cancel::Cancel::new();
+    let cancel = Cancel::new();
     let progress = Progress::new();
-    let (notes, underway) = (Notes::default(), Underway::default());
-    let control = Control {
+    let (notes, underway) = (Notes::default(), CleanupHint::default());
+    let control = UploadContext {
         progress: &progress,
         cancel: &cancel,
         notes: &notes,
