@@ -41,7 +41,7 @@ pub fn pack_to_file_and_list<'l>(
     progress: &Progress,
 ) -> Result<Packed, Error> {
     let failed = |action| move |error| FileError::new(action, target, error);
-    let file = system::beside(target).map_err(failed("create"))?;
+    let file = system::temporary_beside(target).map_err(failed("create"))?;
     let part_size = options.limits.part_size;
     let link = LinkFeedback::new();
     let packed = pack_and_list(plan, options, list, &link, stop, progress, &mut |part| {
