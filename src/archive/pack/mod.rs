@@ -161,12 +161,12 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
-    pack_and_list(plan, options, None, None, stop, progress, emit)
+    let link = LinkFeedback::new();
+    pack_and_list(plan, options, None, &link, stop, progress, emit)
 }
 
 /// Packs as [`pack`] does, and calls `list` for each entry, whose content is digested for it.
-/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to; without one, it only sees how
-/// long `emit` takes.
+/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to.
 ///
 /// # Errors
 ///
@@ -175,7 +175,7 @@ pub fn pack_and_list<'l>(
     plan: &Plan,
     options: &Options,
     list: Option<&'l mut List<'l>>,
-    link: Option<&LinkFeedback>,
+    link: &LinkFeedback,
     stop: &Cancel,
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
@@ -209,18 +209,14 @@ pub fn pack_and_list<'l>(
     let idle = Cell::new(Duration::ZERO);
     let mut emit = |part| {
         progress.part_cut();
-        if let Some(link) = link {
-            link.part_cut();
-        }
+        link.part_cut();
         let since = Instant::now();
         let taken = emit(part);
         let blocked = since.elapsed();
         idle.set(idle.get() + blocked);
         progress.waited(Track::Assembler, Wait::Sink, since);
         if let Some(auto) = &mut auto {
-            // Until the upload writes to a feedback of its own, the progress counters stand in for it.
-            let state = link.map_or_else(|| progress.snapshot().into(), LinkFeedback::state);
-            let level = auto.next(&state, started.elapsed(), blocked);
+            let level = auto.next(&link.state(), started.elapsed(), blocked);
             shared.pace.set(level);
             progress.level(level.get());
         }
