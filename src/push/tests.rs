@@ -72,7 +72,7 @@ async fn a_directory_becomes_the_object_that_pack_makes() {
     };
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("out.zip");
-    pack::pack_to_file(&plan, &target, &options, &stop, &Progress::new()).unwrap();
+    pack::pack_to_file(&plan, &target, &options, None, &stop, &Progress::new()).unwrap();
     assert!(store.state().object == Some(fs::read(target).unwrap()));
 }
 
