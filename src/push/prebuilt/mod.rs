@@ -135,7 +135,7 @@ impl Prebuilt {
     fn check_archive(&self, format: Format, stop: &Cancel) -> Result<(), Error> {
         let mut root = Root::default();
         let read = match format {
-            Format::Zip => zip::names(&self.file, &mut root, stop),
+            Format::Zip => zip::names(&self.file, self.size, &mut root, stop),
             Format::Tar => tar::names(tar::Input::plain(&self.file, self.size), &mut root, stop),
             Format::Tgz => tar::names(tar::Input::gzip(&self.file), &mut root, stop),
         };
