@@ -7,11 +7,13 @@
 use std::io::{Cursor, Read, Write};
 
 use arbitrary::Arbitrary;
-use hoist::archive::zip::{
-    CentralDirectory, Checked, Entry, MAX_END, Method, NonUtf8, Sizes, check, check_from,
-    check_name, check_order, local_header, local_header_len, max_overhead,
-};
+use hoist::archive::zip::*;
 use libfuzzer_sys::fuzz_target;
+
+#[path = "../../src/archive/zip/strict.rs"]
+mod strict;
+
+use strict::{Checked, check, check_from};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
