@@ -1,6 +1,5 @@
-//! Any entries through the zip writer: accepted by our checker, and read back
-//! equal by two readers that share no code with it. Then the same archive
-//! damaged, which the checker must survive.
+//! Any entries through the zip writer: the strict judge accepts the archive, and two readers that share no
+//! code with the writer read the entries back. Then the archive is damaged, which the judge must survive.
 
 #![no_main]
 
