@@ -1,4 +1,4 @@
-//! Findings in an AppSpec file, for programs and pull requests.
+//! What `hoist lint` says: text for people, JSON for programs, and the formats of pull requests.
 
 pub(crate) mod github;
 pub(crate) mod sarif;
@@ -40,7 +40,7 @@ pub(crate) fn in_json(report: &Report) -> Value {
     })
 }
 
-/// Findings for programs. Names stay; new ones may come.
+/// Findings for programs. Later versions may add names, and keep those that are there.
 pub(crate) fn findings(report: &Report, only: Option<Severity>) -> Vec<Value> {
     let path = shown(&report.path).display().to_string();
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
