@@ -1,7 +1,6 @@
 //! Findings in an AppSpec file for people: each with the lines that it is about.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -88,12 +87,6 @@ impl<'t> Lines<'t> {
             marked: (span.start - start).min(to)..to,
         })
     }
-}
-
-/// Draws all findings on standard error. If that is closed, they are lost.
-pub(crate) fn show(report: &Report) {
-    let drawn = draw(report, None, console::colors_enabled_stderr());
-    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
 }
 
 /// A path as it is typed in the working directory.

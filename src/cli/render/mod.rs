@@ -18,13 +18,6 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     write_out(text.as_ref()).map_err(Failure::other)
 }
 
-/// Writes the result of a command that has registered a revision.
-#[cfg(feature = "push")]
-pub(crate) fn print_registered(text: &str) -> Result<(), Failure> {
-    write_out(text.as_bytes())
-        .map_err(|error| Failure::other(format!("the revision is registered, but: {error}")))
-}
-
 fn write_out(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush())

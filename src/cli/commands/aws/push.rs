@@ -30,11 +30,11 @@ use crate::cli::args::aws::upload::UploadArgs;
 use crate::cli::args::descriptors;
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
-use crate::cli::render::diagnostic::show;
 use crate::cli::render::progress::{Display, say, warn_of};
 use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
 use crate::cli::render::push::report::{Done, Previewed};
+use crate::cli::render::push::show;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 

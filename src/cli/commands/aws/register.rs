@@ -17,9 +17,9 @@ use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
-use crate::cli::render::print_registered;
 use crate::cli::render::progress::say;
 use crate::cli::render::push::advice;
+use crate::cli::render::push::print_registered;
 use crate::cli::render::push::report::next_step;
 use crate::cli::run::Run;
 

@@ -12,8 +12,8 @@ use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
-use crate::cli::render::diagnostic::show;
 use crate::cli::render::lint::counted;
+use crate::cli::render::push::show;
 use crate::cli::{Exit, Failure};
 
 /// The command line of a push, as far as advice repeats it.

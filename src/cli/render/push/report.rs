@@ -21,7 +21,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::Failure;
 use crate::cli::args::aws::output::Output;
 use crate::cli::render::lint::findings;
-use crate::cli::render::{print, print_registered};
+use crate::cli::render::print;
+use crate::cli::render::push::print_registered;
 
 /// A push that is done.
 pub(crate) struct Done<'a> {
