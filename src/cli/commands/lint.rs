@@ -12,7 +12,7 @@ use hoist::bundle::BundleType;
 
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SourceArgs;
-use crate::cli::render::lint::{github, in_json, sarif, text};
+use crate::cli::render::lint::{github, hint, in_json, sarif, text};
 use crate::cli::render::print;
 use crate::cli::run::Run;
 use crate::cli::{Exit, Failure};
@@ -101,7 +101,7 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
             return file(&path, Some(Kind::Resources));
         }
     }
-    let hint = missing.hint();
+    let hint = hint(&missing);
     if format == Format::Text {
         return Err(Failure::other(&missing).and(hint));
     }

@@ -4,7 +4,7 @@
 mod aws;
 mod bench;
 mod describe;
-mod lint;
+pub(crate) mod lint;
 mod pack;
 #[cfg(feature = "local")]
 mod serve;

@@ -15,7 +15,7 @@ use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
     Destination, Observer, Packing, Registrar, Request, Source, Uploading, preview, push,
 };
-use hoist::transfer::Underway;
+use hoist::transfer::CleanupHint;
 use hoist::verify::S3Object;
 
 use super::{Local, with_clients};
@@ -117,9 +117,9 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if arguments.dry_run {
         return dry_run(arguments, &request, &location);
     }
-    let underway = Underway::default();
-    let left = underway.clone();
-    let run = Run::start_with_hint(move || left.left())?;
+    let cleanup = CleanupHint::default();
+    let hint = cleanup.clone();
+    let run = Run::start_with_hint(move || hint.left())?;
     let access = Access {
         bandwidth: arguments.upload.bandwidth_limit,
         ..arguments.access.access()
@@ -132,7 +132,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     });
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
         push_with(
-            arguments, &request, location, object, clients, underway, &run,
+            arguments, &request, location, object, clients, cleanup, &run,
         )
         .await
     });
@@ -193,7 +193,7 @@ async fn push_with(
     location: S3Location,
     object: ObjectOptions,
     clients: Clients,
-    underway: Underway,
+    cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
     let attempts = arguments.upload.attempts.max_attempts;
@@ -255,7 +255,7 @@ async fn push_with(
     };
     let observer = Observer {
         progress: Arc::clone(timing.progress()),
-        underway,
+        cleanup,
         ..Observer::default()
     };
     // A progress bar would be drawn over the lines of --debug.

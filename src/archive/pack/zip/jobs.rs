@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::dispatch::{Dispatcher, ENTRY_COST, End, Pending};
 use super::entry::{self, Batch};
-use super::giant::{Chunk, Giant};
+use crate::archive::pack::dispatch::{Dispatcher, ENTRY_COST, End, Pending};
+use crate::archive::pack::giant::{Chunk, Giant};
 use crate::archive::plan::Run;
 use crate::progress::Laps;
 

@@ -9,8 +9,8 @@ use crate::archive::deflate::Engine;
 use crate::archive::pack::Error;
 use crate::archive::pack::digest::{self, Sums};
 use crate::archive::pack::dispatch::Shared;
-use crate::archive::pack::entry::Renewed;
 use crate::archive::pack::giant::Giant;
+use crate::archive::pack::source::Renewed;
 use crate::archive::pack::worker::Worker;
 use crate::archive::plan::Kind;
 use crate::archive::tar;
@@ -19,7 +19,7 @@ use crate::progress::{Laps, Stage};
 
 /// A piece of the archive.
 #[derive(Debug)]
-pub(in crate::archive::pack) struct Piece {
+pub(super) struct Piece {
     /// Its bytes.
     pub(super) bytes: Vec<u8>,
     /// Bytes of the stream that it holds.

@@ -20,6 +20,22 @@ mod jobs;
 mod layout;
 mod piece;
 
-pub(super) use self::assemble::Assembler;
-pub(super) use self::jobs::run;
 pub(super) use self::layout::worst_case;
+
+use self::assemble::Assembler;
+use super::digest::Told;
+use super::dispatch::{Shared, side_by_side};
+use super::outlet::Outlet;
+use super::{Error, Packed};
+
+/// Packs the plan into a tar or a tgz.
+pub(super) fn pack<'a>(
+    shared: &Shared<'a>,
+    pool: &rayon::ThreadPool,
+    out: Outlet<'_, '_>,
+    told: Option<Told<'_>>,
+) -> Result<Packed, Error> {
+    side_by_side(shared, pool, jobs::run, |tickets| {
+        Assembler::new(shared, out, told).run(tickets)
+    })
+}

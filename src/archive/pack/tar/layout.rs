@@ -107,7 +107,7 @@ pub(super) fn pieces(plan: &Plan) -> impl Iterator<Item = Piece> + '_ {
 
 /// The most bytes that the archive can take: exactly those of a tar, and those of a tgz if nothing
 /// compresses.
-pub(crate) fn worst_case(plan: &Plan, format: Format) -> u64 {
+pub(in crate::archive::pack) fn worst_case(plan: &Plan, format: Format) -> u64 {
     let (mut stream, mut deflated) = (0_u64, gzip::OVERHEAD);
     for piece in pieces(plan) {
         let (len, most) = match piece {

@@ -11,7 +11,7 @@ use crate::archive::tar;
 use crate::progress::Laps;
 
 /// What comes next in a tar.
-pub(in crate::archive::pack) enum Step {
+pub(super) enum Step {
     /// Entries: the files that are complete with it.
     Run(Range<usize>, Pending<Piece>),
     /// The next of a giant's content.
@@ -23,7 +23,7 @@ pub(in crate::archive::pack) enum Step {
 }
 
 /// Gives away all jobs.
-pub(in crate::archive::pack) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> {
+pub(super) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> {
     let shared = dispatcher.shared;
     let mut position = 0;
     for piece in pieces(shared.source.plan()) {

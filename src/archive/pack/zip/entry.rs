@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use blake3::Hash;
 
-use super::Error;
-use super::dispatch::Shared;
-use super::worker::Worker;
-use crate::archive::plan::{self, Kind, Mtime, Plan};
+use crate::archive::pack::Error;
+use crate::archive::pack::dispatch::Shared;
+use crate::archive::pack::source::Renewed;
+use crate::archive::pack::worker::Worker;
+use crate::archive::plan::{self, Kind};
 use crate::archive::zip::{self, Method, Sizes};
 use crate::progress::{Laps, Stage};
 
@@ -23,36 +24,6 @@ pub(super) struct Record {
     pub(super) compressed: u64,
     pub(super) crc32: u32,
     pub(super) method: Method,
-}
-
-/// A file that was not as planned any more, but whole.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Renewed {
-    pub(super) index: usize,
-    pub(super) mtime: Mtime,
-    pub(super) mode: u32,
-}
-
-impl Renewed {
-    /// What there is to say of the entry at `index` as it is `now` beyond what was `planned`.
-    pub(super) fn since(
-        index: usize,
-        planned: &plan::Entry<'_>,
-        now: &plan::Entry<'_>,
-    ) -> Option<Self> {
-        let plan::Entry { mtime, mode, .. } = *now;
-        let renewed = (mtime, mode) != (planned.mtime, planned.mode);
-        renewed.then_some(Self { index, mtime, mode })
-    }
-}
-
-/// The entry at `index`, as it was packed: those that were renewed are in `renewed`, in order.
-pub(super) fn packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> plan::Entry<'a> {
-    let entry = plan.entry(index);
-    match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
-        Ok(at) => plan.renewed(entry, renewed[at].mtime, renewed[at].mode),
-        Err(_) => entry,
-    }
 }
 
 /// Finished entries.

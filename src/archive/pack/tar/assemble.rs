@@ -8,9 +8,9 @@ use crate::archive::deflate::gzip;
 use crate::archive::pack::channel::Receiver;
 use crate::archive::pack::digest::{Subtrees, Sums, Told};
 use crate::archive::pack::dispatch::{Pending, Shared, Ticket};
-use crate::archive::pack::entry;
 use crate::archive::pack::giant;
 use crate::archive::pack::outlet::Outlet;
+use crate::archive::pack::source::as_packed;
 use crate::archive::pack::{Error, Packed};
 use crate::bundle::Format;
 
@@ -21,7 +21,7 @@ struct Giant {
     subtrees: Subtrees,
 }
 
-pub(in crate::archive::pack) struct Assembler<'a, 'e, 'l> {
+pub(super) struct Assembler<'a, 'e, 'l> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     files: u64,
@@ -39,11 +39,7 @@ pub(in crate::archive::pack) struct Assembler<'a, 'e, 'l> {
 }
 
 impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
-    pub(in crate::archive::pack) fn new(
-        shared: &'a Shared<'a>,
-        out: Outlet<'a, 'e>,
-        told: Option<Told<'l>>,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>, told: Option<Told<'l>>) -> Self {
         Self {
             shared,
             out,
@@ -58,10 +54,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
     }
 
     /// Writes pieces until there are no more tickets.
-    pub(in crate::archive::pack) fn run(
-        mut self,
-        tickets: &Receiver<Ticket<Step>>,
-    ) -> Result<Packed, Error> {
+    pub(super) fn run(mut self, tickets: &Receiver<Ticket<Step>>) -> Result<Packed, Error> {
         let compressed = self.shared.format == Format::Tgz;
         if compressed {
             self.out.append(&gzip::HEADER)?;
@@ -102,7 +95,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
         let piece = self.append(pending, files)?;
         if let Some(told) = &mut self.told {
             for (sums, index) in piece.sums.iter().zip(complete) {
-                told.entry(&entry::packed(plan, index, &piece.renewed), *sums)?;
+                told.entry(&as_packed(plan, index, &piece.renewed), *sums)?;
             }
         }
         Ok(())

@@ -1,18 +1,19 @@
 //! Puts a zip together: draws tickets, and writes what they stand for.
 //!
-//! It runs on the thread that called [`pack`](super::pack), never sorts and never looks ahead. It
+//! It runs on the thread that called [`pack`](crate::archive::pack::pack), never sorts and never looks ahead. It
 //! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
 
-use super::channel::Receiver;
-use super::digest::{Sums, Told};
-use super::dispatch::{Pending, Shared, Ticket};
-use super::entry::{self, Batch, Record, Renewed};
-use super::giant::{self, Chunk, Giant, Joined};
+use super::entry::{self, Batch, Record};
 use super::jobs::Step;
-use super::outlet::Outlet;
-use super::parts::Open;
-use super::{Error, Packed};
 use crate::archive::limits::CHUNK;
+use crate::archive::pack::channel::Receiver;
+use crate::archive::pack::digest::{Sums, Told};
+use crate::archive::pack::dispatch::{Pending, Shared, Ticket};
+use crate::archive::pack::giant::{self, Chunk, Giant, Joined};
+use crate::archive::pack::outlet::Outlet;
+use crate::archive::pack::parts::Open;
+use crate::archive::pack::source::{Renewed, as_packed};
+use crate::archive::pack::{Error, Packed};
 use crate::archive::plan;
 use crate::archive::zip::{self, CentralDirectory, Sizes};
 
@@ -83,7 +84,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
                     crc32: record.crc32,
                     blake3: *digest,
                 };
-                told.entry(&entry::packed(plan, index, &batch.renewed), sums)?;
+                told.entry(&as_packed(plan, index, &batch.renewed), sums)?;
             }
         }
         self.renewed.extend(&batch.renewed);
@@ -152,7 +153,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
         let mut directory = CentralDirectory::new(self.out.position());
         let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
         for (record, index) in self.records.iter().zip(0..) {
-            let entry = entry::packed(plan, index, &self.renewed);
+            let entry = as_packed(plan, index, &self.renewed);
             let header = entry::header(&entry, record.method);
             directory.entry(&mut piece, &header, &sizes(&entry, record), record.offset);
             if piece.len() >= PIECE {
