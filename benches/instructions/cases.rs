@@ -205,8 +205,7 @@ fn pack_away(tree: &Path, level: Level, times: usize) {
     assert_eq!(plan.len(), 201);
     let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();
     let options = Options {
-        level,
-        auto: false,
+        level: level.into(),
         limits,
         format: Format::Zip,
         digest: false,

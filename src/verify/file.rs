@@ -57,7 +57,7 @@ fn tag(stat: &Stat) -> String {
 
 /// Its permissions are nobody's concern here, so it needs no name.
 fn look_at(file: &File) -> io::Result<Stat> {
-    system::look_at(file, b"")
+    system::fstat(file, b"")
 }
 
 impl Object for FileObject {

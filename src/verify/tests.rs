@@ -100,8 +100,7 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
     let plan = Plan::scan(&source, &options, &stop).unwrap();
     let options = pack::Options {
         format: crate::bundle::Format::Zip,
-        level: Level::default(),
-        auto: false,
+        level: Level::default().into(),
         limits: Limits::for_archive(plan.worst_case(), 1, 1).unwrap(),
         digest: false,
     };

@@ -50,8 +50,8 @@ const LONG: &str = {
     }
 };
 
-const BEFORE: &str = "Application and bucket are looked for before the upload: a refusal names \
-                      `GetApplication` or `HeadBucket`.";
+const BEFORE: &str = "hoist looks for the application and the bucket before the upload, so a refusal \
+                  names `GetApplication` or `HeadBucket`.";
 
 /// The same but for the operation's name, and hoist has stored nothing.
 fn earlier(aws: &Seen, hoist: &Seen, later: &str, before: &str) {
@@ -127,15 +127,22 @@ pub(crate) fn refusals() -> Vec<Row> {
             .exits(255),
         push("access denied when the upload is aborted")
             .tree(large)
-            .faulty(|request| deny(request, Operation::UploadPart).or_else(|| deny(request, Operation::AbortMultipartUpload)))
+            .faulty(|request| {
+                deny(request, Operation::UploadPart)
+                    .or_else(|| deny(request, Operation::AbortMultipartUpload))
+            })
             .exits(255)
             .says(&["abort-multipart-upload"])
             .differs(
                 &[Message],
-                "If a failed upload cannot be removed either, the message is about the failure; the \
-                 upload is named besides.",
+                "If a failed upload cannot be aborted either, the message gives the first failure, \
+                 and then the upload that is left.",
                 |aws, hoist| {
-                    assert!(aws.message.contains("AbortMultipartUpload"), "{}", aws.message);
+                    assert!(
+                        aws.message.contains("AbortMultipartUpload"),
+                        "{}",
+                        aws.message
+                    );
                     assert!(hoist.message.contains("UploadPart"), "{}", hoist.message);
                     assert_eq!((aws.leftovers, hoist.leftovers), (1, 1));
                 },
@@ -143,13 +150,19 @@ pub(crate) fn refusals() -> Vec<Row> {
         push("registering denied")
             .faulty(|request| deny(request, Operation::RegisterApplicationRevision))
             .exits(254)
-            .says(&["the bundle is in S3, at s3://bucket/dir/key.zip; to register it, run: hoist \
-                     register"]),
-        push("everything denied that need not be allowed").faulty(|request| {
-            let needed = [Operation::PutObject, Operation::RegisterApplicationRevision];
-            (!needed.contains(&request.operation)).then_some(DENIED)
-        })
-        .says(&["not checked: the bucket's region", "not checked: whether the application"]),
+            .says(&[
+                "the bundle is in S3, at s3://bucket/dir/key.zip; to register it, run: hoist \
+                     register",
+            ]),
+        push("everything denied that need not be allowed")
+            .faulty(|request| {
+                let needed = [Operation::PutObject, Operation::RegisterApplicationRevision];
+                (!needed.contains(&request.operation)).then_some(DENIED)
+            })
+            .says(&[
+                "not checked: the bucket's region",
+                "not checked: whether the application",
+            ]),
     ]
 }
 

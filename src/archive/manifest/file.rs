@@ -33,8 +33,8 @@ impl Draft {
     ///
     /// [`FileError`].
     pub fn create(target: &Path) -> Result<Self, FileError> {
-        let file =
-            system::beside(target).map_err(|error| FileError::new("create", target, error))?;
+        let file = system::temporary_beside(target)
+            .map_err(|error| FileError::new("create", target, error))?;
         Ok(Self {
             target: target.to_owned(),
             writer: Writer::new(BufWriter::new(file)).map_err(failed(target))?,

@@ -23,8 +23,8 @@
 
 use std::time::Duration;
 
+use super::link::LinkState;
 use crate::archive::deflate::Level;
-use crate::progress::Snapshot;
 
 /// The levels it chooses from.
 const SLOWEST: u8 = 9;
@@ -62,9 +62,9 @@ impl Auto {
     pub(super) const START: Level = Level::FASTEST;
 
     /// The level to go on with, after a part was made and somebody took it `blocked` later.
-    pub(super) fn next(&mut self, now: &Snapshot, blocked: Duration) -> Level {
-        let since = now.at.saturating_sub(self.before);
-        self.before = now.at;
+    pub(super) fn next(&mut self, now: &LinkState, at: Duration, blocked: Duration) -> Level {
+        let since = at.saturating_sub(self.before);
+        self.before = at;
         // A quarter: less is the wait for a thread to wake up.
         let waited = blocked > since / 4;
         let queued = queued(now);
@@ -82,17 +82,15 @@ impl Auto {
 
 /// Whether the link has nothing to do, and a connection alone takes parts so much faster than they are
 /// made that they need not be compressed: stored, there are about that many more of them.
-fn stores(now: &Snapshot, since: Duration) -> bool {
-    let idle = now.parts_in_flight <= 1;
-    idle && now
-        .fastest_part
-        .is_some_and(|fastest| fastest * STORED < since)
+fn stores(now: &LinkState, since: Duration) -> bool {
+    let idle = now.requests <= 1;
+    idle && now.shortest.is_some_and(|fastest| fastest * STORED < since)
 }
 
 /// How many hundredths of parts wait on the link or before it.
-fn queued(now: &Snapshot) -> u64 {
-    let requests = now.parts_in_flight;
-    let on_link = match (now.fastest_part, now.recent_part) {
+fn queued(now: &LinkState) -> u64 {
+    let requests = now.requests;
+    let on_link = match (now.shortest, now.recent) {
         (Some(fastest), Some(recent)) if recent > fastest => {
             let (fastest, recent) = (fastest.as_micros(), recent.as_micros().max(1));
             let idle = u128::from(requests) * 100 * (recent - fastest) / recent;
@@ -103,7 +101,7 @@ fn queued(now: &Snapshot) -> u64 {
         _ if requests > UNANSWERED => QUEUED + 1,
         _ => QUEUED,
     };
-    on_link + 100 * now.parts_waiting.saturating_sub(1)
+    on_link + 100 * now.waiting.saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -112,18 +110,18 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn state(at: u32, in_flight: u64, fastest: u32, recent: u32) -> Snapshot {
-        Snapshot {
-            at: MS * at,
-            parts_in_flight: in_flight,
-            fastest_part: (fastest > 0).then_some(MS * fastest),
-            recent_part: (recent > 0).then_some(MS * recent),
-            ..Snapshot::default()
-        }
+    fn state(at: u32, requests: u64, shortest: u32, recent: u32) -> (Duration, LinkState) {
+        let state = LinkState {
+            requests,
+            waiting: 0,
+            shortest: (shortest > 0).then_some(MS * shortest),
+            recent: (recent > 0).then_some(MS * recent),
+        };
+        (MS * at, state)
     }
 
-    fn levels(auto: &mut Auto, states: impl IntoIterator<Item = Snapshot>) -> Vec<u8> {
-        let next = |now| auto.next(&now, Duration::ZERO).get();
+    fn levels(auto: &mut Auto, states: impl IntoIterator<Item = (Duration, LinkState)>) -> Vec<u8> {
+        let next = |(at, now)| auto.next(&now, at, Duration::ZERO).get();
         states.into_iter().map(next).collect()
     }
 
@@ -150,9 +148,13 @@ mod tests {
 
     #[test]
     fn a_packer_that_waits_raises_it() {
+        let waited = |auto: &mut Auto, at, blocked| {
+            let (at, now) = state(at, 16, 240, 240);
+            auto.next(&now, at, blocked).get()
+        };
         let mut auto = Auto::new();
-        assert_eq!(auto.next(&state(100, 16, 240, 240), MS * 50).get(), 2);
-        assert_eq!(auto.next(&state(200, 16, 240, 240), MS * 20).get(), 1);
+        assert_eq!(waited(&mut auto, 100, MS * 50), 2);
+        assert_eq!(waited(&mut auto, 200, MS * 20), 1);
     }
 
     #[test]
@@ -235,14 +237,14 @@ mod tests {
             if let Some(auto) = auto.as_deref_mut() {
                 let duration = |secs: f64| Duration::from_secs_f64(secs);
                 let answered = recent > 0.0;
-                let snapshot = Snapshot {
-                    at: duration(now),
-                    parts_in_flight: flying.len() as u64,
-                    fastest_part: answered.then(|| duration(fastest)),
-                    recent_part: answered.then(|| duration(recent)),
-                    ..Snapshot::default()
+                let state = LinkState {
+                    requests: flying.len() as u64,
+                    waiting: 0,
+                    shortest: answered.then(|| duration(fastest)),
+                    recent: answered.then(|| duration(recent)),
                 };
-                current = auto.next(&snapshot, duration(now - cut)).get();
+                let blocked = duration(now - cut);
+                current = auto.next(&state, duration(now), blocked).get();
             }
         }
         while !flying.is_empty() {

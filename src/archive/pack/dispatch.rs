@@ -5,6 +5,7 @@
 //! waits for nothing, so the order of tickets is all the order there is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use super::budget::Budget;
@@ -12,7 +13,7 @@ use super::channel::{Receiver, Sender, bounded};
 use super::source::Source;
 use super::tickets::{self, job};
 use super::worker::{Pace, Worker, Workers};
-use super::{Error, Options};
+use super::{Error, Options, Packed};
 use crate::bundle::Format;
 use crate::cancel::Cancel;
 use crate::progress::{Laps, Progress, Track, Wait};
@@ -89,9 +90,30 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// The assembler's end of the queue.
-pub(super) fn tickets<T>() -> (Sender<Ticket<T>>, Receiver<Ticket<T>>) {
-    bounded(TICKETS)
+/// Lets `jobs` give work away on a thread of its own while `assemble` takes what comes of it.
+pub(super) fn side_by_side<'a, T: Send>(
+    shared: &Shared<'a>,
+    pool: &rayon::ThreadPool,
+    jobs: for<'scope> fn(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
+    assemble: impl FnOnce(&Receiver<Ticket<T>>) -> Result<Packed, Error>,
+) -> Result<Packed, Error> {
+    let (sender, tickets) = bounded(TICKETS);
+    thread::scope(|scope| {
+        let dispatcher = thread::Builder::new()
+            .name("hoist-dispatch".into())
+            .spawn_scoped(scope, move || dispatch(shared, pool, &sender, jobs))
+            .map_err(|error| Error::Threads(error.to_string()))?;
+        let packed = assemble(&tickets);
+        if packed.is_err() {
+            shared.cancel();
+        }
+        // Whoever waits for room in the queue must learn that nobody draws from it.
+        drop(tickets);
+        match dispatcher.join() {
+            Ok(()) => packed,
+            Err(_) => packed.and(Err(Error::Worker)),
+        }
+    })
 }
 
 /// Why the dispatcher ends before the plan does.
@@ -109,7 +131,7 @@ impl From<Error> for End {
 }
 
 /// Goes through the plan, as `run` has it. Returns when all jobs are done.
-pub(super) fn dispatch<'a, T>(
+fn dispatch<'a, T>(
     shared: &Shared<'a>,
     pool: &rayon::ThreadPool,
     tickets: &Sender<Ticket<T>>,

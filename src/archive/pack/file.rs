@@ -41,9 +41,9 @@ pub fn pack_to_file_and_list<'l>(
     progress: &Progress,
 ) -> Result<Packed, Error> {
     let failed = |action| move |error| FileError::new(action, target, error);
-    let file = system::beside(target).map_err(failed("create"))?;
+    let file = system::temporary_beside(target).map_err(failed("create"))?;
     let part_size = options.limits.part_size;
-    let packed = pack_and_list(plan, options, list, stop, progress, &mut |part| {
+    let packed = pack_and_list(plan, options, list, None, stop, progress, &mut |part| {
         // Parts come out of order: a large file's header is written last.
         let offset = u64::from(part.number - 1) * part_size;
         system::write_all_at(file.as_file(), &part.body, offset).map_err(failed("write"))?;

@@ -13,39 +13,36 @@
 //! It refuses to know where parts go, to wait for a job in a job, and to pack a file that is no
 //! longer what the plan saw.
 
-mod assemble;
 mod auto;
 mod budget;
 mod channel;
 mod digest;
 mod dispatch;
-mod entry;
 mod file;
 mod giant;
-mod jobs;
+mod link;
 mod outlet;
 mod parts;
 mod source;
 mod spare;
-mod stream;
+mod tar;
 #[cfg(test)]
 mod tests;
 mod tickets;
 mod worker;
+mod zip;
 
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::file::{pack_to_file, pack_to_file_and_list};
+pub use self::link::LinkFeedback;
 pub use self::parts::{Cutter, Open, Part};
 
-use self::assemble::Assembler;
 use self::auto::Auto;
-use self::channel::Receiver;
 use self::digest::Told;
-use self::dispatch::{Dispatcher, End, Shared, Ticket};
+use self::dispatch::Shared;
 use self::outlet::Outlet;
 use self::source::Source;
 use self::worker::{Pace, Workers};
@@ -64,15 +61,33 @@ pub struct Options {
     /// Into what.
     pub format: Format,
     /// How hard to compress. This and the format shape the archive's bytes; nothing else here does.
-    pub level: Level,
-    /// Whether the level follows the link instead: see `--level auto`. `level` is then of no
-    /// account, and so is the promise of the same bytes. It takes somebody who sends the parts and
-    /// counts them in the same [`Progress`].
-    pub auto: bool,
+    pub level: LevelPolicy,
     /// How much to do at a time.
     pub limits: Limits,
     /// Whether to compute [`Packed::digest`]: it takes 7% of the processor time at level 1.
     pub digest: bool,
+}
+
+/// Which compression level files are packed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelPolicy {
+    /// One level for all files. The archive's bytes are reproducible.
+    Fixed(Level),
+    /// The level follows the speed of the link, as [`LinkFeedback`] tells it. The archive's bytes
+    /// are then not reproducible.
+    Auto,
+}
+
+impl Default for LevelPolicy {
+    fn default() -> Self {
+        Self::Fixed(Level::default())
+    }
+}
+
+impl From<Level> for LevelPolicy {
+    fn from(level: Level) -> Self {
+        Self::Fixed(level)
+    }
 }
 
 /// Why there is no archive.
@@ -146,10 +161,12 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
-    pack_and_list(plan, options, None, stop, progress, emit)
+    pack_and_list(plan, options, None, None, stop, progress, emit)
 }
 
-/// The same, and tells `list` of each entry. Contents are digested for it.
+/// Packs as [`pack`] does, and calls `list` for each entry, whose content is digested for it.
+/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to; without one, it only sees how
+/// long `emit` takes.
 ///
 /// # Errors
 ///
@@ -158,6 +175,7 @@ pub fn pack_and_list<'l>(
     plan: &Plan,
     options: &Options,
     list: Option<&'l mut List<'l>>,
+    link: Option<&LinkFeedback>,
     stop: &Cancel,
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
@@ -167,9 +185,11 @@ pub fn pack_and_list<'l>(
         ..*options
     };
     let told = options.digest.then(|| Told::new(list));
-    let Options { level, limits, .. } = *options;
-    let mut auto = options.auto.then(Auto::new);
-    let level = auto.as_ref().map_or(level, |_| Auto::START);
+    let limits = options.limits;
+    let (level, mut auto) = match options.level {
+        LevelPolicy::Fixed(level) => (level, None),
+        LevelPolicy::Auto => (Auto::START, Some(Auto::new())),
+    };
     progress.planned(plan.len() as u64, plan.total_size());
     progress.level(level.get());
     let pool = rayon::ThreadPoolBuilder::new()
@@ -184,17 +204,23 @@ pub fn pack_and_list<'l>(
         None => Pace::Fixed(level),
     };
     let shared = Shared::new(source, pace, workers, options, progress, stop);
+    let started = Instant::now();
     // What the assembler spends waiting is not its work.
     let idle = Cell::new(Duration::ZERO);
     let mut emit = |part| {
         progress.part_cut();
+        if let Some(link) = link {
+            link.part_cut();
+        }
         let since = Instant::now();
         let taken = emit(part);
         let blocked = since.elapsed();
         idle.set(idle.get() + blocked);
         progress.waited(Track::Assembler, Wait::Sink, since);
         if let Some(auto) = &mut auto {
-            let level = auto.next(&progress.snapshot(), blocked);
+            // Until the upload writes to a feedback of its own, the progress counters stand in for it.
+            let state = link.map_or_else(|| progress.snapshot().into(), LinkFeedback::state);
+            let level = auto.next(&state, started.elapsed(), blocked);
             shared.pace.set(level);
             progress.level(level.get());
         }
@@ -202,41 +228,9 @@ pub fn pack_and_list<'l>(
     };
     let out = Outlet::new(&shared, limits.part_size, &idle, &mut emit);
     match options.format {
-        Format::Zip => side_by_side(&shared, &pool, jobs::run, |tickets| {
-            Assembler::new(&shared, out, told).run(tickets)
-        }),
-        Format::Tar | Format::Tgz => side_by_side(&shared, &pool, stream::run, |tickets| {
-            stream::Assembler::new(&shared, out, told).run(tickets)
-        }),
+        Format::Zip => zip::pack(&shared, &pool, out, told),
+        Format::Tar | Format::Tgz => tar::pack(&shared, &pool, out, told),
     }
-}
-
-/// Lets `jobs` give work away on a thread of its own while `assemble` takes what comes of it.
-fn side_by_side<'a, T: Send>(
-    shared: &Shared<'a>,
-    pool: &rayon::ThreadPool,
-    jobs: for<'scope> fn(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
-    assemble: impl FnOnce(&Receiver<Ticket<T>>) -> Result<Packed, Error>,
-) -> Result<Packed, Error> {
-    let (sender, tickets) = dispatch::tickets();
-    thread::scope(|scope| {
-        let dispatcher = thread::Builder::new()
-            .name("hoist-dispatch".into())
-            .spawn_scoped(scope, move || {
-                dispatch::dispatch(shared, pool, &sender, jobs)
-            })
-            .map_err(|error| Error::Threads(error.to_string()))?;
-        let packed = assemble(&tickets);
-        if packed.is_err() {
-            shared.cancel();
-        }
-        // Whoever waits for room in the queue must learn that nobody draws from it.
-        drop(tickets);
-        match dispatcher.join() {
-            Ok(()) => packed,
-            Err(_) => packed.and(Err(Error::Worker)),
-        }
-    })
 }
 
 /// The most bytes that the archive of `plan` can take: for a zip and a tgz if nothing compresses, for
@@ -245,6 +239,6 @@ fn side_by_side<'a, T: Send>(
 pub fn worst_case(plan: &Plan, format: Format) -> u64 {
     match format {
         Format::Zip => plan.worst_case(),
-        Format::Tar | Format::Tgz => stream::worst_case(plan, format),
+        Format::Tar | Format::Tgz => tar::worst_case(plan, format),
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Error;
 use crate::archive::plan::{Entry, Kind, Mtime, Plan};
 use crate::error::FileError;
-use crate::system::{self, Directory, FileKind, Links, Problem, Stat, Trouble};
+use crate::system::{self, Directory, FileKind, Links, PathError, PathErrorKind, Stat};
 
 /// The files of a plan.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// The directory of this path in the archive.
-    fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<&'f Directory, Problem> {
+    fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<&'f Directory, PathError> {
         if path.is_empty() {
             return Ok(plan.root().top());
         }
@@ -97,7 +97,7 @@ impl<'a> Source<'a> {
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
         let planned = self.plan.entry(index);
         let file = self.open_file(index, &planned, &mut Folder::default())?;
-        self.compare(index, &planned, &self.look(index, &file)?)?;
+        self.compare(index, &planned, &self.stat(index, &file)?)?;
         self.settle(planned.mtime);
         Ok(file)
     }
@@ -152,7 +152,7 @@ impl<'a> Source<'a> {
     ) -> Result<Entry<'a>, Error> {
         let planned = self.plan.entry(index);
         let file = self.open_file(index, &planned, folder)?;
-        let now = self.look(index, &file)?;
+        let now = self.stat(index, &file)?;
         let entry = self.plan.renewed(planned, mtime(&now), now.mode);
         self.compare(index, &entry, &now)?;
         self.read_open(index, &entry, &file, content)?;
@@ -175,7 +175,7 @@ impl<'a> Source<'a> {
         self.hook
             .call(hook::Moment::Read, self.plan.entry(index).name);
         // That it did not grow, its size says.
-        self.compare(index, entry, &self.look(index, file)?)
+        self.compare(index, entry, &self.stat(index, file)?)
     }
 
     /// The content of what is no file: a link's text, or nothing. It must still be as planned.
@@ -185,21 +185,21 @@ impl<'a> Source<'a> {
             Kind::File => Err(self.changed(index, "it is no longer a file")),
             Kind::Link(text) => {
                 let (folder, name) = self.folder(index, entry.name, folder)?;
-                match folder.target(name) {
+                match folder.read_link(name) {
                     Ok(now) if now.to_bytes() == text => Ok(text),
                     Ok(_) => Err(self.changed(index, "it leads elsewhere now")),
-                    Err(problem) if problem.trouble == Trouble::NoLink => {
+                    Err(error) if error.kind == PathErrorKind::NotALink => {
                         Err(self.changed(index, "it is no longer a link"))
                     }
-                    Err(problem) => Err(self.not_opened(index, problem)),
+                    Err(error) => Err(self.not_opened(index, error)),
                 }
             }
             Kind::Directory => {
                 let path = entry.name.strip_suffix(b"/").unwrap_or(entry.name);
                 let (folder, name) = self.folder(index, path, folder)?;
                 let now = folder
-                    .look_below(name)
-                    .map_err(|problem| self.not_opened(index, problem))?;
+                    .lstat(name)
+                    .map_err(|error| self.not_opened(index, error))?;
                 if now.kind != FileKind::Directory {
                     Err(self.changed(index, "it is no longer a directory"))
                 } else if mtime(&now) != entry.mtime {
@@ -237,11 +237,11 @@ impl<'a> Source<'a> {
         #[cfg(test)]
         self.hook
             .call(hook::Moment::Read, self.plan.entry(index).name);
-        self.compare(index, &self.plan.entry(index), &self.look(index, file)?)
+        self.compare(index, &self.plan.entry(index), &self.stat(index, file)?)
     }
 
-    fn look(&self, index: usize, file: &File) -> Result<Stat, Error> {
-        system::look_at(file, self.plan.entry(index).name)
+    fn stat(&self, index: usize, file: &File) -> Result<Stat, Error> {
+        system::fstat(file, self.plan.entry(index).name)
             .map_err(|error| self.failed("look at", index, error))
     }
 
@@ -286,16 +286,16 @@ impl<'a> Source<'a> {
         };
         folder
             .open(name, links)
-            .map_err(|problem| self.not_opened(index, problem))
+            .map_err(|error| self.not_opened(index, error))
     }
 
     /// Opens what a link leads to, if that is still in the source.
     fn open_inside(&self, index: usize, entry: &Entry<'_>) -> Result<File, Error> {
         let place = self.plan.place(entry.name);
-        match self.plan.root().through_link(&place) {
+        match self.plan.root().open_through_link(&place) {
             Ok(Some(file)) => Ok(file),
             Ok(None) => Err(self.changed(index, "it leads out of the source now")),
-            Err(problem) => Err(self.not_opened(index, problem)),
+            Err(error) => Err(self.not_opened(index, error)),
         }
     }
 
@@ -309,20 +309,20 @@ impl<'a> Source<'a> {
         let (path, name) = split(name);
         match folder.at(self.plan, path) {
             Ok(folder) => Ok((folder, name)),
-            Err(problem) if problem.trouble == Trouble::Link => {
+            Err(error) if error.kind == PathErrorKind::IsLink => {
                 let how = "a directory on the way to it became a symbolic link";
                 Err(self.changed(index, how))
             }
-            Err(problem) => Err(self.not_opened(index, problem)),
+            Err(error) => Err(self.not_opened(index, error)),
         }
     }
 
-    fn not_opened(&self, index: usize, problem: Problem) -> Error {
-        match problem.trouble {
-            Trouble::Vanished => self.changed(index, "it vanished"),
-            Trouble::Link => self.changed(index, "it became a symbolic link"),
-            Trouble::Special => self.changed(index, "it is no longer a file"),
-            Trouble::NoLink | Trouble::Other => self.failed("open", index, problem),
+    fn not_opened(&self, index: usize, error: PathError) -> Error {
+        match error.kind {
+            PathErrorKind::NotFound => self.changed(index, "it vanished"),
+            PathErrorKind::IsLink => self.changed(index, "it became a symbolic link"),
+            PathErrorKind::Special => self.changed(index, "it is no longer a file"),
+            PathErrorKind::NotALink | PathErrorKind::Other => self.failed("open", index, error),
         }
     }
 
@@ -335,6 +335,32 @@ impl<'a> Source<'a> {
             path: self.plan.path(index),
             how,
         }
+    }
+}
+
+/// A file that was not as planned any more, but whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewed {
+    pub(super) index: usize,
+    pub(super) mtime: Mtime,
+    pub(super) mode: u32,
+}
+
+impl Renewed {
+    /// What there is to say of the entry at `index` as it is `now` beyond what was `planned`.
+    pub(super) fn since(index: usize, planned: &Entry<'_>, now: &Entry<'_>) -> Option<Self> {
+        let Entry { mtime, mode, .. } = *now;
+        let renewed = (mtime, mode) != (planned.mtime, planned.mode);
+        renewed.then_some(Self { index, mtime, mode })
+    }
+}
+
+/// The entry at `index`, as it was packed: those that were renewed are in `renewed`, in order.
+pub(super) fn as_packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> Entry<'a> {
+    let entry = plan.entry(index);
+    match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
+        Ok(at) => plan.renewed(entry, renewed[at].mtime, renewed[at].mode),
+        Err(_) => entry,
     }
 }
 

@@ -64,9 +64,8 @@ fn options(threads: usize, level: u8) -> Options {
         concurrency: 2,
     };
     Options {
-        level: Level::new(level).unwrap(),
+        level: Level::new(level).unwrap().into(),
         limits,
-        auto: false,
         format: Format::Zip,
         digest: true,
     }

@@ -145,12 +145,11 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
     let plan = Plan::scan(source, &options, &stop).unwrap();
     let limits = Limits::for_archive(plan.worst_case(), way.threads, 1).unwrap();
     let options = pack::Options {
-        level: Level::new(way.level).unwrap(),
+        level: Level::new(way.level).unwrap().into(),
         limits: Limits {
             part_size,
             ..limits
         },
-        auto: false,
         format: Format::Zip,
         digest: false,
     };

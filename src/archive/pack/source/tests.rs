@@ -68,8 +68,7 @@ impl Tree {
         let plan = Plan::scan(self.dir.path(), &options, &Cancel::new()).unwrap();
         let options = Options {
             format,
-            level: Level::default(),
-            auto: false,
+            level: Level::default().into(),
             limits: Limits {
                 threads: 1,
                 budget: 4 * MIB,
