@@ -374,10 +374,7 @@ pub(super) fn signed_region(headers: &HeaderMap) -> Option<&str> {
 /// Length of an `aws-chunked` body once it is decoded, `None` for any other body.
 ///
 /// Changes the headers so that they describe the decoded body.
-///
-/// # Errors
-///
-/// `MissingContentLength` when `x-amz-decoded-content-length` is missing.
+/// Fails with `MissingContentLength` when `x-amz-decoded-content-length` is missing.
 fn decoded_length(headers: &mut HeaderMap) -> S3Result<Option<u64>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let encodings = text("content-encoding").unwrap_or_default();

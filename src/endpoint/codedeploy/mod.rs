@@ -78,10 +78,7 @@ impl Service {
     }
 
     /// Makes the application `name` for servers if it is missing.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidApplicationNameException`.
+    /// Fails with `InvalidApplicationNameException`.
     pub(super) fn ensure(&self, region: &str, name: &str) -> Result<(), Failure> {
         check_region(region)?;
         let input = CreateApplication {
@@ -129,15 +126,11 @@ impl Service {
                 format!("The computePlatform is invalid: {platform}"),
             ));
         }
-        let tags = input.tags.into_iter();
         let application = Application {
             name,
             id: ids::unique(),
             created_ms: ids::now_ms(),
             platform,
-            tags: tags
-                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-                .collect(),
             revisions: Vec::new(),
         };
         self.store.create(region, &application)?;

@@ -3,8 +3,6 @@
 //! Shapes: "API Reference" of AWS CodeDeploy, version 2014-10-06. Unknown members are ignored, as
 //! the service does.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -21,12 +19,6 @@ pub(super) struct Revision {
     pub(super) revision_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) s3_location: Option<S3Location>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) git_hub_location: Option<GitHubLocation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) string: Option<Content>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) app_spec_content: Option<Content>,
 }
 
 /// An archive or AppSpec file in S3.
@@ -45,32 +37,9 @@ pub(super) struct S3Location {
     pub(super) e_tag: Option<String>,
 }
 
-/// A commit on GitHub.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct GitHubLocation {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) repository: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) commit_id: Option<String>,
-}
-
-/// An AppSpec given as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Content {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) content: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) sha256: Option<String>,
-}
-
 impl Revision {
-    /// Checks that exactly one location is given, and that it is complete.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRevisionException`.
+    /// Checks that the revision is a complete location in S3, where all revisions of hoist are.
+    /// Fails with `InvalidRevisionException`.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let invalid = |why: &str| {
             Err(Failure::new(
@@ -78,51 +47,23 @@ impl Revision {
                 format!("The specified revision is not valid: {why}"),
             ))
         };
-        let kind = match self.revision_type.as_deref() {
-            None => return invalid("revisionType is missing"),
-            Some(kind) => kind,
+        let (Some("S3"), Some(s3)) = (self.revision_type.as_deref(), &self.s3_location) else {
+            return invalid("this endpoint takes revisions of the type S3, with an s3Location");
         };
-        let given = [
-            ("S3", self.s3_location.is_some()),
-            ("GitHub", self.git_hub_location.is_some()),
-            ("String", self.string.is_some()),
-            ("AppSpecContent", self.app_spec_content.is_some()),
-        ];
-        if !given.iter().any(|(name, _)| *name == kind) {
-            return invalid("revisionType must be S3, GitHub, String or AppSpecContent");
-        }
-        if given.iter().any(|(name, there)| *there != (*name == kind)) {
-            return invalid("it needs the location that revisionType names, and no other");
-        }
         let filled = |member: &Option<String>| member.as_ref().is_some_and(|text| !text.is_empty());
-        if let Some(s3) = &self.s3_location {
-            if !filled(&s3.bucket) || !filled(&s3.key) {
-                return invalid("an S3 location needs bucket and key");
-            }
-            let bundle = s3.bundle_type.as_deref().unwrap_or_default();
-            if !matches!(bundle, "tar" | "tgz" | "zip" | "YAML" | "JSON") {
-                return invalid("bundleType must be tar, tgz, zip, YAML or JSON");
-            }
+        if !filled(&s3.bucket) || !filled(&s3.key) {
+            return invalid("an S3 location needs bucket and key");
         }
-        if let Some(github) = &self.git_hub_location
-            && (!filled(&github.repository) || !filled(&github.commit_id))
-        {
-            return invalid("a GitHub location needs repository and commitId");
-        }
-        if let Some(text) = self.string.as_ref().or(self.app_spec_content.as_ref())
-            && !filled(&text.content)
-        {
-            return invalid("content is missing");
+        let bundle = s3.bundle_type.as_deref().unwrap_or_default();
+        if !matches!(bundle, "tar" | "tgz" | "zip" | "YAML" | "JSON") {
+            return invalid("bundleType must be tar, tgz, zip, YAML or JSON");
         }
         Ok(())
     }
 }
 
 /// Checks the description of a revision.
-///
-/// # Errors
-///
-/// `DescriptionTooLongException`.
+/// Fails with `DescriptionTooLongException`.
 pub(super) fn check_description(description: Option<&str>) -> Result<(), Failure> {
     if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
         return Err(Failure::new(
@@ -135,10 +76,7 @@ pub(super) fn check_description(description: Option<&str>) -> Result<(), Failure
 
 /// Checks the name of an application: 1 to 100 of `A-Z a-z 0-9 . _ + = , @ -` ("CodeDeploy
 /// quotas").
-///
-/// # Errors
-///
-/// `ApplicationNameRequiredException`, `InvalidApplicationNameException`.
+/// Fails with `ApplicationNameRequiredException`, `InvalidApplicationNameException`.
 pub(super) fn check_name(name: Option<String>) -> Result<String, Failure> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
         Failure::new(
@@ -164,14 +102,6 @@ pub(super) fn check_name(name: Option<String>) -> Result<String, Failure> {
 pub(super) struct CreateApplication {
     pub(super) application_name: Option<String>,
     pub(super) compute_platform: Option<String>,
-    pub(super) tags: Vec<Tag>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct Tag {
-    pub(super) key: Option<String>,
-    pub(super) value: Option<String>,
 }
 
 /// The input of operations that name an application and nothing else.
@@ -209,7 +139,6 @@ pub(super) struct Application {
     pub(super) id: String,
     pub(super) created_ms: u64,
     pub(super) platform: String,
-    pub(super) tags: BTreeMap<String, String>,
     /// In order of their registration.
     pub(super) revisions: Vec<Registered>,
 }

@@ -41,10 +41,7 @@ impl Store {
     }
 
     /// Keeps a new application.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationAlreadyExistsException`.
+    /// Fails with `ApplicationAlreadyExistsException`.
     pub(super) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
         let _change = lock(&self.change);
         if self.find(region, &application.name)?.is_some() {
@@ -65,10 +62,7 @@ impl Store {
     }
 
     /// The application `name`.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationDoesNotExistException`.
+    /// Fails with `ApplicationDoesNotExistException`.
     pub(super) fn get(&self, region: &str, name: &str) -> Result<Application, Failure> {
         self.find(region, name)?.ok_or_else(|| {
             Failure::new(
@@ -79,10 +73,7 @@ impl Store {
     }
 
     /// Changes the application `name`.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationDoesNotExistException`.
+    /// Fails with `ApplicationDoesNotExistException`.
     pub(super) fn update(
         &self,
         region: &str,

@@ -23,7 +23,7 @@ pub(in crate::endpoint) struct Completion {
     pub(in crate::endpoint) checksum: Option<Claim>,
     pub(in crate::endpoint) kind: Option<Kind>,
     /// The size of the object in bytes.
-    pub(in crate::endpoint) size: Option<u64>,
+    pub(in crate::endpoint) size: Option<i64>,
     pub(in crate::endpoint) precondition: Precondition,
 }
 
@@ -39,11 +39,8 @@ pub(in crate::endpoint) struct CompletionPart {
 impl Store {
     /// Completes an upload. A completed upload no longer exists, so a second Complete fails, unless
     /// the store [repeats](super::Behavior) the first one's answer.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`,
-    /// `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
+    /// Fails with `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`,
+    /// `EntityTooSmall`, `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
     pub(in crate::endpoint) fn complete_upload(
         &self,
         bucket: &str,
@@ -214,7 +211,7 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
 }
 
 /// The object's size, after checking it and the sizes of its parts.
-fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
+fn check_sizes(parts: &[Part], wanted: Option<i64>) -> S3Result<u64> {
     if let Some((_, but_last)) = parts.split_last()
         && let Some(small) = but_last.iter().find(|part| part.size() < MIN_PART)
     {
@@ -227,7 +224,7 @@ fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
     }
     let size = parts.iter().map(Part::size).sum();
     match wanted {
-        Some(wanted) if wanted != size => Err(s3_error!(
+        Some(wanted) if u64::try_from(wanted) != Ok(size) => Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header value {wanted} does not match what was \
              computed: {size}"

@@ -108,10 +108,7 @@ impl Store {
     }
 
     /// Makes the bucket `name`. Returns false if it is there already.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidBucketName`.
+    /// Fails with `InvalidBucketName`.
     pub(super) fn create_bucket(&self, name: &str, region: &str) -> S3Result<bool> {
         if !s3s::path::check_bucket_name(name) {
             return Err(s3_error!(
@@ -137,10 +134,7 @@ impl Store {
     }
 
     /// The bucket `name`.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`.
+    /// Fails with `NoSuchBucket`.
     pub(super) fn bucket(&self, name: &str) -> S3Result<Bucket> {
         // s3s checks the names in paths, but not the one in a copy's source.
         let found = if s3s::path::check_bucket_name(name) {
@@ -176,10 +170,7 @@ impl Store {
     }
 
     /// Removes a bucket without objects, together with its unfinished uploads.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `BucketNotEmpty`.
+    /// Fails with `NoSuchBucket`, `BucketNotEmpty`.
     pub(super) fn delete_bucket(&self, name: &str) -> S3Result<()> {
         let _commit = lock(&self.commit);
         self.bucket(name)?;

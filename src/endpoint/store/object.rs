@@ -93,9 +93,7 @@ pub(in crate::endpoint) struct Precondition {
 }
 
 impl Precondition {
-    /// # Errors
-    ///
-    /// `PreconditionFailed` (412), or `NoSuchKey` when `If-Match` meets no object.
+    /// Fails with `PreconditionFailed` (412), or `NoSuchKey` when `If-Match` meets no object.
     fn check(&self, current: Option<&Object>) -> S3Result<()> {
         match (&self.if_match, current) {
             (Some(_), None) => return Err(no_such_key()),
@@ -242,10 +240,7 @@ impl Store {
     }
 
     /// A version of an object, the newest one if none is named, and the file with its bytes.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchKey`, `NoSuchVersion`.
+    /// Fails with `NoSuchKey`, `NoSuchVersion`.
     pub(in crate::endpoint) fn open_object(
         &self,
         bucket: &str,
@@ -273,10 +268,7 @@ impl Store {
 
     /// Makes `object` the newest version of its key; `place` moves its bytes to the path it is
     /// given.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` and disk errors.
+    /// Fails with `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` and disk errors.
     pub(in crate::endpoint) fn commit(
         &self,
         bucket: &str,

@@ -24,10 +24,7 @@ const BATCH: usize = 1 << 20;
 ///
 /// `guard` is dropped only when nothing writes any more, also if this call is cancelled. It is
 /// returned with the sums.
-///
-/// # Errors
-///
-/// `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
+/// Fails with `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
 pub(in crate::endpoint) async fn receive<G: Send + 'static>(
     body: &mut StreamingBlob,
     guard: G,

@@ -141,11 +141,8 @@ impl Upload {
     }
 
     /// Checks the algorithm of the checksum sent with a part, before any byte is read.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRequest` when another algorithm was declared, or when none was sent and the object's
-    /// checksum will be a composite one.
+    /// Fails with `InvalidRequest` when another algorithm was declared, or when none was sent and
+    /// the object's checksum will be a composite one.
     pub(in crate::endpoint) fn check_claim(&self, claimed: Option<Algorithm>) -> S3Result<()> {
         let Some(declared) = self.spec.declared else {
             return Ok(());
@@ -168,10 +165,7 @@ impl Upload {
     }
 
     /// Reserves a place for `size` bytes of part `number`.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` for a number out of range, `NoSuchUpload`.
+    /// Fails with `InvalidArgument` for a number out of range, `NoSuchUpload`.
     pub(in crate::endpoint) fn claim(self: &Arc<Self>, number: i32, size: u64) -> S3Result<Slot> {
         let number = u16::try_from(number)
             .ok()
@@ -201,10 +195,8 @@ impl Upload {
     }
 
     /// Accepts a part that was written and verified.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchUpload` when the upload ended meanwhile, `IncompleteBody` when bytes are missing.
+    /// Fails with `NoSuchUpload` when the upload ended meanwhile, `IncompleteBody` when bytes are
+    /// missing.
     pub(in crate::endpoint) fn accept(&self, mut slot: Slot, sums: Sums) -> S3Result<Part> {
         if sums.length != slot.size {
             return Err(incomplete_body());
@@ -326,10 +318,7 @@ impl Store {
     }
 
     /// The unfinished upload `id` of the object `key`.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `NoSuchUpload`.
+    /// Fails with `NoSuchBucket`, `NoSuchUpload`.
     pub(in crate::endpoint) fn upload(
         &self,
         bucket: &str,
@@ -375,10 +364,7 @@ impl Store {
     }
 
     /// Removes an upload with all its parts.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `NoSuchUpload`.
+    /// Fails with `NoSuchBucket`, `NoSuchUpload`.
     pub(in crate::endpoint) fn abort_upload(
         &self,
         bucket: &str,
