@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunked::{Decoder, Trailers};
 use super::codedeploy::{self, Failure};
-use super::faults::{self, Faults, Line};
+use super::faults::{self, ConnectionControl, Faults};
 use super::link::{Link, PacedBody, Pacer};
-use super::operation::Asked;
+use super::operation::Call;
 use super::statistics::{Meter, is_upload};
 use super::store::{Behavior, Store, blocking};
 use super::{ids, s3};
@@ -41,6 +41,10 @@ pub(super) const OWNER: &str = "000000000000";
 
 /// Longest request to CodeDeploy, in bytes.
 pub(super) const MAX_JSON: usize = 1 << 20;
+
+/// How much of a refused body is read before the answer, in bytes. A client that writes all of it
+/// before it reads would miss the answer otherwise.
+pub(super) const MAX_DRAINED: usize = 64 << 20;
 
 /// How long connections may take to finish their requests once the endpoint stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -126,14 +130,15 @@ impl Server {
         stream: S,
         stop: CancellationToken,
     ) -> Option<S> {
-        let line = Arc::new(Line::new(stop.clone()));
+        let control = Arc::new(ConnectionControl::new(stop.clone()));
         let own = self.link.rate.map(Pacer::new);
         let pacers: Vec<Arc<Pacer>> = own.into_iter().chain(self.shared.clone()).collect();
         let counted = OnceLock::new();
         let service = service_fn(|request| {
             counted.get_or_init(|| self.meter.connection());
-            let (server, line, pacers) = (Arc::clone(&self), Arc::clone(&line), pacers.clone());
-            async move { Ok::<_, Infallible>(server.receive(request, pacers, &line).await) }
+            let (server, control, pacers) =
+                (Arc::clone(&self), Arc::clone(&control), pacers.clone());
+            async move { Ok::<_, Infallible>(server.receive(request, pacers, &control).await) }
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
@@ -148,7 +153,7 @@ impl Server {
                 }
             }
         };
-        let ended = line.unless_cut(ending).await;
+        let ended = control.unless_cut(ending).await;
         ended
             .is_none()
             .then(|| connection.into_parts().io.into_inner())
@@ -159,23 +164,23 @@ impl Server {
         &self,
         request: Request<Incoming>,
         pacers: Vec<Arc<Pacer>>,
-        line: &Line,
+        control: &ConnectionControl,
     ) -> HttpResponse {
         let (head, body) = request.into_parts();
-        let asked = Asked::of(&head);
-        let _upload = self.meter.request(asked.operation);
+        let call = Call::of(&head);
+        let _upload = self.meter.request(call.operation);
         if !self.link.latency.is_zero() {
             tokio::time::sleep(self.link.latency).await;
         }
         let mut body = Body::from(body);
-        if is_upload(asked.operation) {
+        if is_upload(call.operation) {
             let meter = self.meter.clone();
             body = PacedBody::wrap(body, pacers, move |bytes| meter.arrived(bytes));
         }
         let request = Request::from_parts(head, body);
         let response = match &self.faults {
             None => self.answer(request).await,
-            Some(faults) => faults::handle(self, faults, &asked, request, line).await,
+            Some(faults) => faults::handle(self, faults, &call, request, control).await,
         };
         self.meter.answered(response.status().as_u16());
         response

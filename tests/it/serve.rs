@@ -3,7 +3,10 @@
 #![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use hoist::endpoint::{Endpoint, Settings, Storage};
 
 use crate::support::{Server, Tree, noise, run, run_text, text, tool};
 
@@ -140,4 +143,49 @@ assert not s3.list_multipart_uploads(Bucket="bucket").get("Uploads")
 fn ctrl_c_ends_it_without_an_error() {
     let mut server = Server::start();
     assert_eq!(server.stop("INT"), Some(0));
+}
+
+/// A runtime with a thread that serves while the test waits for a command.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_push_to_a_discarding_endpoint_has_the_etag_of_one_that_keeps() {
+    let (server, tree, runtime) = (Server::start(), revision(), runtime());
+    server.make_bucket("bucket");
+    server.make_application("App", "Server");
+    let settings = Settings::new(Storage::Discard);
+    let discarding = runtime.block_on(Endpoint::open(settings)).unwrap();
+    discarding.prepare("bucket", "us-east-1", "App").unwrap();
+    let pushed = |url: &str| {
+        let mut command = server.client();
+        command.env("AWS_ENDPOINT_URL", url);
+        command.args(["push", "--application-name", "App", "--source"]);
+        command.arg(tree.path());
+        run_text(command.args(["--s3-location", "s3://bucket/key.zip"]))
+    };
+    assert_eq!(pushed(discarding.url()), pushed(&server.url()));
+    let stored = server.dir().join("buckets/bucket/objects/key.zip");
+    let seen = discarding.statistics();
+    assert_eq!(seen.bytes, fs::metadata(stored).unwrap().len());
+    assert_eq!(seen.requests["RegisterApplicationRevision"], 1);
+}
+
+#[test]
+fn serve_discard_prints_its_statistics_when_it_ends() {
+    let mut serve = crate::support::hoist();
+    serve.args(["serve", "--discard", "--latency", "1ms", "--rate", "9MB/s"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.next().unwrap().unwrap();
+    assert!(address.starts_with("export AWS_ENDPOINT_URL=http://127.0.0.1:"));
+    crate::support::send_signal(&child, "TERM");
+    let statistics = lines.next().unwrap().unwrap();
+    assert!(statistics.starts_with(r#"{"bytes":0,"#), "{statistics}");
+    assert!(child.wait().unwrap().success());
 }

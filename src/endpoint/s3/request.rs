@@ -7,10 +7,8 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::super::checksum::{self, Algorithm, Claim, Sums};
 use super::super::chunked::Trailers;
+use super::super::server::MAX_DRAINED;
 use super::super::store::{MAX_PART, Object, precondition_failed};
-
-/// How much of a refused body is read before the answer, in bytes.
-const MAX_DRAINED: usize = 64 << 20;
 
 /// The checksums that a client sends with a body: before it in headers, or behind it in a trailer.
 pub(super) struct Claims {

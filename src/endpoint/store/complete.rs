@@ -56,14 +56,14 @@ impl Store {
         if self.upload(bucket, key, id).is_err() {
             return self.completed_before(bucket, key, id, wanted);
         }
-        let (parts, straggling) = {
+        let (parts, being_written) = {
             let mut state = lock(&upload.state);
             let parts = pick(&upload, &state, &wanted.parts)?;
             let first = parts.first().map_or(0, Part::size);
             state.ended = true;
             (parts, state.busy.iter().any(|(size, _)| *size == first))
         };
-        let done = self.complete_parts(&upload, &parts, straggling, wanted);
+        let done = self.complete_parts(&upload, &parts, being_written, wanted);
         match done {
             Ok(object) => {
                 self.forget_upload(&upload)?;
@@ -80,7 +80,7 @@ impl Store {
         &self,
         upload: &Upload,
         parts: &[Part],
-        straggling: bool,
+        being_written: bool,
         wanted: &Completion,
     ) -> S3Result<Object> {
         let size = check_sizes(parts, wanted.size)?;
@@ -106,7 +106,7 @@ impl Store {
             });
         }
         // An attempt that still writes a part could write into the finished object.
-        if is_even(parts) && !straggling {
+        if is_even(parts) && !being_written {
             self.commit(&upload.bucket, object, &wanted.precondition, |path| {
                 join_in_place(upload, parts, size, path)
             })
