@@ -84,3 +84,15 @@ pub(crate) fn binary(seed: u64, len: usize) -> Vec<u8> {
     binary.truncate(len);
     binary
 }
+
+/// Sorted names of about 60 bytes, as in a deep tree of small files.
+pub(crate) fn names(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
+            format!(
+                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
+            )
+        })
+        .collect()
+}

@@ -61,48 +61,23 @@ fn values_that_do_not_fit_go_into_a_pax_header() {
     let long = [b"d/".repeat(60), b"n".repeat(150)].concat();
     let split = [b"d/".repeat(60), b"n".repeat(90)].concat();
     let plain = entry(b"a");
-    for (is, blocks) in [
+    let at = |mtime| Entry { mtime, ..plain };
+    let of = |size| Entry { size, ..plain };
+    for (entry, blocks) in [
         (plain, 1),
         (entry(&split), 1),
         (entry(&long), 3),
         (entry("caf\u{e9}".as_bytes()), 3),
-        (Entry { mtime: -1, ..plain }, 3),
-        (
-            Entry {
-                mtime: 1 << 33,
-                ..plain
-            },
-            3,
-        ),
-        (
-            Entry {
-                mtime: (1 << 33) - 1,
-                ..plain
-            },
-            1,
-        ),
-        (
-            Entry {
-                size: 1 << 33,
-                ..plain
-            },
-            3,
-        ),
-        (
-            Entry {
-                size: (1 << 33) - 1,
-                ..plain
-            },
-            1,
-        ),
+        (at(-1), 3),
+        (at(1 << 33), 3),
+        (at((1 << 33) - 1), 1),
+        (of(1 << 33), 3),
+        (of((1 << 33) - 1), 1),
     ] {
-        assert_eq!(rendered(&is).len(), blocks * BLOCK, "{is:?}");
+        assert_eq!(rendered(&entry).len(), blocks * BLOCK, "{entry:?}");
     }
     // An independent reader takes the size from there. The content is left out.
-    let huge = rendered(&Entry {
-        size: 20 << 30,
-        ..plain
-    });
+    let huge = rendered(&of(20 << 30));
     let mut archive = ::tar::Archive::new(&huge[..]);
     let read = archive.entries().unwrap().next().unwrap().unwrap();
     assert_eq!(read.size(), 20 << 30);
