@@ -121,6 +121,16 @@ fn files() -> Vec<(String, String)> {
     names.into_iter().map(read).collect()
 }
 
+/// The lines outside of blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_block = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_block ^= is_fence;
+        !is_block && !is_fence
+    })
+}
+
 fn all_blocks() -> Vec<Block> {
     let files = files();
     files
@@ -576,16 +586,7 @@ fn commands_in_the_text_have_the_options_that_they_are_written_with() {
     let known = subcommands();
     let mut wrong = Vec::new();
     for (file, text) in files() {
-        let mut is_block = false;
-        let text: String = text
-            .lines()
-            .filter(|line| {
-                let is_fence = line.trim_start().starts_with("```");
-                is_block ^= is_fence;
-                !is_block && !is_fence
-            })
-            .flat_map(|line| [line, "\n"])
-            .collect();
+        let text: String = prose(&text).flat_map(|line| [line, "\n"]).collect();
         for span in text.split('`').skip(1).step_by(2) {
             let span = span.split_whitespace().collect::<Vec<_>>().join(" ");
             let Some(rest) = span.strip_prefix("hoist ") else {
@@ -603,6 +604,121 @@ fn commands_in_the_text_have_the_options_that_they_are_written_with() {
             for option in options(rest).difference(&known) {
                 wrong.push(format!("{file}: `{span}`: {command} has no {option}"));
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Words and phrases that hide who does something. Texts for users name the subject instead.
+const REFUSED: [&str; 6] = [
+    "whoever",
+    "nobody",
+    "somebody",
+    "of no account",
+    "is none",
+    "gone on with",
+];
+
+/// The refused phrases of a text, each with the words around it.
+fn refused(text: &str) -> Vec<String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lower = text.to_ascii_lowercase();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for phrase in REFUSED {
+        for (at, _) in lower.match_indices(phrase) {
+            let end = at + phrase.len();
+            if !lower[..at].ends_with(is_word) && !lower[end..].starts_with(is_word) {
+                let from = lower.floor_char_boundary(at.saturating_sub(30));
+                let until = lower.floor_char_boundary(end + 30);
+                found.push(format!("{phrase:?} in: …{}…", &text[from..until]));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_refused_phrase_is_found_as_words_and_across_lines() {
+    assert_eq!(refused("There is\n  none. Nobody knows.").len(), 2);
+    assert!(refused("option.is_none(), is nonexistent, nobody_waits").is_empty());
+}
+
+#[test]
+fn documentation_names_who_does_something() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let others = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let others = others.map(|name| {
+        (
+            name.to_owned(),
+            fs::read_to_string(root.join(name)).unwrap(),
+        )
+    });
+    let mut wrong = Vec::new();
+    for (name, text) in files().into_iter().chain(others) {
+        // Code may name the user `nobody`.
+        let prose: Vec<&str> = prose(&text).collect();
+        let text: Vec<&str> = prose
+            .iter()
+            .flat_map(|part| part.split('`').step_by(2))
+            .collect();
+        wrong.extend(
+            refused(&text.join(" "))
+                .iter()
+                .map(|found| format!("{name}: {found}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn help_names_who_does_something() {
+    let commands = subcommands();
+    let helps = commands
+        .iter()
+        .map(|name| (format!("hoist {name}"), help(name)));
+    let all = helps.chain([("hoist".to_owned(), run_text(hoist().arg("--help")))]);
+    let wrong: Vec<String> = all
+        .flat_map(|(name, help)| {
+            refused(&help)
+                .into_iter()
+                .map(move |found| (name.clone(), found))
+        })
+        .map(|(name, found)| format!("{name} --help: {found}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Code outside of comments and tests is scanned whole: the texts of errors are in it.
+#[test]
+fn errors_name_who_does_something() {
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut wrong = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if ["tests", "testing", "fake", "round_trip"].contains(&name) {
+                continue;
+            }
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            // Modules of tests come last in a file, and a backslash continues a literal.
+            let code: Vec<&str> = text
+                .lines()
+                .take_while(|line| *line != "mod tests {")
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .map(|line| line.trim_end_matches('\\'))
+                .collect();
+            let found = refused(&code.join("\n"));
+            wrong.extend(
+                found
+                    .iter()
+                    .map(|found| format!("{}: {found}", path.display())),
+            );
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,29 +1,29 @@
-//! What the agents make of an unquoted word.
+//! Reads an unquoted scalar as the agents read it.
 //!
 //! Agent 1.x reads YAML 1.1 with Ruby's Psych: `0644` is 420, `yes` is true, `12:30` is a number. Agent
-//! 2.x reads YAML 1.2 with serde_yaml, to which all three are text. What an AppSpec means is decided
-//! here as Psych decides it (`scalar_scanner.rb` of Psych 4), since what agent 1.x runs is no error.
+//! 2.x reads YAML 1.2 with serde_yaml, to which all three are text. This module follows Psych
+//! (`scalar_scanner.rb` of Psych 4), because what agent 1.x runs must not be an error.
 
 /// A scalar as agent 1.x sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
-    /// Nothing.
+    /// No value: empty, `~` or `null`.
     Nil,
     Bool(bool),
-    /// A whole number. Larger ones are as large as this goes.
+    /// A whole number. A number that does not fit is the largest one.
     Int(i64),
     Float(f64),
     Text(&'a str),
-    /// `:word`, which Ruby has a kind of its own for.
+    /// `:word`, a symbol in Ruby.
     Symbol,
     /// A date or a time.
     Date,
-    /// Whatever a tag makes of it. Nothing is said about it.
+    /// The value depends on a tag or an alias. It is not checked.
     Unknown,
 }
 
 impl Value<'_> {
-    /// What Ruby takes for "not there" in a condition.
+    /// Whether Ruby takes the value for false in a condition.
     pub(super) fn is_false(self) -> bool {
         matches!(self, Self::Nil | Self::Bool(false))
     }
@@ -57,7 +57,7 @@ pub(super) fn resolve(text: &str) -> Value<'_> {
         .unwrap_or(Value::Text(text))
 }
 
-/// Whether Psych stops looking for numbers here.
+/// Whether Psych takes the text for a word, without looking for numbers.
 fn is_word(text: &str) -> bool {
     let is_letter =
         |c: char| c.is_alphabetic() || c.is_whitespace() || "_!@#$%^&*(){}<>|/\\~;=".contains(c);
@@ -95,7 +95,7 @@ fn is_date(text: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// `2024-01-31 12:30:00`, whatever follows.
+/// `2024-01-31 12:30:00`, with anything behind it.
 fn is_time(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let at = text.find(|c: char| c == 'T' || c == 't' || c.is_whitespace());
@@ -139,7 +139,7 @@ fn base_60(text: &str) -> Option<Value<'_>> {
         return None;
     }
     if fraction.is_some() {
-        // A number with a fraction, and nothing that an AppSpec has a use for.
+        // The value is a number with a fraction, which no key of an AppSpec needs.
         return Some(Value::Unknown);
     }
     let first: i64 = first.replace('_', "").parse().unwrap_or(i64::MAX);
@@ -153,7 +153,7 @@ fn base_60(text: &str) -> Option<Value<'_>> {
     Some(Value::Int(sum))
 }
 
-/// A number with a point.
+/// A number with a decimal point.
 fn float(text: &str) -> Option<Value<'_>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, rest) = unsigned.split_once('.')?;
@@ -167,7 +167,7 @@ fn float(text: &str) -> Option<Value<'_>> {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b','));
     let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // Without its sign an exponent makes the whole a word.
+    // Psych takes a number whose exponent has no sign for a word.
     let is_exponent = exponent.is_none_or(|exponent| {
         exponent
             .strip_prefix(['-', '+'])
@@ -177,7 +177,7 @@ fn float(text: &str) -> Option<Value<'_>> {
         return None;
     }
     let number: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
-    // Rust and Ruby read the same digits alike. What Ruby fails to read, it fails at.
+    // Rust and Ruby read digits alike. On what they cannot read, Ruby raises an error.
     Some(number.parse().map_or(Value::Unknown, Value::Float))
 }
 
@@ -207,7 +207,7 @@ fn integer(text: &str) -> Option<Value<'_>> {
     };
     let number: String = number.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     if number.is_empty() {
-        // "0_" is nought; "0x_" is more than Ruby can read.
+        // Ruby reads "0_" as 0 and cannot read "0x_".
         return Some(if radix == 8 {
             Value::Int(0)
         } else {
@@ -218,7 +218,7 @@ fn integer(text: &str) -> Option<Value<'_>> {
     Some(Value::Int(if negative { -number } else { number }))
 }
 
-/// Digits that do not begin with nought, with single separators.
+/// Digits that do not begin with 0, with single separators between them.
 fn is_decimal(text: &str) -> bool {
     let bytes = text.as_bytes();
     matches!(bytes.first(), Some(b'1'..=b'9'))
@@ -276,9 +276,9 @@ mod tests {
 
     use super::*;
 
-    /// As Psych 4.0.3 answers.
+    /// The values are those of Psych 4.0.3.
     #[test]
-    fn words_are_read_as_ruby_reads_them() {
+    fn scalars_are_read_as_psych_reads_them() {
         let text = Value::Text;
         for (word, value) in [
             ("", Value::Nil),
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_the_number_that_it_begins_with() {
+    fn to_i_reads_the_number_at_the_beginning_of_a_text() {
         for (text, number) in [
             ("300", 300),
             (" \t30s", 30),
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn agent_2_reads_fewer_numbers() {
+    fn agent_2_reads_fewer_texts_as_numbers_and_booleans() {
         for number in ["0", "30", "+30", "0x1f"] {
             assert!(is_plain_number(number), "{number}");
         }
@@ -368,7 +368,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_word_is_something(word in ".{0,12}", digits in "[-+0-9a-fxoe_,:. TZ]{0,20}") {
+        fn any_text_can_be_resolved(word in ".{0,12}", digits in "[-+0-9a-fxoe_,:. TZ]{0,20}") {
             resolve(&word);
             resolve(&digits);
             to_i(&word);

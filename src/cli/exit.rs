@@ -53,6 +53,40 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Why a command ends without success: what to say, and how to exit.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) lines: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, text: impl ToString) -> Self {
+        Self {
+            exit,
+            lines: vec![text.to_string()],
+        }
+    }
+
+    pub(crate) fn usage(text: impl ToString) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    /// All was said already.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self {
+            exit,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Says more.
+    pub(crate) fn and(mut self, text: impl ToString) -> Self {
+        self.lines.push(text.to_string());
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

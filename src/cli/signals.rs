@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use super::progress::say;
+use super::render::progress::say;
 use super::{Exit, Failure};
 
 #[cfg(unix)]

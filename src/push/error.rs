@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Unproven;
+use super::VerifyError;
 use super::prebuilt;
 use super::preflight;
 use crate::appspec::{self, Report, Severity};
@@ -64,15 +64,15 @@ pub enum Error {
     Manifest(FileError),
     /// It is stored and not registered, since nothing proves that it is what was sent.
     #[error("{} is not registered: {error}", revision.location)]
-    Unproven {
+    Verify {
         /// Why.
-        error: Unproven,
+        error: VerifyError,
         /// What is stored.
         revision: Box<Revision>,
     },
     /// It is registered, and its manifest is not where it should be.
     #[error("the revision is registered, but: {error}")]
-    Unlisted {
+    Persist {
         /// Why.
         error: FileError,
         /// What is registered.

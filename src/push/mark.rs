@@ -1,18 +1,18 @@
 //! What is pushed, in a few digests: so that another push can say why it cannot go on with this one.
 
-use super::Bundle;
-use super::prepare::Prepared;
+use crate::archive::deflate::Level;
+use crate::bundle::Content;
 use crate::transfer::Mark;
 
 /// What shapes the bytes. That they are the same is not proven by this but by their checksums.
-pub(super) fn mark(bundle: &Bundle, prepared: &Prepared) -> Mark {
+pub(super) fn mark(level: Level, content: Content, plan: u16) -> Mark {
     let program = format!("{} {}", env!("CARGO_PKG_VERSION"), cfg!(feature = "isal"));
-    let options = format!("{:?} {:?}", bundle.level, bundle.content);
+    let options = format!("{level:?} {content:?}");
     Mark {
         program: Mark::digest(program.as_bytes()),
         options: Mark::digest(options.as_bytes()),
         // The store knows.
         headers: 0,
-        plan: prepared.digest(),
+        plan,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_util::sync::CancellationToken;
+use crate::cancel::Cancel;
 
 use super::{Error, Stored};
 use crate::notes::Notes;
@@ -14,7 +14,7 @@ pub struct Control<'a> {
     /// Counts what is sent.
     pub progress: &'a Progress,
     /// Stops it.
-    pub cancel: &'a CancellationToken,
+    pub cancel: &'a Cancel,
     /// Gets what is no error.
     pub notes: &'a Notes,
     /// Knows what to clean up by hand.

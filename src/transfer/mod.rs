@@ -26,8 +26,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cancel::Cancel;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 pub use self::control::{Control, Underway};
 pub use self::mark::{Digest, Mark};
@@ -188,6 +188,6 @@ pub async fn upload<S: PartStore>(
 }
 
 /// Waits for `work`, but not after `cancel`.
-async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Cause> {
+async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Cause> {
     cancel.run_until_cancelled(work).await.ok_or(Cause::Stopped)
 }

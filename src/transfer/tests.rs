@@ -47,7 +47,7 @@ async fn run_with(
     options: &Options,
 ) -> (Result<Stored, Error>, Vec<String>) {
     let (sender, receiver) = mpsc::channel(1);
-    let cancel = CancellationToken::new();
+    let cancel = crate::cancel::Cancel::new();
     let progress = Progress::new();
     let (notes, underway) = (Notes::default(), Underway::default());
     let control = Control {

@@ -48,8 +48,8 @@ const LONG: &str = {
     }
 };
 
-const BEFORE: &str = "Application and bucket are looked for before the upload: a refusal names \
-                      `GetApplication` or `HeadBucket`.";
+const BEFORE: &str = "hoist looks for the application and the bucket before the upload, so a refusal \
+                  names `GetApplication` or `HeadBucket`.";
 
 /// The same but for the operation's name, and hoist has stored nothing.
 fn earlier(aws: &Seen, hoist: &Seen, later: &str, before: &str) {
@@ -128,10 +128,14 @@ pub(crate) fn refusals() -> Vec<Row> {
             .says(&["abort-multipart-upload"])
             .differs(
                 &[Message],
-                "If a failed upload cannot be removed either, the message is about the failure; the \
-                 upload is named besides.",
+                "If a failed upload cannot be aborted either, the message gives the first failure, \
+                 and then the upload that is left.",
                 |aws, hoist| {
-                    assert!(aws.message.contains("AbortMultipartUpload"), "{}", aws.message);
+                    assert!(
+                        aws.message.contains("AbortMultipartUpload"),
+                        "{}",
+                        aws.message
+                    );
                     assert!(hoist.message.contains("UploadPart"), "{}", hoist.message);
                     assert_eq!((aws.leftovers, hoist.leftovers), (1, 1));
                 },
@@ -139,14 +143,20 @@ pub(crate) fn refusals() -> Vec<Row> {
         push("registering denied")
             .between(|head| deny(head, "RegisterApplicationRevision"))
             .exits(254)
-            .says(&["the bundle is in S3, at s3://bucket/dir/key.zip; to register it, run: hoist \
-                     register"]),
-        push("everything denied that need not be allowed").between(|head| {
-            let operation = head.operation();
-            let needed = ["PutObject", "RegisterApplicationRevision"];
-            (!needed.contains(&&*operation)).then(|| denied(head))
-        })
-        .says(&["not checked: the bucket's region", "not checked: whether the application"]),
+            .says(&[
+                "the bundle is in S3, at s3://bucket/dir/key.zip; to register it, run: hoist \
+                     register",
+            ]),
+        push("everything denied that need not be allowed")
+            .between(|head| {
+                let operation = head.operation();
+                let needed = ["PutObject", "RegisterApplicationRevision"];
+                (!needed.contains(&&*operation)).then(|| denied(head))
+            })
+            .says(&[
+                "not checked: the bucket's region",
+                "not checked: whether the application",
+            ]),
     ]
 }
 

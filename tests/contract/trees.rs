@@ -44,7 +44,7 @@ pub(crate) fn hidden() -> Vec<Row> {
     ]
 }
 
-pub(crate) const FILES: &str = "What is wrong with a file is in hoist's words.";
+pub(crate) const FILES: &str = "Errors about files have hoist's words.";
 
 /// Both fail; hoist names what could not be packed, and why.
 fn named(aws: &Seen, hoist: &Seen) {
@@ -165,7 +165,7 @@ pub(crate) fn files() -> Vec<Row> {
             .says(&["warning: src/a and 2 more have a setuid, setgid or sticky bit"])
             .differs(
                 &[Modes],
-                "Setuid, setgid and sticky bits do not go in; the `unzip` of the agent drops them, too.",
+                "Setuid, setgid and sticky bits are not packed; the agent's `unzip` drops them, too.",
                 |aws, hoist| {
                     let of = |seen: &Seen, name: &str| {
                         let object = seen.objects.values().next().unwrap();
@@ -208,8 +208,7 @@ pub(crate) fn files() -> Vec<Row> {
             .exits(255)
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "A directory that cannot be read is an error; the AWS CLI leaves it out without a \
-                 word.",
+                "A directory that cannot be read is an error; the AWS CLI leaves it out silently.",
                 |aws, hoist| {
                     assert_eq!((aws.code, &*aws.message), (Some(0), ""));
                     assert!(!aws.has("x/a") && aws.has("appspec.yml"));
@@ -230,7 +229,7 @@ pub(crate) fn files() -> Vec<Row> {
             .exits(255)
             .differs(
                 &[Exit, Message],
-                "A named pipe is an error; the AWS CLI waits for ever for somebody to write to it.",
+                "A named pipe is an error; the AWS CLI waits forever for data.",
                 |aws, hoist| {
                     assert_eq!((aws.code, hoist.code), (None, Some(255)));
                     assert!(
@@ -259,8 +258,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 old,
             ),
         push("a time before 1970")
@@ -269,8 +267,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 old,
             ),
         push("a time after 2107")
@@ -279,8 +276,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 |aws, hoist| {
                     assert!(aws.message.contains("ushort format requires"), "{}", aws.message);
                     assert_eq!(aws.code, Some(255));
@@ -293,7 +289,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
         }),
         push("another time zone").env("TZ", "America/New_York").differs(
             &[Times],
-            "A zip's times are in UTC, in the field that names no zone too.",
+            "All times in a zip are in UTC, also in the field that has no time zone.",
             |_, _| {},
         ),
         push("names with spaces and signs").with(|tree| {
@@ -333,8 +329,7 @@ fn old(aws: &Seen, hoist: &Seen) {
     assert!(aws.is_nothing() && hoist.has("x"));
 }
 
-const PARTS: &str =
-    "Parts have 8 MiB instead of 6, so the ETag of the same bytes would be another.";
+const PARTS: &str = "Parts have 8 MiB instead of 6 MiB, so equal bytes have another ETag.";
 
 /// Sizes around that of a chunk, each once: two parts of 6 MiB and a bit, and of 8 MiB.
 const MEBIBYTES: [usize; 11] = {

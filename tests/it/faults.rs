@@ -567,7 +567,7 @@ fn cancelling_a_push_that_hangs_leaves_nothing() {
         let stall = Fault::Stall(When::BeforeBody);
         run_there(async move {
             let rig = Rig::start(with(operation, .., stall)).await;
-            let cancel = tokio_util::sync::CancellationToken::new();
+            let cancel = hoist::cancel::Cancel::new();
             let cancelling = async {
                 while rig.faults.count(operation) == 0 {
                     tokio::time::sleep(Duration::from_millis(5)).await;

@@ -150,7 +150,7 @@ fn outcome(ended: &Ended, source: &Source, what: &str) -> Outcome {
     match &ended.pushed {
         Ok(pushed) => {
             assert!(whole, "{what}: not stored");
-            assert_eq!(ended.revisions, [&*pushed.sent.stored.etag], "{what}");
+            assert_eq!(ended.revisions, [&*pushed.revision.stored.etag], "{what}");
             Registered
         }
         Err(error @ Error::Register { .. }) => {

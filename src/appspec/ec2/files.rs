@@ -1,7 +1,8 @@
-//! `files`: what is copied from the bundle, and where to.
+//! Checks `files`: what is copied from the bundle, and to which place.
 
 use super::copies::{self, Copy, What};
 use super::{Os, inside, why_missing};
+use crate::appspec::bundle::Bundle;
 use crate::appspec::check::{Check, Keys, Map, quote};
 use crate::appspec::report::Rule;
 use crate::appspec::scalar::Value;
@@ -12,23 +13,20 @@ const KEYS: [&str; 2] = ["source", "destination"];
 pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     let mut copies = Vec::new();
     for (index, item) in check.list(map, "files").into_iter().enumerate() {
-        if !check.step(item.span()) {
+        if !check.count_step(item.span()) {
             return;
         }
         let what = format!("files[{index}]");
-        let Some(file) = check.map(item, &Keys::Exactly(&KEYS)) else {
-            if item.shape() != Shape::Map {
-                check.wrong(item, &what, Shape::Map);
-            }
+        let Some(file) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
         let source = path(check, &file, "source", &what);
         let destination = path(check, &file, "destination", &what);
         if let Some((node, to)) = destination {
-            look_at_destination(check, node, to, os);
+            check_destination(check, node, to, os);
         }
         let Some((node, from)) = source else { continue };
-        let found = look_at_source(check, node, from, &what, os);
+        let found = check_source(check, node, from, &what, os);
         if let (Some(found), Some((_, to))) = (found, destination) {
             copies.push(Copy::new(found, to, node.span(), os));
         }
@@ -36,7 +34,7 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     copies::check(check, &copies);
 }
 
-/// The text of a key that must have one.
+/// The value of a key that must have a text.
 fn path<'a>(
     check: &mut Check<'_>,
     file: &Map<'a>,
@@ -51,32 +49,34 @@ fn path<'a>(
     };
     match node.map(|node| (node, node.value())) {
         None => {
-            check.find(missing, file.head, format!("{what} has no {key}"));
+            check.report(missing, file.head, format!("{what} has no {key}"));
         }
         Some((node, Some(Value::Nil))) => {
-            check.find(missing, node.span(), format!("{what}.{key} is empty"));
+            check.report(missing, node.span(), format!("{what}.{key} is empty"));
         }
         Some((node, Some(Value::Text(text)))) => return Some((node, text)),
         Some((_, Some(Value::Date | Value::Unknown))) => {}
-        Some((node, Some(_))) => check.find_with(
+        Some((node, Some(_))) => check.report_with_help(
             Rule::WrongType,
             node.span(),
             format!(
-                "{what}.{key} must be text, and {} is none to agent 1.x",
+                "{what}.{key} must be text, and agent 1.x does not take {} for text",
                 quote(node.text().unwrap_or_default())
             ),
             "put it in quotes",
         ),
-        // Ruby joins the texts of a list to a path.
+        // Ruby joins the items of a list to a path.
         Some((node, None)) if node.shape() == Shape::List => {}
-        Some((node, None)) => check.wrong(node, &format!("{what}.{key}"), Shape::Scalar),
+        Some((node, None)) => {
+            check.report_wrong_type(node, &format!("{what}.{key}"), Shape::Scalar)
+        }
     }
     None
 }
 
-fn look_at_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {
+fn check_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {
     if to.trim().is_empty() {
-        return check.find(
+        return check.report(
             Rule::BlankDestination,
             node.span(),
             "the destination is blank: agent 1.x copies a file to the root directory, agent 2.x refuses \
@@ -91,7 +91,7 @@ fn look_at_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) 
         }
     };
     if !is_absolute {
-        check.find_with(
+        check.report_with_help(
             Rule::RelativeDestination,
             node.span(),
             format!(
@@ -107,8 +107,8 @@ fn look_at_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) 
     }
 }
 
-/// Says what a source is in the bundle, if that is known.
-fn look_at_source(
+/// Returns the file or directory that a source is in the bundle, if that is known.
+fn check_source(
     check: &mut Check<'_>,
     node: Node<'_>,
     from: &str,
@@ -116,7 +116,7 @@ fn look_at_source(
     os: Os,
 ) -> Option<What> {
     if from.trim().is_empty() {
-        check.find(
+        check.report(
             Rule::BlankSource,
             node.span(),
             "the source is blank: agent 1.x copies the whole bundle, agent 2.x refuses the AppSpec",
@@ -125,16 +125,16 @@ fn look_at_source(
     }
     let Some(name) = inside(from, os) else {
         let message = format!("{what}.source {} leads out of the bundle", quote(from));
-        check.find(Rule::SourceOutside, node.span(), message);
+        check.report(Rule::SourceOutside, node.span(), message);
         return None;
     };
     let is_wild = |name: &str| name.contains(['*', '?']);
     let wild = |check: &mut Check<'_>| {
-        check.find_with(
+        check.report_with_help(
             Rule::Wildcard,
             node.span(),
-            format!("{what}.source {} : wildcards are not expanded", quote(from)),
-            "name the directory: all that is in it is copied, and the directory itself is not",
+            format!("{what}.source {}: wildcards are not expanded", quote(from)),
+            "name the directory: its content is copied, without the directory itself",
         );
     };
     let Some(bundle) = check.bundle else {
@@ -153,7 +153,7 @@ fn look_at_source(
     };
     match found {
         Some(What::File(_)) if with_slash && os == Os::Linux => {
-            check.find_with(
+            check.report_with_help(
                 Rule::SourceNotFound,
                 node.span(),
                 format!("{what}.source {} is a file, not a directory", quote(from)),
@@ -168,8 +168,10 @@ fn look_at_source(
         None => {
             let message = format!("{what}.source {} is not in the bundle", quote(from));
             match why_missing(check, &name, os) {
-                Some(help) => check.find_with(Rule::SourceNotFound, node.span(), message, help),
-                None => check.find(Rule::SourceNotFound, node.span(), message),
+                Some(help) => {
+                    check.report_with_help(Rule::SourceNotFound, node.span(), message, help)
+                }
+                None => check.report(Rule::SourceNotFound, node.span(), message),
             }
             None
         }
@@ -177,7 +179,7 @@ fn look_at_source(
     }
 }
 
-fn look_up(bundle: &dyn crate::appspec::bundle::Bundle, name: &str) -> Option<What> {
+fn look_up(bundle: &dyn Bundle, name: &str) -> Option<What> {
     if name.is_empty() || !bundle.below(name).is_empty() {
         return Some(What::Directory(name.to_owned()));
     }

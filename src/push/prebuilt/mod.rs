@@ -47,7 +47,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// It is something else than was asked for.
-    #[error("{} is {is}, which --bundle-type {asked} contradicts; leave that out", path.display())]
+    #[error("{} is {is}, not {asked}", path.display())]
     Contradicted {
         /// Which.
         path: PathBuf,
