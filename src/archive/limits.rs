@@ -97,7 +97,7 @@ pub struct TooLarge {
 /// Less memory than a push needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a push of this size needs {} MiB, and --memory-limit allows {} MiB: parts are {} MiB, and six \
+    "a push of this size needs {} MiB of memory, and {} MiB are allowed: its parts are {} MiB, and six \
      must fit",
     .needed.div_ceil(MIB),
     .allowed / MIB,

@@ -13,6 +13,7 @@ use hoist::progress::Progress;
 
 use crate::cli::args::archive::BundleTypeArgs;
 use crate::cli::args::{LevelArg, level, threads};
+use crate::cli::render::advice;
 use crate::cli::render::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
 use crate::cli::signals::Watch;
 use crate::cli::{Exit, Failure};
@@ -207,7 +208,7 @@ fn packed(
     };
     let plan = progress
         .walk(|| Plan::scan(&arguments.source, &options, stop))
-        .map_err(|error| failure(&error))?;
+        .map_err(|error| failure(&advice::unlisted(&error)))?;
     let format = arguments.bundle_type.format("");
     let worst_case = pack::worst_case(&plan, format);
     let limits = Limits::for_archive(worst_case, threads, DEFAULT_CONCURRENCY)
@@ -222,7 +223,7 @@ fn packed(
         Some(file) => pack::pack_to_file(&plan, file, &options, None, stop, progress),
         None => pack::pack(&plan, &options, stop, progress, &mut |_| Ok(())),
     };
-    packed.map_err(|error| failure(&error))
+    packed.map_err(|error| failure(&advice::unpacked(&error)))
 }
 
 #[cfg(feature = "push")]

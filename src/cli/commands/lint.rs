@@ -13,6 +13,7 @@ use hoist::cancel::Cancel;
 
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SelectArgs;
+use crate::cli::render::advice;
 use crate::cli::render::lint::{github, in_json, sarif, text};
 use crate::cli::signals::Watch;
 use crate::cli::{Exit, Failure};
@@ -99,7 +100,7 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
     })?;
     let plan = Plan::scan(source, options, &stop).map_err(|error| match watch.exit() {
         Some(exit) => Failure::new(exit, "stopped"),
-        None => failed(&error),
+        None => failed(&advice::unlisted(&error)),
     })?;
     let Err(missing) = appspec::require(&plan) else {
         return appspec::lint_bundle(&plan, None).map_err(|error| failed(&error));

@@ -11,6 +11,7 @@ use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
 use crate::cli::args::{BundleArgs, keep_apart};
+use crate::cli::render::advice;
 use crate::cli::render::progress::Display;
 use crate::cli::render::timings::Setup;
 use crate::cli::signals::Watch;
@@ -76,7 +77,7 @@ fn pack(
     let level = bundle.level.fixed()?;
     let plan = progress
         .walk(|| Plan::scan(&bundle.source, options, stop))
-        .map_err(failure)?;
+        .map_err(|error| failure(advice::unlisted(&error)))?;
     let format = bundle
         .bundle_type
         .format(&arguments.output.to_string_lossy());
@@ -95,8 +96,8 @@ fn pack(
         .as_mut()
         .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
     let list = list.as_mut().map(|list| list as &mut pack::List<'_>);
-    let packed =
-        pack_to_file(&plan, &arguments.output, &options, list, stop, progress).map_err(failure)?;
+    let packed = pack_to_file(&plan, &arguments.output, &options, list, stop, progress)
+        .map_err(|error| failure(advice::unpacked(&error)))?;
     if let Some(draft) = manifest {
         let kept = draft.finish().and_then(manifest::Finished::keep);
         kept.map_err(|error| {

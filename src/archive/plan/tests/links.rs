@@ -122,7 +122,6 @@ fn a_link_out_of_the_source_takes_leave() {
                 )),
                 "{error}"
             );
-            assert!(error.contains("--external-links"), "{error}");
             let options = Options {
                 external_links: true,
                 ..with(symlinks)
@@ -205,10 +204,7 @@ fn links_are_left_out_or_refused_when_asked() {
     );
 
     let error = fails(&dir, &with(Symlinks::Error));
-    assert!(
-        error.ends_with("is a symbolic link, which --symlinks error refuses"),
-        "{error}"
-    );
+    assert!(error.ends_with("is a symbolic link"), "{error}");
     let options = Options {
         patterns: ["dangling", "dir", "file", "d/again"]
             .map(|glob| Pattern::exclude(glob).unwrap())

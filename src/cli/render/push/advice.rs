@@ -8,6 +8,7 @@ use hoist::transfer::Cause;
 use hoist::verify;
 
 use crate::cli::commands::aws::push::PushArgs;
+use crate::cli::render::advice;
 use crate::cli::render::diagnostic::show;
 use crate::cli::render::lint::counted;
 use crate::cli::{Exit, Failure};
@@ -39,6 +40,9 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
             Error::Preflight(preflight::Error::Exists(location)) => format!(
                 "{location} is there already, and --no-overwrite keeps it: nothing was changed"
             ),
+            Error::Plan(error) => advice::unlisted(error),
+            Error::Pack { error, .. } => advice::unpacked(error),
+            Error::TooLittle(error) => format!("{error}; raise --memory-limit"),
             error => error.to_string(),
         },
     );
