@@ -11,7 +11,7 @@ use crate::bundle::{Content, Format};
 use crate::progress::Progress;
 use crate::transfer::fake::{Fake, Trouble};
 
-/// A revision of about `parts` parts that do not compress.
+/// Returns a revision of about `parts` parts that do not compress.
 fn revision(parts: u64) -> (TempDir, Request) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("appspec.yml"), "version: 0.0\nos: linux\n").unwrap();

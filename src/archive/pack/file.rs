@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Error, List, Options, Packed, pack_and_list};
+use super::{Error, LinkFeedback, List, Options, Packed, pack_and_list};
 use crate::archive::plan::Plan;
 use crate::cancel::Cancel;
 use crate::error::FileError;
@@ -28,7 +28,8 @@ pub fn pack_to_file<'l>(
     let failed = |action| move |error| FileError::new(action, target, error);
     let file = system::temporary_beside(target).map_err(failed("create"))?;
     let part_size = options.limits.part_size;
-    let packed = pack_and_list(plan, options, list, None, stop, progress, &mut |part| {
+    let link = LinkFeedback::new();
+    let packed = pack_and_list(plan, options, list, &link, stop, progress, &mut |part| {
         // A part with a large file's header comes after later parts, so each is written at its offset.
         let offset = u64::from(part.number - 1) * part_size;
         system::write_all_at(file.as_file(), &part.body, offset).map_err(failed("write"))?;

@@ -6,8 +6,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::progress::Snapshot;
-
 /// How the requests for parts fare: written by the upload, and read by the packer.
 #[derive(Debug, Default)]
 pub struct LinkFeedback(Mutex<Counts>);
@@ -84,17 +82,6 @@ impl LinkFeedback {
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<Snapshot> for LinkState {
-    fn from(now: Snapshot) -> Self {
-        Self {
-            requests: now.parts_in_flight,
-            waiting: now.parts_waiting,
-            shortest: now.fastest_part,
-            recent: now.recent_part,
-        }
     }
 }
 

@@ -194,13 +194,12 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
-    pack_and_list(plan, options, None, None, stop, progress, emit)
+    let link = LinkFeedback::new();
+    pack_and_list(plan, options, None, &link, stop, progress, emit)
 }
 
 /// Packs as [`pack`] does, and calls `list` for each entry, whose content is digested for it.
-///
-/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to. Without one, it only sees how long
-/// `emit` blocks.
+/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to.
 ///
 /// # Errors
 ///
@@ -209,7 +208,7 @@ pub fn pack_and_list<'l>(
     plan: &Plan,
     options: &Options,
     list: Option<&'l mut List<'l>>,
-    link: Option<&LinkFeedback>,
+    link: &LinkFeedback,
     stop: &Cancel,
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
@@ -240,18 +239,14 @@ pub fn pack_and_list<'l>(
     let idle = Cell::new(Duration::ZERO);
     let mut emit = |part| {
         progress.part_cut();
-        if let Some(link) = link {
-            link.part_cut();
-        }
+        link.part_cut();
         let since = Instant::now();
         let taken = emit(part);
         let blocked = since.elapsed();
         idle.set(idle.get() + blocked);
         progress.waited(Track::Assembler, Wait::Sink, since);
         if let Some(controller) = &mut controller {
-            // Until the upload writes to a feedback of its own, the progress counters stand in for it.
-            let state = link.map_or_else(|| progress.snapshot().into(), LinkFeedback::state);
-            let level = controller.next(&state, started.elapsed(), blocked);
+            let level = controller.next(&link.state(), started.elapsed(), blocked);
             shared.level.set(level);
             progress.level(level.get());
         }
