@@ -12,6 +12,7 @@ use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
+use crate::cli::render::advice;
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::show;
 use crate::cli::{Exit, Failure};
@@ -49,6 +50,9 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
         Error::Preflight(preflight::Error::Exists(location)) => {
             format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
         }
+        Error::Plan(error) => advice::unlisted(error),
+        Error::Pack { error, .. } => advice::unpacked(error),
+        Error::TooLittle(error) => format!("{error}; raise --memory-limit"),
         error => error.to_string(),
     };
     Failure::new(exit, text)
