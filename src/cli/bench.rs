@@ -234,13 +234,13 @@ mod sending {
 
     use hoist::aws::access::{Access, Clients, connect};
     use hoist::aws::call::DEFAULT_ATTEMPTS;
-    use hoist::aws::s3::S3Location;
-    use hoist::aws::s3::S3Store;
+    use hoist::aws::s3::{ObjectOptions, S3Location};
     use hoist::bundle::Content;
     use hoist::push::{Bundle, send};
     use tokio_util::sync::CancellationToken;
 
     use super::super::access::refused;
+    use super::super::recovery::Recovery;
     use super::super::runtime;
     use super::*;
 
@@ -320,7 +320,14 @@ mod sending {
             manifest: None,
             lint: false,
         };
-        let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
+        let store = clients
+            .s3
+            .object(location.clone(), ObjectOptions::default());
+        let recovery = Recovery {
+            location: location.clone(),
+            options: ObjectOptions::default(),
+            access: Vec::new(),
+        };
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;
         let cancel = CancellationToken::new();
         let stopped = async {
@@ -338,7 +345,7 @@ mod sending {
         let sent = sent.map_err(|error| {
             let failure = Failure::new(Exit::Failure, &error);
             match error.left() {
-                Some(left) => failure.and(left),
+                Some(left) => failure.and(recovery.leftover(left)),
                 None => failure,
             }
         })?;

@@ -29,6 +29,8 @@ mod progress;
 #[cfg(feature = "push")]
 mod push;
 #[cfg(feature = "push")]
+mod recovery;
+#[cfg(feature = "push")]
 mod register;
 #[cfg(feature = "push")]
 mod report;

@@ -13,9 +13,10 @@ use hoist::appspec::Report;
 use hoist::archive::limits::DEFAULT_CONCURRENCY;
 use hoist::aws::access::{Clients, connect};
 use hoist::aws::call::DEFAULT_ATTEMPTS;
-use hoist::aws::codedeploy::{Platform, check_description, check_name, default_description};
-use hoist::aws::s3::S3Location;
-use hoist::aws::s3::{ObjectOptions, S3Store};
+use hoist::aws::codedeploy::{
+    Platform, Registrar, check_description, check_name, default_description,
+};
+use hoist::aws::s3::{BadLocation, S3Location};
 use hoist::bundle::{BundleType, Content};
 #[cfg(feature = "local")]
 use hoist::endpoint::Endpoint;
@@ -24,7 +25,6 @@ use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{Notes, Preflight};
 use hoist::push::{Bundle, Pushed, Target, preview, push};
 use hoist::transfer::CleanupHint;
-use hoist::verify::S3Object;
 use tokio_util::sync::CancellationToken;
 
 use self::hint::failure;
@@ -32,6 +32,7 @@ use super::access::{AccessArgs, refused};
 use super::diagnostic::draw;
 use super::object::ObjectArgs;
 use super::progress::{Display, say, warn_of};
+use super::recovery::Recovery;
 use super::report::{Done, Output, OutputArgs, would};
 use super::sending::SendingArgs;
 use super::signals::Watch;
@@ -101,6 +102,10 @@ pub(crate) struct PushArgs {
     local: Option<PathBuf>,
 }
 
+/// As `aws deploy push` says it.
+pub(super) const BAD_LOCATION: &str =
+    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
+
 /// As many as S3 is known to take from one client.
 fn concurrency(text: &str) -> Result<usize, String> {
     const MOST: usize = 64;
@@ -115,7 +120,8 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
     paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let location = arguments.s3_location.parse();
+    let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
@@ -147,8 +153,19 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if let Some(dir) = arguments.local() {
         keep_apart(&bundle.source, dir, "--local")?;
     }
+    let recovery = Recovery {
+        location: location.clone(),
+        options: object.clone(),
+        access: match arguments.local() {
+            // The port of the endpoint that will serve the directory is not known.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        },
+    };
     if arguments.output.dry_run {
-        return dry_run(arguments, &bundle, &location);
+        return dry_run(arguments, &bundle, &recovery);
     }
     let (cancel, underway) = (CancellationToken::new(), CleanupHint::default());
     let stop = {
@@ -156,14 +173,14 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         move || cancel.cancel()
     };
     let left = {
-        let underway = underway.clone();
-        move || underway.left()
+        let (underway, recovery) = (underway.clone(), recovery.clone());
+        move || Some(recovery.unfinished(&underway.unfinished()?))
     };
     let watch = Watch::start_knowing(stop, left)?;
     let late = AtomicBool::new(false);
     let runtime = runtime()?;
     let pushed = runtime.block_on(async {
-        let pushing = push_there(arguments, &bundle, location, object, &cancel, underway);
+        let pushing = push_there(arguments, &bundle, &recovery, &cancel, underway);
         let Some(limit) = arguments.sending.timeout() else {
             return pushing.await;
         };
@@ -206,12 +223,12 @@ fn check_manifest(arguments: &PushArgs, bundle: &Bundle) -> Result<(), Failure> 
 async fn push_there(
     arguments: &PushArgs,
     bundle: &Bundle,
-    location: S3Location,
-    object: ObjectOptions,
+    recovery: &Recovery,
     cancel: &CancellationToken,
     underway: CleanupHint,
 ) -> Result<(), Failure> {
     let access = hoist::aws::access::Access {
+        attempts: Some(arguments.max_attempts),
         bandwidth: arguments.sending.bandwidth_limit,
         ..arguments.access.access()
     };
@@ -227,35 +244,35 @@ async fn push_there(
         let clients = connect(&access).await.map_err(|error| refused(&error))?;
         endpoint
             .prepare(
-                &location.bucket,
+                &recovery.location.bucket,
                 &clients.region,
                 &arguments.application_name,
             )
             .map_err(failed)?;
-        let to = (location, object, underway);
-        let done = push_with(arguments, bundle, to, clients, cancel).await;
+        let done = push_with(arguments, bundle, recovery, clients, cancel, underway).await;
         endpoint.shutdown().await;
         return done;
     }
     let connected = cancel.run_until_cancelled(connect(&access)).await;
     let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
     let clients = connected.map_err(|error| refused(&error))?;
-    let to = (location, object, underway);
-    push_with(arguments, bundle, to, clients, cancel).await
+    push_with(arguments, bundle, recovery, clients, cancel, underway).await
 }
 
 async fn push_with(
     arguments: &PushArgs,
     bundle: &Bundle,
-    (location, object, underway): (S3Location, ObjectOptions, CleanupHint),
+    recovery: &Recovery,
     clients: Clients,
     cancel: &CancellationToken,
+    underway: CleanupHint,
 ) -> Result<(), Failure> {
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
         arguments.description.clone()
     };
+    let (location, object) = (recovery.location.clone(), recovery.options.clone());
     let notes = Notes::default();
     let preflight = Preflight {
         s3: clients.s3.clone(),
@@ -271,31 +288,20 @@ async fn push_with(
         },
         notes: notes.clone(),
     };
+    let object = clients.s3.object(location.clone(), object);
     let verify = arguments.verify.then(|| {
-        let (client, location) = (clients.s3.clone(), location.clone());
-        let object = S3Object::new(client, location, None, object.clone());
-        object.with_attempts(arguments.max_attempts)
+        clients
+            .s3
+            .object(location.clone(), recovery.options.clone())
     });
-    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload)
-        .with_options(object)
-        .with_checksum(arguments.sending.checksum())
-        .with_renewal(clients.renewal.clone())
-        .reached_by(match arguments.local() {
-            // Whoever serves the directory then.
-            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
-                .map(str::to_owned)
-                .into(),
-            None => arguments.access.words_of_the_aws_cli(),
-        });
+    let store = object.with_checksum(arguments.sending.checksum());
+    let application = arguments.application_name.clone();
     let target = Target {
         store: Arc::new(store),
         location,
-        codedeploy: clients.codedeploy,
-        application: arguments.application_name.clone(),
-        description,
+        registrar: Registrar::new(clients.codedeploy, application, description),
         preflight: (!arguments.no_preflight).then_some(preflight),
         verify,
-        renewal: clients.renewal,
         notes: notes.clone(),
         underway,
     };
@@ -315,7 +321,7 @@ async fn push_with(
             notes
                 .take()
                 .iter()
-                .for_each(|note| say(&format!("note: {note}")));
+                .for_each(|note| say(&format!("note: {}", recovery.note(note))));
         }
     };
     match push(bundle, &target, &progress, cancel).await {
@@ -330,7 +336,7 @@ async fn push_with(
             tell();
             let done = Done {
                 application: &arguments.application_name,
-                description: &target.description,
+                description: &target.registrar.description,
                 revision: &revision,
                 sent: &sent,
                 verified: verified.is_some(),
@@ -344,13 +350,13 @@ async fn push_with(
             display.end(None);
             told.end(setup, None);
             tell();
-            Err(failure(arguments, &error))
+            Err(failure(arguments, recovery, &error))
         }
     }
 }
 
 /// Does what a push does before the first byte, without asking anybody.
-fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Result<(), Failure> {
+fn dry_run(arguments: &PushArgs, bundle: &Bundle, recovery: &Recovery) -> Result<(), Failure> {
     let cancel = CancellationToken::new();
     let watch = Watch::start({
         let cancel = cancel.clone();
@@ -360,7 +366,7 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
     let previewed = runtime()?.block_on(preview(bundle, &progress, &cancel));
     let previewed = match (previewed, watch.exit()) {
         (Ok(previewed), _) => previewed,
-        (Err(error), None) => return Err(failure(arguments, &error)),
+        (Err(error), None) => return Err(failure(arguments, recovery, &error)),
         (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
     };
     if !arguments.bundle.quiet {
@@ -369,7 +375,13 @@ fn dry_run(arguments: &PushArgs, bundle: &Bundle, location: &S3Location) -> Resu
     warn_of_appspec(arguments, previewed.report());
     let kind = bundle.content.bundle_type().name();
     let application = &arguments.application_name;
-    would(&arguments.output, &previewed, application, location, kind)
+    would(
+        &arguments.output,
+        &previewed,
+        application,
+        &recovery.location,
+        kind,
+    )
 }
 
 /// Shows what may surprise in the AppSpec file.

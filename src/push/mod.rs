@@ -6,7 +6,7 @@
 //! one side noticed the other's end.
 
 mod error;
-mod mark;
+mod fingerprint;
 pub mod prebuilt;
 pub mod preflight;
 mod prepare;
@@ -36,17 +36,15 @@ use crate::archive::deflate::Level;
 use crate::archive::limits::Limits;
 use crate::archive::pack::{self, Packed};
 use crate::archive::plan::{self, Notice};
-use crate::aws::call::{ANSWER, Caller};
-use crate::aws::codedeploy::{self, Registration, Revision};
-use crate::aws::renew::Renewal;
+use crate::aws::codedeploy::{self, Registrar, Registration, Revision};
 use crate::aws::s3::S3Location;
-use crate::aws::s3::{PartStore, Stored};
+use crate::aws::s3::{S3Object, Stored};
 use crate::bundle::Content;
 use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::{self, CleanupHint, Resume, UploadContext};
-use crate::verify::{self, S3Object};
+use crate::transfer::{self, CleanupHint, PartStore, Resume, UploadContext};
+use crate::verify;
 
 /// How often an upload begins again when somebody else writes the object at the same time, as S3 asks
 /// for.
@@ -96,17 +94,11 @@ pub struct Target<S> {
     /// What the object is called.
     pub location: S3Location,
     /// Who registers it.
-    pub codedeploy: aws_sdk_codedeploy::Client,
-    /// With which application.
-    pub application: String,
-    /// What to call the revision.
-    pub description: String,
+    pub registrar: Registrar,
     /// What to ask before anything is sent.
     pub preflight: Option<Preflight>,
     /// The object, to be read back before it is registered.
     pub verify: Option<S3Object>,
-    /// New credentials, when those of `codedeploy` have expired too early.
-    pub renewal: Renewal,
     /// Gets what is no error.
     pub notes: Notes,
     /// Knows what to clean up by hand.
@@ -190,8 +182,10 @@ pub async fn push<S: PartStore>(
             }
         };
     }
-    let registering = register(target, &revision, bundle.attempts);
+    let registration = Registration::from(&revision);
+    let registering = target.registrar.register(&registration);
     let registered = cancel.run_until_cancelled(registering).await;
+    let registered = registered.map(|done| done.map_err(codedeploy::Error::Call));
     match registered.unwrap_or(Err(codedeploy::Error::Stopped)) {
         Ok(()) => match proof.keep() {
             Ok(()) => Ok(Pushed {
@@ -209,26 +203,6 @@ pub async fn push<S: PartStore>(
             revision: Box::new(revision),
         }),
     }
-}
-
-/// Registers, again and again while that may help: the same revision a second time is the same.
-async fn register<S>(
-    target: &Target<S>,
-    revision: &Revision,
-    attempts: u32,
-) -> Result<(), codedeploy::Error> {
-    let Target {
-        codedeploy,
-        application,
-        description,
-        renewal,
-        ..
-    } = target;
-    let registration = Registration::from(revision);
-    let once = || registration.register(codedeploy, application, description);
-    let retries = Caller::new(attempts);
-    let registering = retries.ask(codedeploy::REGISTER, ANSWER, || renewal.fresh(once));
-    Ok(registering.await?)
 }
 
 /// Packs the bundle into its object.
@@ -349,22 +323,21 @@ async fn transfer<S: PartStore>(
     };
     let options = transfer::Options {
         concurrency: limits.concurrency,
-        attempts: bundle.attempts,
         bandwidth: bundle.bandwidth,
         resume: bundle.resume.map(|insist| Resume {
             insist,
-            mark: mark::mark(bundle, prepared),
+            fingerprint: fingerprint::fingerprint(bundle.level, bundle.content, prepared.digest()),
             part_size: limits.part_size,
         }),
     };
-    let control = UploadContext {
+    let context = UploadContext {
         progress,
         cancel: &give_up,
         notes: side.notes,
-        underway: side.underway,
+        cleanup: side.underway,
     };
     let uploading = async {
-        let stored = transfer::upload(store, received, &options, control).await;
+        let stored = transfer::upload(store, received, &options, context).await;
         match &stored {
             // Everything is packed by then, and will be again.
             Ok(_)

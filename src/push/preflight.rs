@@ -15,10 +15,10 @@ use tokio::time::timeout;
 
 pub use crate::notes::Notes;
 
-use crate::aws::codedeploy::{Application, Platform, application};
+use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
 use crate::aws::s3::S3Location;
-use crate::aws::s3::{Bucket, ObjectOptions, Refusal, bucket, object};
+use crate::aws::s3::{Bucket, ObjectOptions, S3};
 
 /// How long an answer is waited for. Tests wait for it to pass.
 const PATIENCE: Duration = if cfg!(test) {
@@ -31,9 +31,9 @@ const PATIENCE: Duration = if cfg!(test) {
 #[derive(Clone, Debug)]
 pub struct Preflight {
     /// Whom to ask for the bucket.
-    pub s3: aws_sdk_s3::Client,
+    pub s3: S3,
     /// Whom to ask for the application.
-    pub codedeploy: aws_sdk_codedeploy::Client,
+    pub codedeploy: CodeDeploy,
     /// The region in which CodeDeploy is asked.
     pub region: String,
     /// Where the object will be.
@@ -121,7 +121,7 @@ impl Preflight {
 
     async fn bucket(&self) -> Result<(), Error> {
         let name = &self.location.bucket;
-        let asked = timeout(PATIENCE, bucket(&self.s3, name, &self.options)).await;
+        let asked = timeout(PATIENCE, self.s3.head_bucket(name, &self.options)).await;
         let Ok(answer) = asked else {
             self.skip("the bucket's region", &late("HeadBucket"));
             return Ok(());
@@ -133,11 +133,11 @@ impl Preflight {
                 region,
                 asked: self.region.clone(),
             }),
-            (_, Some(Refusal { status: 404, error })) => Err(Error::Bucket(error)),
+            (_, Some(error)) if error.is_missing() => Err(Error::Bucket(error)),
             // That it says no more is as it should be for one who may only write.
             (Some(_), _) => Ok(()),
             (None, refused) => {
-                let why = refused.map(|refusal| refusal.error.to_string());
+                let why = refused.map(|error| error.to_string());
                 let why = why.unwrap_or_else(|| "the answer does not name it".to_owned());
                 self.skip("the bucket's region", &why);
                 Ok(())
@@ -150,13 +150,14 @@ impl Preflight {
             return Ok(());
         }
         let what = "whether there is an object already (the upload will)";
-        let asking = object(&self.s3, &self.location, None, &self.options);
-        match timeout(PATIENCE, asking).await {
+        let object = self.s3.object(self.location.clone(), self.options.clone());
+        match timeout(PATIENCE, object.limited(3, PATIENCE).head()).await {
             Err(_) => self.skip(what, &late("HeadObject")),
             // The same store does not answer for the bucket either.
-            Ok(Err(_) | Ok(Ok(None))) => {}
-            Ok(Ok(Ok(Some(_)))) => return Err(Error::Exists(self.location.clone())),
-            Ok(Ok(Err(refusal))) => self.skip(what, &refusal.error.to_string()),
+            Ok(Err(error)) if error.code.is_none() => {}
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(_))) => return Err(Error::Exists(self.location.clone())),
+            Ok(Err(error)) => self.skip(what, &error.to_string()),
         }
         Ok(())
     }
@@ -164,7 +165,7 @@ impl Preflight {
     async fn application(&self) -> Result<(), Error> {
         let name = &self.application;
         let what = format!("whether the application {name} is there");
-        let asked = timeout(PATIENCE, application(&self.codedeploy, name)).await;
+        let asked = timeout(PATIENCE, self.codedeploy.application(name)).await;
         let Ok(answer) = asked else {
             self.skip(&what, &late("GetApplication"));
             return Ok(());

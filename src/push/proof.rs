@@ -13,12 +13,12 @@ use super::prepare::Prepared;
 use crate::archive::limits::Limits;
 use crate::archive::manifest::{self, Draft, Finished};
 use crate::archive::pack::{self, List, Packed, Part};
-use crate::aws::s3::{self, Stored, UploadedPart};
+use crate::aws::s3::{self, S3Object, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::cancel::Cancel;
 use crate::error::FileError;
 use crate::progress::Progress;
-use crate::verify::{self, Report, S3Object, Wanted, verify, verify_bytes};
+use crate::verify::{self, Report, Wanted, verify, verify_bytes};
 
 /// Why a stored object is not proven to be what was sent.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,10 @@ use hoist::verify;
 
 use super::{PushArgs, show};
 use crate::cli::lint::counted;
+use crate::cli::recovery::{self, Recovery};
 use crate::cli::{Exit, Failure};
 
-pub(super) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
+pub(super) fn failure(arguments: &PushArgs, recovery: &Recovery, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
@@ -33,12 +34,24 @@ pub(super) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         }
         _ => Exit::Failure,
     };
-    let mut failure = Failure::new(exit, error);
+    let mut failure = match error {
+        Error::Upload {
+            source_dir,
+            location,
+            error: upload,
+        } if let Cause::NotResumed(uploads) = &upload.cause => {
+            let source = source_dir.display();
+            let why = recovery.none_resumed(uploads);
+            let text = format!("Failed to upload '{source}' to '{location}': {why}");
+            Failure::new(exit, text)
+        }
+        error => Failure::new(exit, error),
+    };
     if let Some(hint) = hint(arguments, error) {
         failure = failure.and(hint);
     }
     if let Some(left) = error.left() {
-        failure = failure.and(left);
+        failure = failure.and(recovery.leftover(left));
     }
     failure
 }
@@ -121,7 +134,8 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
 
 /// What registers an object that is stored.
 fn register_command(arguments: &PushArgs, revision: &Revision) -> String {
-    Registration::from(revision).command(
+    recovery::register_command(
+        &Registration::from(revision),
         &arguments.application_name,
         &arguments.description,
         &words(arguments),
