@@ -196,7 +196,10 @@ mod tests {
             digest.finish()
         };
         let lists: [&[&str]; 3] = [&[], &["a", "bc"], &["ab", "c"]];
-        assert_eq!(lists.map(|fields| digest("plan 1", fields)), [35_065, 23_618, 7546]);
+        assert_eq!(
+            lists.map(|fields| digest("plan 1", fields)),
+            [35_065, 23_618, 7546]
+        );
         let headers = [("x-amz-acl", "private"), ("x-amz-meta-commit", "abc")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(FINGERPRINT.with_headers(&headers).headers, 4477);
