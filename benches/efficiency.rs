@@ -176,9 +176,8 @@ fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
     let plan = Plan::scan(tree, &options, &stop).expect("a plan");
     let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY);
     let options = pack::Options {
-        level,
+        level: level.into(),
         limits: limits.expect("limits"),
-        auto: false,
         format: Format::Zip,
         digest: false,
     };

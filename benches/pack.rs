@@ -32,9 +32,8 @@ fn scan(source: &Path) -> Plan {
 fn pack_away(plan: &Plan, threads: usize) -> Packed {
     let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY).unwrap();
     let options = Options {
-        level: Level::default(),
+        level: Level::default().into(),
         limits,
-        auto: false,
         format: Format::Zip,
         digest: false,
     };

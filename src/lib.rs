@@ -27,7 +27,8 @@
 //! ```
 //! use hoist::bundle::Format;
 //! use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
-//! use hoist::{deflate::Level, pack, plan, plan::Plan, progress::Progress, stop::Cancel};
+//! use hoist::archive::{deflate::Level, pack, plan, plan::Plan};
+//! use hoist::{cancel::Cancel, progress::Progress};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
@@ -40,9 +41,9 @@
 //! let plan = Plan::scan(&source, &options, &stop)?;
 //! let limits = Limits::for_archive(pack::worst_case(&plan, Format::Zip), threads, DEFAULT_CONCURRENCY)?;
 //! let options = pack::Options {
-//!     format: Format::Zip, level: Level::default(), auto: false, limits, digest: false,
+//!     format: Format::Zip, level: Level::default().into(), limits, digest: false,
 //! };
-//! let packed = pack::pack_to_file(&plan, &target, &options, &stop, &progress)?;
+//! let packed = pack::pack_to_file(&plan, &target, &options, None, &stop, &progress)?;
 //! assert_eq!(packed.archive, std::fs::metadata(&target)?.len());
 //! # Ok(())
 //! # }

@@ -76,8 +76,7 @@ fn counts(source: &Path) -> (u64, u64) {
     };
     let (walking, plan) = asked(|| Plan::scan(source, &options, &stop).unwrap());
     let options = pack::Options {
-        level: Level::FASTEST,
-        auto: false,
+        level: Level::FASTEST.into(),
         limits: Limits::for_archive(plan.worst_case(), 2, 2).unwrap(),
         format: Format::Zip,
         digest: false,

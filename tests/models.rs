@@ -29,7 +29,7 @@ mod cancel;
 mod pack {
     #[path = "../../src/archive/pack/budget.rs"]
     pub mod budget;
-    /// Instead of `src/pack/channel.rs`.
+    /// Instead of `src/archive/pack/channel.rs`.
     #[path = "channel.rs"]
     pub mod channel;
     #[path = "../../src/archive/pack/tickets.rs"]

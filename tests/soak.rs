@@ -368,7 +368,7 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
             assert!(whole, "{what}not stored");
             assert_eq!(
                 ended.revisions,
-                [&*pushed.sent.stored.etag],
+                [&*pushed.revision.stored.etag],
                 "{what}not registered"
             );
             assert!(open.is_empty(), "{what}left: {open:?}");

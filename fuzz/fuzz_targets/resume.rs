@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arbitrary::Arbitrary;
 use crc_fast::CrcAlgorithm;
-use hoist::archive::pack::Part;
+use hoist::archive::pack::{LinkFeedback, Part};
 use hoist::aws::call::Attempts;
 use hoist::aws::error::CallError;
 use hoist::aws::s3::{
@@ -409,6 +409,7 @@ fuzz_target!(|input: Input| {
                 cancel: &Cancel::new(),
                 notes: &Notes::default(),
                 cleanup: &CleanupHint::default(),
+                link: &LinkFeedback::new(),
             };
             upload(Arc::clone(&store), parts, &options, context).await
         })

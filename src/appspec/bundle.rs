@@ -1,8 +1,8 @@
-//! What an AppSpec file may speak of: the files of its bundle.
+//! The files of the bundle, which an AppSpec file names.
 //!
-//! The plan has the names that go in, and where a file came from; a check asks for a few of them. It
-//! copies no list and holds nothing open. Files are read as the packing half reads them: relative to the
-//! source, never through a link that the walk did not see, without waiting for a pipe.
+//! The checks look up a few names in the plan, without copying it or keeping a file open. Files are read
+//! as the packer reads them: relative to the source, never through a symbolic link that the walk did not
+//! see, and without waiting for a pipe.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -17,45 +17,45 @@ pub trait Bundle {
     /// How many files there are.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether the bundle has no files.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The name of a file. They are sorted by their bytes.
+    /// The name of a file. Names are sorted by their bytes.
     fn name(&self, index: usize) -> &[u8];
 
     /// The permissions of a file.
     fn mode(&self, index: usize) -> u32;
 
-    /// Why something that is not in the bundle is not, if it is in the directory that became it.
+    /// Why a name is not in the bundle although it is in the source. None if it is not in the source.
     fn absence(&self, name: &str) -> Option<Absence>;
 
-    /// Two names that are one where case does not count, and how many more such names there are.
+    /// Two names that differ only in case, and how many more such names there are.
     fn collision(&self) -> (Option<(String, String)>, usize);
 
-    /// The first bytes of a file. None if it cannot be read, which is for others to say.
+    /// The first bytes of a file. None if it cannot be read, which the packer reports later.
     fn head(&self, index: usize) -> Option<Vec<u8>>;
 
-    /// The file of this name.
+    /// The index of the file with this name.
     fn find(&self, name: &[u8]) -> Option<usize> {
-        let at = first(self, |other| other < name);
+        let at = partition_point(self, |other| other < name);
         (at < self.len() && self.name(at) == name).then_some(at)
     }
 
-    /// The files in a directory and below it; all of them for the empty name.
+    /// The files in a directory and below it; for the empty name all files.
     fn below(&self, directory: &str) -> Range<usize> {
         if directory.is_empty() {
             return 0..self.len();
         }
         let prefix = format!("{directory}/");
         let prefix = prefix.as_bytes();
-        let start = first(self, |other| other < prefix);
-        let end = first(self, |other| other < prefix || other.starts_with(prefix));
+        let start = partition_point(self, |other| other < prefix);
+        let end = partition_point(self, |other| other < prefix || other.starts_with(prefix));
         start..end
     }
 
-    /// The file or directory that has this name but for upper and lower case.
+    /// A file or directory whose name differs from this one in case only.
     fn find_ignoring_case(&self, name: &str) -> Option<String> {
         let len = name.len();
         (0..self.len()).find_map(|index| {
@@ -70,16 +70,16 @@ pub trait Bundle {
 /// Why a file of the source is not in the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// It is reached only through a symbolic link to a directory.
+    /// Its path goes through a symbolic link to a directory.
     BelowLink,
     /// Its name, or that of a directory above it, starts with a dot.
     Hidden,
-    /// It is a directory without files, or something leaves it out.
+    /// It is a directory without files, or a pattern leaves it out.
     LeftOut,
 }
 
-/// The first index whose name is not `before`, which is true of a row of names from the first on.
-fn first<B: Bundle + ?Sized>(bundle: &B, before: impl Fn(&[u8]) -> bool) -> usize {
+/// The first index whose name is not `before`. All names that are `before` must come first.
+fn partition_point<B: Bundle + ?Sized>(bundle: &B, before: impl Fn(&[u8]) -> bool) -> usize {
     let (mut low, mut high) = (0, bundle.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -92,8 +92,8 @@ fn first<B: Bundle + ?Sized>(bundle: &B, before: impl Fn(&[u8]) -> bool) -> usiz
     low
 }
 
-/// How much of a script is read: no interpreter's path is longer.
-const HEAD: u64 = 512;
+/// The bytes of a script that are read. The path of an interpreter is shorter.
+const HEAD_LEN: u64 = 512;
 
 impl Bundle for Plan {
     fn len(&self) -> usize {
@@ -109,7 +109,7 @@ impl Bundle for Plan {
     }
 
     fn absence(&self, name: &str) -> Option<Absence> {
-        let look = |path: &str| self.root().top().look_below(path.as_bytes());
+        let look = |path: &str| self.root().top().lstat(path.as_bytes());
         look(name).ok()?;
         let is_link = |part: &str| look(part).is_ok_and(|stat| stat.kind == FileKind::Link);
         let mut parts = name.match_indices('/').map(|(slash, _)| &name[..slash]);
@@ -137,16 +137,16 @@ impl Bundle for Plan {
     fn head(&self, index: usize) -> Option<Vec<u8>> {
         let mut head = Vec::new();
         let file = open(self, index).ok()?;
-        file.take(HEAD).read_to_end(&mut head).ok()?;
+        file.take(HEAD_LEN).read_to_end(&mut head).ok()?;
         Some(head)
     }
 }
 
-/// Reads a file of the plan, but no more than `most` bytes.
-pub(super) fn read(plan: &Plan, index: usize, most: usize) -> Result<Vec<u8>, FileError> {
+/// Reads a file of the plan, at most `limit` bytes.
+pub(super) fn read(plan: &Plan, index: usize, limit: usize) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     open(plan, index)
-        .and_then(|file| file.take(most as u64).read_to_end(&mut bytes))
+        .and_then(|file| file.take(limit as u64).read_to_end(&mut bytes))
         .map_err(|error| FileError::new("read", plan.path(index), error))?;
     Ok(bytes)
 }
@@ -154,7 +154,7 @@ pub(super) fn read(plan: &Plan, index: usize, most: usize) -> Result<Vec<u8>, Fi
 fn open(plan: &Plan, index: usize) -> io::Result<File> {
     let entry = plan.entry(index);
     if matches!(entry.kind, Kind::Link(_)) {
-        let file = plan.root().through_link(&plan.place(entry.name))?;
+        let file = plan.root().open_through_link(&plan.place(entry.name))?;
         return file.ok_or_else(|| io::Error::other("it leads out of the source"));
     }
     let slash = entry.name.iter().rposition(|&byte| byte == b'/');

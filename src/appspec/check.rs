@@ -1,41 +1,41 @@
-//! What all checks share: where findings go, how a map is read, which name somebody meant.
+//! What all checks share: they report findings, read mappings, and guess which name was meant.
 //!
-//! A file of one mebibyte can ask for work without end through aliases, and have a million mistakes. So
-//! steps and findings are counted, and both end.
+//! Aliases let a file of one mebibyte ask for endless work, and such a file can have a million mistakes.
+//! So steps and findings are counted, and both are limited.
 
 use super::bundle::Bundle;
 use super::report::{Finding, Rule, Span};
 use super::scalar::Value;
 use super::tree::{Node, Shape};
 
-/// Findings that are kept.
+/// The most findings that are kept.
 const MAX_FINDINGS: usize = 1000;
 
-/// Values that are looked at, one more often than once.
+/// The most values that are checked; a value that is checked twice counts twice.
 const MAX_STEPS: usize = 1_000_000;
 
-/// A check while it runs.
+/// The state of a check while it runs.
 pub(super) struct Check<'b> {
-    /// What the AppSpec speaks of, if that is known.
+    /// The files of the bundle, if they are known.
     pub(super) bundle: Option<&'b dyn Bundle>,
     pub(super) findings: Vec<Finding>,
     steps: usize,
 }
 
-/// A map: its keys in the order in which they count, the last one first.
+/// A mapping: its pairs as they are written, of which the last with a key counts.
 pub(super) struct Map<'a> {
     pairs: Vec<(Node<'a>, Node<'a>)>,
-    /// Where to point if something is not there.
+    /// Where a finding about a missing key points.
     pub(super) head: Span,
 }
 
 impl<'a> Map<'a> {
-    /// The value of a key; of two, the last, as the agents have it.
+    /// The value of a key. If the key is there twice, the last value counts, as the agents read it.
     pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
         self.find(|key| key == name).map(|(_, value)| value)
     }
 
-    /// The same, in any case.
+    /// The value of a key in upper or lower case.
     pub(super) fn get_in_any_case(&self, name: &str) -> Option<Node<'a>> {
         self.find(|key| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
@@ -53,19 +53,18 @@ impl<'a> Map<'a> {
         found.copied()
     }
 
-    /// Keys and values that count.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
         self.pairs.iter().copied()
     }
 }
 
-/// The keys that a map may have.
+/// The keys that a mapping may have.
 pub(super) enum Keys<'k> {
-    /// These, spelled so.
+    /// Only these, in this spelling.
     Exactly(&'k [&'k str]),
-    /// These, in any case.
+    /// Only these, in upper or lower case.
     InAnyCase(&'k [&'k str]),
-    /// Whatever the file's author wants.
+    /// Any key: the author of the file chooses them.
     Any,
 }
 
@@ -78,52 +77,49 @@ impl<'b> Check<'b> {
         }
     }
 
-    pub(super) fn find(&mut self, rule: Rule, span: Span, message: impl Into<String>) {
-        self.push(rule, span, message.into(), None);
+    pub(super) fn report(&mut self, rule: Rule, at: impl Into<Span>, message: impl Into<String>) {
+        self.push(Finding::new(rule, at.into(), message, None));
     }
 
-    pub(super) fn find_with(
+    pub(super) fn report_with_help(
         &mut self,
         rule: Rule,
-        span: Span,
+        at: impl Into<Span>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        help: impl AsRef<str>,
     ) {
-        self.push(rule, span, message.into(), Some(help.into()));
+        self.push(Finding::new(rule, at.into(), message, Some(help.as_ref())));
     }
 
-    fn push(&mut self, rule: Rule, span: Span, message: String, help: Option<String>) {
-        let (rule, message, help) = match self.findings.len() {
-            MAX_FINDINGS.. => return,
+    fn push(&mut self, finding: Finding) {
+        match self.findings.len() {
+            MAX_FINDINGS.. => {}
             len if len + 1 == MAX_FINDINGS => {
-                let text = "there is more to find from here on".to_owned();
-                (Rule::NotChecked, text, None)
+                let message = "the file has more findings from here on, which are not shown";
+                let last = Finding::new(Rule::NotChecked, finding.span, message, None);
+                self.findings.push(last);
             }
-            _ => (rule, message, help),
-        };
-        self.findings.push(Finding {
-            rule,
-            span,
-            message,
-            help,
-        });
+            _ => self.findings.push(finding),
+        }
     }
 
-    /// Whether to go on: counts a step.
-    pub(super) fn step(&mut self, span: Span) -> bool {
+    /// Counts a step. Returns whether the check may go on.
+    pub(super) fn count_step(&mut self, span: Span) -> bool {
         self.steps += 1;
         if self.steps == MAX_STEPS {
-            self.find(Rule::NotChecked, span, "nothing is looked at from here on");
+            let message = "the file is not checked from here on: it is too long";
+            self.report(Rule::NotChecked, span, message);
         }
         self.steps < MAX_STEPS
     }
 
-    /// Reads a map, and says what is wrong with its keys. None if the node is none.
+    /// Reads a mapping and reports what is wrong with its keys. Returns None if the node is not a
+    /// mapping.
     pub(super) fn map<'a>(&mut self, node: Node<'a>, keys: &Keys<'_>) -> Option<Map<'a>> {
         let written = node.pairs()?;
         let mut pairs = Vec::with_capacity(written.len());
         for (key, value) in written {
-            if !self.step(key.span()) {
+            if !self.count_step(key.span()) {
                 return None;
             }
             if key.value() != Some(Value::Text("<<")) {
@@ -132,15 +128,14 @@ impl<'b> Check<'b> {
             }
             let help = "write out what it merges";
             let message = "agent 2.x does not know merge keys: it sees a key called <<";
-            self.find_with(Rule::MergeKey, key.span(), message, help);
-            // As Psych merges: of a list, the first counts most.
-            let lists = value.items().into_iter().flatten();
-            let mut merged: Vec<Node<'_>> = lists.collect();
+            self.report_with_help(Rule::MergeKey, key, message, help);
+            // Psych lets the first mapping of a list win, and in `pairs` the last one wins.
+            let mut merged: Vec<Node<'_>> = value.items().into_iter().flatten().collect();
             merged.reverse();
             merged.push(value);
             for map in merged {
                 for pair in map.pairs().into_iter().flatten() {
-                    if !self.step(key.span()) {
+                    if !self.count_step(key.span()) {
                         return None;
                     }
                     pairs.push(pair);
@@ -148,13 +143,13 @@ impl<'b> Check<'b> {
             }
         }
         let head = pairs.first().map_or(node.span(), |(key, _)| key.span());
-        self.twice(node);
-        self.unknown(&pairs, keys);
+        self.report_duplicate_keys(node);
+        self.report_unknown_keys(&pairs, keys);
         Some(Map { pairs, head })
     }
 
-    /// What is merged may be there twice.
-    fn twice(&mut self, map: Node<'_>) {
+    /// Looks only at the keys that are written in the mapping: a merged key may repeat one of them.
+    fn report_duplicate_keys(&mut self, map: Node<'_>) {
         let mut seen: Vec<(&str, Span)> = map
             .pairs()
             .into_iter()
@@ -166,18 +161,18 @@ impl<'b> Check<'b> {
         for pair in seen.windows(2) {
             let ((name, _), (again, span)) = (pair[0], pair[1]);
             if name == again {
-                self.find_with(
-                    Rule::DuplicateKey,
-                    span,
-                    format!("{} is there twice, and only the last one counts", quote(name)),
-                    "keep one of them; agent 2.x refuses a file that has a key other than an event's \
-                     twice",
+                let message = format!(
+                    "{} is there twice, and only the last one counts",
+                    quote(name)
                 );
+                let help = "keep one of them; agent 2.x refuses a file that has a key other than an event's \
+                     twice";
+                self.report_with_help(Rule::DuplicateKey, span, message, help);
             }
         }
     }
 
-    fn unknown(&mut self, pairs: &[(Node<'_>, Node<'_>)], keys: &Keys<'_>) {
+    fn report_unknown_keys(&mut self, pairs: &[(Node<'_>, Node<'_>)], keys: &Keys<'_>) {
         let (known, in_any_case): (&[&str], bool) = match keys {
             Keys::Exactly(known) => (known, false),
             Keys::InAnyCase(known) => (known, true),
@@ -194,27 +189,30 @@ impl<'b> Check<'b> {
             if is_known {
                 continue;
             }
-            let message = format!("{} means nothing here", quote(name));
-            match nearest(name, known) {
-                Some(meant) => {
-                    self.find_with(
-                        Rule::UnknownKey,
-                        key.span(),
-                        message,
-                        format!("did you mean {meant}?"),
-                    );
-                }
-                None => self.find_with(
-                    Rule::UnknownKey,
-                    key.span(),
-                    message,
-                    format!("the keys here are {}", known.join(", ")),
-                ),
-            }
+            let message = format!("{} has no meaning here", quote(name));
+            let help = match nearest(name, known) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!("the keys here are {}", known.join(", ")),
+            };
+            self.report_with_help(Rule::UnknownKey, *key, message, help);
         }
     }
 
-    /// The list at `key`, as agent 1.x goes over it: nothing at all is an empty one.
+    /// Reads the mapping that `what` must be. Reports anything else.
+    pub(super) fn required_map<'a>(
+        &mut self,
+        node: Node<'a>,
+        what: &str,
+        keys: &Keys<'_>,
+    ) -> Option<Map<'a>> {
+        let map = self.map(node, keys);
+        if map.is_none() && node.shape() != Shape::Map {
+            self.report_wrong_type(node, what, Shape::Map);
+        }
+        map
+    }
+
+    /// The items of the list at `key`; a missing list is an empty one.
     pub(super) fn list<'a>(&mut self, map: &Map<'a>, key: &str) -> Vec<Node<'a>> {
         match map.get(key) {
             Some(value) => self.items(value, key),
@@ -222,53 +220,44 @@ impl<'b> Check<'b> {
         }
     }
 
-    /// The same of the value of a key.
+    /// The items of a list, as agent 1.x iterates over it. `key` names the list.
     pub(super) fn items<'a>(&mut self, value: Node<'a>, key: &str) -> Vec<Node<'a>> {
         if let Some(items) = value.items() {
             return items.collect();
         }
         let is_empty = value.pairs().is_some_and(|pairs| pairs.len() == 0);
         if is_empty || value.is_false() {
-            self.find_with(
-                Rule::EmptyValue,
-                value.span(),
-                format!(
-                    "{key} is no list: agent 1.x takes it for an empty one, agent 2.x refuses that"
-                ),
-                format!("remove {key}, or write [] behind it"),
+            let message = format!(
+                "{key} is not a list: agent 1.x takes it for an empty one, agent 2.x refuses it"
             );
+            let help = format!("remove {key}, or write [] behind it");
+            self.report_with_help(Rule::EmptyValue, value, message, help);
         } else if value.value() != Some(Value::Unknown) {
-            self.wrong(value, key, Shape::List);
+            self.report_wrong_type(value, key, Shape::List);
         }
         Vec::new()
     }
 
-    /// A value is of the wrong kind.
-    pub(super) fn wrong(&mut self, node: Node<'_>, what: &str, expected: Shape) {
-        if node.shape() == Shape::Nothing {
-            return;
+    /// Reports a value that must have another shape.
+    pub(super) fn report_wrong_type(&mut self, node: Node<'_>, what: &str, expected: Shape) {
+        if node.shape() != Shape::Nothing {
+            let (expected, found) = (expected.name(), node.shape().name());
+            let message = format!("{what} must be {expected}, and this is {found}");
+            self.report(Rule::WrongType, node, message);
         }
-        let is = node.shape().name();
-        let expected = expected.name();
-        // Of a list or map, its first line says enough.
-        self.find(
-            Rule::WrongType,
-            node.span(),
-            format!("{what} must be {expected}, and this is {is}"),
-        );
     }
 }
 
-/// A word of the file in a message: on one line, and not for ever.
+/// Words of the file as a message shows them: on one line, shortened, with control characters escaped.
 pub(super) fn quote(text: &str) -> String {
-    const MOST: usize = 80;
+    const MAX_CHARS: usize = 80;
     let mut quoted = String::from("`");
     for (count, c) in text.chars().enumerate() {
-        if count == MOST {
+        if count == MAX_CHARS {
             quoted.push('…');
             break;
         }
-        // Also what only changes how the rest is shown.
+        // The ranges are of characters that change how the rest of the line is displayed.
         if c.is_control()
             || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
         {
@@ -281,9 +270,9 @@ pub(super) fn quote(text: &str) -> String {
     quoted
 }
 
-/// Which of the candidates `word` may stand for, if one is near.
+/// The candidate that `word` probably stands for, if one is similar.
 pub(super) fn nearest<'k>(word: &str, candidates: &[&'k str]) -> Option<&'k str> {
-    // Nobody means a long word by another, and distance takes time.
+    // A long word is no misspelling of a key, and the distance would take long to compute.
     if word.len() > 40 {
         return None;
     }
@@ -292,15 +281,12 @@ pub(super) fn nearest<'k>(word: &str, candidates: &[&'k str]) -> Option<&'k str>
         letters.flat_map(char::to_lowercase).collect()
     };
     let plain_word = plain(word);
-    let best = candidates
-        .iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&plain_word, &plain(candidate));
-            (distance, *candidate)
-        })
-        .min_by_key(|(distance, _)| *distance);
-    best.filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 6)
-        .map(|(_, candidate)| candidate)
+    let distances = candidates.iter().map(|candidate| {
+        let distance = strsim::damerau_levenshtein(&plain_word, &plain(candidate));
+        (distance, *candidate)
+    });
+    let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + candidate.len() / 6).then_some(candidate)
 }
 
 #[cfg(test)]
@@ -308,20 +294,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_understood() {
+    fn a_misspelled_name_is_matched_with_the_nearest() {
         let events = [
             "BeforeInstall",
             "AfterInstall",
             "ApplicationStart",
             "ApplicationStop",
         ];
-        for (slip, meant) in [
+        for (misspelled, meant) in [
             ("Before Install", "BeforeInstall"),
             ("beforeinstall", "BeforeInstall"),
             ("AftreInstall", "AfterInstall"),
             ("Application_Stop", "ApplicationStop"),
         ] {
-            assert_eq!(nearest(slip, &events), Some(meant), "{slip}");
+            assert_eq!(nearest(misspelled, &events), Some(meant), "{misspelled}");
         }
         for other in ["", "CustomEvent", "Deploy", &"Install".repeat(10)] {
             assert_eq!(nearest(other, &events), None, "{other}");
@@ -334,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_says_cannot_break_a_message() {
+    fn quoted_words_stay_on_one_line_and_are_shortened() {
         assert_eq!(quote("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\u{a}b`");
         assert_eq!(quote(&"x".repeat(100)).chars().count(), 83);
     }

@@ -1,112 +1,91 @@
-//! What an ECS service must say: the task, and which container the load balancer sends traffic to.
+//! What an ECS service needs in an AppSpec file: the task, and the container to which the load balancer
+//! sends traffic.
 
-use super::check::{Check, Keys, quote};
-use super::report::{Rule, Span};
-use super::resources::{expect, is_placeholder, properties, required};
+use super::check::{Check, Map};
+use super::report::Rule;
+use super::resources::{Kind, has_shape, is_placeholder, mapping, report_property, required};
 use super::scalar::Value;
 use super::tree::{Node, Shape};
 
-pub(super) const TYPE: &str = "AWS::ECS::Service";
+pub(super) const KIND: Kind = Kind {
+    name: "AWS::ECS::Service",
+    events: &[
+        "BeforeInstall",
+        "AfterInstall",
+        "AfterAllowTestTraffic",
+        "BeforeAllowTraffic",
+        "AfterAllowTraffic",
+    ],
+    keys: &[
+        "TaskDefinition",
+        "LoadBalancerInfo",
+        "PlatformVersion",
+        "NetworkConfiguration",
+        "CapacityProviderStrategy",
+    ],
+    check,
+};
 
-/// When hooks run.
-pub(super) const EVENTS: [&str; 5] = [
-    "BeforeInstall",
-    "AfterInstall",
-    "AfterAllowTestTraffic",
-    "BeforeAllowTraffic",
-    "AfterAllowTraffic",
-];
-
-const KEYS: [&str; 5] = [
-    "TaskDefinition",
-    "LoadBalancerInfo",
-    "PlatformVersion",
-    "NetworkConfiguration",
-    "CapacityProviderStrategy",
-];
-
-pub(super) fn check(check: &mut Check<'_>, node: Option<Node<'_>>, head: Span) {
-    let Some(map) = properties(check, node, head, &KEYS) else {
-        return;
-    };
-    if let Some(node) = required(check, &map, "TaskDefinition") {
-        expect(check, node, "TaskDefinition", Shape::Scalar);
+fn check(check: &mut Check<'_>, map: &Map<'_>) {
+    const STRATEGY: &str = "CapacityProviderStrategy";
+    if let Some(node) = required(check, map, "TaskDefinition") {
+        has_shape(check, node, "TaskDefinition", Shape::Scalar);
     }
-    if let Some(node) = required(check, &map, "LoadBalancerInfo") {
-        load_balancer(check, node);
+    if let Some(node) = required(check, map, "LoadBalancerInfo") {
+        check_load_balancer(check, node);
     }
     if let Some(node) = map.get_in_any_case("NetworkConfiguration") {
-        network(check, node);
+        check_network(check, node);
     }
-    if let Some(node) = map.get_in_any_case("CapacityProviderStrategy")
-        && expect(check, node, "CapacityProviderStrategy", Shape::List)
+    if let Some(node) = map.get_in_any_case(STRATEGY)
+        && has_shape(check, node, STRATEGY, Shape::List)
     {
         const KEYS: [&str; 3] = ["CapacityProvider", "Base", "Weight"];
         for item in node.items().into_iter().flatten() {
-            if check.map(item, &Keys::InAnyCase(&KEYS)).is_none() {
-                expect(
-                    check,
-                    item,
-                    "an item of CapacityProviderStrategy",
-                    Shape::Map,
-                );
-            }
+            mapping(check, item, &format!("an item of {STRATEGY}"), &KEYS);
         }
     }
 }
 
-fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
-    let Some(map) = check.map(node, &Keys::InAnyCase(&["ContainerName", "ContainerPort"])) else {
-        expect(check, node, "LoadBalancerInfo", Shape::Map);
+fn check_load_balancer(check: &mut Check<'_>, node: Node<'_>) {
+    const KEYS: [&str; 2] = ["ContainerName", "ContainerPort"];
+    let Some(map) = mapping(check, node, "LoadBalancerInfo", &KEYS) else {
         return;
     };
     required(check, &map, "ContainerName");
     let Some(port) = required(check, &map, "ContainerPort") else {
         return;
     };
-    let message = match port.value() {
-        Some(Value::Int(1..=65535) | Value::Unknown) => return,
-        _ if is_placeholder(port) => return,
+    match port.value() {
+        Some(Value::Int(1..=65535) | Value::Unknown) => {}
+        _ if is_placeholder(port) => {}
         Some(Value::Text(text)) if text.parse::<u16>().is_ok_and(|port| port > 0) => {
-            format!("ContainerPort should be the bare number {text}; remove the quotes")
+            let message =
+                format!("ContainerPort should be the bare number {text}; remove the quotes");
+            check.report(Rule::Property, port, message);
         }
-        _ => format!(
-            "ContainerPort should be a number from 1 to 65535, not {}",
-            quote(port.text().unwrap_or(port.shape().name()))
-        ),
-    };
-    check.find(Rule::Property, port.span(), message);
+        _ => report_property(check, port, "ContainerPort", "a number from 1 to 65535"),
+    }
 }
 
-fn network(check: &mut Check<'_>, node: Node<'_>) {
+fn check_network(check: &mut Check<'_>, node: Node<'_>) {
+    const AWSVPC: &str = "AwsvpcConfiguration";
     const KEYS: [&str; 3] = ["Subnets", "SecurityGroups", "AssignPublicIp"];
     if node.is_false() {
         return;
     }
-    let Some(map) = check.map(node, &Keys::InAnyCase(&["AwsvpcConfiguration"])) else {
-        expect(check, node, "NetworkConfiguration", Shape::Map);
+    let map = mapping(check, node, "NetworkConfiguration", &[AWSVPC]);
+    let Some(node) = map.and_then(|map| map.get_in_any_case(AWSVPC)) else {
         return;
     };
-    let Some(node) = map.get_in_any_case("AwsvpcConfiguration") else {
+    let Some(map) = mapping(check, node, AWSVPC, &KEYS) else {
         return;
     };
-    let Some(map) = check.map(node, &Keys::InAnyCase(&KEYS)) else {
-        expect(check, node, "AwsvpcConfiguration", Shape::Map);
-        return;
-    };
-    let missing: Vec<&str> = KEYS
-        .into_iter()
-        .filter(|key| map.get_in_any_case(key).is_none_or(Node::is_false))
-        .collect();
+    let mut missing = KEYS.to_vec();
+    missing.retain(|key| map.get_in_any_case(key).is_none_or(Node::is_false));
     if !missing.is_empty() && missing.len() < KEYS.len() {
-        check.find(
-            Rule::Property,
-            node.span(),
-            format!(
-                "AwsvpcConfiguration needs all of {}, or none; there is no {}",
-                KEYS.join(", "),
-                missing.join(" and no ")
-            ),
-        );
+        let (all, missing) = (KEYS.join(", "), missing.join(" and no "));
+        let message = format!("{AWSVPC} needs either all or none of {all}; it has no {missing}");
+        check.report(Rule::Property, node, message);
     }
 }

@@ -1,29 +1,26 @@
-//! What a Lambda function must say: which it is, and from which version to which traffic goes.
+//! What a Lambda function needs in an AppSpec file: its name and alias, and the versions between which
+//! traffic moves.
 
-use super::check::{Check, quote};
-use super::report::{Rule, Span};
-use super::resources::{is_placeholder, properties, required};
+use super::check::{Check, Map};
+use super::resources::{Kind, has_shape, is_placeholder, report_property, required};
 use super::scalar::Value;
-use super::tree::{Node, Shape};
+use super::tree::Shape;
 
-pub(super) const TYPE: &str = "AWS::Lambda::Function";
+pub(super) const KIND: Kind = Kind {
+    name: "AWS::Lambda::Function",
+    events: &["BeforeAllowTraffic", "AfterAllowTraffic"],
+    keys: &["Name", "Alias", "CurrentVersion", "TargetVersion"],
+    check,
+};
 
-/// When hooks run.
-pub(super) const EVENTS: [&str; 2] = ["BeforeAllowTraffic", "AfterAllowTraffic"];
-
-const KEYS: [&str; 4] = ["Name", "Alias", "CurrentVersion", "TargetVersion"];
-
-pub(super) fn check(check: &mut Check<'_>, node: Option<Node<'_>>, head: Span) {
-    let Some(map) = properties(check, node, head, &KEYS) else {
-        return;
-    };
+fn check(check: &mut Check<'_>, map: &Map<'_>) {
     for name in ["Name", "Alias"] {
-        if let Some(node) = required(check, &map, name) {
-            super::resources::expect(check, node, name, Shape::Scalar);
+        if let Some(node) = required(check, map, name) {
+            has_shape(check, node, name, Shape::Scalar);
         }
     }
     for name in ["CurrentVersion", "TargetVersion"] {
-        let Some(node) = required(check, &map, name) else {
+        let Some(node) = required(check, map, name) else {
             continue;
         };
         let is_version = match node.value() {
@@ -33,15 +30,7 @@ pub(super) fn check(check: &mut Check<'_>, node: Option<Node<'_>>, head: Span) {
             _ => false,
         };
         if !is_version && !is_placeholder(node) {
-            let text = node.text().unwrap_or(node.shape().name());
-            check.find(
-                Rule::Property,
-                node.span(),
-                format!(
-                    "{name} should be the number of a published version, not {}",
-                    quote(text)
-                ),
-            );
+            report_property(check, node, name, "the number of a published version");
         }
     }
 }

@@ -1,51 +1,53 @@
-//! From bytes to a tree, as the agents' own parsers go.
+//! Parses an AppSpec file into a tree, as the agents do.
 //!
-//! Both agents parse with libyaml: 1.x through Ruby's Psych, 2.x through serde_yaml, which has it
-//! translated to Rust. `libyaml-safer` is that parser once more, so what is refused here is refused
-//! there, word for word; a parser of YAML 1.2 refuses files that the agents run (a flow collection whose
-//! bracket closes in the first column, say). As Psych does, it stops where the first document ends, and
-//! what comes after cannot be wrong.
+//! Both agents parse with libyaml: 1.x through Ruby's Psych, 2.x through serde_yaml, which contains a
+//! translation of libyaml to Rust. `libyaml-safer` is such a translation too, so it refuses what the
+//! agents refuse, with their messages. A parser of YAML 1.2 would refuse files that the agents run, for
+//! example a flow collection whose bracket closes in the first column. Like Psych, the parser stops at
+//! the end of the first document, and what follows is not checked.
 //!
-//! Bounds: [`MAX_BYTES`], since the AppSpec files of the largest public revisions stay below a tenth of
-//! that and a bundle may name any file so; [`MAX_DEPTH`], since nothing in an AppSpec is deeper than 8;
-//! [`MAX_NODES`]. An agent has no such bounds, so beyond them nothing is said but that.
+//! Three limits hold: [`MAX_BYTES`] (the AppSpec files of the largest public revisions are below a tenth
+//! of it, but any file can have the name), [`MAX_DEPTH`] (nothing in an AppSpec file is deeper than 8)
+//! and [`MAX_NODES`]. The agents have no such limits, so a file beyond them is only reported as not
+//! checked.
 
 use std::collections::HashMap;
 
 use libyaml_safer::{Encoding, Error, ErrorKind, Event, EventData, Parser, ScalarStyle};
 
 use super::report::{Finding, Rule, Span};
+use super::scalar::{Value, resolve};
 use super::tree::{Kind, Record, Tree};
 
-/// The most bytes of a file that is looked at.
+/// The size of the largest file that is checked.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// Lists and maps within each other.
+/// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 64;
 
-/// Nodes of one document: 100,000 pairs.
+/// The most nodes of one document: 100,000 pairs.
 const MAX_NODES: usize = 200_000;
 
-/// What goes behind a text, for the parser not to look behind its end: where libyaml finds the NUL that it
-/// keeps there, version 0.3.0 panics. A document ends so anyway.
+/// Ends the document explicitly. libyaml reads a NUL behind the end of its input; `libyaml-safer` 0.3.0 has
+/// none there and panics.
 const END: &str = "\n...\n";
 
-/// A document, if there is one that can be looked at, and what was noticed on the way.
+/// The parsed document and the findings of the parser.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    /// None if the file cannot be looked at: `findings` says why. Without records if it says nothing.
+    /// None if the file cannot be checked; `findings` says why. Without records if the file is empty.
     pub(super) tree: Option<Tree>,
     pub(super) findings: Vec<Finding>,
 }
 
-/// A list or map that is not complete.
+/// A list or mapping whose end was not read yet.
 struct Open {
     index: usize,
-    /// The key that waits for its value.
+    /// The key whose value comes next.
     key: Option<usize>,
 }
 
-/// Builds a tree from events.
+/// Builds the tree from the events of the parser.
 #[derive(Default)]
 struct Builder<'t> {
     text: &'t str,
@@ -66,56 +68,46 @@ pub(super) fn parse(text: &str) -> Parsed {
         let help = "save the file as UTF-8 without a byte-order mark";
         let span = Span { start: 0, end: 3 };
         let message = "the file starts with a byte-order mark, which becomes part of its first key";
-        builder.find(Rule::ByteOrderMark, span, message, Some(help));
+        builder.report(Rule::ByteOrderMark, span, message, Some(help));
         3
     } else {
         0
     };
-    // Of these, the parser makes a document only if nothing comes behind them.
+    // The parser makes an empty document of blank lines and comments, but not with `END` behind them.
     let is_blank = |line: &str| {
         let line = line.trim_start_matches([' ', '\r', '\u{FEFF}']);
         line.is_empty() || line.starts_with('#')
     };
     if text.split('\n').all(is_blank) {
-        return Parsed {
-            tree: Some(Tree::default()),
-            findings: builder.findings,
-        };
+        return builder.finish(true);
     }
     if let Some(at) = tag_before_comma(text) {
         let span = builder.span(at, at + 1);
-        let message = "nothing is looked at: a tag stands before a comma here";
-        builder.find(Rule::NotChecked, span, message, Some("remove it"));
-        return Parsed {
-            tree: None,
-            findings: builder.findings,
-        };
+        let message = "the file is not checked: a tag stands before a comma here";
+        builder.report(Rule::NotChecked, span, message, Some("remove it"));
+        return builder.finish(false);
     }
-    let input = [
-        text.as_bytes().get(offset..).unwrap_or_default(),
-        END.as_bytes(),
-    ];
-    let input = input.concat();
-    let mut input = input.as_slice();
+    let input = [text.get(offset..).unwrap_or_default(), END].concat();
+    let mut input = input.as_bytes();
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     parser.set_input(&mut input);
     let complete = loop {
         match parser.parse() {
-            Ok(event) => match builder.take(event, offset) {
-                Step::More => {}
+            Ok(event) => match builder.handle(event, offset) {
+                Step::Continue => {}
                 Step::Done => break true,
-                Step::TooMuch => break false,
+                Step::LimitReached => break false,
             },
             Err(error) => {
-                let finding = syntax(text, offset, &error);
+                let finding = syntax_error(text, offset, &error);
                 builder.findings.push(finding);
                 break false;
             }
         }
     };
     if complete {
-        // Of what comes after the first document, only that it is there.
+        // A second document is reported, but not checked.
         let more = match parser.parse() {
             Ok(event) if matches!(event.data, EventData::DocumentStart { .. }) => {
                 Some(event.start_mark)
@@ -126,25 +118,19 @@ pub(super) fn parse(text: &str) -> Parsed {
         if let Some(mark) = more {
             let start = to_offset(mark.index, offset);
             let span = builder.span(start, start + 3);
-            builder.find(
-                Rule::SecondDocument,
-                span,
-                "a second document starts here: agent 1.x ignores it, agent 2.x refuses the file",
-                Some("remove it"),
-            );
+            let message =
+                "a second document starts here: agent 1.x ignores it, agent 2.x refuses the file";
+            builder.report(Rule::SecondDocument, span, message, Some("remove it"));
         }
     }
-    Parsed {
-        tree: complete.then_some(builder.tree),
-        findings: builder.findings,
-    }
+    builder.finish(complete)
 }
 
-/// What is to be done after an event.
+/// What follows an event.
 enum Step {
-    More,
+    Continue,
     Done,
-    TooMuch,
+    LimitReached,
 }
 
 fn to_offset(mark: u64, offset: usize) -> usize {
@@ -154,21 +140,23 @@ fn to_offset(mark: u64, offset: usize) -> usize {
 }
 
 impl Builder<'_> {
-    fn find(&mut self, rule: Rule, span: Span, message: impl Into<String>, help: Option<&str>) {
-        self.findings.push(Finding {
-            rule,
-            span,
-            message: message.into(),
-            help: help.map(str::to_owned),
-        });
+    fn finish(self, can_be_checked: bool) -> Parsed {
+        Parsed {
+            tree: can_be_checked.then_some(self.tree),
+            findings: self.findings,
+        }
     }
 
-    /// `start..end` without white space at its end, and within the text.
+    fn report(&mut self, rule: Rule, span: Span, message: impl Into<String>, help: Option<&str>) {
+        self.findings.push(Finding::new(rule, span, message, help));
+    }
+
+    /// See [`span`].
     fn span(&self, start: usize, end: usize) -> Span {
         span(self.text, start, end)
     }
 
-    fn take(&mut self, event: Event, offset: usize) -> Step {
+    fn handle(&mut self, event: Event, offset: usize) -> Step {
         let start = to_offset(event.start_mark.index, offset);
         let end = to_offset(event.end_mark.index, offset);
         let span = self.span(start, end);
@@ -183,19 +171,14 @@ impl Builder<'_> {
                 let plain = style == ScalarStyle::Plain;
                 let mut value = value;
                 if end > self.text.len() && !self.text.ends_with('\n') && value.ends_with('\n') {
-                    // That of `END`, which a block of text took for its own.
+                    // A block scalar at the end of the text includes the line feed of `END`.
                     value.pop();
                 }
-                if plain
-                    && tag.is_none()
-                    && super::scalar::resolve(&value) == super::scalar::Value::Date
-                {
-                    self.find(
-                        Rule::Date,
-                        span,
-                        format!("{value} is a date to agent 1.x, which refuses dates on Ruby 3.1 and later"),
-                        Some("put it in quotes"),
+                if plain && tag.is_none() && resolve(&value) == Value::Date {
+                    let message = format!(
+                        "{value} is a date to agent 1.x, which refuses dates on Ruby 3.1 and later"
                     );
+                    self.report(Rule::Date, span, message, Some("put it in quotes"));
                 }
                 let kind = Kind::Scalar { text: value, plain };
                 return self.add(span, anchor, tag, kind, false);
@@ -216,32 +199,27 @@ impl Builder<'_> {
             EventData::Alias { anchor } => {
                 let target = self.anchors.get(&anchor).copied();
                 if target.is_none() {
-                    self.find(
-                        Rule::UnknownAlias,
-                        span,
-                        format!("*{anchor} is an alias to YAML, and stands for nothing"),
-                        Some("put it in quotes, if it is meant as it stands"),
-                    );
+                    let message =
+                        format!("*{anchor} is an alias to YAML, and no anchor has that name");
+                    let help = "put it in quotes if it is meant as text";
+                    self.report(Rule::UnknownAlias, span, message, Some(help));
                 } else if !self.has_alias {
                     self.has_alias = true;
-                    self.find(
-                        Rule::Alias,
-                        span,
-                        format!(
-                            "*{anchor} is an alias, which agent 1.x refuses on Ruby 3.1 and later"
-                        ),
-                        Some("write out what it stands for"),
+                    let message = format!(
+                        "*{anchor} is an alias, which agent 1.x refuses on Ruby 3.1 and later"
                     );
+                    let help = "write out what it stands for";
+                    self.report(Rule::Alias, span, message, Some(help));
                 }
                 return self.add(span, None, None, Kind::Alias(target), false);
             }
             EventData::DocumentEnd { .. } | EventData::StreamEnd => return Step::Done,
             EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
         }
-        Step::More
+        Step::Continue
     }
 
-    /// Puts a node where it belongs.
+    /// Adds a node to the tree, below the innermost open list or mapping.
     fn add(
         &mut self,
         span: Span,
@@ -252,17 +230,18 @@ impl Builder<'_> {
     ) -> Step {
         let index = self.tree.records.len();
         if index >= MAX_NODES || (opens && self.open.len() >= MAX_DEPTH) {
-            let what = if opens && self.open.len() >= MAX_DEPTH {
-                format!("nothing is looked at: lists and maps are more than {MAX_DEPTH} deep here")
+            let why = if opens && self.open.len() >= MAX_DEPTH {
+                format!("lists and mappings are more than {MAX_DEPTH} deep here")
             } else {
-                format!("nothing is looked at: there are more than {MAX_NODES} values")
+                format!("it has more than {MAX_NODES} values")
             };
-            self.find(Rule::NotChecked, span, what, None);
-            return Step::TooMuch;
+            let message = format!("the file is not checked: {why}");
+            self.report(Rule::NotChecked, span, message, None);
+            return Step::LimitReached;
         }
         if let Some(tag) = tag.as_deref().filter(|tag| !is_text(tag)) {
-            let message = format!("the tag {tag} is nothing that the agents agree on");
-            self.find(Rule::Tag, span, message, Some("remove it"));
+            let message = format!("the agents do not agree on the tag {tag}");
+            self.report(Rule::Tag, span, message, Some("remove it"));
         }
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, index);
@@ -281,12 +260,12 @@ impl Builder<'_> {
         if opens {
             self.open.push(Open { index, key: None });
         }
-        Step::More
+        Step::Continue
     }
 }
 
-/// Where a tag may stand right before a comma, at which the parser of version 0.3.0 panics. Quotes and
-/// comments are not told apart: nobody tags an AppSpec.
+/// The place of a tag right before a comma, at which `libyaml-safer` 0.3.0 panics. Quoted text and comments
+/// are not recognized, since AppSpec files have no tags.
 fn tag_before_comma(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let may_begin = |at: usize| {
@@ -309,47 +288,35 @@ fn is_text(tag: &str) -> bool {
     matches!(tag, "!" | "!str" | "tag:yaml.org,2002:str")
 }
 
-/// A part of `text`: within it, from character to character, without white space at its end.
+/// A range within `text`, rounded to whole characters, without white space at its end.
 fn span(text: &str, start: usize, end: usize) -> Span {
-    let mut start = start.min(text.len());
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    let mut end = end.clamp(start, text.len());
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
+    let start = text.floor_char_boundary(start.min(text.len()));
+    let end = text.ceil_char_boundary(end.clamp(start, text.len()));
     let end = start + text[start..end].trim_end().len();
     Span { start, end }
 }
 
-/// What the parser does not take.
-fn syntax(text: &str, offset: usize, error: &Error) -> Finding {
+/// The finding for an error of the parser.
+fn syntax_error(text: &str, offset: usize, error: &Error) -> Finding {
     let mark = error.problem_mark();
     let start = match (mark, error.kind()) {
         (Some(mark), _) => to_offset(mark.index, offset),
-        // The reader's own complaint has no place to ask for.
+        // An error of the reader has no place.
         (None, ErrorKind::Reader) => forbidden(text).unwrap_or(0),
         (None, _) => 0,
     };
     let next = text.get(start..).and_then(|rest| rest.chars().next());
     let len = next.map_or(0, char::len_utf8);
-    let span = Span {
-        start: start.min(text.len()),
-        end: (start + len).min(text.len()),
-    };
-    let span = if text.is_char_boundary(span.start) && text.is_char_boundary(span.end) {
-        span
-    } else {
-        self::span(text, span.start, span.end)
+    let span = match next {
+        Some(_) => Span {
+            start,
+            end: start + len,
+        },
+        None => self::span(text, start, start),
     };
     if next == Some('\t') {
-        return Finding {
-            rule: Rule::Tab,
-            span,
-            message: "a tab indents this line, which YAML does not allow".to_owned(),
-            help: Some("indent with spaces".to_owned()),
-        };
+        let message = "a tab indents this line, which YAML does not allow";
+        return Finding::new(Rule::Tab, span, message, Some("indent with spaces"));
     }
     let mut message = error.problem().to_owned();
     if let Some(context) = error.context() {
@@ -363,15 +330,10 @@ fn syntax(text: &str, offset: usize, error: &Error) -> Finding {
         }
         _ => None,
     };
-    Finding {
-        rule: Rule::Syntax,
-        span,
-        message,
-        help: help.map(str::to_owned),
-    }
+    Finding::new(Rule::Syntax, span, message, help)
 }
 
-/// The first character that YAML does not know.
+/// The first character that YAML does not allow.
 fn forbidden(text: &str) -> Option<usize> {
     let is_allowed = |c: char| {
         matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{FFFD}')

@@ -1,59 +1,73 @@
 //! What was found in an AppSpec file, and where.
 //!
-//! Places are ranges of bytes; lines and columns are counted when somebody asks. It refuses to draw
-//! or to print: that is for whoever shows it.
+//! Places are ranges of bytes; lines and columns are counted on demand. The command line draws and
+//! prints the report.
 
 use std::path::PathBuf;
 
 pub use super::rules::{Rule, Severity};
 
-/// Bytes of a text: from `start` to before `end`.
+/// A range of bytes in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
-    /// The first.
+    /// The first byte.
     pub start: usize,
-    /// Behind the last.
+    /// The byte after the last.
     pub end: usize,
 }
 
-/// A place in a text as editors count it: from 1, columns in characters.
+/// A place in a text as editors count it: lines and columns begin at 1, columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// The number of the line.
     pub line: usize,
-    /// The character of the line.
+    /// The number of the character in its line.
     pub column: usize,
 }
 
-/// One thing that is wrong, or that may surprise.
+/// A mistake in the file, or something that may behave unexpectedly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Which rule found it.
     pub rule: Rule,
-    /// Where.
+    /// The part of the text that it is about.
     pub span: Span,
-    /// What it is, as a fragment.
+    /// What was found, as a fragment of a sentence.
     pub message: String,
-    /// What to do about it.
+    /// What the user can do about it.
     pub help: Option<String>,
 }
 
 impl Finding {
-    /// Whether it stops a push.
+    pub(super) fn new(
+        rule: Rule,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<&str>,
+    ) -> Self {
+        Self {
+            rule,
+            span,
+            message: message.into(),
+            help: help.map(str::to_owned),
+        }
+    }
+
+    /// The severity of its rule.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.rule.severity()
     }
 }
 
-/// All that was found in one file, in the order of its lines.
+/// Everything that was found in one file, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The file, as the user would name it.
+    /// The path of the file, as the user would type it.
     pub path: PathBuf,
-    /// What it says. Bytes that are not UTF-8 are replaced.
+    /// The content of the file. Bytes that are not UTF-8 are replaced.
     pub text: String,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
@@ -81,13 +95,13 @@ impl Report {
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
         let start = before.iter().rposition(|&byte| byte == b'\n');
         let start = start.map_or(0, |newline| newline + 1);
-        // Every byte of UTF-8 but those that go on begins a character.
-        let begun = before[start..].iter().filter(|&&byte| byte & 0xC0 != 0x80);
-        // A byte-order mark is no column to an editor.
+        // In UTF-8, every byte but a continuation byte begins a character.
+        let characters = before[start..].iter().filter(|&&byte| byte & 0xC0 != 0x80);
+        // Editors do not count a byte-order mark as a column.
         let mark = usize::from(start == 0 && before.starts_with("\u{FEFF}".as_bytes()));
         Position {
             line,
-            column: begun.count() + 1 - mark,
+            column: characters.count() + 1 - mark,
         }
     }
 
@@ -104,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_as_editors_count_them() {
+    fn columns_count_characters_and_skip_a_byte_order_mark() {
         let report = Report {
             path: PathBuf::new(),
             text: "\u{FEFF}é: b\r\nos: \"x\"\n".into(),

@@ -1,21 +1,20 @@
-//! The rules, by name.
+//! The names and severities of the rules.
 //!
-//! A name stays once it was released: pull requests, dashboards and people refer to it. Each rule has
-//! one severity. An error is what the agent of version 1.8 refuses, or fails at; for Lambda and ECS,
-//! what the documentation has no meaning for. What that agent runs is never an error: a warning is what
-//! only version 2 refuses, or what does something else than it says.
+//! A released name never changes, because pull requests and dashboards refer to it. An error is what
+//! agent 1.8 refuses or fails at; for Lambda and ECS, what the documentation gives no meaning. What
+//! agent 1.8 runs is at most a warning: only agent 2.x refuses it, or it behaves other than it reads.
 
-/// What a finding is worth.
+/// Whether a finding stops a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The deployment would fail; a push stops.
     Error,
-    /// It may surprise.
+    /// The deployment may behave unexpectedly.
     Warning,
 }
 
 impl Severity {
-    /// In lower case.
+    /// The name in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -27,29 +26,29 @@ impl Severity {
 
 macro_rules! rules {
     ($($severity:ident $rule:ident $id:literal $summary:literal;)*) => {
-        /// A rule. [`Rule::summary`] says what it looks for.
+        /// A rule of the checks. [`Rule::summary`] says what it looks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Rule {
             $(#[doc = $summary] $rule,)*
         }
 
         impl Rule {
-            /// All of them.
+            /// All rules.
             pub const ALL: &[Self] = &[$(Self::$rule,)*];
 
-            /// Its name, which never changes.
+            /// The name, which never changes.
             #[must_use]
             pub fn id(self) -> &'static str {
                 match self { $(Self::$rule => $id,)* }
             }
 
-            /// Whether what it finds stops a push.
+            /// Whether a finding of this rule stops a push.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$rule => Severity::$severity,)* }
             }
 
-            /// What it looks for.
+            /// What the rule looks for.
             #[must_use]
             pub fn summary(self) -> &'static str {
                 match self { $(Self::$rule => $summary,)* }
@@ -66,31 +65,31 @@ rules! {
     Error Tab "tab" "a tab indents a line";
     Error Syntax "syntax" "the file is not YAML";
     Error JsonSyntax "json-syntax" "a .json file is not JSON";
-    Error Empty "empty" "the file says nothing";
-    Error WrongType "wrong-type" "a value is of a kind that it cannot be of";
-    Error UnknownAlias "unknown-alias" "a YAML alias stands for nothing";
+    Error Empty "empty" "the file is empty";
+    Error WrongType "wrong-type" "a value has the wrong type";
+    Error UnknownAlias "unknown-alias" "a YAML alias without an anchor";
     Error Platform "platform" "the AppSpec is for another compute platform than the revision";
-    Warning NotChecked "not-checked" "the file is larger or deeper than what is looked at";
+    Warning NotChecked "not-checked" "the file is too large or too deep to be checked";
     Warning Alias "yaml-alias" "a YAML alias, which some agents refuse";
     Warning MergeKey "yaml-merge-key" "a YAML merge key, which agent 2.x does not know";
     Warning Tag "yaml-tag" "a YAML tag, which some agents refuse";
     Warning Date "yaml-date" "an unquoted date, which some agents refuse";
     Warning SecondDocument "second-document" "the file holds a second YAML document";
     Warning DuplicateKey "duplicate-key" "a key is there twice";
-    Warning UnknownKey "unknown-key" "a key that means nothing";
+    Warning UnknownKey "unknown-key" "a key without a meaning";
     Warning EmptyValue "empty-value" "a key without the list that belongs there";
 
     // EC2 and on-premises: the top.
     Error Version "version" "version is not the number 0.0";
     Error Os "os" "os is neither linux nor windows";
-    Error CaseCollision "case-collision" "names in the bundle that are one name on Windows";
+    Error CaseCollision "case-collision" "names in the bundle that Windows takes for one name";
     Warning LongPath "long-path" "a path in the bundle that is too long for Windows";
-    Error FileExistsBehavior "file-exists-behavior" "file_exists_behavior is none of the three";
+    Error FileExistsBehavior "file-exists-behavior" "file_exists_behavior is not one of its three values";
 
     // EC2 and on-premises: files.
     Error NoSource "no-source" "a file without a source";
     Error NoDestination "no-destination" "a file without a destination";
-    Error Wildcard "wildcard-source" "a source with a wildcard, which nobody expands";
+    Error Wildcard "wildcard-source" "a source with a wildcard, which agents do not expand";
     Error SourceNotFound "source-not-found" "a source that is not in the bundle";
     Error DuplicateDestination "duplicate-destination" "two sources for one destination";
     Warning SourceOutside "source-outside" "a source outside of the bundle";
@@ -101,7 +100,7 @@ rules! {
     // EC2 and on-premises: hooks.
     Error NoLocation "no-location" "a script without a location";
     Error ScriptNotFound "script-not-found" "a script that is not in the bundle";
-    Error Timeout "timeout" "a timeout that is no positive number";
+    Error Timeout "timeout" "a timeout that is not a positive number";
     Warning TimeoutForm "timeout-form" "a timeout that agent 2.x refuses";
     Warning TimeoutSum "timeout-sum" "the timeouts of an event add up to more than an hour";
     Warning SudoForm "sudo-form" "sudo is neither true nor false";
@@ -110,7 +109,7 @@ rules! {
     Warning ScriptOutside "script-outside" "a script outside of the bundle";
     Warning NotExecutable "script-not-executable" "a script without permission to be executed";
     Warning CrlfShebang "crlf-shebang" "a script whose first line ends with a carriage return";
-    Warning IgnoredOnWindows "ignored-on-windows" "a key that means nothing on Windows";
+    Warning IgnoredOnWindows "ignored-on-windows" "a key without a meaning on Windows";
 
     // EC2 and on-premises: permissions.
     Error PermissionsOnWindows "permissions-on-windows" "permissions for Windows";
@@ -118,7 +117,7 @@ rules! {
     Error ObjectType "object-type" "a type that is neither file nor directory";
     Error Mode "mode" "a mode that is not one to four octal digits";
     Error OctalMode "mode-octal-refused" "an unquoted octal mode that agent 1.x refuses";
-    Warning ChangedMode "mode-octal-changed" "an unquoted octal mode that agent 1.x takes for another";
+    Warning ChangedMode "mode-octal-changed" "an unquoted octal mode that agent 1.x changes";
     Error Acl "acl" "an access control list that agents refuse";
     Error Context "context" "an SELinux context that agents refuse";
     Warning ContextUser "context-user" "the user of an SELinux context, which agents ignore";
@@ -127,7 +126,7 @@ rules! {
     Error Resource "resource" "Resources is not a list with a Lambda function or an ECS service";
     Error NoProperty "no-property" "a property is missing";
     Warning ResourceVersion "resource-version" "version is not 0.0";
-    Warning SeveralResources "several-resources" "more resources than one";
+    Warning SeveralResources "several-resources" "more than one resource";
     Warning Property "property" "a property that looks wrong";
 }
 
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_kebab_case_and_each_is_its_own() {
+    fn names_are_unique_and_in_kebab_case() {
         let names: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.id()).collect();
         assert_eq!(names.len(), Rule::ALL.len());
         let plain = |name: &str| {
@@ -148,7 +147,7 @@ mod tests {
         assert!(names.iter().all(|name| plain(name)));
     }
 
-    /// Whoever reads a name in a pull request finds it there.
+    /// The documentation explains each name that a pull request shows.
     #[test]
     fn the_docs_have_every_rule_with_its_severity() {
         let docs = include_str!("../../docs/appspec.md");

@@ -1,29 +1,29 @@
-//! What the agents make of an unquoted word.
+//! Reads an unquoted scalar as the agents read it.
 //!
 //! Agent 1.x reads YAML 1.1 with Ruby's Psych: `0644` is 420, `yes` is true, `12:30` is a number. Agent
-//! 2.x reads YAML 1.2 with serde_yaml, to which all three are text. What an AppSpec means is decided
-//! here as Psych decides it (`scalar_scanner.rb` of Psych 4), since what agent 1.x runs is no error.
+//! 2.x reads YAML 1.2 with serde_yaml, to which all three are text. This module follows Psych
+//! (`scalar_scanner.rb` of Psych 4), because what agent 1.x runs must not be an error.
 
 /// A scalar as agent 1.x sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
-    /// Nothing.
+    /// No value: empty, `~` or `null`.
     Nil,
     Bool(bool),
-    /// A whole number. Larger ones are as large as this goes.
+    /// A whole number. A number that does not fit is the largest one.
     Int(i64),
     Float(f64),
     Text(&'a str),
-    /// `:word`, which Ruby has a kind of its own for.
+    /// `:word`, a symbol in Ruby.
     Symbol,
     /// A date or a time.
     Date,
-    /// Whatever a tag makes of it. Nothing is said about it.
+    /// The value depends on a tag or an alias. It is not checked.
     Unknown,
 }
 
 impl Value<'_> {
-    /// What Ruby takes for "not there" in a condition.
+    /// Whether Ruby takes the value for false in a condition.
     pub(super) fn is_false(self) -> bool {
         matches!(self, Self::Nil | Self::Bool(false))
     }
@@ -57,7 +57,7 @@ pub(super) fn resolve(text: &str) -> Value<'_> {
         .unwrap_or(Value::Text(text))
 }
 
-/// Whether Psych stops looking for numbers here.
+/// Whether Psych takes the text for a word, without looking for numbers.
 fn is_word(text: &str) -> bool {
     let is_letter =
         |c: char| c.is_alphabetic() || c.is_whitespace() || "_!@#$%^&*(){}<>|/\\~;=".contains(c);
@@ -81,6 +81,14 @@ fn word(text: &str, first: u8) -> Value<'_> {
     }
 }
 
+/// Whether a number is negative, and its digits.
+fn split_sign(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
 /// `2024-1-31`.
 fn is_date(text: &str) -> bool {
     let mut parts = text.split('-');
@@ -95,7 +103,7 @@ fn is_date(text: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// `2024-01-31 12:30:00`, whatever follows.
+/// `2024-01-31 12:30:00`, with anything behind it.
 fn is_time(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let at = text.find(|c: char| c == 'T' || c == 't' || c.is_whitespace());
@@ -112,11 +120,7 @@ fn is_time(text: &str) -> bool {
 
 /// `1:30` is 5400 and `1:30:15` is 5415: Psych counts hours, minutes and seconds.
 fn base_60(text: &str) -> Option<Value<'_>> {
-    let (negative, digits) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
+    let (negative, digits) = split_sign(text);
     let (whole, fraction) = match digits.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (digits, None),
@@ -139,7 +143,7 @@ fn base_60(text: &str) -> Option<Value<'_>> {
         return None;
     }
     if fraction.is_some() {
-        // A number with a fraction, and nothing that an AppSpec has a use for.
+        // The value is a number with a fraction, which no key of an AppSpec needs.
         return Some(Value::Unknown);
     }
     let first: i64 = first.replace('_', "").parse().unwrap_or(i64::MAX);
@@ -153,7 +157,7 @@ fn base_60(text: &str) -> Option<Value<'_>> {
     Some(Value::Int(sum))
 }
 
-/// A number with a point.
+/// A number with a decimal point.
 fn float(text: &str) -> Option<Value<'_>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, rest) = unsigned.split_once('.')?;
@@ -167,7 +171,7 @@ fn float(text: &str) -> Option<Value<'_>> {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b','));
     let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // Without its sign an exponent makes the whole a word.
+    // Psych takes a number whose exponent has no sign for a word.
     let is_exponent = exponent.is_none_or(|exponent| {
         exponent
             .strip_prefix(['-', '+'])
@@ -177,17 +181,13 @@ fn float(text: &str) -> Option<Value<'_>> {
         return None;
     }
     let number: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
-    // Rust and Ruby read the same digits alike. What Ruby fails to read, it fails at.
+    // Rust and Ruby read digits alike. On what they cannot read, Ruby raises an error.
     Some(number.parse().map_or(Value::Unknown, Value::Float))
 }
 
 /// A whole number, in any of four bases.
 fn integer(text: &str) -> Option<Value<'_>> {
-    let (negative, digits) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
+    let (negative, digits) = split_sign(text);
     let all = |text: &str, also: &dyn Fn(u8) -> bool| {
         !text.is_empty()
             && text
@@ -207,7 +207,7 @@ fn integer(text: &str) -> Option<Value<'_>> {
     };
     let number: String = number.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     if number.is_empty() {
-        // "0_" is nought; "0x_" is more than Ruby can read.
+        // Ruby reads "0_" as 0 and cannot read "0x_".
         return Some(if radix == 8 {
             Value::Int(0)
         } else {
@@ -218,7 +218,7 @@ fn integer(text: &str) -> Option<Value<'_>> {
     Some(Value::Int(if negative { -number } else { number }))
 }
 
-/// Digits that do not begin with nought, with single separators.
+/// Digits that do not begin with 0, with single separators between them.
 fn is_decimal(text: &str) -> bool {
     let bytes = text.as_bytes();
     matches!(bytes.first(), Some(b'1'..=b'9'))
@@ -231,11 +231,7 @@ fn is_decimal(text: &str) -> bool {
 /// Ruby's `String#to_i`: the number that a text begins with, or 0.
 pub(super) fn to_i(text: &str) -> i64 {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{B}');
-    let (negative, digits) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
+    let (negative, digits) = split_sign(text);
     let mut number = 0_i64;
     let mut separated = true;
     for byte in digits.bytes() {
@@ -276,87 +272,73 @@ mod tests {
 
     use super::*;
 
-    /// As Psych 4.0.3 answers.
+    /// The values are those of Psych 4.0.3.
     #[test]
-    fn words_are_read_as_ruby_reads_them() {
-        let text = Value::Text;
-        for (word, value) in [
-            ("", Value::Nil),
-            ("~", Value::Nil),
-            ("NULL", Value::Nil),
-            ("nULL", Value::Nil),
-            ("yes", Value::Bool(true)),
-            ("On", Value::Bool(true)),
-            ("off", Value::Bool(false)),
-            ("y", text("y")),
-            ("n", text("n")),
-            ("linux", text("linux")),
-            ("0", Value::Int(0)),
-            ("0644", Value::Int(420)),
-            ("0755", Value::Int(493)),
-            ("0888", text("0888")),
-            ("0o644", text("0o644")),
-            ("644", Value::Int(644)),
-            ("-1", Value::Int(-1)),
-            ("+5", Value::Int(5)),
-            ("1_000", Value::Int(1000)),
-            ("1__0", text("1__0")),
-            ("1,000", Value::Int(1000)),
-            ("0x1F", Value::Int(31)),
-            ("0b11", Value::Int(3)),
-            ("0_", Value::Int(0)),
-            ("0x_", Value::Unknown),
-            ("99999999999999999999", Value::Int(i64::MAX)),
-            ("0.0", Value::Float(0.0)),
-            ("-0.0", Value::Float(-0.0)),
-            ("0.", Value::Float(0.0)),
-            (".0", Value::Float(0.0)),
-            (".", text(".")),
-            ("1.5", Value::Float(1.5)),
-            ("0.0e0", text("0.0e0")),
-            ("0.0e+0", Value::Float(0.0)),
-            ("1e3", text("1e3")),
-            (".inf", Value::Float(f64::INFINITY)),
-            ("0:00", Value::Int(0)),
-            ("12:30", Value::Int(45_000)),
-            ("1:30:15", Value::Int(5415)),
-            ("12:60", text("12:60")),
-            ("30s", text("30s")),
-            ("u:bob:rwx", text("u:bob:rwx")),
-            (":x", Value::Symbol),
-            (":", text(":")),
-            ("2024-01-31", Value::Date),
-            ("2024-01-31 12:30:00", Value::Date),
-            ("2024-01-31T12:30:00Z", Value::Date),
-            ("1.2.3", text("1.2.3")),
-            ("-", text("-")),
-            ("é", text("é")),
-            ("0.0\u{2028}x", text("0.0\u{2028}x")),
+    fn scalars_are_read_as_psych_reads_them() {
+        let zero = Value::Float(0.0);
+        for (value, words) in [
+            (Value::Nil, &["", "~", "NULL", "nULL"][..]),
+            (Value::Bool(true), &["yes", "On"]),
+            (Value::Bool(false), &["off"]),
+            (Value::Int(0), &["0", "0_", "0:00"]),
+            (Value::Int(420), &["0644"]),
+            (Value::Int(493), &["0755"]),
+            (Value::Int(644), &["644"]),
+            (Value::Int(-1), &["-1"]),
+            (Value::Int(5), &["+5"]),
+            (Value::Int(1000), &["1_000", "1,000"]),
+            (Value::Int(31), &["0x1F", "0b11111"]),
+            (Value::Int(45_000), &["12:30"]),
+            (Value::Int(5415), &["1:30:15"]),
+            (Value::Int(i64::MAX), &["99999999999999999999"]),
+            (zero, &["0.0", "-0.0", "0.", ".0", "0.0e+0"]),
+            (Value::Float(1.5), &["1.5"]),
+            (Value::Float(f64::INFINITY), &[".inf"]),
+            (Value::Symbol, &[":x"]),
+            (Value::Unknown, &["0x_"]),
+            (
+                Value::Date,
+                &["2024-01-31", "2024-01-31 12:30:00", "2024-01-31T12:30:00Z"],
+            ),
         ] {
-            assert_eq!(resolve(word), value, "{word}");
+            for word in words {
+                assert_eq!(resolve(word), value, "{word}");
+            }
+        }
+        for word in [
+            "y",
+            "n",
+            "linux",
+            "0888",
+            "0o644",
+            "1__0",
+            ".",
+            "0.0e0",
+            "1e3",
+            "12:60",
+            "30s",
+            "u:bob:rwx",
+            ":",
+            "1.2.3",
+            "-",
+            "é",
+            "0.0\u{2028}x",
+        ] {
+            assert_eq!(resolve(word), Value::Text(word));
         }
         assert!(matches!(resolve(".NaN"), Value::Float(nan) if nan.is_nan()));
     }
 
     #[test]
-    fn a_text_is_the_number_that_it_begins_with() {
-        for (text, number) in [
-            ("300", 300),
-            (" \t30s", 30),
-            ("1_0x", 10),
-            ("1__0", 1),
-            ("_1", 0),
-            ("abc", 0),
-            ("-5", -5),
-            ("0x10", 0),
-            ("", 0),
-        ] {
-            assert_eq!(to_i(text), number, "{text}");
-        }
+    fn to_i_reads_the_number_at_the_beginning_of_a_text() {
+        let texts = [
+            "300", " \t30s", "1_0x", "1__0", "_1", "abc", "-5", "0x10", "",
+        ];
+        assert_eq!(texts.map(to_i), [300, 30, 10, 1, 0, 0, -5, 0, 0]);
     }
 
     #[test]
-    fn agent_2_reads_fewer_numbers() {
+    fn agent_2_reads_fewer_texts_as_numbers_and_booleans() {
         for number in ["0", "30", "+30", "0x1f"] {
             assert!(is_plain_number(number), "{number}");
         }
@@ -368,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_word_is_something(word in ".{0,12}", digits in "[-+0-9a-fxoe_,:. TZ]{0,20}") {
+        fn any_text_can_be_resolved(word in ".{0,12}", digits in "[-+0-9a-fxoe_,:. TZ]{0,20}") {
             resolve(&word);
             resolve(&digits);
             to_i(&word);

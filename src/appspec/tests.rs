@@ -1,4 +1,4 @@
-//! What is found, row by row and sample by sample.
+//! Tests of the findings as a whole; `table` has the documented cases and `samples` whole files.
 
 mod samples;
 mod table;
@@ -12,26 +12,21 @@ use super::*;
 use crate::archive::plan::Options;
 use crate::cancel::Cancel;
 
-/// Files that are said to be there.
-pub(super) struct Fake(Vec<(String, u32, &'static [u8])>);
+/// A bundle of files that do not exist on the disk: name, mode, first bytes.
+struct Fake(Vec<(String, u32, &'static [u8])>);
 
 impl Fake {
-    pub(super) fn new(files: &[(&str, u32, &'static [u8])]) -> Self {
-        let files = files.iter();
-        let mut files: Vec<_> = files
-            .map(|(name, mode, head)| ((*name).to_owned(), *mode, *head))
-            .collect();
+    fn new(files: &[(&str, u32, &'static [u8])]) -> Self {
+        let owned = |(name, mode, head): &(&str, u32, _)| ((*name).to_owned(), *mode, *head);
+        let mut files: Vec<_> = files.iter().map(owned).collect();
         files.sort();
         Self(files)
     }
 
-    /// Scripts and sources that are as they should be.
-    pub(super) fn of(names: &[&str]) -> Self {
-        let files: Vec<_> = names
-            .iter()
-            .map(|name| (*name, 0o755, &b"#!/bin/sh\n"[..]))
-            .collect();
-        Self::new(&files)
+    /// A bundle of executable scripts.
+    fn of(names: &[&'static str]) -> Self {
+        let script = |name: &&'static str| (*name, 0o755, &b"#!/bin/sh\n"[..]);
+        Self::new(&names.iter().map(script).collect::<Vec<_>>())
     }
 }
 
@@ -62,14 +57,12 @@ impl Bundle for Fake {
 }
 
 /// "rule@line:column" of each finding.
-pub(super) fn found(report: &Report) -> Vec<String> {
-    let findings = report.findings.iter();
-    findings
-        .map(|finding| {
-            let Position { line, column } = report.position(finding.span.start);
-            format!("{}@{line}:{column}", finding.rule.id())
-        })
-        .collect()
+fn found(report: &Report) -> Vec<String> {
+    let place = |finding: &Finding| {
+        let Position { line, column } = report.position(finding.span.start);
+        format!("{}@{line}:{column}", finding.rule.id())
+    };
+    report.findings.iter().map(place).collect()
 }
 
 fn instances(text: &str, bundle: &Fake) -> Report {
@@ -77,10 +70,12 @@ fn instances(text: &str, bundle: &Fake) -> Report {
     lint(path, text.as_bytes(), Some(Kind::Instances), Some(bundle))
 }
 
+/// Checks a file without its bundle.
 fn alone(name: &str, text: &str, kind: Option<Kind>) -> Report {
     lint(Path::new(name), text.as_bytes(), kind, None)
 }
 
+/// The message and the help of the first finding of a rule.
 #[track_caller]
 fn message(report: &Report, rule: Rule) -> String {
     let finding = report.findings.iter().find(|finding| finding.rule == rule);
@@ -109,7 +104,7 @@ fn write(dir: &Path, name: &str, content: &str) {
 const HEAD: &str = "version: 0.0\nos: linux\n";
 
 #[test]
-fn only_the_exact_name_at_the_root_counts() {
+fn only_appspec_yml_at_the_root_is_an_appspec_file() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "sub/x", "");
     write(dir.path(), "AppSpec.yml", "");
@@ -118,69 +113,53 @@ fn only_the_exact_name_at_the_root_counts() {
         missing.to_string(),
         format!("{} was not found", dir.path().join("appspec.yml").display())
     );
-    assert_eq!(missing.hint(), None);
+    assert!(!missing.misnamed && missing.elsewhere.is_none());
     write(dir.path(), "appspec.yml", "");
     assert_eq!(require(&plan(dir.path(), false)), Ok(()));
 }
 
 #[test]
-fn what_is_there_instead_is_pointed_out() {
+fn a_missing_appspec_file_comes_with_the_nearest_one_and_a_misnamed_one() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a/b/appspec.yml", "");
     write(dir.path(), "build/appspec.yml", "");
     let missing = require(&plan(dir.path(), false)).unwrap_err();
-    let build = dir.path().join("build");
-    let build = build.display();
-    assert_eq!(
-        missing.hint().unwrap(),
-        format!("found in {build}/; did you mean --source {build}?")
-    );
+    assert_eq!(missing.elsewhere, Some(dir.path().join("build")));
+    assert!(!missing.misnamed);
     write(dir.path(), "appspec.yaml", "");
-    let missing = require(&plan(dir.path(), false)).unwrap_err();
-    assert!(missing.misnamed);
-    assert!(missing.hint().unwrap().ends_with("rename it"));
+    assert!(require(&plan(dir.path(), false)).unwrap_err().misnamed);
 }
 
 #[test]
-fn a_plan_says_why_something_is_not_in_it() {
+fn the_help_says_why_a_source_is_not_in_the_bundle() {
     let dir = tempfile::tempdir().unwrap();
-    let appspec = format!(
-        "{HEAD}files:\n  - source: .env\n    destination: /srv\n  - source: link/x\n    \
-         destination: /srv\n  - source: empty\n    destination: /srv\n  - source: Real\n    \
-         destination: /srv\n  - source: none\n    destination: /srv\n"
-    );
+    let sources = [".env", "link/x", "empty", "Real", "none"];
+    let files = sources.map(|source| format!("  - {{source: {source}, destination: /srv}}\n"));
+    let appspec = format!("{HEAD}files:\n{}", files.concat());
     write(dir.path(), "appspec.yml", &appspec);
     write(dir.path(), ".env", "");
     write(dir.path(), "real/x", "");
     fs::create_dir(dir.path().join("empty")).unwrap();
     std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
     let report = lint_bundle(&plan(dir.path(), true), Some(Kind::Instances)).unwrap();
-    let helps: Vec<&str> = report
-        .findings
-        .iter()
-        .map(|finding| {
-            assert_eq!(finding.rule, Rule::SourceNotFound);
-            finding.help.as_deref().unwrap_or_default()
-        })
-        .collect();
-    assert!(helps[0].contains("--ignore-hidden-files"), "{helps:?}");
-    assert!(
-        helps[1].contains("below a symbolic link to a directory"),
-        "{helps:?}"
-    );
-    assert!(
-        helps[2].contains("left out of the bundle, or empty"),
-        "{helps:?}"
-    );
-    assert_eq!(helps[3], "`real` is there; names are case-sensitive");
-    assert_eq!(helps[4], "");
-    // The file that is left out is there when it is not.
+    assert_eq!(report.findings.len(), sources.len());
+    for (finding, help) in report.findings.iter().zip([
+        "it is in the source, but hidden: names that start with a dot are left out",
+        "it is below a symbolic link to a directory, which is left out of the bundle",
+        "it is in the source, but left out of the bundle, or empty",
+        "`real` is there; names are case-sensitive",
+        "",
+    ]) {
+        assert_eq!(finding.rule, Rule::SourceNotFound);
+        assert_eq!(finding.help.as_deref().unwrap_or_default(), help);
+    }
+    // With hidden files, `.env` is in the bundle.
     let report = lint_bundle(&plan(dir.path(), false), Some(Kind::Instances)).unwrap();
     assert_eq!(report.findings.len(), 4);
 }
 
 #[test]
-fn scripts_are_looked_at_but_not_through_a_link_that_came_later() {
+fn a_script_is_read_but_not_through_a_link_that_appeared_after_the_walk() {
     let dir = tempfile::tempdir().unwrap();
     let appspec = format!("{HEAD}hooks:\n  AfterInstall:\n    - location: run.sh\n");
     write(dir.path(), "appspec.yml", &appspec);
@@ -191,7 +170,7 @@ fn scripts_are_looked_at_but_not_through_a_link_that_came_later() {
         found(&report),
         ["script-not-executable@5:17", "crlf-shebang@5:17"]
     );
-    // What took its place is not what was planned; packing says so.
+    // The link is not the file that was planned; the packer reports that later.
     fs::rename(dir.path().join("run.sh"), dir.path().join("other")).unwrap();
     std::os::unix::fs::symlink("other", dir.path().join("run.sh")).unwrap();
     let report = lint_bundle(&plan, None).unwrap();
@@ -200,21 +179,16 @@ fn scripts_are_looked_at_but_not_through_a_link_that_came_later() {
     assert!(!lint_bundle(&plan, None).unwrap().has_errors());
 }
 
-/// Directories are compared by what is in them.
 #[test]
-fn two_files_for_one_place_are_found_in_directories() {
+fn two_files_with_one_destination_are_found_inside_of_directories_too() {
     let bundle = Fake::of(&["a/x", "a/sub/y", "b/x", "b/z", "c/y", "d/w", "x"]);
     let of = |files: &[(&str, &str)]| {
         let files: String = files
             .iter()
             .map(|(from, to)| format!("  - source: {from}\n    destination: {to}\n"))
             .collect();
-        let report = instances(&format!("{HEAD}files:\n{files}"), &bundle);
-        report
-            .findings
-            .into_iter()
-            .map(|finding| finding.message)
-            .collect::<Vec<_>>()
+        let findings = instances(&format!("{HEAD}files:\n{files}"), &bundle).findings;
+        Vec::from_iter(findings.into_iter().map(|finding| finding.message))
     };
     assert_eq!(
         of(&[("a", "/srv"), ("b", "/srv/")]),
@@ -237,7 +211,7 @@ fn two_files_for_one_place_are_found_in_directories() {
 }
 
 #[test]
-fn windows_has_its_own_rules() {
+fn on_windows_backslashes_separate_and_case_is_ignored() {
     let bundle = Fake::of(&["Scripts/Stop.BAT", "site/index.html"]);
     let text = "version: 0.0\nos: windows\nfiles:\n  - source: \\Site\\Index.html\n    \
                 destination: c:\\inetpub\n  - source: site\n    destination: site\nhooks:\n  \
@@ -255,7 +229,7 @@ fn windows_has_its_own_rules() {
 }
 
 #[test]
-fn what_is_missing_comes_with_a_hint() {
+fn a_missing_script_or_source_comes_with_advice() {
     let bundle = Fake::of(&["scripts/Install.sh", "dist/app.js", "scripts/run.sh"]);
     let of = |location: &str| {
         let text = format!("{HEAD}hooks:\n  AfterInstall:\n    - location: {location}\n");
@@ -266,20 +240,19 @@ fn what_is_missing_comes_with_a_hint() {
         "hooks.AfterInstall[0].location `scripts/install.sh` is not in the bundle; \
          `scripts/Install.sh` is there; names are case-sensitive"
     );
-    assert!(of("scripts/run.sh --fast").contains("a location is a path alone"));
+    assert!(of("scripts/run.sh --fast").contains("a location is a path without arguments"));
     assert!(of("scripts\\run.sh").ends_with("write `scripts/run.sh`"));
     assert!(of("scripts").ends_with("is a directory"));
     assert!(of("/opt/x").ends_with("locations begin at the root of the bundle"));
     let text = format!("{HEAD}files:\n  - source: dist/*\n    destination: /srv\n");
-    assert!(
-        message(&instances(&text, &bundle), Rule::Wildcard).contains("wildcards are not expanded")
-    );
+    let wildcard = message(&instances(&text, &bundle), Rule::Wildcard);
+    assert!(wildcard.contains("wildcards are not expanded"));
     let text = format!("{HEAD}files:\n  - source: dist/app.js/\n    destination: /srv\n");
     assert!(message(&instances(&text, &bundle), Rule::SourceNotFound).contains("remove the slash"));
 }
 
 #[test]
-fn the_kind_is_told_by_resources() {
+fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
     for text in [
         "version: 0.0\nResources:\n  - f:\n",
         "resources : []",
@@ -287,7 +260,7 @@ fn the_kind_is_told_by_resources() {
         "\"Resources\": []",
         "{\"version\": 0.0, \"Resources\" : [{}]}",
         "{\"a\\\"b\":{\"x\":[1]},\"resources\":[]}",
-        // Not YAML; whoever checks it says so.
+        // These are not YAML, which the check reports later.
         "Resources: [",
         "{\"Resources\": \"\\ud83d\\ude00\"}",
     ] {
@@ -309,19 +282,18 @@ fn the_kind_is_told_by_resources() {
 }
 
 #[test]
-fn an_appspec_for_another_platform_is_one_finding() {
+fn an_appspec_file_for_another_platform_has_exactly_one_finding() {
     let lambda = "version: 0.0\nResources:\n  - f:\n      Type: x\n";
     let report = alone("appspec.yml", lambda, Some(Kind::Instances));
     assert_eq!(found(&report), ["platform@2:1"]);
-    assert!(
-        message(&report, Rule::Platform).starts_with("this is a Lambda/ECS AppSpec (Resources:)")
-    );
+    let lambda = message(&report, Rule::Platform);
+    assert!(lambda.starts_with("this is a Lambda/ECS AppSpec (Resources:)"));
     let report = alone("appspec.yml", HEAD, Some(Kind::Resources));
     assert_eq!(found(&report), ["platform@1:1"]);
 }
 
 #[test]
-fn json_is_json() {
+fn a_json_file_is_checked_as_json() {
     let of = |name: &str, text: &str| found(&alone(name, text, None));
     let ecs = r#"{"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service",
         "Properties": {"TaskDefinition": "<TASK_DEFINITION>", "LoadBalancerInfo": {
@@ -333,7 +305,7 @@ fn json_is_json() {
     );
     assert_eq!(of("a.json", "version: 0.0\n"), ["json-syntax@1:1"]);
     assert_eq!(of("a.json", ""), ["json-syntax@1:1"]);
-    // To a parser of YAML, half of a pair is no character.
+    // A parser of YAML does not accept half of a surrogate pair.
     assert_eq!(
         of("a.json", "{\"a\": \"\\ud83d\\ude00\"}"),
         ["not-checked@1:10"]
@@ -346,21 +318,21 @@ fn json_is_json() {
 }
 
 #[test]
-fn a_file_without_bounds_ends_somewhere() {
+fn size_depth_and_number_of_findings_are_limited() {
     let rules = |text: &str| {
-        let report = alone("appspec.yml", text, Some(Kind::Instances));
-        report
-            .findings
-            .iter()
-            .map(|finding| finding.rule)
-            .collect::<Vec<_>>()
+        let findings = alone("appspec.yml", text, Some(Kind::Instances)).findings;
+        Vec::from_iter(findings.iter().map(|finding| finding.rule))
     };
-    assert_eq!(rules(&"a".repeat(MAX_BYTES + 1)), [Rule::NotChecked]);
-    assert_eq!(rules(&"[".repeat(100_000)), [Rule::NotChecked]);
-    assert_eq!(rules(&"[\n".repeat(100_000)), [Rule::NotChecked]);
-    assert_eq!(rules(&"- ".repeat(100_000)), [Rule::NotChecked]);
-    assert_eq!(rules(&"- a\n".repeat(250_000)), [Rule::NotChecked]);
-    // A million laughs: each line stands for ten times the one before.
+    for (text, count) in [
+        ("a", MAX_BYTES + 1),
+        ("[", 100_000),
+        ("[\n", 100_000),
+        ("- ", 100_000),
+        ("- a\n", 250_000),
+    ] {
+        assert_eq!(rules(&text.repeat(count)), [Rule::NotChecked], "{text}");
+    }
+    // The "billion laughs" attack: each line refers to the one before ten times.
     let mut laughs = format!("{HEAD}x: &a [ha]\n");
     for (line, name) in ('b'..='i').zip('a'..) {
         laughs.push_str(&format!(
@@ -369,7 +341,7 @@ fn a_file_without_bounds_ends_somewhere() {
         ));
     }
     assert!(rules(&laughs).contains(&Rule::Alias));
-    // Many lists that are one long one.
+    // Many events share one long list.
     let scripts = "  - {location: x}\n".repeat(1200);
     let mut many = format!("{HEAD}all: &all\n{scripts}hooks:\n");
     for event in 0..1200 {
@@ -381,16 +353,16 @@ fn a_file_without_bounds_ends_somewhere() {
 }
 
 #[test]
-fn a_node_that_holds_itself_is_no_trap() {
+fn a_node_that_contains_itself_does_not_loop() {
     let text =
         format!("{HEAD}files: &f\n  - *f\nhooks: &h\n  AfterInstall: &l\n    - *h\n    - *l\n");
     let report = alone("appspec.yml", &text, Some(Kind::Instances));
     assert!(report.has_errors());
 }
 
-/// At its end the parser looked for a NUL that libyaml keeps there, and panicked.
+/// `libyaml-safer` panicked at the end of such a text, where libyaml reads a NUL.
 #[test]
-fn a_block_of_text_may_be_the_end() {
+fn a_file_may_end_within_a_scalar_a_tag_or_a_directive() {
     for tail in [
         "x: |\n  a",
         "x: >-\n  a",
@@ -399,26 +371,23 @@ fn a_block_of_text_may_be_the_end() {
         "x: !",
         "%",
     ] {
-        let report = alone(
-            "appspec.yml",
-            &format!("{HEAD}{tail}"),
-            Some(Kind::Instances),
+        let text = format!("{HEAD}{tail}");
+        let findings = alone("appspec.yml", &text, Some(Kind::Instances)).findings;
+        let mut rules = findings.iter().map(|finding| finding.rule);
+        assert!(
+            rules.all(|rule| rule != Rule::FileExistsBehavior),
+            "{tail}: {findings:?}"
         );
-        let wrong = report
-            .findings
-            .iter()
-            .any(|finding| finding.rule == Rule::FileExistsBehavior);
-        assert!(!wrong, "{tail}: {:?}", report.findings);
     }
-    // Nor does it take a tag that stands before a comma.
+    // `libyaml-safer` panics at a tag before a comma, too.
     let report = alone("appspec.yml", "{a: \"b\"!, c: d}", Some(Kind::Instances));
     assert_eq!(found(&report), ["not-checked@1:8"]);
 }
 
 proptest! {
-    /// Lines of an AppSpec, cut and put together anew.
+    /// The input is lines of an AppSpec file in any order.
     #[test]
-    fn findings_are_within_the_text(
+    fn findings_are_within_the_text_and_on_one_line(
         lines in proptest::collection::vec(
             prop_oneof![
                 Just("version: 0.0".to_owned()),
@@ -451,7 +420,7 @@ proptest! {
 }
 
 #[test]
-fn names_and_paths_that_windows_does_not_tell_or_take() {
+fn on_windows_names_that_differ_only_in_case_and_long_paths_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let appspec = dir.path().join("appspec.yml");
     let (fits, long) = ("x".repeat(158), "y".repeat(159));
@@ -465,7 +434,7 @@ fn names_and_paths_that_windows_does_not_tell_or_take() {
     };
     assert_eq!(found(&report("linux")), [""; 0]);
     let windows = report("windows");
-    // Some file systems do not tell case either.
+    // Some file systems ignore case themselves.
     if !dir.path().join("TREE").exists() {
         let said = message(&windows, Rule::CaseCollision);
         assert!(said.starts_with("Tree and tree are one name"), "{said}");

@@ -1,8 +1,8 @@
-//! An AppSpec file as a tree of nodes that know where they stand.
+//! An AppSpec file as a tree of nodes that know their place in the text.
 //!
-//! The nodes lie in one vector, and an alias is the number of the node that it stands for: nothing is
-//! copied, so a file of aliases of aliases is no larger than what it says. Whoever looks at the tree
-//! goes down a fixed number of steps, so a node that holds itself is no trap.
+//! The nodes are in one vector, and an alias is the index of its target. Nothing is copied, so a file
+//! whose aliases refer to aliases needs no more memory than its text. The checks descend a fixed number
+//! of levels, so a node that contains itself does no harm.
 
 use super::report::Span;
 use super::scalar::{Value, resolve};
@@ -29,20 +29,20 @@ pub(super) enum Kind {
     List(Vec<usize>),
     /// Keys and values.
     Map(Vec<(usize, usize)>),
-    /// What it stands for. None if that is nothing.
+    /// The index of the target. None if the anchor does not exist.
     Alias(Option<usize>),
 }
 
-/// One node, or the one that an alias stands for.
+/// A node, or the target of an alias.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     tree: &'a Tree,
-    /// Where it is written.
+    /// Where the node, or the alias, is written.
     span: Span,
     record: &'a Record,
 }
 
-/// What a node is, for messages.
+/// What a node is, as messages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Scalar,
@@ -52,7 +52,7 @@ pub(super) enum Shape {
 }
 
 impl Tree {
-    /// The document's only node that is in no other.
+    /// The outermost node of the document.
     pub(super) fn root(&self) -> Option<Node<'_>> {
         (!self.records.is_empty()).then(|| self.node(0))
     }
@@ -60,7 +60,7 @@ impl Tree {
     fn node(&self, index: usize) -> Node<'_> {
         let written = &self.records[index];
         let record = match written.kind {
-            // An alias stands for a node, never for another alias.
+            // The target of an alias is never another alias.
             Kind::Alias(Some(target)) => &self.records[target],
             _ => written,
         };
@@ -86,11 +86,11 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What agent 1.x makes of a scalar. None if it is none.
+    /// The value of a scalar to agent 1.x. None for a list or mapping.
     pub(super) fn value(self) -> Option<Value<'a>> {
         let (text, plain) = match &self.record.kind {
             Kind::Scalar { text, plain } => (text, plain),
-            // Of what an alias that stands for nothing might be, nothing is said.
+            // An alias without a target is reported once, by the parser.
             Kind::Alias(_) => return Some(Value::Unknown),
             Kind::List(_) | Kind::Map(_) => return None,
         };
@@ -101,7 +101,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The text of a scalar that stands there without quotes. None if it is none, or tagged.
+    /// The text of a scalar without quotes and tag. None for any other node.
     pub(super) fn plain(self) -> Option<&'a str> {
         match &self.record.kind {
             Kind::Scalar { text, plain: true } if self.record.tag.is_none() => Some(text),
@@ -109,7 +109,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The text of a scalar, whatever it is.
+    /// The text of a scalar.
     pub(super) fn text(self) -> Option<&'a str> {
         match &self.record.kind {
             Kind::Scalar { text, .. } => Some(text),
@@ -117,12 +117,17 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether agent 1.x takes it for nothing at all.
+    /// The text of a scalar; for other nodes the name of their shape. For messages.
+    pub(super) fn text_or_shape(self) -> &'a str {
+        self.text().unwrap_or(self.shape().name())
+    }
+
+    /// Whether agent 1.x takes the value for missing.
     pub(super) fn is_false(self) -> bool {
         self.value().is_some_and(Value::is_false)
     }
 
-    /// What is in a list.
+    /// The items of a list.
     pub(super) fn items(self) -> Option<impl ExactSizeIterator<Item = Node<'a>>> {
         match &self.record.kind {
             Kind::List(items) => Some(items.iter().map(move |&item| self.tree.node(item))),
@@ -130,7 +135,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What is in a map.
+    /// The pairs of a mapping.
     pub(super) fn pairs(self) -> Option<impl ExactSizeIterator<Item = (Node<'a>, Node<'a>)>> {
         match &self.record.kind {
             Kind::Map(pairs) => Some(
@@ -143,8 +148,14 @@ impl<'a> Node<'a> {
     }
 }
 
+impl From<Node<'_>> for Span {
+    fn from(node: Node<'_>) -> Self {
+        node.span
+    }
+}
+
 impl Shape {
-    /// With its article.
+    /// The name with its article.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Scalar => "a single value",

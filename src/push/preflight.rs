@@ -1,10 +1,10 @@
-//! What can go wrong is asked before the first byte is sent: whether the application is there and
-//! takes this kind of revision, and whether the bucket is there and in the same region.
+//! Asks what would make a push fail before the first byte is sent: whether the application exists and
+//! takes this kind of revision, and whether the bucket exists and is in the same region.
 //!
-//! `aws deploy push` learns of these when everything is uploaded, or when instances fail. The two
-//! requests run while the source is listed. Nothing depends on their answers: a caller may be allowed
-//! to upload and to register and nothing else, and a store may know neither operation. Then a check
-//! is left out, which a note says. Only an answer that rules a push out ends it.
+//! `aws deploy push` learns of these when everything is uploaded, or when instances fail. The requests
+//! run while the source is listed. A push does not depend on their answers: a caller may be allowed to
+//! upload and to register and nothing else, and a store may not implement these operations. Then a check
+//! is skipped, which a note says. Only an answer that rules the push out ends it.
 
 #[cfg(test)]
 mod tests;
@@ -13,49 +13,40 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub use crate::notes::Notes;
-
+use crate::aws::call::PREFLIGHT_ATTEMPTS;
 use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
-use crate::aws::s3::S3Location;
-use crate::aws::s3::{Bucket, ObjectOptions, S3};
+use crate::aws::s3::{Bucket, ObjectOptions, S3, S3Location};
+use crate::notes::Notes;
 
-/// How long an answer is waited for. Tests wait for it to pass.
-const PATIENCE: Duration = if cfg!(test) {
-    Duration::from_millis(100)
-} else {
-    Duration::from_secs(10)
-};
+/// How long to wait for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What to ask for.
+/// What to ask, and where.
 #[derive(Clone, Debug)]
 pub struct Preflight {
-    /// Whom to ask for the bucket.
+    /// Asks for the bucket and the object.
     pub s3: S3,
-    /// Whom to ask for the application.
+    /// Asks for the application.
     pub codedeploy: CodeDeploy,
     /// The region in which CodeDeploy is asked.
     pub region: String,
-    /// Where the object will be.
-    pub location: S3Location,
-    /// How it will be written.
+    /// How the object will be written.
     pub options: ObjectOptions,
-    /// The application.
-    pub application: String,
     /// What the application must deploy to, for this kind of revision. None: either of those that
     /// take an AppSpec file.
     pub platform: Option<Platform>,
-    /// Where to say what was not checked.
-    pub notes: Notes,
+    /// How long to wait for an answer.
+    pub patience: Duration,
 }
 
 /// Why a push would fail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no such bucket, or nobody who could say.
+    /// The bucket does not exist, or S3 cannot be asked.
     #[error(transparent)]
     Bucket(CallError),
-    /// The bucket is where its instances are not.
+    /// The bucket is in another region than the instances.
     #[error(
         "the bucket {bucket} is in {region}, and CodeDeploy is asked in {asked}: instances take \
          revisions from a bucket of their own region"
@@ -68,13 +59,13 @@ pub enum Error {
         /// That of CodeDeploy.
         asked: String,
     },
-    /// There is an object already, which must stay.
-    #[error("{0} is there already, and --no-overwrite keeps it: nothing was changed")]
+    /// The object exists and must not be overwritten.
+    #[error("{0} is there already and must not be overwritten: nothing was changed")]
     Exists(S3Location),
-    /// There is no such application, or nobody who could say.
+    /// The application does not exist, or CodeDeploy cannot be asked.
     #[error(transparent)]
     Application(CallError),
-    /// The application takes other revisions.
+    /// The application takes other kinds of revisions.
     #[error(
         "the application {application} is for the compute platform {is}, which takes {}: this is {}",
         takes(is),
@@ -108,22 +99,32 @@ fn brings(platform: Option<&Platform>) -> &'static str {
 }
 
 impl Preflight {
-    /// Asks, all at once.
+    /// Asks for the object's bucket, the object and the application, all at once.
     ///
     /// # Errors
     ///
     /// [`Error`]; of several that which `aws deploy push` would have met first.
-    pub async fn run(&self) -> Result<(), Error> {
-        let (bucket, object, application) =
-            tokio::join!(self.bucket(), self.object(), self.application());
+    pub async fn run(
+        &self,
+        location: &S3Location,
+        application: Option<&str>,
+        notes: &Notes,
+    ) -> Result<(), Error> {
+        let application = async {
+            match application {
+                Some(name) => self.application(name, notes).await,
+                None => Ok(()),
+            }
+        };
+        let (bucket, object) = (self.bucket(location, notes), self.object(location, notes));
+        let (bucket, object, application) = tokio::join!(bucket, object, application);
         bucket.and(object).and(application)
     }
 
-    async fn bucket(&self) -> Result<(), Error> {
-        let name = &self.location.bucket;
-        let asked = timeout(PATIENCE, self.s3.head_bucket(name, &self.options)).await;
-        let Ok(answer) = asked else {
-            self.skip("the bucket's region", &late("HeadBucket"));
+    async fn bucket(&self, location: &S3Location, notes: &Notes) -> Result<(), Error> {
+        let (name, what) = (&location.bucket, "the bucket's region");
+        let asking = self.s3.head_bucket(name, &self.options);
+        let Some(answer) = self.wait("HeadBucket", what, asking, notes).await else {
             return Ok(());
         };
         let Bucket { region, refused } = answer.map_err(Error::Bucket)?;
@@ -134,72 +135,85 @@ impl Preflight {
                 asked: self.region.clone(),
             }),
             (_, Some(error)) if error.is_missing() => Err(Error::Bucket(error)),
-            // That it says no more is as it should be for one who may only write.
+            // A caller who may only write is refused, and that is as it should be.
             (Some(_), _) => Ok(()),
             (None, refused) => {
                 let why = refused.map(|error| error.to_string());
                 let why = why.unwrap_or_else(|| "the answer does not name it".to_owned());
-                self.skip("the bucket's region", &why);
+                skipped(notes, what, &why);
                 Ok(())
             }
         }
     }
 
-    async fn object(&self) -> Result<(), Error> {
+    async fn object(&self, location: &S3Location, notes: &Notes) -> Result<(), Error> {
         if !self.options.no_overwrite {
             return Ok(());
         }
         let what = "whether there is an object already (the upload will)";
-        let object = self.s3.object(self.location.clone(), self.options.clone());
-        match timeout(PATIENCE, object.limited(3, PATIENCE).head()).await {
-            Err(_) => self.skip(what, &late("HeadObject")),
-            // The same store does not answer for the bucket either.
-            Ok(Err(error)) if error.code.is_none() => {}
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(_))) => return Err(Error::Exists(self.location.clone())),
-            Ok(Err(error)) => self.skip(what, &error.to_string()),
+        let object = self.s3.object(location.clone(), self.options.clone());
+        let object = object.limited(PREFLIGHT_ATTEMPTS, self.patience);
+        match self.wait("HeadObject", what, object.head(), notes).await {
+            // When S3 does not answer, the request for the bucket reports it.
+            None | Some(Ok(None)) => Ok(()),
+            Some(Err(error)) if error.code.is_none() => Ok(()),
+            Some(Ok(Some(_))) => Err(Error::Exists(location.clone())),
+            Some(Err(error)) => {
+                skipped(notes, what, &error.to_string());
+                Ok(())
+            }
         }
-        Ok(())
     }
 
-    async fn application(&self) -> Result<(), Error> {
-        let name = &self.application;
+    async fn application(&self, name: &str, notes: &Notes) -> Result<(), Error> {
         let what = format!("whether the application {name} is there");
-        let asked = timeout(PATIENCE, self.codedeploy.application(name)).await;
-        let Ok(answer) = asked else {
-            self.skip(&what, &late("GetApplication"));
+        let asking = self.codedeploy.application(name);
+        let Some(answer) = self.wait("GetApplication", &what, asking, notes).await else {
             return Ok(());
         };
         match answer.map_err(Error::Application)? {
             Application::Found(is) if fits(self.platform.as_ref(), &is) => Ok(()),
             Application::Found(is) => Err(Error::Platform {
-                application: name.clone(),
+                application: name.to_owned(),
                 is,
                 wanted: self.platform.clone(),
             }),
             Application::Missing(error) => Err(Error::Application(error)),
             Application::Untold(error) => {
-                self.skip(&what, &error.to_string());
+                skipped(notes, &what, &error.to_string());
                 Ok(())
             }
         }
     }
 
-    fn skip(&self, what: &str, why: &str) {
-        self.notes.add(format!("not checked: {what}; {why}"));
+    /// Waits for an answer. If it takes too long, a note says that `what` was not checked.
+    async fn wait<T>(
+        &self,
+        operation: &str,
+        what: &str,
+        asking: impl Future<Output = T>,
+        notes: &Notes,
+    ) -> Option<T> {
+        let answer = timeout(self.patience, asking).await.ok();
+        if answer.is_none() {
+            let why = format!("no answer to {operation} for {:?}", self.patience);
+            skipped(notes, what, &why);
+        }
+        answer
     }
 }
 
-/// Whether an application takes a revision for `wanted`; None is one for functions or tasks.
+fn skipped(notes: &Notes, what: &str, why: &str) {
+    notes.add(format!("not checked: {what}; {why}"));
+}
+
+/// Whether an application that deploys to `is` takes a revision for `wanted`. None is an AppSpec file
+/// alone, for Lambda functions or ECS tasks.
 fn fits(wanted: Option<&Platform>, is: &Platform) -> bool {
     match (wanted, is) {
-        // What is not known here may take anything.
+        // A platform that is not known here may take any revision.
         (_, Platform::Other(_)) => true,
         (Some(wanted), is) => wanted == is,
         (None, is) => matches!(is, Platform::Lambda | Platform::Ecs),
     }
-}
-
-fn late(operation: &str) -> String {
-    format!("no answer to {operation} for {PATIENCE:?}")
 }

@@ -1,88 +1,154 @@
-//! What is sent, looked at before the first byte goes out.
+//! Looks at what is to be sent before the first byte goes out: lists the source, checks that it is a
+//! revision, and chooses the sizes of everything that takes memory.
 
 use std::sync::Arc;
 
-use super::{Bundle, Error, on_a_thread};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::prebuilt::Prebuilt;
+use super::receipt::Recorder;
+use super::{Error, Packing, Request, Source};
 use crate::appspec::{self, Kind, Report};
 use crate::archive::limits::Limits;
-use crate::archive::pack::{self, List, Packed, Part};
+use crate::archive::manifest;
+use crate::archive::pack::{self, LinkFeedback, List, Packed, Part};
 use crate::archive::plan::{self, Notice, Plan};
 use crate::bundle::{Content, Format};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::push::prebuilt::Prebuilt;
 use crate::transfer::Digest;
 
-/// What there is to send.
-pub(super) enum Prepared {
+/// A source that was checked, and how much of it to hold in memory.
+pub(super) struct Prepared {
+    pub(super) contents: Contents,
+    /// What was found in the AppSpec file, if it was checked.
+    pub(super) report: Option<Report>,
+    pub(super) limits: Limits,
+}
+
+pub(super) enum Contents {
     /// The files of a directory, and the archive that they become.
-    Tree(Plan, Format, Option<Report>),
-    /// A file.
+    Tree(Plan, Format),
+    /// A file that is sent as it is.
     File(Prebuilt),
 }
 
-impl Prepared {
-    /// Lists a directory, or checks a file.
-    pub(super) async fn new(
-        bundle: &Bundle,
-        progress: &Arc<Progress>,
-        stop: &Cancel,
-    ) -> Result<Self, Error> {
-        let (source, stop) = (bundle.source.clone(), stop.clone());
-        let progress = Arc::clone(progress);
-        match bundle.content {
-            Content::Archive(format) => {
-                let options = plan::Options {
-                    threads: bundle.threads,
-                    ..bundle.select.clone()
-                };
-                let scan = move || progress.walk(|| Plan::scan(&source, &options, &stop));
-                let plan = on_a_thread(scan).await??;
-                appspec::require(&plan)?;
-                if !bundle.lint {
-                    return Ok(Self::Tree(plan, format, None));
-                }
-                let lint = move || {
-                    let report = appspec::lint_bundle(&plan, Some(Kind::Instances));
-                    report.map(|report| (plan, report))
-                };
-                let (plan, report) = on_a_thread(lint).await??;
-                refuse(&report).map_err(Error::Lint)?;
-                Ok(Self::Tree(plan, format, Some(report)))
+/// Checks the source while `preflight` asks the services. If both find something wrong, the source's
+/// error is returned, whichever was found first.
+pub(super) async fn prepare(
+    request: &Request,
+    preflight: impl Future<Output = Result<(), Error>>,
+    progress: &Arc<Progress>,
+    cancel: &Cancel,
+) -> Result<Prepared, Error> {
+    let mut reading = std::pin::pin!(read(request, progress, cancel));
+    let mut asking = std::pin::pin!(cancel.run_until_cancelled(preflight));
+    let (read, asked) = tokio::select! {
+        read = &mut reading => (read?, asking.await),
+        asked = &mut asking => (reading.await?, asked),
+    };
+    asked.unwrap_or(Err(Error::Stopped { left: None }))?;
+    let (contents, report) = read;
+    let limits = limits(&contents, request)?;
+    Ok(Prepared {
+        contents,
+        report,
+        limits,
+    })
+}
+
+/// Lists a directory, or checks a file.
+async fn read(
+    request: &Request,
+    progress: &Arc<Progress>,
+    cancel: &Cancel,
+) -> Result<(Contents, Option<Report>), Error> {
+    let (progress, cancel) = (Arc::clone(progress), cancel.clone());
+    let Source {
+        path,
+        content,
+        select,
+        lint,
+    } = request.source.clone();
+    match content {
+        Content::Archive(format) => {
+            let options = plan::Options {
+                threads: request.packing.threads,
+                ..select
+            };
+            let scan = move || progress.walk(|| Plan::scan(&path, &options, &cancel));
+            let plan = on_a_thread(scan).await??;
+            appspec::require(&plan)?;
+            if !lint {
+                return Ok((Contents::Tree(plan, format), None));
             }
-            Content::File(kind) => {
-                let check = move || progress.walk(|| Prebuilt::check(&source, kind, &stop));
-                let file = on_a_thread(check).await??;
-                if let (true, Some(report)) = (bundle.lint, file.report()) {
-                    refuse(report).map_err(Error::Lint)?;
-                }
-                Ok(Self::File(file))
+            let lint = move || {
+                let report = appspec::lint_bundle(&plan, Some(Kind::Instances));
+                report.map(|report| (plan, report))
+            };
+            let (plan, report) = on_a_thread(lint).await??;
+            refuse_errors(&report)?;
+            Ok((Contents::Tree(plan, format), Some(report)))
+        }
+        Content::File(kind) => {
+            let check = move || progress.walk(|| Prebuilt::check(&path, kind, &cancel));
+            let file = on_a_thread(check).await??;
+            let report = file.report().cloned();
+            if let (true, Some(report)) = (lint, &report) {
+                refuse_errors(report)?;
             }
+            Ok((Contents::File(file), report))
         }
     }
+}
 
-    /// What was found in the AppSpec file.
-    pub(super) fn report(&self) -> Option<&Report> {
+fn refuse_errors(report: &Report) -> Result<(), Error> {
+    if report.has_errors() {
+        return Err(Error::Lint(Box::new(report.clone())));
+    }
+    Ok(())
+}
+
+fn limits(contents: &Contents, request: &Request) -> Result<Limits, Error> {
+    let (threads, concurrency) = (request.packing.threads, request.uploading.concurrency);
+    let limits = Limits::for_archive(contents.worst_case(), threads, concurrency)?;
+    Ok(match request.packing.memory {
+        Some(memory) => limits.within(memory, concurrency)?,
+        None => limits,
+    })
+}
+
+/// Runs blocking work on a thread of its own.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(work)
+        .await
+        .map_err(|_: JoinError| Error::Panic)
+}
+
+impl Contents {
+    /// The most bytes that the object can have.
+    pub(super) fn worst_case(&self) -> u64 {
         match self {
-            Self::Tree(_, _, report) => report.as_ref(),
-            Self::File(file) => file.report(),
+            Self::Tree(plan, format) => pack::worst_case(plan, *format),
+            Self::File(file) => file.size(),
         }
     }
 
-    pub(super) fn limits(&self, bundle: &Bundle) -> Result<Limits, Error> {
-        let limits = Limits::for_archive(self.worst_case(), bundle.threads, bundle.concurrency)?;
-        Ok(match bundle.memory {
-            Some(memory) => limits.within(memory, bundle.concurrency)?,
-            None => limits,
-        })
+    pub(super) fn notices(&self) -> &[Notice] {
+        match self {
+            Self::Tree(plan, _) => plan.notices(),
+            Self::File(_) => &[],
+        }
     }
 
-    /// Sixteen bits of a digest of names, sizes, modes and times: of whatever can be known without
-    /// reading a file.
+    /// A digest of names, sizes, modes and times: of all that is known without reading a file.
     pub(super) fn digest(&self) -> u16 {
         let mut digest = Digest::new("plan 1");
         match self {
-            Self::Tree(plan, ..) => {
+            Self::Tree(plan, _) => {
                 for index in 0..plan.len() {
                     let entry = plan.entry(index);
                     digest.field(entry.name);
@@ -98,51 +164,38 @@ impl Prepared {
         }
         digest.finish()
     }
-
-    /// The most bytes that the object can have.
-    pub(super) fn worst_case(&self) -> u64 {
-        match self {
-            Self::Tree(plan, format, _) => pack::worst_case(plan, *format),
-            Self::File(file) => file.size(),
-        }
-    }
-
-    pub(super) fn notices(&self) -> &[Notice] {
-        match self {
-            Self::Tree(plan, ..) => plan.notices(),
-            Self::File(_) => &[],
-        }
-    }
-
-    /// Gives its parts to `emit`, and tells `list` of each entry if it packs any, on the calling thread.
-    pub(super) fn pack<'l>(
-        &self,
-        bundle: &Bundle,
-        limits: Limits,
-        list: Option<&'l mut List<'l>>,
-        stop: &Cancel,
-        progress: &Progress,
-        emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
-    ) -> Result<Packed, pack::Error> {
-        match self {
-            Self::Tree(plan, format, _) => {
-                let options = pack::Options {
-                    format: *format,
-                    level: bundle.level,
-                    auto: bundle.auto,
-                    limits,
-                    digest: bundle.digest,
-                };
-                pack::pack_and_list(plan, &options, list, stop, progress, emit)
-            }
-            Self::File(file) => file.send(limits.part_size, stop, progress, emit),
-        }
-    }
 }
 
-fn refuse(report: &Report) -> Result<(), Box<Report>> {
-    if report.has_errors() {
-        return Err(Box::new(report.clone()));
+impl Prepared {
+    /// Packs the source: records each part and puts it into `parts`. It blocks the calling thread.
+    pub(super) fn pack(
+        &self,
+        packing: &Packing,
+        recorder: &Recorder,
+        parts: &mpsc::Sender<Part>,
+        link: &LinkFeedback,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Packed, pack::Error> {
+        let mut emit = |part: Part| {
+            recorder.part(&part)?;
+            parts.blocking_send(part).map_err(|_| pack::Error::Closed)
+        };
+        let (plan, format) = match &self.contents {
+            Contents::Tree(plan, format) => (plan, *format),
+            Contents::File(file) => {
+                return file.send(self.limits.part_size, cancel, progress, &mut emit);
+            }
+        };
+        let options = pack::Options {
+            format,
+            level: packing.level,
+            limits: self.limits,
+            digest: packing.digest,
+        };
+        let mut list = |entry: &manifest::Entry<'_>| recorder.entry(entry);
+        let wanted = recorder.wants_entries();
+        let list = wanted.then_some(&mut list as &mut List<'_>);
+        pack::pack_and_list(plan, &options, list, link, cancel, progress, &mut emit)
     }
-    Ok(())
 }

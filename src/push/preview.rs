@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
-use super::prepare::Prepared;
-use super::{Bundle, Error};
+use super::prepare::{Contents, Prepared, prepare};
+use super::{Error, Request};
 use crate::appspec::Report;
 use crate::archive::limits::Limits;
-use crate::archive::plan::{Kind, Notice};
+use crate::archive::plan::{Kind, Notice, Plan};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
 
-/// A bundle that could be sent.
-pub struct Preview {
-    prepared: Prepared,
-    limits: Limits,
-}
+/// A source that was checked and could be pushed.
+pub struct Preview(Prepared);
 
-/// One entry of it.
+/// One entry of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
     /// Its name in the archive; a directory's ends in a slash.
@@ -33,81 +28,68 @@ pub struct Listed<'a> {
     pub mtime: i64,
 }
 
-/// Lists and checks the bundle, as [`push`](super::push) does before the first byte. Nothing is asked
-/// of a service.
+/// Lists and checks the source, as [`push`](super::push) does before the first byte. No service is
+/// asked.
 ///
 /// # Errors
 ///
-/// [`Error`], as a push has it.
+/// [`Error`], as a push returns it.
 pub async fn preview(
-    bundle: &Bundle,
+    request: &Request,
     progress: &Arc<Progress>,
-    cancel: &CancellationToken,
+    cancel: &Cancel,
 ) -> Result<Preview, Error> {
-    let stop = Cancel::new();
-    let mut preparing = std::pin::pin!(Prepared::new(bundle, progress, &stop));
-    let prepared = tokio::select! {
-        prepared = &mut preparing => prepared?,
-        () = cancel.cancelled() => {
-            stop.cancel();
-            preparing.await?;
-            return Err(Error::Stopped { left: None });
-        }
-    };
-    let limits = prepared.limits(bundle)?;
-    Ok(Preview { prepared, limits })
+    let no_preflight = async { Ok(()) };
+    let prepared = prepare(request, no_preflight, progress, cancel).await?;
+    if cancel.is_cancelled() {
+        return Err(Error::Stopped { left: None });
+    }
+    Ok(Preview(prepared))
 }
 
 impl Preview {
     /// How many files go in; 1 for a file that is sent as it is.
     #[must_use]
     pub fn files(&self) -> u64 {
-        match &self.prepared {
-            Prepared::Tree(plan, ..) => plan.len() as u64,
-            Prepared::File(_) => 1,
-        }
+        self.plan().map_or(1, |plan| plan.len() as u64)
     }
 
     /// All content, in bytes before compression.
     #[must_use]
     pub fn content(&self) -> u64 {
-        match &self.prepared {
-            Prepared::Tree(plan, ..) => plan.total_size(),
-            Prepared::File(file) => file.size(),
+        match &self.0.contents {
+            Contents::Tree(plan, _) => plan.total_size(),
+            Contents::File(file) => file.size(),
         }
     }
 
     /// The most bytes that the object can have, if nothing compresses.
     #[must_use]
     pub fn worst_case(&self) -> u64 {
-        self.prepared.worst_case()
+        self.0.contents.worst_case()
     }
 
-    /// How it would be cut and sent.
+    /// How the archive would be cut and sent.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.0.limits
     }
 
     /// What should be known of the source.
     #[must_use]
     pub fn notices(&self) -> &[Notice] {
-        self.prepared.notices()
+        self.0.contents.notices()
     }
 
-    /// What was found in the AppSpec file, if it was looked at.
+    /// What was found in the AppSpec file, if it was checked.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
-        self.prepared.report()
+        self.0.report.as_ref()
     }
 
     /// The entries of the archive, in its order. A file that is sent as it is has none.
     pub fn entries(&self) -> impl Iterator<Item = Listed<'_>> {
-        let plan = match &self.prepared {
-            Prepared::Tree(plan, ..) => Some(plan),
-            Prepared::File(_) => None,
-        };
-        plan.into_iter().flat_map(|plan| {
+        self.plan().into_iter().flat_map(|plan| {
             (0..plan.len()).map(|index| {
                 let entry = plan.entry(index);
                 Listed {
@@ -122,5 +104,12 @@ impl Preview {
                 }
             })
         })
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        match &self.0.contents {
+            Contents::Tree(plan, _) => Some(plan),
+            Contents::File(_) => None,
+        }
     }
 }

@@ -3,20 +3,16 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::archive::deflate::Level;
 use crate::archive::limits::{Limits, MIN_PART};
-use crate::archive::plan::Plan;
-use crate::bundle::Format;
+use crate::archive::pack::{self, pack_to_file};
+use crate::archive::plan::{self, Plan};
+use crate::bundle::{Content, Format};
+use crate::progress::Progress;
 use crate::transfer::fake::{Fake, Trouble};
 
-fn location() -> S3Location {
-    S3Location {
-        bucket: "bucket".into(),
-        key: "key".into(),
-    }
-}
-
-/// A revision of about `parts` parts that do not compress.
-fn revision(parts: u64) -> (TempDir, Bundle) {
+/// Returns a revision of about `parts` parts that do not compress.
+fn revision(parts: u64) -> (TempDir, Request) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("appspec.yml"), "version: 0.0\nos: linux\n").unwrap();
     let mut noise = blake3::Hasher::new().finalize_xof();
@@ -25,65 +21,66 @@ fn revision(parts: u64) -> (TempDir, Bundle) {
         noise.fill(&mut bytes);
         fs::write(dir.path().join(format!("{n:03}.bin")), bytes).unwrap();
     }
-    let bundle = Bundle {
-        source: dir.path().to_owned(),
-        content: Content::Archive(Format::Zip),
-        select: plan::Options::default(),
-        level: Level::new(1).unwrap(),
-        auto: false,
-        threads: 2,
-        concurrency: 2,
-        attempts: 1,
-        memory: None,
-        bandwidth: None,
-        resume: None,
-        digest: false,
-        manifest: None,
-        lint: true,
+    let request = Request {
+        source: Source {
+            path: dir.path().to_owned(),
+            content: Content::Archive(Format::Zip),
+            select: plan::Options::default(),
+            lint: true,
+        },
+        packing: Packing {
+            level: Level::new(1).unwrap().into(),
+            threads: 2,
+            ..Packing::default()
+        },
+        uploading: Uploading {
+            concurrency: 2,
+            ..Uploading::default()
+        },
     };
-    (dir, bundle)
+    (dir, request)
 }
 
-async fn send_to(store: &Arc<Fake>, bundle: &Bundle) -> Result<Sent, Error> {
-    let progress = Arc::new(Progress::new());
-    let cancel = CancellationToken::new();
-    send(bundle, Arc::clone(store), &location(), &progress, &cancel).await
+fn destination(trouble: Trouble) -> Destination<Fake> {
+    Destination::new(Fake::new(trouble), "s3://bucket/key".parse().unwrap())
+}
+
+async fn push_to(destination: &Destination<Fake>, request: &Request) -> Result<Pushed, Error> {
+    push(request, destination, &Observer::default(), &Cancel::new()).await
+}
+
+fn is_empty(store: &Fake) -> bool {
+    store.state().upload.is_none() && store.state().object.is_none()
 }
 
 #[tokio::test]
-async fn a_directory_becomes_the_object_that_pack_makes() {
-    let (_dir, bundle) = revision(2);
-    let store = Arc::new(Fake::new(Trouble::None));
-    let sent = send_to(&store, &bundle).await.unwrap();
-    assert_eq!(sent.stored.etag, "joined");
+async fn a_push_stores_the_bytes_that_pack_writes() {
+    let (_dir, request) = revision(2);
+    let destination = destination(Trouble::None);
+    let pushed = push_to(&destination, &request).await.unwrap();
+    assert_eq!(pushed.revision.stored.etag, "joined");
 
-    let stop = Cancel::new();
-    let options = plan::Options {
-        threads: 1,
-        ..plan::Options::default()
-    };
-    let plan = Plan::scan(&bundle.source, &options, &stop).unwrap();
-    let limits = Limits::for_archive(plan.worst_case(), 1, 1).unwrap();
+    let (cancel, progress) = (Cancel::new(), Progress::new());
+    let plan = Plan::scan(&request.source.path, &request.source.select, &cancel).unwrap();
     let options = pack::Options {
-        level: bundle.level,
-        limits,
-        auto: false,
+        level: request.packing.level,
+        limits: Limits::for_archive(plan.worst_case(), 1, 1).unwrap(),
         format: Format::Zip,
         digest: false,
     };
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("out.zip");
-    pack::pack_to_file(&plan, &target, &options, &stop, &Progress::new()).unwrap();
-    assert!(store.state().object == Some(fs::read(target).unwrap()));
+    pack_to_file(&plan, &target, &options, None, &cancel, &progress).unwrap();
+    assert!(destination.store.state().object == Some(fs::read(target).unwrap()));
 }
 
 #[tokio::test]
-async fn the_stores_refusal_is_the_cause_whichever_call_it_is() {
-    let (_dir, bundle) = revision(2);
+async fn when_any_call_is_refused_that_refusal_is_the_cause_and_nothing_is_left() {
+    let (_dir, request) = revision(2);
     // Create, three parts, complete.
     for at in 0..5 {
-        let store = Arc::new(Fake::new(Trouble::Fail(at)));
-        let error = send_to(&store, &bundle).await.unwrap_err();
+        let destination = destination(Trouble::Fail(at));
+        let error = push_to(&destination, &request).await.unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("Failed to upload '"), "{text}");
         assert!(
@@ -91,57 +88,54 @@ async fn the_stores_refusal_is_the_cause_whichever_call_it_is() {
             "{text}"
         );
         assert!(text.contains(&format!("call {at} fails")), "{text}");
-        assert!(store.state().upload.is_none() && store.state().object.is_none());
+        assert!(is_empty(&destination.store));
     }
 }
 
-/// The packer fails while no part is ever confirmed: nobody waits for those.
+/// Its requests are never answered, so a push that waited for them would not end.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_packers_failure_is_the_cause_and_the_upload_is_aborted() {
-    let (dir, bundle) = revision(1);
-    let bundle = Bundle {
-        concurrency: 1,
-        ..bundle
-    };
-    // Says that it holds 4,096 bytes and has a few.
+async fn when_packing_fails_that_is_the_cause_and_the_upload_is_aborted_at_once() {
+    let (dir, mut request) = revision(1);
+    request.uploading.concurrency = 1;
+    // Its size is said to be 4,096 bytes, and reading it gives a few.
     let target = "/sys/devices/system/cpu/online";
     std::os::unix::fs::symlink(target, dir.path().join("zzz")).unwrap();
-    let store = Arc::new(Fake::new(Trouble::Hold));
-    let sending = send_to(&store, &bundle);
-    let sent = tokio::time::timeout(std::time::Duration::from_secs(20), sending).await;
-    let error = sent.expect("it waits for a part that is held").unwrap_err();
+    let destination = destination(Trouble::Hold);
+    let pushing = push_to(&destination, &request);
+    let pushed = tokio::time::timeout(std::time::Duration::from_secs(20), pushing).await;
+    let error = pushed
+        .expect("it waits for a part that is held")
+        .unwrap_err();
     assert!(matches!(error, Error::Pack { .. }), "{error}");
     assert!(error.to_string().contains("zzz"), "{error}");
-    assert!(store.state().upload.is_none() && store.state().object.is_none());
+    assert!(is_empty(&destination.store));
 }
 
 #[tokio::test]
 async fn cancelling_stops_both_sides_and_leaves_nothing() {
-    let (_dir, bundle) = revision(3);
+    let (_dir, request) = revision(3);
     for hang in [0, 2, 4] {
-        let store = Arc::new(Fake::new(Trouble::Hang(hang)));
-        let progress = Arc::new(Progress::new());
-        let cancel = CancellationToken::new();
-        let location = location();
-        let sending = send(&bundle, Arc::clone(&store), &location, &progress, &cancel);
+        let destination = destination(Trouble::Hang(hang));
+        let (observer, cancel) = (Observer::default(), Cancel::new());
+        let pushing = push(&request, &destination, &observer, &cancel);
         let cancelling = async {
-            store.hung().await;
+            destination.store.hung().await;
             cancel.cancel();
         };
-        let (sent, ()) = tokio::join!(sending, cancelling);
-        let error = sent.unwrap_err();
+        let (pushed, ()) = tokio::join!(pushing, cancelling);
+        let error = pushed.unwrap_err();
         assert!(matches!(error, Error::Stopped { left: None }), "{error}");
-        assert!(store.state().upload.is_none() && store.state().object.is_none());
+        assert!(is_empty(&destination.store));
     }
 }
 
 #[tokio::test]
 async fn without_an_appspec_nothing_is_sent() {
-    let (dir, bundle) = revision(0);
+    let (dir, request) = revision(0);
     fs::remove_file(dir.path().join("appspec.yml")).unwrap();
-    let store = Arc::new(Fake::new(Trouble::None));
-    let error = send_to(&store, &bundle).await.unwrap_err();
+    let destination = destination(Trouble::None);
+    let error = push_to(&destination, &request).await.unwrap_err();
     assert!(matches!(error, Error::AppSpec(_)), "{error}");
-    assert!(store.state().calls.is_empty());
+    assert!(destination.store.state().calls.is_empty());
 }

@@ -1,15 +1,17 @@
-//! What the file systems of Unix and of Windows have in common, as far as a push needs it.
+//! File system access that a push needs, and that Unix and Windows offer differently.
 //!
-//! Directories are opened and listed, what is in them is looked at and opened, and links are followed
-//! only where that was decided. On Unix that is done relative to open directories, so that a path that
-//! changes meanwhile leads nowhere else (`unix`); on Windows by path, with what the standard library
-//! offers (`windows`). The rest of the library sees neither.
+//! A tree is listed once and its files are opened later. In between, another program can replace any
+//! directory by a symbolic link, which would make the archive hold files from outside of the source.
+//! Therefore no call here follows a link unless its caller asks for it. On Unix this holds without a
+//! race, since everything is opened relative to directories that are already open (`unix`). Windows is
+//! served by path, with the standard library (`windows`), which leaves a small race. The rest of the
+//! crate sees no difference.
 //!
-//! Windows has no permissions as an archive has them: there they follow from the name (`modes`).
+//! Windows has no Unix permissions, so there a file's mode follows from its name (`modes`).
 //!
-//! It knows nothing of plans and archives, follows no link that it was not told to, and needs no `unsafe`.
+//! The module knows nothing of plans and archives, and needs no `unsafe`.
 
-// The rule is for Windows, its tests are for all.
+// Only Windows uses the rule; its tests run everywhere.
 #[cfg(any(windows, test))]
 mod modes;
 #[cfg(unix)]
@@ -22,24 +24,22 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-#[cfg(all(unix, feature = "push"))]
-pub(crate) use self::unix::read_at;
 #[cfg(unix)]
-pub(crate) use self::unix::{
-    Directory, Identity, Root, as_path, look_at, read_exact_at, write_all_at,
-};
-#[cfg(all(windows, feature = "push"))]
-pub(crate) use self::windows::read_at;
+use self::unix as imp;
 #[cfg(windows)]
-pub(crate) use self::windows::{
-    Directory, Identity, Root, as_path, look_at, read_exact_at, write_all_at,
+use self::windows as imp;
+
+#[cfg(feature = "push")]
+pub(crate) use self::imp::read_at;
+pub(crate) use self::imp::{
+    Directory, Identity, Root, as_path, fstat, read_exact_at, write_all_at,
 };
 
-/// The most bytes of a file that is read whole.
+/// The largest file that [`read_small_file`] reads, in bytes.
 const MAX_SMALL: u64 = 1 << 20;
 
-/// What something in a directory is.
-#[cfg_attr(windows, allow(dead_code, reason = "not all of them are there"))]
+/// The type of a directory entry.
+#[cfg_attr(windows, allow(dead_code, reason = "Windows lacks some of them"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     File,
@@ -49,76 +49,79 @@ pub(crate) enum FileKind {
     Socket,
     Device,
     Other,
-    /// The file system does not say it when it lists; whoever looks finds out.
+    /// The file system does not tell the type in a listing. `stat` does.
     Unknown,
 }
 
-/// What the system says of a file.
+/// A file's metadata.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stat {
     pub(crate) kind: FileKind,
-    /// Bytes.
+    /// Size in bytes.
     pub(crate) size: u64,
     /// Seconds of the modification time since 1970.
     pub(crate) secs: i64,
-    /// Nanoseconds after that.
+    /// Nanoseconds of the modification time after `secs`.
     pub(crate) nanos: u32,
     /// The lower 12 bits of `st_mode`.
     pub(crate) mode: u32,
 }
 
-/// Whether a link is followed that is at the end of a path.
+/// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
     Follow,
     Refuse,
 }
 
-/// What is the matter with something that was not opened or looked at.
-#[cfg_attr(windows, allow(dead_code, reason = "nothing is special there"))]
+/// Why something at a path could not be opened or examined.
+#[cfg_attr(windows, allow(dead_code, reason = "Windows has no special files"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// It is not there, or no longer.
-    Vanished,
-    /// A link is where none was expected.
-    Link,
-    /// It is no link.
-    NoLink,
+pub(crate) enum PathErrorKind {
+    /// Nothing has this name, or a directory on the path is missing.
+    NotFound,
+    /// A symbolic link is where the caller allows none.
+    IsLink,
+    /// A symbolic link was expected, and something else is there.
+    NotALink,
     /// It is a pipe, a socket or a device.
     Special,
-    /// Anything else.
+    /// Any other error of the system.
     Other,
 }
 
-/// Why something was not opened or looked at.
+/// An error of the system about a path, and what it means for the caller.
 #[derive(Debug)]
-pub(crate) struct Problem {
-    pub(crate) trouble: Trouble,
+pub(crate) struct PathError {
+    pub(crate) kind: PathErrorKind,
     error: io::Error,
 }
 
-impl From<Problem> for io::Error {
-    fn from(problem: Problem) -> Self {
-        problem.error
+impl From<PathError> for io::Error {
+    fn from(error: PathError) -> Self {
+        error.error
     }
 }
 
-/// A path, as the plan keeps it.
+/// A path as the bytes that a plan keeps.
 pub(crate) fn as_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// A small file's content, if it is there.
-pub(crate) fn small_file(folder: &Directory, name: &str) -> Result<Option<Vec<u8>>, io::Error> {
+/// Reads the file `name` in `folder`, of 1 MiB at most. Returns None if there is no such file.
+pub(crate) fn read_small_file(
+    folder: &Directory,
+    name: &str,
+) -> Result<Option<Vec<u8>>, io::Error> {
     let file = match folder.open(name.as_bytes(), Links::Refuse) {
         Ok(file) => file,
-        Err(problem) => match problem.trouble {
-            Trouble::Vanished => return Ok(None),
-            Trouble::Link => return Err(io::Error::other("it is a symbolic link")),
-            _ => return Err(problem.into()),
+        Err(error) => match error.kind {
+            PathErrorKind::NotFound => return Ok(None),
+            PathErrorKind::IsLink => return Err(io::Error::other("it is a symbolic link")),
+            _ => return Err(error.into()),
         },
     };
-    if look_at(&file, name.as_bytes())?.kind != FileKind::File {
+    if fstat(&file, name.as_bytes())?.kind != FileKind::File {
         return Err(io::Error::other("it is not a file"));
     }
     let mut content = Vec::new();
@@ -129,9 +132,9 @@ pub(crate) fn small_file(folder: &Directory, name: &str) -> Result<Option<Vec<u8
     Ok(Some(content))
 }
 
-/// A file beside `target`, which shall take its place. It gets the permissions of any new file: the
-/// umask takes its part.
-pub(crate) fn beside(target: &Path) -> io::Result<NamedTempFile> {
+/// Creates a temporary file in the directory of `target`, so that it can be renamed to `target`. It
+/// gets the permissions of any new file: 0666 without the bits of the umask.
+pub(crate) fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -139,6 +142,6 @@ pub(crate) fn beside(target: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".hoist-").suffix(".partial");
     #[cfg(unix)]
-    builder.permissions(unix::any_new_file());
+    builder.permissions(unix::new_file_permissions());
     builder.tempfile_in(directory)
 }

@@ -1,16 +1,16 @@
-//! Directories and files by their paths, as the standard library has them on Windows.
+//! Opens directories and files by their paths, with the standard library, on Windows.
 //!
-//! No path is followed through a link that was not decided on: each part of it is looked at before it is
-//! gone through, and a file is opened as what it is, link or not, and looked at when it is open. What
-//! is less than on Unix: between the look at a directory on the way and the opening of what is in it, a
-//! link can take its place, since nothing is opened relative to an open directory here. Links are
-//! whatever Windows follows by name: symbolic links and junctions.
+//! Each directory on a path is examined before it is passed through, and a file is opened as what it is,
+//! link or not, and examined once it is open. So no link is followed that the caller did not allow. Unlike
+//! on Unix, a race remains: between examining a directory and opening what is in it, a link can take its
+//! place, since nothing here is opened relative to an open directory. Links are whatever Windows follows
+//! by name: symbolic links and junctions.
 //!
-//! Names are kept in UTF-8. One that is not Unicode is kept as the standard library writes it, which is
-//! not UTF-8 either, and so meets what names meet that are not UTF-8.
+//! Names are kept in UTF-8. A name that is not Unicode is kept in the standard library's own encoding,
+//! which is not valid UTF-8, so it is treated as any name that is not UTF-8.
 //!
-//! A place that is not in the source is its path after a slash, with slashes: `///?/C:/x`. So it begins
-//! with one, as on Unix.
+//! A place outside of the source is a slash followed by its path, with slashes: `///?/C:/x`. So it begins
+//! with a slash, as on Unix.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
@@ -19,7 +19,7 @@ use std::io;
 use std::os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{FileKind, Links, Problem, Stat, Trouble, as_bytes, modes};
+use super::{FileKind, Links, PathError, PathErrorKind, Stat, as_bytes, modes};
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT` of `CreateFileW`: opens a link, not what it leads to.
 const THE_LINK: u32 = 0x0020_0000;
@@ -33,7 +33,7 @@ const TICKS: u64 = 10_000_000;
 /// Seconds from 1601, when `FILETIME` begins, to 1970.
 const BEFORE_1970: i64 = 11_644_473_600;
 
-/// A name of the plan, for messages and patterns. What is not Unicode is replaced.
+/// A plan's name as a path, for messages and patterns. What is not Unicode is replaced.
 pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
     match String::from_utf8_lossy(name) {
         Cow::Borrowed(name) => Cow::Borrowed(Path::new(name)),
@@ -41,21 +41,21 @@ pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
     }
 }
 
-impl From<io::Error> for Problem {
+impl From<io::Error> for PathError {
     fn from(error: io::Error) -> Self {
-        let trouble = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Trouble::Vanished,
-            _ if error.raw_os_error() == Some(NO_LINK) => Trouble::NoLink,
-            _ => Trouble::Other,
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PathErrorKind::NotFound,
+            _ if error.raw_os_error() == Some(NO_LINK) => PathErrorKind::NotALink,
+            _ => PathErrorKind::Other,
         };
-        Self { trouble, error }
+        Self { kind, error }
     }
 }
 
-impl Problem {
+impl PathError {
     fn link() -> Self {
         Self {
-            trouble: Trouble::Link,
+            kind: PathErrorKind::IsLink,
             error: io::Error::other("it is a symbolic link"),
         }
     }
@@ -76,7 +76,7 @@ impl From<FileType> for FileKind {
 }
 
 impl Stat {
-    /// The name is for the permissions.
+    /// The mode follows from `name`.
     fn new(metadata: &Metadata, name: &[u8]) -> Self {
         let kind = metadata.file_type().into();
         let mode = match kind {
@@ -100,21 +100,21 @@ fn since_1970(time: u64) -> (i64, u32) {
     (secs, u32::try_from(time % TICKS * 100).unwrap_or(0))
 }
 
-/// What a directory is told from others by: its path, links resolved.
+/// Tells directories apart: the resolved path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(PathBuf);
 
-/// A directory that was one when it was looked at.
+/// The path of a directory. It was a directory when it was examined.
 #[derive(Debug)]
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    /// Calls `each` with the name and the kind of everything in it but `.` and `..`.
+    /// Calls `each` with the name and the kind of every entry but `.` and `..`.
     pub(crate) fn list(
         &self,
         _: &mut Vec<u8>,
         mut each: impl FnMut(&CStr, FileKind),
-    ) -> Result<(), Problem> {
+    ) -> Result<(), PathError> {
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -124,8 +124,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Looks at what has this name in it.
-    pub(crate) fn look(&self, name: &CStr, links: Links) -> Result<Stat, Problem> {
+    /// The metadata of the entry `name`.
+    pub(crate) fn stat(&self, name: &CStr, links: Links) -> Result<Stat, PathError> {
         let name = name.to_bytes();
         let path = self.child(name)?;
         let metadata = match links {
@@ -135,39 +135,39 @@ impl Directory {
         Ok(Stat::new(&metadata, name))
     }
 
-    /// Looks at what is at a path below it. A link at its end is not followed.
-    pub(crate) fn look_below(&self, path: &[u8]) -> Result<Stat, Problem> {
+    /// The metadata of what is at a path below the directory. A link at its end is not followed.
+    pub(crate) fn lstat(&self, path: &[u8]) -> Result<Stat, PathError> {
         let metadata = fs::symlink_metadata(self.below(path)?)?;
         Ok(Stat::new(&metadata, path))
     }
 
-    /// Looks at the directory itself.
-    pub(crate) fn look_here(&self) -> Result<Stat, Problem> {
+    /// The metadata of the directory itself.
+    pub(crate) fn fstat(&self) -> Result<Stat, PathError> {
         Ok(Stat::new(&fs::symlink_metadata(&self.0)?, b""))
     }
 
-    /// What it is told from others by.
-    pub(crate) fn identity(&self) -> Result<Identity, Problem> {
+    /// What tells this directory from others.
+    pub(crate) fn identity(&self) -> Result<Identity, PathError> {
         Ok(Identity(fs::canonicalize(&self.0)?))
     }
 
-    /// Opens the file of this name.
-    pub(crate) fn open(&self, name: &[u8], links: Links) -> Result<File, Problem> {
+    /// Opens the file `name`.
+    pub(crate) fn open(&self, name: &[u8], links: Links) -> Result<File, PathError> {
         open(&self.child(name)?, links)
     }
 
-    /// The text of the link of this name, with slashes.
-    pub(crate) fn target(&self, name: &[u8]) -> Result<CString, Problem> {
+    /// The text of the link `name`, with slashes.
+    pub(crate) fn read_link(&self, name: &[u8]) -> Result<CString, PathError> {
         let text = fs::read_link(self.child(name)?)?;
         Ok(CString::new(slashed(&text)).map_err(io::Error::from)?)
     }
 
-    /// The path of what has this name in it.
+    /// The path of the entry `name`.
     fn child(&self, name: &[u8]) -> io::Result<PathBuf> {
         if let Ok(name) = std::str::from_utf8(name) {
             return Ok(self.0.join(name));
         }
-        // Only the system can say such a name.
+        // Such a name can only be found by listing.
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
             if entry.file_name().as_encoded_bytes() == name {
@@ -177,7 +177,7 @@ impl Directory {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// The path of what is at a path below it.
+    /// The absolute path of what is at `path` below the directory.
     fn below(&self, path: &[u8]) -> io::Result<PathBuf> {
         let mut at = self.0.clone();
         for name in path.split(|&byte| byte == b'/') {
@@ -189,7 +189,7 @@ impl Directory {
     }
 }
 
-fn open(path: &Path, links: Links) -> Result<File, Problem> {
+fn open(path: &Path, links: Links) -> Result<File, PathError> {
     let flags = match links {
         Links::Follow => ALSO_DIRECTORIES,
         Links::Refuse => ALSO_DIRECTORIES | THE_LINK,
@@ -199,7 +199,7 @@ fn open(path: &Path, links: Links) -> Result<File, Problem> {
         .custom_flags(flags)
         .open(path)?;
     if links == Links::Refuse && file.metadata()?.is_symlink() {
-        return Err(Problem::link());
+        return Err(PathError::link());
     }
     Ok(file)
 }
@@ -215,17 +215,17 @@ fn slashed(path: &Path) -> Vec<u8> {
     bytes
 }
 
-/// Looks at an open file. The name is for its permissions.
-pub(crate) fn look_at(file: &File, name: &[u8]) -> io::Result<Stat> {
+/// The metadata of an open file. The mode follows from `name`.
+pub(crate) fn fstat(file: &File, name: &[u8]) -> io::Result<Stat> {
     Ok(Stat::new(&file.metadata()?, name))
 }
 
-/// Reads some bytes. The cursor is behind them then.
+/// Reads up to `window.len()` bytes from `offset`. This moves the file's cursor.
 pub(crate) fn read_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<usize> {
     file.seek_read(window, offset)
 }
 
-/// Fills `window`.
+/// Fills `window` from `offset`.
 pub(crate) fn read_exact_at(file: &File, window: &mut [u8], offset: u64) -> io::Result<()> {
     let mut filled = 0;
     while filled < window.len() {
@@ -239,7 +239,7 @@ pub(crate) fn read_exact_at(file: &File, window: &mut [u8], offset: u64) -> io::
     Ok(())
 }
 
-/// Writes all of `bytes`.
+/// Writes all of `bytes` at `offset`.
 pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {
@@ -253,38 +253,38 @@ pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result
     Ok(())
 }
 
-/// The source.
+/// The source directory.
 #[derive(Debug)]
 pub(crate) struct Root {
-    /// Resolved.
+    /// The resolved path.
     top: Directory,
 }
 
 impl Root {
-    /// Opens the directory at `path`, which is resolved.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, Problem> {
-        through(&path)?;
+    /// Opens the directory at `path`, which must be resolved.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, PathError> {
+        check_directory(&path)?;
         Ok(Self {
             top: Directory(path),
         })
     }
 
-    /// The directory itself.
+    /// The source directory itself.
     pub(crate) fn top(&self) -> &Directory {
         &self.top
     }
 
-    /// Opens the directory at a place. Its path is empty for the source.
+    /// Opens the directory at a place. The empty place is the source itself.
     ///
-    /// A link anywhere on it is [`Trouble::Link`].
-    pub(crate) fn directory(&self, place: &[u8]) -> Result<Directory, Problem> {
+    /// A link at any part of the path is an error, [`PathErrorKind::IsLink`].
+    pub(crate) fn directory(&self, place: &[u8]) -> Result<Directory, PathError> {
         if let Some(outside) = absolute(place) {
-            // It was resolved, so no part of it may be a link.
+            // The place was resolved, so no part of it may be a link now.
             let mut above: Vec<_> = outside.ancestors().collect();
-            // What is above all is no name.
+            // The last ancestor is the root, which has no name.
             above.pop();
             for path in above.into_iter().rev() {
-                through(path)?;
+                check_directory(path)?;
             }
             return Ok(Directory(outside));
         }
@@ -295,7 +295,7 @@ impl Root {
                 b".." => return Err(io::Error::other("it is not in the source").into()),
                 name => {
                     let path = at.child(name)?;
-                    through(&path)?;
+                    check_directory(&path)?;
                     at = Directory(path);
                 }
             }
@@ -303,8 +303,8 @@ impl Root {
         Ok(at)
     }
 
-    /// Opens the file that the link at a place leads to, if that is in the source; None if it is not.
-    pub(crate) fn through_link(&self, place: &[u8]) -> Result<Option<File>, Problem> {
+    /// Opens the file that the link at a place leads to. Returns None if that is outside of the source.
+    pub(crate) fn open_through_link(&self, place: &[u8]) -> Result<Option<File>, PathError> {
         let path = self.resolved(place)?;
         let Ok(inside) = path.strip_prefix(&self.top.0) else {
             return Ok(None);
@@ -317,13 +317,13 @@ impl Root {
         folder.open(name, Links::Refuse).map(Some)
     }
 
-    /// Whether what is at a place is in the source, links followed.
+    /// Whether what is at a place is in the source, after following links.
     pub(crate) fn is_inside(&self, place: &[u8]) -> Result<bool, io::Error> {
         Ok(self.resolved(place)?.starts_with(&self.top.0))
     }
 
-    /// The place that a path leads to, links followed: from the source, or absolute if it is not in
-    /// there.
+    /// The place that a path leads to after following links: relative to the source, or absolute if
+    /// it is outside of the source.
     pub(crate) fn resolve(&self, place: &[u8]) -> Result<Vec<u8>, io::Error> {
         let path = self.resolved(place)?;
         Ok(match path.strip_prefix(&self.top.0) {
@@ -340,16 +340,16 @@ impl Root {
     }
 }
 
-/// The path that an absolute place means.
+/// The path that an absolute place stands for.
 fn absolute(place: &[u8]) -> Option<PathBuf> {
     let path = std::str::from_utf8(place.strip_prefix(b"/")?).ok()?;
     Some(PathBuf::from(path.replace('/', "\\")))
 }
 
-/// Looks at a directory on the way. It may be no link.
-fn through(path: &Path) -> Result<(), Problem> {
+/// Checks that a directory on a path is one, and no link.
+fn check_directory(path: &Path) -> Result<(), PathError> {
     match fs::symlink_metadata(path)?.file_type().into() {
-        FileKind::Link => Err(Problem::link()),
+        FileKind::Link => Err(PathError::link()),
         FileKind::Directory => Ok(()),
         _ => Err(io::Error::from(io::ErrorKind::NotADirectory).into()),
     }
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_not_gone_through() {
+    fn a_link_on_a_path_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         fs::write(dir.path().join("a/file"), "content").unwrap();
@@ -375,14 +375,14 @@ mod tests {
         assert!(root.directory(b"a/b").is_ok());
         let file = root.directory(b"a").unwrap();
         let file = file.open(b"file", Links::Refuse).unwrap();
-        assert_eq!(look_at(&file, b"file").unwrap().mode, 0o755);
+        assert_eq!(fstat(&file, b"file").unwrap().mode, 0o755);
         let vanished = root.directory(b"a/none").unwrap_err();
-        assert_eq!(vanished.trouble, Trouble::Vanished);
+        assert_eq!(vanished.kind, PathErrorKind::NotFound);
         assert!(root.directory(b"../x").is_err());
-        // Making links takes a privilege.
+        // Creating links needs a privilege.
         if std::os::windows::fs::symlink_dir("a", dir.path().join("link")).is_ok() {
             let met = root.directory(b"link/b").unwrap_err();
-            assert_eq!(met.trouble, Trouble::Link);
+            assert_eq!(met.kind, PathErrorKind::IsLink);
             assert_eq!(root.resolve(b"link/b").unwrap(), b"a/b");
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Stored, UploadId};
+use crate::archive::pack::LinkFeedback;
 use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
@@ -18,6 +19,8 @@ pub struct UploadContext<'a> {
     pub notes: &'a Notes,
     /// Knows what would have to be cleaned up.
     pub cleanup: &'a CleanupHint,
+    /// Tells the packer how fast the link takes parts.
+    pub link: &'a LinkFeedback,
 }
 
 /// What would have to be cleaned up by hand if the process ended now. Clones share it.

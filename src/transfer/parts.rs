@@ -89,6 +89,7 @@ impl<S: PartStore> Sender<'_, S> {
             match self.session.stored(&part) {
                 Some(stored) => {
                     progress.kept(stored.size);
+                    self.context.link.part_skipped();
                     state.resumed += 1;
                     state.confirmed.push(stored);
                 }
@@ -112,6 +113,7 @@ impl<S: PartStore> Sender<'_, S> {
     /// Begins to send a part.
     fn send(&self, state: &mut State, part: Part, permit: OwnedSemaphorePermit) {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
+        self.context.link.request_began();
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
         state.tasks.spawn(async move {
             let since = Instant::now();
@@ -141,6 +143,7 @@ impl<S: PartStore> Sender<'_, S> {
     fn confirm(&self, state: &mut State, joined: Joined) -> Result<(), Cause> {
         let (part, since, permit) = joined.map_err(|_| Cause::Task)??;
         self.context.progress.sent(part.number, part.size, since);
+        self.context.link.request_answered(since.elapsed());
         state.confirmed.push(part);
         state.ramp.confirmed(permit);
         Ok(())

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use super::fake::{Fake, Trouble};
 use super::*;
-use crate::archive::pack::Cutter;
+use crate::archive::pack::{Cutter, LinkFeedback};
 use crate::notes::{Difference, Note, Notes, Reason};
 use crate::progress::Progress;
 
@@ -53,6 +53,7 @@ async fn run_with(
         cancel: &cancel,
         notes: &notes,
         cleanup: &cleanup,
+        link: &LinkFeedback::new(),
     };
     let feed = async {
         for part in parts {

@@ -58,7 +58,7 @@ fn tag(stat: &Stat) -> String {
 
 /// Permissions do not matter here, so the file needs no name.
 fn look_at(file: &File) -> io::Result<Stat> {
-    system::look_at(file, b"")
+    system::fstat(file, b"")
 }
 
 impl Object for FileObject {

@@ -101,8 +101,7 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
     let plan = Plan::scan(&source, &options, &stop).unwrap();
     let options = pack::Options {
         format: crate::bundle::Format::Zip,
-        level: Level::default(),
-        auto: false,
+        level: Level::default().into(),
         limits: Limits::for_archive(plan.worst_case(), 1, 1).unwrap(),
         digest: false,
     };
@@ -112,8 +111,7 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
         manifest.entry(entry).unwrap();
         Ok(())
     };
-    pack::pack_to_file_and_list(&plan, &target, &options, Some(&mut list), &stop, &progress)
-        .unwrap();
+    pack::pack_to_file(&plan, &target, &options, Some(&mut list), &stop, &progress).unwrap();
     let (manifest, _) = manifest.finish().unwrap();
     (fs::read(target).unwrap(), manifest)
 }

@@ -5,7 +5,7 @@ use crate::row::{Row, bare, row};
 use crate::seen::Seen;
 use crate::trees::FILES;
 
-const WORDS: &str = "Errors in options are worded by hoist's own parser.";
+const WORDS: &str = "Usage errors have the words of hoist's parser.";
 
 /// What the parser says is the parser's, but both name the option.
 fn both_name(name: &'static str) -> fn(&Seen, &Seen) {
@@ -150,7 +150,8 @@ pub(crate) fn refused() -> Vec<Row> {
 
 const OPTIONS: &[&str] = &["--help lists the options"];
 
-const EARLY: &str = "Names and descriptions that CodeDeploy refuses are refused before the upload.";
+const EARLY: &str =
+    "hoist refuses names and descriptions that CodeDeploy refuses before the upload.";
 
 const LONG: &str = match std::str::from_utf8(&[b'x'; 513]) {
     Ok(text) => text,
@@ -244,7 +245,7 @@ pub(crate) fn taken() -> Vec<Row> {
             .exits(252)
             .differs(
                 &[Exit, Output, Message, Objects, Revision],
-                "An option must be written in full.",
+                "Options cannot be abbreviated.",
                 |aws, hoist| {
                     assert_eq!(aws.code, Some(0));
                     assert_eq!(hoist.message, "Unknown options: --descr,a");
@@ -278,7 +279,7 @@ pub(crate) fn locations() -> Vec<Row> {
         bad("the scheme alone", "s3://"),
         bad("an empty location", "").differs(
             &[Message],
-            "An empty location is called one.",
+            "An empty location has a message of its own.",
             |aws, hoist| {
                 assert!(
                     aws.message.contains("no attribute 'bucket'"),
@@ -319,9 +320,9 @@ pub(crate) fn locations() -> Vec<Row> {
     ]
 }
 
-const SDK: &str = "What goes wrong on the way to a service is in the words of the Rust SDK.";
+const SDK: &str = "Errors on the way to a service have the words of the Rust SDK.";
 
-const TRUST: &str = "`--ca-bundle` and `--no-verify-ssl` are for both services, too.";
+const TRUST: &str = "`--ca-bundle` and `--no-verify-ssl` apply to both services, too.";
 
 fn not_trusted(aws: &Seen, hoist: &Seen) {
     assert!(
@@ -349,7 +350,7 @@ pub(crate) fn settings() -> Vec<Row> {
             .env("AWS_REGION", "us-east-1")
             .differs(
                 &[Exit, Output, Message, Objects, Revision],
-                "`AWS_REGION` counts, as in version 2 of the AWS CLI.",
+                "`AWS_REGION` is read, as in version 2 of the AWS CLI.",
                 |aws, hoist| {
                     assert_eq!((aws.code, hoist.code), (Some(255), Some(0)));
                     assert!(aws.message.starts_with("You must specify a region."));
@@ -432,8 +433,7 @@ pub(crate) fn settings() -> Vec<Row> {
         .unset("AWS_ENDPOINT_URL")
         .differs(
             &[Exit, Output, Message, Objects, Revision],
-            "`--endpoint-url` is for S3 and CodeDeploy both; in the AWS CLI it is CodeDeploy's \
-                 alone.",
+            "`--endpoint-url` applies to S3 and CodeDeploy; in the AWS CLI it applies to CodeDeploy only.",
             |aws, hoist| {
                 assert!(
                     aws.message.starts_with("Failed to upload 'src' to"),

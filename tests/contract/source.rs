@@ -51,8 +51,8 @@ pub(crate) fn rows() -> Vec<Row> {
         }),
         from("a source that is not there", "none").exits(255).differs(
             &[Message],
-            "A source that is not there, or not a directory, is called so; the AWS CLI says that it \
-             has no `appspec.yml`.",
+            "For a source that does not exist or is not a directory, hoist says so; the AWS CLI says \
+             that it has no `appspec.yml`.",
             |aws, hoist| {
                 assert_eq!(aws.message, "{dir}/none/appspec.yml was not found");
                 assert!(
@@ -64,7 +64,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         from("an empty source", "").exits(252).differs(
             &[Exit, Message],
-            "An empty `--source` is an error in the options.",
+            "An empty `--source` is a usage error.",
             |aws, hoist| {
                 assert_eq!((aws.code, hoist.code), (Some(255), Some(2)));
                 assert_eq!(aws.message, "{dir}/appspec.yml was not found");
@@ -93,14 +93,15 @@ fn ignoring(name: &'static str, source: &'static str) -> Row {
     row
 }
 
-const KINDS: &str = "Archives that are there already, AppSpec files for Lambda and ECS, and keys \
-                     that end in `.tar`, `.tgz` or `.tar.gz` make revisions of their kind.";
+const KINDS: &str = "An existing archive, an AppSpec file for Lambda or ECS, or a key that ends in \
+                  `.tar`, `.tgz` or `.tar.gz` makes a revision of that kind.";
 
 const LAMBDA: &str = "version: 0.0\nResources:\n  - F:\n      Type: AWS::Lambda::Function\n      \
                       Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
                       1\n        TargetVersion: 2\n";
 
-const BROKEN: &str = "An AppSpec file that the agents refuse stops the push ([rules](appspec.md)); `--no-lint` leaves this out.";
+const BROKEN: &str = "An AppSpec file that the agents refuse stops the push ([rules](appspec.md)); \
+                  `--no-lint` turns this check off.";
 
 /// In what a push that is done and one that is stopped differ.
 const REFUSED: [Aspect; 5] = [Exit, Message, Output, Objects, Revision];
@@ -226,8 +227,8 @@ pub(crate) fn appspecs() -> Vec<Row> {
             })
             .differs(
                 &[Entries],
-                "What a `.hoistignore` names stays out, and so does that file; `--no-hoistignore` \
-                 takes it for any other.",
+                "Files that a `.hoistignore` lists are left out, and so is the `.hoistignore` \
+                 itself; with `--no-hoistignore` it is an ordinary file.",
                 |aws, hoist| {
                     for name in [".hoistignore", "site/index.html"] {
                         assert!(aws.has(name) && !hoist.has(name), "{name}");

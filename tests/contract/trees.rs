@@ -1,13 +1,14 @@
 //! Rows about what is in the source.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use crate::row::Aspect::{Exit, Message, Modes, Objects, Output, Parts, Revision, Times};
-use crate::row::{APPSPEC, Cancel, Row, row};
+use crate::row::{APPSPEC, Row, Stop, row};
 use crate::seen::Seen;
-use crate::support::{Tree, noise, run_text, text, tool};
+use crate::support::{Run as _, Tree, is_root, noise, text, tool, within};
 
 fn push(name: &'static str) -> Row {
     row(name, &["--description", "d"])
@@ -44,7 +45,7 @@ pub(crate) fn hidden() -> Vec<Row> {
     ]
 }
 
-pub(crate) const FILES: &str = "What is wrong with a file is in hoist's words.";
+pub(crate) const FILES: &str = "Errors about files have hoist's words.";
 
 /// Both fail; hoist names what could not be packed, and why.
 fn named(aws: &Seen, hoist: &Seen) {
@@ -116,27 +117,22 @@ pub(crate) fn links() -> Vec<Row> {
     ]
 }
 
-/// As somebody to whom permissions apply: root without the capabilities that overrule them.
+/// As a user to whom permissions apply: root without the capabilities that overrule them.
 fn as_anybody(command: Command) -> Option<Command> {
-    if run_text(Command::new("id").arg("-u")).trim() != "0" {
+    if !is_root() {
         return Some(command);
     }
-    let mut setpriv = tool("setpriv", &["setpriv"])?;
+    let setpriv = tool("setpriv", &["setpriv"])?;
     let without = "-dac_override,-dac_read_search";
-    setpriv
-        .arg(format!("--bounding-set={without}"))
-        .arg(format!("--inh-caps={without}"))
-        .arg("--")
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => setpriv.env(name, value),
-            None => setpriv.env_remove(name),
-        };
-    }
-    setpriv.current_dir(command.get_current_dir()?);
-    Some(setpriv)
+    let [bounding, inherited] =
+        ["bounding-set", "inh-caps"].map(|set| format!("--{set}={without}"));
+    let words: [&OsStr; 4] = [
+        setpriv.get_program(),
+        bounding.as_ref(),
+        inherited.as_ref(),
+        "--".as_ref(),
+    ];
+    Some(within(&words, &command))
 }
 
 const MODES: [(&str, u32); 6] = [
@@ -165,7 +161,7 @@ pub(crate) fn files() -> Vec<Row> {
             .says(&["warning: src/a and 2 more have a setuid, setgid or sticky bit"])
             .differs(
                 &[Modes],
-                "Setuid, setgid and sticky bits do not go in; the `unzip` of the agent drops them, too.",
+                "Setuid, setgid and sticky bits are not packed; the agent's `unzip` drops them, too.",
                 |aws, hoist| {
                     let of = |seen: &Seen, name: &str| {
                         let object = seen.objects.values().next().unwrap();
@@ -189,10 +185,7 @@ pub(crate) fn files() -> Vec<Row> {
             .with(|tree| {
                 tree.file("src/x", "a").mode("src/x", 0);
             })
-            .wrap(|command| {
-                let is_root = run_text(Command::new("id").arg("-u")).trim() == "0";
-                is_root.then_some(command)
-            }),
+            .wrap(|command| is_root().then_some(command)),
         push("a file that cannot be read")
             .with(|tree| {
                 tree.file("src/x", "a").mode("src/x", 0);
@@ -208,8 +201,7 @@ pub(crate) fn files() -> Vec<Row> {
             .exits(255)
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "A directory that cannot be read is an error; the AWS CLI leaves it out without a \
-                 word.",
+                "A directory that cannot be read is an error; the AWS CLI leaves it out silently.",
                 |aws, hoist| {
                     assert_eq!((aws.code, &*aws.message), (Some(0), ""));
                     assert!(!aws.has("x/a") && aws.has("appspec.yml"));
@@ -224,13 +216,13 @@ pub(crate) fn files() -> Vec<Row> {
         push("a named pipe")
             .with(|tree| {
                 let pipe = tree.path().join("src/x");
-                run_text(Command::new("mkfifo").arg(pipe));
+                Command::new("mkfifo").arg(pipe).silent();
             })
-            .stop(Cancel::Pipe("src/x"))
+            .stop(Stop::Pipe("src/x"))
             .exits(255)
             .differs(
                 &[Exit, Message],
-                "A named pipe is an error; the AWS CLI waits for ever for somebody to write to it.",
+                "A named pipe is an error; the AWS CLI waits forever for data.",
                 |aws, hoist| {
                     assert_eq!((aws.code, hoist.code), (None, Some(255)));
                     assert!(
@@ -259,8 +251,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 old,
             ),
         push("a time before 1970")
@@ -269,8 +260,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 old,
             ),
         push("a time after 2107")
@@ -279,8 +269,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
             })
             .differs(
                 &[Exit, Message, Output, Objects, Revision],
-                "Files from before 1980 or after 2107 are packed, and keep their times; the AWS CLI \
-                 fails.",
+                "Files from before 1980 or after 2107 are packed and keep their times; the AWS CLI fails.",
                 |aws, hoist| {
                     assert!(aws.message.contains("ushort format requires"), "{}", aws.message);
                     assert_eq!(aws.code, Some(255));
@@ -293,7 +282,7 @@ pub(crate) fn times_and_names() -> Vec<Row> {
         }),
         push("another time zone").env("TZ", "America/New_York").differs(
             &[Times],
-            "A zip's times are in UTC, in the field that names no zone too.",
+            "All times in a zip are in UTC, also in the field that has no time zone.",
             |_, _| {},
         ),
         push("names with spaces and signs").with(|tree| {
@@ -333,8 +322,7 @@ fn old(aws: &Seen, hoist: &Seen) {
     assert!(aws.is_nothing() && hoist.has("x"));
 }
 
-const PARTS: &str =
-    "Parts have 8 MiB instead of 6, so the ETag of the same bytes would be another.";
+const PARTS: &str = "Parts have 8 MiB instead of 6 MiB, so equal bytes have another ETag.";
 
 /// Sizes around that of a chunk, each once: two parts of 6 MiB and a bit, and of 8 MiB.
 const MEBIBYTES: [usize; 11] = {

@@ -1,16 +1,16 @@
-//! Two files for one place: agent 1.x stops at Install when it is told to copy the second.
+//! Finds files that would be copied to one place: agent 1.x stops at Install when it copies the second.
 //!
-//! Directories are copied with all that is in them, so two of them clash if their destinations are one, or
-//! one within the other, and both have a file of the same name there. The bundle is asked for names one
-//! by one, no list of copies is made; and after [`MOST`] questions there are no more.
+//! A directory is copied with everything in it. So two directories clash if one destination is the other
+//! or lies within it, and both have a file of the same name there. Names are looked up in the bundle one by
+//! one, without a list of all copies, and the search ends after [`MAX_LOOKUPS`] lookups.
 
 use super::Os;
 use crate::appspec::bundle::Bundle;
 use crate::appspec::check::{Check, quote};
 use crate::appspec::report::{Rule, Span};
 
-/// Names that are looked up, and pairs that are compared.
-const MOST: usize = 200_000;
+/// The most names that are looked up and pairs that are compared.
+const MAX_LOOKUPS: usize = 200_000;
 
 /// A file or directory of the bundle, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum What {
 #[derive(Debug)]
 pub(super) struct Copy {
     what: What,
-    /// What it becomes: for a file the file, for a directory the directory. With `/` at its end.
+    /// The path of the copied file or directory, with a `/` at its end.
     to: String,
     span: Span,
 }
@@ -39,7 +39,7 @@ impl Copy {
         for part in destination.split(is_separator) {
             match part {
                 "" | "." => {}
-                // Above the root is the root; above where the agent stands is a guess.
+                // The parent of `/` is `/`; the parent of the agent's working directory is unknown.
                 ".." if to == "/" || parts.last().is_some_and(|last| *last != "..") => {
                     parts.pop();
                 }
@@ -57,21 +57,21 @@ impl Copy {
     }
 }
 
-/// Finds destinations that two files have.
+/// Reports destinations that two files share.
 pub(super) fn check(check: &mut Check<'_>, copies: &[Copy]) {
     let Some(bundle) = check.bundle else { return };
     let mut sorted: Vec<&Copy> = copies.iter().collect();
     sorted.sort_by(|a, b| (&a.to, a.span).cmp(&(&b.to, b.span)));
-    let mut asked = 0;
+    let mut lookups = 0;
     for (index, outer) in sorted.iter().enumerate() {
-        // What is in a directory follows it.
+        // In sorted order, a directory is followed by what is inside of it.
         let inner = sorted[index + 1..].iter();
         for inner in inner.take_while(|inner| inner.to.starts_with(&outer.to)) {
-            asked += 1;
-            if asked >= MOST {
+            lookups += 1;
+            if lookups >= MAX_LOOKUPS {
                 return;
             }
-            let Some(twice) = clash(bundle, outer, inner, &mut asked) else {
+            let Some(twice) = clash(bundle, outer, inner, &mut lookups) else {
                 continue;
             };
             let (first, second) = if outer.span < inner.span {
@@ -80,27 +80,24 @@ pub(super) fn check(check: &mut Check<'_>, copies: &[Copy]) {
                 (inner, outer)
             };
             let (What::File(other) | What::Directory(other)) = &first.what;
-            check.find_with(
-                Rule::DuplicateDestination,
-                second.span,
-                format!(
-                    "{} is copied twice: from {} before, and from here",
-                    quote(twice.trim_end_matches('/')),
-                    quote(if other.is_empty() { "/" } else { other })
-                ),
-                "agent 1.x stops at Install when two sources have one destination",
+            let message = format!(
+                "{} is copied twice: from {} before, and from here",
+                quote(twice.trim_end_matches('/')),
+                quote(if other.is_empty() { "/" } else { other })
             );
+            let help = "agent 1.x stops at Install when two sources have one destination";
+            check.report_with_help(Rule::DuplicateDestination, second.span, message, help);
             break;
         }
     }
 }
 
-/// A destination that both have; `inner` is where `outer` is, or in it.
-fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, asked: &mut usize) -> Option<String> {
+/// A destination that both share. `inner` has the destination of `outer`, or one within it.
+fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, lookups: &mut usize) -> Option<String> {
     let below = inner.to.get(outer.to.len()..)?;
     match (&outer.what, &inner.what) {
         (What::File(_), What::File(_)) => below.is_empty().then(|| outer.to.clone()),
-        // A file where a directory is: whether that is one on the instance, who knows.
+        // Whether the instance has a directory where the file goes is unknown.
         (What::File(_), What::Directory(_)) => None,
         (What::Directory(from), What::File(_)) => {
             let name = join(from, below.trim_end_matches('/'));
@@ -108,7 +105,7 @@ fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, asked: &mut usize) -> 
         }
         (What::Directory(from), What::Directory(other)) => {
             let here = join(from, below.trim_end_matches('/'));
-            // Of the two, look up the names of the smaller.
+            // The names of the smaller directory are looked up in the larger one.
             let (few, many) = if bundle.below(&here).len() < bundle.below(other).len() {
                 (&here, other)
             } else {
@@ -116,8 +113,8 @@ fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, asked: &mut usize) -> 
             };
             let start = if few.is_empty() { 0 } else { few.len() + 1 };
             for index in bundle.below(few) {
-                *asked += 1;
-                if *asked >= MOST {
+                *lookups += 1;
+                if *lookups >= MAX_LOOKUPS {
                     return None;
                 }
                 let rest = std::str::from_utf8(bundle.name(index).get(start..)?).ok()?;

@@ -1,4 +1,4 @@
-//! `hooks`: which scripts run when.
+//! Checks `hooks`: which scripts run at which event.
 
 use super::{Os, inside, strip, why_missing};
 use crate::appspec::bundle::Bundle;
@@ -7,8 +7,8 @@ use crate::appspec::report::{Rule, Span};
 use crate::appspec::scalar::{Value, is_plain_bool, is_plain_number, to_i};
 use crate::appspec::tree::{Node, Shape};
 
-/// The events that run scripts, in their order.
-pub(super) const EVENTS: [&str; 9] = [
+/// The events that run scripts, in the order in which they happen.
+const EVENTS: [&str; 9] = [
     "BeforeBlockTraffic",
     "AfterBlockTraffic",
     "ApplicationStop",
@@ -20,7 +20,7 @@ pub(super) const EVENTS: [&str; 9] = [
     "AfterAllowTraffic",
 ];
 
-/// The events that CodeDeploy keeps to itself.
+/// The events that run no scripts.
 const RESERVED: [&str; 6] = [
     "Start",
     "DownloadBundle",
@@ -32,71 +32,65 @@ const RESERVED: [&str; 6] = [
 
 const KEYS: [&str; 4] = ["location", "timeout", "runas", "sudo"];
 
-/// Seconds that an event may take ("hooks section", AWS CodeDeploy user guide).
+/// The most seconds that an event may take ("hooks section", AWS CodeDeploy user guide).
 const LIMIT: i64 = 3600;
 
 pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     let Some(node) = map.get("hooks") else { return };
     if node.is_false() {
-        return check.find_with(
-            Rule::EmptyValue,
-            node.span(),
-            "hooks is empty: agent 1.x runs no scripts then, agent 2.x may refuse that",
-            "remove hooks, or write {} behind it",
-        );
+        let message = "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file";
+        let help = "remove hooks, or write {} behind it";
+        return check.report_with_help(Rule::EmptyValue, node, message, help);
     }
     let Some(hooks) = check.map(node, &Keys::Any) else {
         if node.shape() != Shape::Map && node.value() != Some(Value::Unknown) {
-            check.wrong(node, "hooks", Shape::Map);
+            check.report_wrong_type(node, "hooks", Shape::Map);
         }
         return;
     };
     for (key, scripts) in hooks.pairs() {
         let event = key.text().unwrap_or_default();
-        look_at_event(check, event, key.span());
+        check_event(check, event, key.span());
         let mut total = 0_i64;
         for (index, script) in check.items(scripts, event).into_iter().enumerate() {
-            if !check.step(script.span()) {
+            if !check.count_step(script.span()) {
                 return;
             }
             let what = format!("hooks.{event}[{index}]");
-            total = total.saturating_add(look_at_script(check, script, &what, os));
+            total = total.saturating_add(check_script(check, script, &what, os));
         }
         if total > LIMIT {
             let message = format!("the timeouts for {event} total {total} s; the limit is {LIMIT}");
-            check.find(Rule::TimeoutSum, key.span(), message);
+            check.report(Rule::TimeoutSum, key, message);
         }
     }
 }
 
-fn look_at_event(check: &mut Check<'_>, event: &str, span: Span) {
+fn check_event(check: &mut Check<'_>, event: &str, span: Span) {
     if EVENTS.contains(&event) {
         return;
     }
     if RESERVED.contains(&event) {
-        let message = format!("CodeDeploy keeps {event} to itself and runs no scripts then");
+        let message = format!("{event} is reserved for CodeDeploy, which runs no scripts then");
         let help = format!("the events that run scripts are {}", EVENTS.join(", "));
-        return check.find_with(Rule::ReservedHook, span, message, help);
+        return check.report_with_help(Rule::ReservedHook, span, message, help);
     }
-    let message = format!("{} is no event that CodeDeploy has by itself", quote(event));
+    let message = format!("{} is not a standard event of CodeDeploy", quote(event));
     let help = match nearest(event, &EVENTS) {
-        Some(meant) => format!("did you mean {meant}? As it is, its scripts do not run"),
+        Some(meant) => format!("did you mean {meant}? Under this name, its scripts do not run"),
         None => {
             "its scripts run only if the deployment knows a custom event of that name".to_owned()
         }
     };
-    check.find_with(Rule::UnknownHook, span, message, help);
+    check.report_with_help(Rule::UnknownHook, span, message, help);
 }
 
-/// Says how many seconds a script asks for.
-fn look_at_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i64 {
-    let Some(script) = check.map(node, &Keys::Exactly(&KEYS)) else {
-        if node.shape() != Shape::Map {
-            check.wrong(node, what, Shape::Map);
-        }
+/// Returns the timeout of a script in seconds.
+fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i64 {
+    let Some(script) = check.required_map(node, what, &Keys::Exactly(&KEYS)) else {
         return 0;
     };
-    location(check, &script, what, os);
+    check_location(check, &script, what, os);
     if os == Os::Windows {
         for key in ["runas", "sudo"] {
             if let Some(span) = script
@@ -105,25 +99,22 @@ fn look_at_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> 
                 .and(script.key(key))
             {
                 let message =
-                    format!("{key} means nothing on Windows: scripts run as the agent's user");
-                check.find(Rule::IgnoredOnWindows, span, message);
+                    format!("{key} has no meaning on Windows: scripts run as the agent's user");
+                check.report(Rule::IgnoredOnWindows, span, message);
             }
         }
     } else if let Some(node) = script.get("sudo") {
-        sudo(check, node);
+        check_sudo(check, node);
     }
     script
         .get("timeout")
-        .map_or(0, |node| timeout(check, node, what))
+        .map_or(0, |node| read_timeout(check, node, what))
 }
 
-fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
+fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     let Some(node) = script.get("location") else {
-        return check.find(
-            Rule::NoLocation,
-            script.head,
-            format!("{what} has no location"),
-        );
+        let message = format!("{what} has no location");
+        return check.report(Rule::NoLocation, script.head, message);
     };
     let number;
     let path = match node.value() {
@@ -134,19 +125,16 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
             &number
         }
         Some(_) => return,
-        None => return check.wrong(node, &format!("{what}.location"), Shape::Scalar),
+        None => return check.report_wrong_type(node, &format!("{what}.location"), Shape::Scalar),
     };
     if path.is_empty() {
-        return check.find(
-            Rule::NoLocation,
-            node.span(),
-            format!("{what}.location is blank"),
-        );
+        let message = format!("{what}.location is blank");
+        return check.report(Rule::NoLocation, node, message);
     }
     let Some(bundle) = check.bundle else { return };
     let Some(name) = inside(path, os) else {
         let message = format!("{what}.location {} leads out of the bundle", quote(path));
-        return check.find(Rule::ScriptOutside, node.span(), message);
+        return check.report(Rule::ScriptOutside, node, message);
     };
     let found = bundle.find(name.as_bytes()).or_else(|| {
         let other = bundle
@@ -155,17 +143,19 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
         bundle.find(other.as_bytes())
     });
     match found {
-        Some(index) if os == Os::Linux => script_itself(check, bundle, index, node.span(), path),
+        Some(index) if os == Os::Linux => {
+            check_script_file(check, bundle, index, node.span(), path)
+        }
         Some(_) => {}
-        None => missing(check, node.span(), what, path, &name, os),
+        None => report_missing(check, node.span(), what, path, &name, os),
     }
 }
 
-fn missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
+fn report_missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
     let Some(bundle) = check.bundle else { return };
     if name.is_empty() || !bundle.below(name).is_empty() {
         let message = format!("{what}.location {} is a directory", quote(path));
-        return check.find(Rule::ScriptNotFound, span, message);
+        return check.report(Rule::ScriptNotFound, span, message);
     }
     let message = format!("{what}.location {} is not in the bundle", quote(path));
     let first = path
@@ -177,84 +167,78 @@ fn missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str
     let help = match (why_missing(check, name, os), with_arguments) {
         (Some(help), _) => help,
         (None, Some(_)) => {
-            "a location is a path alone: write a script that passes arguments on".to_owned()
+            "a location is a path without arguments: write a script that passes them on".to_owned()
         }
         (None, None) => "locations begin at the root of the bundle".to_owned(),
     };
-    check.find_with(Rule::ScriptNotFound, span, message, help);
+    check.report_with_help(Rule::ScriptNotFound, span, message, help);
 }
 
-/// What may be wrong with a script that is there.
-fn script_itself(check: &mut Check<'_>, bundle: &dyn Bundle, index: usize, span: Span, path: &str) {
+/// Checks the permissions and the first line of a script.
+fn check_script_file(
+    check: &mut Check<'_>,
+    bundle: &dyn Bundle,
+    index: usize,
+    span: Span,
+    path: &str,
+) {
     if bundle.mode(index) & 0o111 == 0 {
-        check.find_with(
-            Rule::NotExecutable,
-            span,
-            format!(
-                "{} may not be executed; the agents change that themselves",
-                quote(path)
-            ),
-            format!("chmod +x {path}"),
+        let message = format!(
+            "{} is not executable; the agents change that themselves",
+            quote(path)
         );
+        let help = format!("chmod +x {path}");
+        check.report_with_help(Rule::NotExecutable, span, message, help);
     }
     let Some(head) = bundle.head(index) else {
         return;
     };
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // Without a line feed, what ends here may be the part that was read.
+    // Without a line feed, the line may go on behind the part that was read.
     if line.len() < head.len() && line.starts_with(b"#!") && line.ends_with(b"\r") {
-        check.find_with(
-            Rule::CrlfShebang,
-            span,
-            format!(
-                "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
+        let message = format!(
+            "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
                  that name",
-                quote(path)
-            ),
-            "save the script with Unix line ends",
+            quote(path)
         );
+        let help = "save the script with Unix line ends";
+        check.report_with_help(Rule::CrlfShebang, span, message, help);
     }
 }
 
-fn sudo(check: &mut Check<'_>, node: Node<'_>) {
+fn check_sudo(check: &mut Check<'_>, node: Node<'_>) {
     let is_bool = match node.plain() {
         Some(text) => is_plain_bool(text) || node.value() == Some(Value::Nil),
         None => node.value() == Some(Value::Unknown),
     };
     if !is_bool {
         let taken = if node.is_false() { "false" } else { "true" };
-        check.find_with(
-            Rule::SudoForm,
-            node.span(),
-            format!("agent 1.x takes this for {taken}, agent 2.x refuses it"),
-            "write true or false, without quotes",
-        );
+        let message = format!("agent 1.x takes this for {taken}, agent 2.x refuses it");
+        let help = "write true or false, without quotes";
+        check.report_with_help(Rule::SudoForm, node, message, help);
     }
 }
 
-/// The seconds that a timeout says, as agent 1.x reads it.
-fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
+/// The seconds of a timeout, as agent 1.x reads it.
+fn read_timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
     let shown = quote(node.text().unwrap_or_default());
     let seconds = match node.value() {
         None => {
-            check.wrong(node, &format!("{what}.timeout"), Shape::Scalar);
+            check.report_wrong_type(node, &format!("{what}.timeout"), Shape::Scalar);
             return 0;
         }
         Some(value) if value.is_false() => return 0,
         Some(Value::Date | Value::Unknown) => return 0,
         Some(Value::Int(seconds)) => seconds,
-        // Cut off, as Ruby does.
+        // Ruby drops the fraction.
         Some(Value::Float(seconds)) if seconds.is_finite() => to_i(&seconds.trunc().to_string()),
         Some(Value::Text(text)) => to_i(text),
         Some(Value::Float(_) | Value::Bool(_) | Value::Symbol | Value::Nil) => 0,
     };
     if seconds <= 0 {
-        check.find_with(
-            Rule::Timeout,
-            node.span(),
-            format!("{what}.timeout {shown} is not a positive number of seconds"),
-            "write a whole number of seconds, at most 3600",
-        );
+        let message = format!("{what}.timeout {shown} is not a positive number of seconds");
+        let help = "write a whole number of seconds, at most 3600";
+        check.report_with_help(Rule::Timeout, node, message, help);
         return 0;
     }
     if !node.plain().is_some_and(is_plain_number) {
@@ -264,7 +248,7 @@ fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
             format!("agent 1.x takes the timeout {shown} for {seconds}, agent 2.x refuses it")
         };
         let help = format!("write {seconds}");
-        check.find_with(Rule::TimeoutForm, node.span(), message, help);
+        check.report_with_help(Rule::TimeoutForm, node, message, help);
     }
     seconds
 }

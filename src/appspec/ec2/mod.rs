@@ -1,9 +1,9 @@
-//! AppSpec files for EC2 and on-premises instances, as the agents read them.
+//! Checks AppSpec files for EC2 and on-premises instances, as the agents read them.
 //!
-//! The measure is agent 1.8 (`application_specification.rb`, `installer.rb`, `hook_executor.rb` of
-//! aws-codedeploy-agent 1.8.1): what it refuses, or crashes at, is an error, and so is what it can only
-//! fail at later because the bundle lacks it. What it runs is a warning at most. It refuses to guess
-//! what is on an instance.
+//! Agent 1.8 decides (`application_specification.rb`, `installer.rb`, `hook_executor.rb` of
+//! aws-codedeploy-agent 1.8.1). An error is what it refuses, what it crashes at, and what it fails at
+//! later because the bundle lacks a file. What it runs is at most a warning. The checks assume nothing
+//! about the files that are already on an instance.
 
 mod copies;
 mod files;
@@ -12,6 +12,7 @@ mod permissions;
 mod security;
 mod windows;
 
+use super::bundle::Absence;
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;
 use super::scalar::Value;
@@ -26,7 +27,7 @@ const KEYS: [&str; 6] = [
     "hooks",
 ];
 
-/// What an AppSpec is for.
+/// The operating system that the AppSpec is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Os {
     Linux,
@@ -36,30 +37,27 @@ enum Os {
 /// Checks the document.
 pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
     if root.is_false() {
-        let message = "the file says nothing; the least is version: 0.0 and os: linux";
-        return check.find(Rule::Empty, root.span(), message);
+        let message = "the file is empty; it must have at least version: 0.0 and os: linux";
+        return check.report(Rule::Empty, root, message);
     }
-    let Some(map) = check.map(root, &Keys::Exactly(&KEYS)) else {
-        if root.shape() != Shape::Map {
-            check.wrong(root, "an AppSpec", Shape::Map);
-        }
+    let Some(map) = check.required_map(root, "an AppSpec", &Keys::Exactly(&KEYS)) else {
         return;
     };
-    version(check, &map);
-    let os = os(check, &map);
+    check_version(check, &map);
+    let os = read_os(check, &map);
     if let (Os::Windows, Some(node)) = (os, map.get("os")) {
         windows::check(check, node);
     }
     files::check(check, &map, os);
     permissions::check(check, &map, os);
     hooks::check(check, &map, os);
-    file_exists_behavior(check, &map);
+    check_file_exists_behavior(check, &map);
 }
 
-fn version(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
     let Some(node) = map.get("version") else {
         let help = "begin with version: 0.0";
-        return check.find_with(Rule::Version, map.head, "there is no version", help);
+        return check.report_with_help(Rule::Version, map.head, "there is no version", help);
     };
     let message = match node.value() {
         Some(Value::Int(0) | Value::Float(0.0) | Value::Unknown) => return,
@@ -68,51 +66,48 @@ fn version(check: &mut Check<'_>, map: &Map<'_>) {
         }
         _ => format!(
             "version must be the number 0.0, not {}",
-            quote(node.text().unwrap_or(node.shape().name()))
+            quote(node.text_or_shape())
         ),
     };
-    check.find_with(Rule::Version, node.span(), message, "write version: 0.0");
+    check.report_with_help(Rule::Version, node, message, "write version: 0.0");
 }
 
-fn os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
+fn read_os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
     let Some(node) = map.get("os") else {
         let help = "write os: linux, or os: windows";
-        check.find_with(Rule::Os, map.head, "there is no os", help);
+        check.report_with_help(Rule::Os, map.head, "there is no os", help);
         return Os::Linux;
     };
     let text = match node.value() {
         Some(Value::Text("linux") | Value::Unknown) => return Os::Linux,
         Some(Value::Text("windows")) => return Os::Windows,
-        _ => node.text().unwrap_or(node.shape().name()),
+        _ => node.text_or_shape(),
     };
     let os = if text.trim().eq_ignore_ascii_case("windows") {
         Os::Windows
     } else {
         Os::Linux
     };
-    check.find(
-        Rule::Os,
-        node.span(),
-        format!(
-            "os must be linux or windows, lower case, not {}",
-            quote(text)
-        ),
+    let message = format!(
+        "os must be linux or windows, lower case, not {}",
+        quote(text)
     );
+    check.report(Rule::Os, node, message);
     os
 }
 
-fn file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
     const KNOWN: [&str; 3] = ["DISALLOW", "OVERWRITE", "RETAIN"];
     let Some(node) = map.get("file_exists_behavior") else {
         return;
     };
     match node.value() {
-        None => check.wrong(node, "file_exists_behavior", Shape::Scalar),
+        None => check.report_wrong_type(node, "file_exists_behavior", Shape::Scalar),
         Some(Value::Nil | Value::Unknown) => {}
         Some(Value::Text(text)) if KNOWN.contains(&text) => {}
-        Some(_) => check.find(
+        Some(_) => check.report(
             Rule::FileExistsBehavior,
-            node.span(),
+            node,
             format!(
                 "file_exists_behavior must be DISALLOW, OVERWRITE or RETAIN, upper case, not {}",
                 quote(node.text().unwrap_or_default())
@@ -121,7 +116,7 @@ fn file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
     }
 }
 
-/// A path below the root of the bundle, as a name in it. None if it leads out.
+/// The name in the bundle that a path leads to. None if the path leads out of the bundle.
 fn inside(path: &str, os: Os) -> Option<String> {
     let is_separator = |c: char| c == '/' || os == Os::Windows && c == '\\';
     let mut parts: Vec<&str> = Vec::new();
@@ -142,10 +137,8 @@ fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{B}'))
 }
 
-/// What is known about a name that the bundle does not have: text to go behind "is not in the bundle".
+/// The advice for a name that the bundle lacks.
 fn why_missing(check: &Check<'_>, name: &str, os: Os) -> Option<String> {
-    use super::bundle::Absence;
-
     let bundle = check.bundle?;
     if let Some(other) = bundle.find_ignoring_case(name) {
         return Some(format!(
@@ -153,24 +146,17 @@ fn why_missing(check: &Check<'_>, name: &str, os: Os) -> Option<String> {
             quote(&other)
         ));
     }
-    match bundle.absence(name) {
-        Some(Absence::BelowLink) => {
-            return Some(
+    if let Some(absence) = bundle.absence(name) {
+        let why = match absence {
+            Absence::BelowLink => {
                 "it is below a symbolic link to a directory, which is left out of the bundle"
-                    .to_owned(),
-            );
-        }
-        Some(Absence::Hidden) => {
-            return Some(
-                "it is in the source, but left out: names that start with a dot are \
-                 (--ignore-hidden-files)"
-                    .to_owned(),
-            );
-        }
-        Some(Absence::LeftOut) => {
-            return Some("it is in the source, but left out of the bundle, or empty".to_owned());
-        }
-        None => {}
+            }
+            Absence::Hidden => {
+                "it is in the source, but hidden: names that start with a dot are left out"
+            }
+            Absence::LeftOut => "it is in the source, but left out of the bundle, or empty",
+        };
+        return Some(why.to_owned());
     }
     if os == Os::Linux && name.contains('\\') {
         let slashes = name.replace('\\', "/");
@@ -186,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_become_names() {
+    fn a_path_becomes_a_name_in_the_bundle_unless_it_leads_out() {
         for (path, name) in [
             ("a/b", Some("a/b")),
             ("/a//./b/", Some("a/b")),

@@ -1,4 +1,4 @@
-//! `permissions`: owners, modes, access control lists and SELinux contexts of what was copied.
+//! Checks `permissions`: owners, modes, access control lists and SELinux contexts of the copied files.
 
 use super::security;
 use super::{Os, strip};
@@ -16,82 +16,67 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     if os == Os::Windows {
         if let (false, Some(span)) = (items.is_empty(), map.key("permissions")) {
             let message = "the agents refuse permissions for Windows";
-            check.find_with(Rule::PermissionsOnWindows, span, message, "remove them");
+            check.report_with_help(Rule::PermissionsOnWindows, span, message, "remove them");
         }
         return;
     }
     for (index, item) in items.into_iter().enumerate() {
-        if !check.step(item.span()) {
+        if !check.count_step(item.span()) {
             return;
         }
         let what = format!("permissions[{index}]");
-        let Some(permission) = check.map(item, &Keys::Exactly(&KEYS)) else {
-            if item.shape() != Shape::Map {
-                check.wrong(item, &what, Shape::Map);
-            }
+        let Some(permission) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
-        object(check, &permission, &what);
+        check_object(check, &permission, &what);
         let except = permission.get("except").filter(|node| !node.is_false());
         if let Some(except) = except.filter(|node| node.shape() != Shape::List) {
-            wrong_list(check, except, &format!("{what}.except"));
+            report_not_a_list(check, except, &format!("{what}.except"));
         }
-        types(check, &permission, &what);
+        check_types(check, &permission, &what);
         if let Some(node) = permission.get("mode") {
-            mode(check, node, &what);
+            check_mode(check, node, &what);
         }
         if let Some(node) = permission
             .get("acls")
             .filter(|node| node.value() != Some(Value::Nil))
         {
-            acls(check, node, &what);
+            check_acls(check, node, &what);
         }
         if let Some(node) = permission.get("context") {
-            context(check, node, &what);
+            check_context(check, node, &what);
         }
     }
 }
 
-/// Something stands where a list should. An empty map is as good as an empty list to agent 1.x.
-fn wrong_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+/// Reports a value that is not a list. Agent 1.x takes an empty mapping for an empty list.
+fn report_not_a_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let is_empty = node.pairs().is_some_and(|pairs| pairs.len() == 0);
     if !is_empty && node.value() != Some(Value::Unknown) {
-        check.wrong(node, what, Shape::List);
+        check.report_wrong_type(node, what, Shape::List);
     }
 }
 
-fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
-    let node = permission.get("object");
-    match node.map(|node| (node, node.value())) {
-        None => check.find(
-            Rule::NoObject,
-            permission.head,
-            format!("{what} has no object"),
-        ),
-        Some((node, Some(Value::Nil))) => {
-            check.find(
-                Rule::NoObject,
-                node.span(),
-                format!("{what}.object is empty"),
-            );
-        }
-        Some((node, Some(Value::Text(text)))) if strip(text).is_empty() => {
-            check.find(
-                Rule::NoObject,
-                node.span(),
-                format!("{what}.object is blank"),
-            );
-        }
-        Some(_) => {}
-    }
+fn check_object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+    let Some(node) = permission.get("object") else {
+        let message = format!("{what} has no object");
+        return check.report(Rule::NoObject, permission.head, message);
+    };
+    let wrong = match node.value() {
+        Some(Value::Nil) => "empty",
+        Some(Value::Text(text)) if strip(text).is_empty() => "blank",
+        _ => return,
+    };
+    let message = format!("{what}.object is {wrong}");
+    check.report(Rule::NoObject, node, message);
 }
 
-fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+fn check_types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     let Some(node) = permission.get("type").filter(|node| !node.is_false()) else {
         return;
     };
     let Some(items) = node.items() else {
-        return wrong_list(check, node, &format!("{what}.type"));
+        return report_not_a_list(check, node, &format!("{what}.type"));
     };
     for item in items {
         let is_known = matches!(
@@ -99,17 +84,14 @@ fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
             Some(Value::Text("file" | "directory") | Value::Unknown)
         );
         if !is_known {
-            let text = item.text().unwrap_or(item.shape().name());
-            check.find(
-                Rule::ObjectType,
-                item.span(),
-                format!("a type is file or directory, not {}", quote(text)),
-            );
+            let text = item.text_or_shape();
+            let message = format!("a type is file or directory, not {}", quote(text));
+            check.report(Rule::ObjectType, item, message);
         }
     }
 }
 
-fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let number;
     let mode = match node.value() {
         Some(Value::Nil | Value::Date | Value::Unknown | Value::Symbol) => return,
@@ -119,10 +101,10 @@ fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
             &number
         }
         Some(Value::Bool(_) | Value::Float(_)) => node.text().unwrap_or_default(),
-        None => return check.wrong(node, &format!("{what}.mode"), Shape::Scalar),
+        None => return check.report_wrong_type(node, &format!("{what}.mode"), Shape::Scalar),
     };
     let is_number = !matches!(node.value(), Some(Value::Bool(_) | Value::Float(_)));
-    // Agent 1.x fills up with noughts to three digits.
+    // Agent 1.x pads the number with zeros to three digits.
     let is_good = is_number
         && mode.chars().count() <= 4
         && mode.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
@@ -132,88 +114,82 @@ fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let help = format!("write \"{written}\", or {digits} without quotes");
     match (is_good, is_other) {
         (true, false) => {}
-        (true, true) => check.find_with(
+        (true, true) => check.report_with_help(
             Rule::ChangedMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and applies {mode:0>4}"),
             help,
         ),
-        (false, true) if is_number => check.find_with(
+        (false, true) if is_number => check.report_with_help(
             Rule::OctalMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and refuses {mode}"),
             help,
         ),
-        (false, _) => check.find(
+        (false, _) => check.report(
             Rule::Mode,
-            node.span(),
+            node,
             format!("mode {} is not one to four octal digits", quote(written)),
         ),
     }
 }
 
-fn acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let Some(items) = node.items() else {
-        return wrong_list(check, node, &format!("{what}.acls"));
+        return report_not_a_list(check, node, &format!("{what}.acls"));
     };
     for item in items {
-        let wrong = match item.value() {
-            Some(Value::Text(text)) => security::ace(text).err(),
-            Some(Value::Unknown) => None,
-            _ => Some("it is not text; put it in quotes"),
-        };
-        if let Some(wrong) = wrong {
-            let text = item.text().unwrap_or(item.shape().name());
-            check.find(
-                Rule::Acl,
-                item.span(),
-                format!("the entry {} is refused: {wrong}", quote(text)),
-            );
-        }
+        report_refused(check, item, Rule::Acl, "entry", security::ace);
     }
 }
 
-fn context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+/// Reports a value that the agents refuse because `parse` does.
+fn report_refused(
+    check: &mut Check<'_>,
+    node: Node<'_>,
+    rule: Rule,
+    name: &str,
+    parse: fn(&str) -> Result<(), &'static str>,
+) {
+    let wrong = match node.value() {
+        Some(Value::Unknown) => return,
+        Some(Value::Text(text)) => parse(text).err(),
+        _ => Some("it is not text; put it in quotes"),
+    };
+    if let Some(wrong) = wrong {
+        let text = quote(node.text_or_shape());
+        let message = format!("the {name} {text} is refused: {wrong}");
+        check.report(rule, node, message);
+    }
+}
+
+fn check_context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     const KEYS: [&str; 4] = ["user", "name", "type", "range"];
     if matches!(node.value(), Some(Value::Nil | Value::Unknown)) {
         return;
     }
-    let Some(context) = check.map(node, &Keys::Exactly(&KEYS)) else {
-        if node.shape() != Shape::Map {
-            check.wrong(node, &format!("{what}.context"), Shape::Map);
-        }
+    let name = format!("{what}.context");
+    let Some(context) = check.required_map(node, &name, &Keys::Exactly(&KEYS)) else {
         return;
     };
     match context.get("type") {
         Some(node) if node.value() != Some(Value::Nil) => {}
-        _ => check.find(
+        _ => check.report(
             Rule::Context,
             context.head,
             format!("{what}.context has no type"),
         ),
     }
     if let Some(span) = context.key("user") {
-        check.find_with(
-            Rule::ContextUser,
-            span,
-            "both agents ignore user, although it is documented",
-            "agent 1.x reads the user from name",
-        );
+        let message = "both agents ignore user, although it is documented";
+        let help = "agent 1.x reads the user from name";
+        check.report_with_help(Rule::ContextUser, span, message, help);
     }
     let Some(range) = context.get("range") else {
         return;
     };
-    let wrong = match range.value() {
-        Some(Value::Nil | Value::Date | Value::Unknown) => None,
-        Some(Value::Text(text)) => security::range(text).err(),
-        _ => Some("it is not text; put it in quotes"),
-    };
-    if let Some(wrong) = wrong {
-        let text = range.text().unwrap_or(range.shape().name());
-        check.find(
-            Rule::Context,
-            range.span(),
-            format!("the range {} is refused: {wrong}", quote(text)),
-        );
+    match range.value() {
+        Some(Value::Nil | Value::Date) => {}
+        _ => report_refused(check, range, Rule::Context, "range", security::range),
     }
 }

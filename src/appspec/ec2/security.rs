@@ -1,5 +1,5 @@
-//! Entries of access control lists, and SELinux ranges, as agent 1.x takes them apart
-//! (`ace_info.rb` and `range_info.rb` of aws-codedeploy-agent 1.8.1).
+//! Parses entries of access control lists and SELinux ranges, as agent 1.x does (`ace_info.rb` and
+//! `range_info.rb` of aws-codedeploy-agent 1.8.1).
 
 /// Checks one entry: `[default:][user|group|mask|other:]NAME:PERMISSIONS`.
 pub(super) fn ace(text: &str) -> Result<(), &'static str> {
@@ -40,7 +40,7 @@ pub(super) fn ace(text: &str) -> Result<(), &'static str> {
         return Err("mask and other have no name");
     }
     if !default && kind != "mask" && name.is_empty() {
-        return Err("it sets what mode sets; use mode");
+        return Err("these permissions are set with mode; use mode");
     }
     let permissions = parts[0];
     let is_digit = matches!(permissions.as_bytes(), [b'0'..=b'7']);
@@ -49,7 +49,7 @@ pub(super) fn ace(text: &str) -> Result<(), &'static str> {
             .chars()
             .all(|c| matches!(c, 'r' | 'w' | 'x' | '-'))
     {
-        return Err("permissions are of r, w, x and -, or one digit");
+        return Err("permissions are letters r, w, x and -, or one digit");
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ pub(super) fn range(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Ruby's `split(",")`: what is empty at the end is not there.
+/// Ruby's `split(",")`, which drops empty parts at the end.
 fn ruby_split(text: &str) -> impl Iterator<Item = &str> {
     let text = text.trim_end_matches(',');
     text.split(',').filter(move |_| !text.is_empty())
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_taken_apart_as_the_agent_does() {
+    fn entries_of_access_control_lists_are_accepted_as_the_agent_accepts_them() {
         for good in [
             "u:bob:rwx",
             "bob:r",
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_too() {
+    fn selinux_ranges_are_accepted_as_the_agent_accepts_them() {
         for good in ["s0", "s0-s3", "s0-s0:c0", "s1:c0.c10,c12", "s0:c1,", "s007"] {
             assert_eq!(range(good), Ok(()), "{good}");
         }

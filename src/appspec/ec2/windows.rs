@@ -1,16 +1,15 @@
-//! What only matters where the revision goes to Windows: which names it takes for one, and how long a
-//! path may be.
+//! Checks what matters only on Windows: names that it takes for one, and the length of paths.
 
 use crate::appspec::check::Check;
 use crate::appspec::rules::Rule;
 use crate::appspec::tree::Node;
 
-/// The longest path, in UTF-16, that is not spoken of. `MAX_PATH` is 260 with the zero at the end, of
-/// which `C:\ProgramData\Amazon\CodeDeploy\`, a deployment group's id, a deployment's, and
-/// `deployment-archive\` take 101.
-const LONG: usize = 158;
+/// The longest path, in UTF-16 units, that is not reported. `MAX_PATH` is 260 with the zero at the end;
+/// `C:\ProgramData\Amazon\CodeDeploy\`, the ids of the deployment group and the deployment, and
+/// `deployment-archive\` take 101 of them.
+const MAX_PATH_LEN: usize = 158;
 
-/// Looks at the names of the bundle. `os` is where the file says that it is for Windows.
+/// Checks the names of the bundle. `os` is the value to which findings point.
 pub(super) fn check(check: &mut Check<'_>, os: Node<'_>) {
     let Some(bundle) = check.bundle else { return };
     let (one, others) = bundle.collision();
@@ -20,16 +19,12 @@ pub(super) fn check(check: &mut Check<'_>, os: Node<'_>) {
             others => format!(", and so are {others} more"),
         };
         let message = format!("{name} and {other} are one name on Windows{more}");
-        check.find_with(
-            Rule::CaseCollision,
-            os.span(),
-            message,
-            "rename one of them",
-        );
+        check.report_with_help(Rule::CaseCollision, os, message, "rename one of them");
     }
     let long = |name: &&[u8]| {
-        // As Windows counts. No name has more of these than bytes.
-        name.len() > LONG && String::from_utf8_lossy(name).encode_utf16().count() > LONG
+        // Windows counts UTF-16 units. A name has at most as many of them as bytes.
+        name.len() > MAX_PATH_LEN
+            && String::from_utf8_lossy(name).encode_utf16().count() > MAX_PATH_LEN
     };
     let names = (0..bundle.len()).map(|index| bundle.name(index));
     let mut names = names.filter(long);
@@ -39,6 +34,6 @@ pub(super) fn check(check: &mut Check<'_>, os: Node<'_>) {
             0 => format!("{first} is too long for Windows"),
             more => format!("{first} is too long for Windows, and so are {more} more paths"),
         };
-        check.find(Rule::LongPath, os.span(), message);
+        check.report(Rule::LongPath, os, message);
     }
 }

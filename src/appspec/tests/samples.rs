@@ -1,11 +1,11 @@
-//! AppSpec files like those in seventeen public repositories, written anew from what is special in each.
+//! AppSpec files modelled on those of seventeen public repositories.
 //!
-//! 1 to 8 run as they are; 9 fails at Install; 10 and 11 are for instances but named `appspec.yaml`; 12 to
-//! 16 are for Lambda and ECS; 17 is a template with a slip in an event's name.
+//! Agents run samples 1 to 8. Sample 9 fails at Install; 10 and 11 are for instances, but are named
+//! `appspec.yaml`; 12 to 16 are for Lambda and ECS; 17 is a template that misspells an event.
 
 use super::*;
 
-/// What it is like, the file's name, what it says, the bundle's files, and what is found.
+/// A description, the name and the text of the file, the files of the bundle, and the findings.
 struct Sample(
     &'static str,
     &'static str,
@@ -71,7 +71,7 @@ const SAMPLES: &[Sample] = &[
         &[],
     ),
     Sample(
-        "5: load balancer, neither timeout nor runas",
+        "5: load balancer, without timeout and runas",
         "appspec.yml",
         "# Around traffic events.\nversion: 0.0\nos: linux\nhooks:\n  ApplicationStop:\n    - location: \
          deregister_from_elb.sh\n  ApplicationStart:\n    - location: register_with_elb.sh\n",
@@ -79,7 +79,7 @@ const SAMPLES: &[Sample] = &[
         &[],
     ),
     Sample(
-        "6: an event of its own, on Windows",
+        "6: a custom event, on Windows",
         "appspec.yml",
         "version: 0.0\nos: windows\nhooks:\n  BeforeInstall:\n    - location: scripts/before_install.bat\n  \
          CustomEvent:\n    - location: scripts/custom_event.bat\n",
@@ -99,7 +99,7 @@ const SAMPLES: &[Sample] = &[
         &[],
     ),
     Sample(
-        "8: Flask, a key that means nothing",
+        "8: Flask, an unknown key",
         "appspec.yml",
         "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /home/ec2-user/app\n    \
          overwrite: true\npermissions:\n  - object: /home/ec2-user/app\n    owner: ec2-user\n    \
@@ -151,7 +151,7 @@ const SAMPLES: &[Sample] = &[
         &[],
     ),
     Sample(
-        "14: Lambda, a placeholder for an event",
+        "14: Lambda, a placeholder in place of an event",
         "appspec.yaml",
         "version: 0.0\nResources:\n  - helloworld:\n      Type: AWS::Lambda::Function\n      Properties:\n        \
          Name: helloworld\n        Alias: live\n        CurrentVersion: \"1\"\n        TargetVersion: \
@@ -160,7 +160,7 @@ const SAMPLES: &[Sample] = &[
         &["unknown-hook@11:5"],
     ),
     Sample(
-        "15: ECS, a placeholder for the task",
+        "15: ECS, a placeholder in place of the task",
         "appspec.yaml",
         "version: 0.0\nResources:\n  - TargetService:\n      Type: AWS::ECS::Service\n      Properties:\n        \
          TaskDefinition: <TASK_DEFINITION>\n        LoadBalancerInfo:\n          ContainerName: \"web\"\n          \
@@ -178,7 +178,7 @@ const SAMPLES: &[Sample] = &[
         &["resource-version@2:3", "property@7:71"],
     ),
     Sample(
-        "17: a slip in an event's name",
+        "17: a misspelled event",
         "appspec.yml.tpl",
         "version: 0.0\nos: linux\nfiles:\n  - source: server\n    destination: /opt/server\nhooks:\n  \
          Before Install:\n    - location: scripts/prepare.sh\n      timeout: 60\n",
@@ -188,34 +188,30 @@ const SAMPLES: &[Sample] = &[
 ];
 
 #[test]
-fn each_sample_gets_what_it_deserves() {
+fn each_sample_has_exactly_the_expected_findings() {
     for Sample(name, file, text, files, expected) in SAMPLES {
         let bundle = Fake::of(files);
         let report = lint(Path::new(file), text.as_bytes(), None, Some(&bundle));
         assert_eq!(found(&report), *expected, "{name}: {:#?}", report.findings);
-        // The only one that an agent, or CodeDeploy, cannot deploy.
+        // An agent or CodeDeploy deploys all samples but this one.
         assert_eq!(report.has_errors(), name.starts_with("9:"), "{name}");
     }
 }
 
-/// As a push to instances has it: those for Lambda and ECS are refused for what they are, and only that.
 #[test]
-fn samples_for_other_platforms_do_not_go_to_instances() {
+fn for_instances_samples_for_lambda_and_ecs_have_one_finding_platform() {
     for Sample(name, _, text, files, _) in SAMPLES {
         let number: usize = name.split(':').next().unwrap().parse().unwrap();
         let report = instances(text, &Fake::of(files));
         let is_other = (12..=16).contains(&number);
-        let platform = report
-            .findings
-            .iter()
-            .any(|finding| finding.rule == Rule::Platform);
-        assert_eq!(platform, is_other, "{name}");
-        assert_eq!(report.findings.len() == 1 && platform, is_other, "{name}");
+        let rules = Vec::from_iter(report.findings.iter().map(|finding| finding.rule));
+        assert_eq!(rules.contains(&Rule::Platform), is_other, "{name}");
+        assert_eq!(rules == [Rule::Platform], is_other, "{name}");
     }
 }
 
 #[test]
-fn what_lambda_and_ecs_lack_is_found() {
+fn missing_and_wrong_properties_of_lambda_and_ecs_are_found() {
     let of = |text: &str| found(&alone("appspec.yaml", text, Some(Kind::Resources)));
     let head = "version: 0.0\nresources:\n  - x:\n      type: ";
     assert_eq!(of("version: 0.0\nResources: []\n"), ["resource@2:12"]);

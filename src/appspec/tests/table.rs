@@ -1,561 +1,193 @@
-//! Every case that the two agents are known to treat in a way of their own, and what is said about it.
+//! Every case that the two agents are known to treat differently from what one might expect.
 //!
-//! The same rows are in docs/appspec.md, for people; a test compares them.
+//! The table in docs/appspec.md says what each agent does with a case, and which rule reports it. This
+//! file has the text of each case; the tests compare both.
 
 use super::*;
 
-/// What an agent does.
-type Verdict = &'static str;
+const SCRIPT: &str = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - ";
+const PERMISSION: &str = "version: 0.0\nos: linux\npermissions:\n  - object: /srv\n    ";
+const FILE: &str = "version: 0.0\nos: linux\nfiles:\n  - ";
 
-/// An input, what agents 1.8 and 2.x do, and the rule that speaks of it ("-" if none must).
-struct Row(&'static str, &'static str, Verdict, Verdict, &'static str);
-
-/// A script.
-macro_rules! script {
-    ($keys:literal) => {
-        concat!(
-            "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - ",
-            $keys,
-            "\n"
-        )
+/// The cases by their names in the table: how the AppSpec file begins, and how it goes on.
+macro_rules! cases {
+    ($($name:literal: $begin:expr, $rest:literal;)*) => {
+        const CASES: &[(&str, &str, &str)] = &[$(($name, $begin, $rest)),*];
     };
 }
 
-/// A permission for `/srv`.
-macro_rules! permission {
-    ($keys:literal) => {
-        concat!(
-            "version: 0.0\nos: linux\npermissions:\n  - object: /srv\n    ",
-            $keys,
-            "\n"
-        )
-    };
+cases! {
+    "empty file": "", "";
+    "only comments": "", "# x\n";
+    "`version: \"0.0\"`": "", "version: \"0.0\"\nos: linux\n";
+    "`version: 1.0`": "", "version: 1.0\nos: linux\n";
+    "`version: 0`": "", "version: 0\nos: linux\n";
+    "`version: 0.0e0`": "", "version: 0.0e0\nos: linux\n";
+    "no `version`": "", "os: linux\n";
+    "no `os`": "", "version: 0.0\n";
+    "`os: Linux`": "", "version: 0.0\nos: Linux\n";
+    "`os` of another host": "", "version: 0.0\nos: windows\n";
+    "byte-order mark": "", "\u{FEFF}version: 0.0\nos: linux\n";
+    "tab as indentation": HEAD, "files:\n\t- source: a";
+    "JSON text": "", "{\"version\": 0.0, \"os\": \"linux\"}\n";
+    "CRLF": "", "version: 0.0\r\nos: linux\r\n";
+    "top-level key twice": HEAD, "os: linux";
+    "event twice": HEAD, "hooks:\n  AfterInstall: []\n  AfterInstall: []";
+    "YAML alias": HEAD, "hooks:\n  AfterInstall: &a []\n  BeforeInstall: *a";
+    "alias to nothing": HEAD, "files: *y";
+    "second document": HEAD, "---\nx: y";
+    "`files` a mapping": HEAD, "files:\n  a: b";
+    "hook item a text": HEAD, "hooks:\n  AfterInstall:\n    - a.sh";
+    "hook a mapping": HEAD, "hooks:\n  AfterInstall:\n    location: a.sh";
+    "`hooks` a list": HEAD, "hooks:\n  - AfterInstall: []";
+    "`type` a text": PERMISSION, "type: file";
+    "`except` a text": PERMISSION, "except: a";
+    "`files: ~`": HEAD, "files: ~";
+    "no `source`": FILE, "destination: /srv";
+    "no `destination`": FILE, "source: a";
+    "`source: \"\"`": FILE, "source: \"\"\n    destination: /srv";
+    "`destination: \"\"`": FILE, "source: a\n    destination: \"\"";
+    "`file_exists_behavior: overwrite`": HEAD, "file_exists_behavior: overwrite";
+    "`file_exists_behavior: RETAIN`": HEAD, "file_exists_behavior: RETAIN";
+    "blank `location`": SCRIPT, "location: \" \"";
+    "no `location`": SCRIPT, "timeout: 5";
+    "`timeout: 0`": SCRIPT, "location: a.sh\n      timeout: 0";
+    "`timeout: abc`": SCRIPT, "location: a.sh\n      timeout: abc";
+    "`timeout: 30s`": SCRIPT, "location: a.sh\n      timeout: 30s";
+    "`timeout: 1.5`": SCRIPT, "location: a.sh\n      timeout: 1.5";
+    "`timeout: \"300\"`": SCRIPT, "location: a.sh\n      timeout: \"300\"";
+    "`sudo: yes`": SCRIPT, "location: a.sh\n      sudo: yes";
+    "`sudo: \"false\"`": SCRIPT, "location: a.sh\n      sudo: \"false\"";
+    "`mode: 0755`": PERMISSION, "mode: 0755";
+    "`mode: 0644`": PERMISSION, "mode: 0644";
+    "`mode: 644`, `mode: \"0644\"`": PERMISSION, "mode: \"0644\"";
+    "`mode: u+x`": PERMISSION, "mode: u+x";
+    "`mode: 689`": PERMISSION, "mode: 689";
+    "`mode: \"00644\"`": PERMISSION, "mode: \"00644\"";
+    "`acls: [\"u::rw\"]`": PERMISSION, "acls: [\"u::rw\"]";
+    "context without `type`": PERMISSION, "context: {name: u}";
+    "bad range": PERMISSION, "context: {type: t, range: s2-s1}";
+    "context with `user`": PERMISSION, "context: {type: t, user: u}";
+    "`type: [link]`": PERMISSION, "type: [link]";
+    "no `object`": HEAD, "permissions:\n  - mode: 644";
+    "permissions, `os: windows`": "", "version: 0.0\nos: windows\npermissions:\n  - object: c:\\x\n";
+    "unknown key": HEAD, "overwrite: true";
+    "relative `destination`": FILE, "source: a\n    destination: srv";
+    "timeouts of an event above 3600": SCRIPT, "{location: a.sh, timeout: 3000}\n    - {location: a.sh, timeout: 1200}";
+    "unknown event": HEAD, "hooks:\n  Before Install:\n    - location: a.sh";
+    "reserved event": HEAD, "hooks:\n  Install:\n    - location: a.sh";
+    "source not in the bundle": FILE, "source: b\n    destination: /srv";
+    "`source: /*`": FILE, "source: /*\n    destination: /srv";
+    "one destination twice": FILE, "{source: a, destination: /srv}\n  - {source: a, destination: /srv/}";
+    "script not in the bundle": SCRIPT, "location: b.sh";
+    "script without execute permission": SCRIPT, "location: plain.sh";
+    "script with `#!…` and CRLF": SCRIPT, "location: crlf.sh";
+    "AppSpec for Lambda or ECS": "", "version: 0.0\nResources: []\n";
+    "unquoted date": SCRIPT, "location: a.sh\n      runas: 2024-01-31";
+    "merge key": HEAD, "<<: {file_exists_behavior: RETAIN}";
 }
 
-/// A file.
-macro_rules! file {
-    ($keys:literal) => {
-        concat!("version: 0.0\nos: linux\nfiles:\n  - ", $keys, "\n")
-    };
+/// A row of the table: the case, what agents 1.8 and 2.x do, and the rule that reports it, if any.
+struct Row {
+    name: &'static str,
+    agent_1: &'static str,
+    agent_2: &'static str,
+    rule: Option<&'static Rule>,
 }
 
-/// More behind version and os.
-macro_rules! more {
-    ($text:literal) => {
-        concat!("version: 0.0\nos: linux\n", $text, "\n")
+/// The rows of the table in docs/appspec.md.
+fn rows() -> Vec<Row> {
+    let docs = include_str!("../../../docs/appspec.md");
+    let (_, table) = docs
+        .split_once("| Input | agent 1.8 | agent 2.x | hoist |\n")
+        .unwrap();
+    let lines = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    let row = |line: &'static str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, name, agent_1, agent_2, report, _] = cells[..] else {
+            panic!("{line} has other columns")
+        };
+        let text = |rule: &Rule| format!("{}: `{}`", rule.severity().name(), rule.id());
+        let rule = Rule::ALL.iter().find(|rule| text(rule) == report);
+        assert_eq!(rule.is_none(), report.is_empty(), "{line} names no rule");
+        Row {
+            name,
+            agent_1,
+            agent_2,
+            rule,
+        }
     };
+    lines.map(row).collect()
 }
 
-const ROWS: &[Row] = &[
-    Row("empty file", "", "refuses", "refuses", "empty"),
-    Row("only comments", "# x\n", "refuses", "refuses", "empty"),
-    Row(
-        "`version: \"0.0\"`",
-        "version: \"0.0\"\nos: linux\n",
-        "refuses",
-        "refuses",
-        "version",
-    ),
-    Row(
-        "`version: 1.0`",
-        "version: 1.0\nos: linux\n",
-        "refuses",
-        "refuses",
-        "version",
-    ),
-    Row(
-        "`version: 0`",
-        "version: 0\nos: linux\n",
-        "runs",
-        "runs",
-        "-",
-    ),
-    Row(
-        "`version: 0.0e0`",
-        "version: 0.0e0\nos: linux\n",
-        "refuses",
-        "runs",
-        "version",
-    ),
-    Row(
-        "no `version`",
-        "os: linux\n",
-        "refuses",
-        "refuses",
-        "version",
-    ),
-    Row("no `os`", "version: 0.0\n", "refuses", "refuses", "os"),
-    Row(
-        "`os: Linux`",
-        "version: 0.0\nos: Linux\n",
-        "refuses",
-        "refuses",
-        "os",
-    ),
-    Row(
-        "`os` of another host",
-        "version: 0.0\nos: windows\n",
-        "refuses there",
-        "runs",
-        "-",
-    ),
-    Row(
-        "byte-order mark",
-        "\u{FEFF}version: 0.0\nos: linux\n",
-        "refuses",
-        "refuses",
-        "byte-order-mark",
-    ),
-    Row(
-        "tab as indentation",
-        more!("files:\n\t- source: a"),
-        "refuses",
-        "refuses",
-        "tab",
-    ),
-    Row(
-        "JSON text",
-        "{\"version\": 0.0, \"os\": \"linux\"}\n",
-        "runs",
-        "runs",
-        "-",
-    ),
-    Row("CRLF", "version: 0.0\r\nos: linux\r\n", "runs", "runs", "-"),
-    Row(
-        "top-level key twice",
-        more!("os: linux"),
-        "takes the last",
-        "refuses",
-        "duplicate-key",
-    ),
-    Row(
-        "event twice",
-        more!("hooks:\n  AfterInstall: []\n  AfterInstall: []"),
-        "takes the last",
-        "takes the last",
-        "duplicate-key",
-    ),
-    Row(
-        "YAML alias",
-        more!("hooks:\n  AfterInstall: &a []\n  BeforeInstall: *a"),
-        "refuses on Ruby 3.1 and later",
-        "runs",
-        "yaml-alias",
-    ),
-    Row(
-        "alias to nothing",
-        more!("files: *y"),
-        "refuses",
-        "refuses",
-        "unknown-alias",
-    ),
-    Row(
-        "second document",
-        more!("---\nx: y"),
-        "ignores it",
-        "refuses",
-        "second-document",
-    ),
-    Row(
-        "`files` a mapping",
-        more!("files:\n  a: b"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "hook item a text",
-        more!("hooks:\n  AfterInstall:\n    - a.sh"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "hook a mapping",
-        more!("hooks:\n  AfterInstall:\n    location: a.sh"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "`hooks` a list",
-        more!("hooks:\n  - AfterInstall: []"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "`type` a text",
-        permission!("type: file"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "`except` a text",
-        permission!("except: a"),
-        "crashes",
-        "refuses",
-        "wrong-type",
-    ),
-    Row(
-        "`files: ~`",
-        more!("files: ~"),
-        "runs",
-        "refuses",
-        "empty-value",
-    ),
-    Row(
-        "no `source`",
-        file!("destination: /srv"),
-        "refuses",
-        "refuses",
-        "no-source",
-    ),
-    Row(
-        "no `destination`",
-        file!("source: a"),
-        "refuses",
-        "refuses",
-        "no-destination",
-    ),
-    Row(
-        "`source: \"\"`",
-        file!("source: \"\"\n    destination: /srv"),
-        "runs",
-        "refuses",
-        "blank-source",
-    ),
-    Row(
-        "`destination: \"\"`",
-        file!("source: a\n    destination: \"\""),
-        "runs",
-        "refuses",
-        "blank-destination",
-    ),
-    Row(
-        "`file_exists_behavior: overwrite`",
-        more!("file_exists_behavior: overwrite"),
-        "refuses",
-        "refuses",
-        "file-exists-behavior",
-    ),
-    Row(
-        "`file_exists_behavior: RETAIN`",
-        more!("file_exists_behavior: RETAIN"),
-        "runs",
-        "runs",
-        "-",
-    ),
-    Row(
-        "blank `location`",
-        script!("location: \" \""),
-        "refuses",
-        "refuses",
-        "no-location",
-    ),
-    Row(
-        "no `location`",
-        script!("timeout: 5"),
-        "refuses",
-        "refuses",
-        "no-location",
-    ),
-    Row(
-        "`timeout: 0`",
-        script!("location: a.sh\n      timeout: 0"),
-        "refuses",
-        "refuses",
-        "timeout",
-    ),
-    Row(
-        "`timeout: abc`",
-        script!("location: a.sh\n      timeout: abc"),
-        "refuses",
-        "refuses",
-        "timeout",
-    ),
-    Row(
-        "`timeout: 30s`",
-        script!("location: a.sh\n      timeout: 30s"),
-        "runs",
-        "refuses",
-        "timeout-form",
-    ),
-    Row(
-        "`timeout: 1.5`",
-        script!("location: a.sh\n      timeout: 1.5"),
-        "runs",
-        "refuses",
-        "timeout-form",
-    ),
-    Row(
-        "`timeout: \"300\"`",
-        script!("location: a.sh\n      timeout: \"300\""),
-        "runs",
-        "refuses",
-        "timeout-form",
-    ),
-    Row(
-        "`sudo: yes`",
-        script!("location: a.sh\n      sudo: yes"),
-        "runs",
-        "refuses",
-        "sudo-form",
-    ),
-    Row(
-        "`sudo: \"false\"`",
-        script!("location: a.sh\n      sudo: \"false\""),
-        "runs, with sudo",
-        "refuses",
-        "sudo-form",
-    ),
-    Row(
-        "`mode: 0755`",
-        permission!("mode: 0755"),
-        "refuses",
-        "applies 0755",
-        "mode-octal-refused",
-    ),
-    Row(
-        "`mode: 0644`",
-        permission!("mode: 0644"),
-        "applies 0420",
-        "applies 0644",
-        "mode-octal-changed",
-    ),
-    Row(
-        "`mode: 644`, `mode: \"0644\"`",
-        permission!("mode: \"0644\""),
-        "runs",
-        "runs",
-        "-",
-    ),
-    Row(
-        "`mode: u+x`",
-        permission!("mode: u+x"),
-        "refuses",
-        "refuses",
-        "mode",
-    ),
-    Row(
-        "`mode: 689`",
-        permission!("mode: 689"),
-        "refuses",
-        "refuses",
-        "mode",
-    ),
-    Row(
-        "`mode: \"00644\"`",
-        permission!("mode: \"00644\""),
-        "refuses",
-        "refuses",
-        "mode",
-    ),
-    Row(
-        "`acls: [\"u::rw\"]`",
-        permission!("acls: [\"u::rw\"]"),
-        "refuses",
-        "refuses",
-        "acl",
-    ),
-    Row(
-        "context without `type`",
-        permission!("context: {name: u}"),
-        "refuses",
-        "refuses",
-        "context",
-    ),
-    Row(
-        "bad range",
-        permission!("context: {type: t, range: s2-s1}"),
-        "refuses",
-        "refuses",
-        "context",
-    ),
-    Row(
-        "context with `user`",
-        permission!("context: {type: t, user: u}"),
-        "ignores it",
-        "ignores it",
-        "context-user",
-    ),
-    Row(
-        "`type: [link]`",
-        permission!("type: [link]"),
-        "refuses",
-        "refuses",
-        "object-type",
-    ),
-    Row(
-        "no `object`",
-        more!("permissions:\n  - mode: 644"),
-        "refuses",
-        "refuses",
-        "no-object",
-    ),
-    Row(
-        "permissions, `os: windows`",
-        "version: 0.0\nos: windows\npermissions:\n  - object: c:\\x\n",
-        "refuses",
-        "refuses",
-        "permissions-on-windows",
-    ),
-    Row(
-        "unknown key",
-        more!("overwrite: true"),
-        "ignores it",
-        "ignores it",
-        "unknown-key",
-    ),
-    Row(
-        "relative `destination`",
-        file!("source: a\n    destination: srv"),
-        "runs",
-        "runs",
-        "relative-destination",
-    ),
-    Row(
-        "timeouts of an event above 3600",
-        script!("{location: a.sh, timeout: 3000}\n    - {location: a.sh, timeout: 1200}"),
-        "runs",
-        "runs",
-        "timeout-sum",
-    ),
-    Row(
-        "unknown event",
-        more!("hooks:\n  Before Install:\n    - location: a.sh"),
-        "refuses if it is told the events",
-        "refuses if it is told the events",
-        "unknown-hook",
-    ),
-    Row(
-        "reserved event",
-        more!("hooks:\n  Install:\n    - location: a.sh"),
-        "runs nothing",
-        "runs nothing",
-        "reserved-hook",
-    ),
-    Row(
-        "source not in the bundle",
-        file!("source: b\n    destination: /srv"),
-        "fails at Install",
-        "fails at Install",
-        "source-not-found",
-    ),
-    Row(
-        "`source: /*`",
-        file!("source: /*\n    destination: /srv"),
-        "fails at Install",
-        "fails at Install",
-        "wildcard-source",
-    ),
-    Row(
-        "one destination twice",
-        file!("{source: a, destination: /srv}\n  - {source: a, destination: /srv/}"),
-        "fails at Install",
-        "fails at Install",
-        "duplicate-destination",
-    ),
-    Row(
-        "script not in the bundle",
-        script!("location: b.sh"),
-        "fails at its event",
-        "fails at its event",
-        "script-not-found",
-    ),
-    Row(
-        "script without execute permission",
-        script!("location: plain.sh"),
-        "changes that",
-        "changes that",
-        "script-not-executable",
-    ),
-    Row(
-        "script with `#!…` and CRLF",
-        script!("location: crlf.sh"),
-        "fails at its event",
-        "fails at its event",
-        "crlf-shebang",
-    ),
-    Row(
-        "AppSpec for Lambda or ECS",
-        "version: 0.0\nResources: []\n",
-        "refuses",
-        "refuses",
-        "platform",
-    ),
-    Row(
-        "unquoted date",
-        script!("location: a.sh\n      runas: 2024-01-31"),
-        "refuses on Ruby 3.1 and later",
-        "runs",
-        "yaml-date",
-    ),
-    Row(
-        "merge key",
-        more!("<<: {file_exists_behavior: RETAIN}"),
-        "merges",
-        "ignores it",
-        "yaml-merge-key",
-    ),
-];
-
-fn bundle() -> Fake {
-    Fake::new(&[
+/// The report of a case.
+fn report_of(name: &str) -> Report {
+    let bundle = Fake::new(&[
         ("appspec.yml", 0o644, b""),
         ("a", 0o644, b""),
         ("a.sh", 0o755, b"#!/bin/sh\n"),
         ("plain.sh", 0o644, b"#!/bin/sh\n"),
         ("crlf.sh", 0o755, b"#!/bin/sh\r\nexit\r\n"),
-    ])
+    ]);
+    let case = CASES.iter().find(|(case, ..)| *case == name);
+    let (_, begin, rest) = case.unwrap_or_else(|| panic!("CASES lacks {name}"));
+    instances(&format!("{begin}{rest}"), &bundle)
 }
 
 #[test]
-fn every_row_is_found_and_nothing_else() {
-    for Row(name, text, _, _, rule) in ROWS {
-        let report = instances(text, &bundle());
-        let rules: Vec<&str> = report
+fn the_documented_table_and_the_cases_are_the_same() {
+    let documented: Vec<&str> = rows().iter().map(|row| row.name).collect();
+    let cases: Vec<&str> = CASES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(documented, cases);
+    assert_eq!(cases.len(), 68);
+}
+
+#[test]
+fn each_case_is_reported_by_the_documented_rule_alone() {
+    for Row { name, rule, .. } in rows() {
+        let report = report_of(name);
+        let rules: Vec<&Rule> = report
             .findings
             .iter()
-            .map(|finding| finding.rule.id())
+            .map(|finding| &finding.rule)
             .collect();
-        let expected: &[&str] = if *rule == "-" { &[] } else { &[rule] };
-        assert_eq!(rules, expected, "{name}: {:#?}", report.findings);
-        // Of what an agent crashes at it does not say where; this does.
-        for finding in &report.findings {
-            let place = report.position(finding.span.start);
-            assert!(place.line >= 1 && !finding.message.is_empty(), "{name}");
-        }
+        assert_eq!(
+            rules,
+            Vec::from_iter(rule),
+            "{name}: {:#?}",
+            report.findings
+        );
+        assert!(
+            report
+                .findings
+                .iter()
+                .all(|finding| !finding.message.is_empty()),
+            "{name}"
+        );
     }
 }
 
-/// The rule that decides: what agent 1.8 runs is never stopped, and what it refuses always is. On later
-/// Rubies it refuses aliases and dates, on earlier ones it does not, so they are warnings.
+/// Agent 1.8 refuses aliases and dates only on newer versions of Ruby, so both are warnings.
 #[test]
-fn what_agent_1_runs_is_never_an_error() {
-    for Row(name, text, v1, v2, _) in ROWS {
-        let report = instances(text, &bundle());
-        let fails = matches!(*v1, "refuses" | "crashes" | "fails at Install");
-        // A script's own failure is not the AppSpec's.
-        let fails = fails || *v1 == "fails at its event" && !text.contains("crlf");
+fn an_error_is_exactly_what_agent_1_refuses_or_fails_at() {
+    for Row {
+        name,
+        agent_1,
+        agent_2,
+        ..
+    } in rows()
+    {
+        let report = report_of(name);
+        let refuses = ["refuses", "crashes", "fails at Install"].contains(&agent_1);
+        // The script fails by itself, and not because of the AppSpec file.
+        let is_script = name.contains("CRLF");
+        let fails = refuses || agent_1 == "fails at its event" && !is_script;
         assert_eq!(report.has_errors(), fails, "{name}");
-        if *v2 == "refuses" {
+        if agent_2 == "refuses" {
             assert!(!report.findings.is_empty(), "{name}: agent 2.x refuses it");
         }
-    }
-}
-
-/// The table that people read is this one.
-#[test]
-fn the_docs_have_every_row() {
-    let docs = include_str!("../../../docs/appspec.md");
-    for Row(name, _, v1, v2, rule) in ROWS {
-        let found = Rule::ALL.iter().find(|known| known.id() == *rule);
-        let found = found.map_or("".to_owned(), |rule| {
-            format!("{}: `{}`", rule.severity().name(), rule.id())
-        });
-        let row = format!("| {name} | {v1} | {v2} | {found} |");
-        assert!(docs.contains(&row), "docs/appspec.md lacks:\n{row}");
     }
 }

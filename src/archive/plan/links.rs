@@ -70,7 +70,7 @@ impl Walk<'_> {
             Symlinks::Preserve => return self.preserve(lane, folder, name, stat),
             Symlinks::Files => {}
         }
-        let stat = match folder.open.look(name, Links::Follow) {
+        let stat = match folder.open.stat(name, Links::Follow) {
             Ok(stat) => stat,
             Err(_) if !goes_in => return Ok(()),
             Err(error) => {
@@ -165,7 +165,7 @@ impl Walk<'_> {
         let text = self.text(lane, folder, name)?;
         // What a text says of directories that are links themselves, only the file system knows.
         let stays = !leads_out(&folder.visit.path, text.to_bytes())
-            && match folder.open.look(name, Links::Follow) {
+            && match folder.open.stat(name, Links::Follow) {
                 Ok(_) => self.stays(lane, folder, name)?,
                 Err(_) => true,
             };
@@ -200,7 +200,7 @@ impl Walk<'_> {
     }
 
     fn text(&self, lane: &Lane, folder: &Folder, name: &CStr) -> Result<CString, Error> {
-        folder.open.target(name.to_bytes()).map_err(|error| {
+        folder.open.read_link(name.to_bytes()).map_err(|error| {
             let path = self.shown(&lane.name);
             FileError::new("read the symbolic link", path, error).into()
         })

@@ -24,7 +24,7 @@ use super::{Error, Options};
 use crate::archive::zip::{self, NonUtf8};
 use crate::cancel::Cancel;
 use crate::error::FileError;
-use crate::system::{Directory, FileKind, Links, Root, Stat, as_path, small_file};
+use crate::system::{Directory, FileKind, Links, Root, Stat, as_path, read_small_file};
 
 /// Names that one job looks at. A directory of more is looked at by several threads.
 const NAMES: usize = 512;
@@ -268,7 +268,7 @@ impl<'a> Walk<'a> {
     /// Adds the patterns that a directory has of its own.
     fn read_patterns(&self, open: &Directory, visit: &mut Visit) -> Result<(), Error> {
         let path = || self.shown(&[&visit.path, IGNORE_FILE.as_bytes()].concat());
-        let text = small_file(open, IGNORE_FILE)
+        let text = read_small_file(open, IGNORE_FILE)
             .map_err(|error| FileError::new("read the patterns of", path(), error))?;
         if let Some(text) = text {
             let within = visit.within.with_file(&visit.path, &text);
@@ -286,7 +286,7 @@ impl<'a> Walk<'a> {
         }
         let stat = folder
             .open
-            .look_here()
+            .fstat()
             .map_err(|error| FileError::new("look at", self.shown(path), error))?;
         let mut lane = self.lane();
         lane.name.clear();
@@ -321,7 +321,7 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Error> {
         let stat = folder
             .open
-            .look(name, Links::Refuse)
+            .stat(name, Links::Refuse)
             .map_err(|error| FileError::new("look at", self.shown(&folder.below(name)), error))?;
         let kind = stat.kind;
         if kind == FileKind::Directory {

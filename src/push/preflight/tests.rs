@@ -5,8 +5,8 @@ use crate::aws::access::{Access, connect};
 use crate::notes::Note;
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_stops_nothing() {
-    // It takes connections, and nobody reads from them.
+async fn a_missing_answer_does_not_stop_the_push() {
+    // It accepts connections and never reads from them.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let access = Access {
@@ -20,18 +20,21 @@ async fn an_answer_that_does_not_come_stops_nothing() {
         s3: clients.s3,
         codedeploy: clients.codedeploy,
         region: clients.region,
-        location: "s3://bucket/key".parse().unwrap(),
         options: ObjectOptions {
             no_overwrite: true,
             ..ObjectOptions::default()
         },
-        application: "App".into(),
         platform: Some(Platform::Server),
-        notes: Notes::default(),
+        patience: Duration::from_millis(100),
     };
-    assert_eq!(preflight.run().await, Ok(()));
-    let notes = preflight.notes.take();
-    let mut notes: Vec<String> = notes.into_iter().map(text).collect();
+    let (location, notes) = ("s3://bucket/key".parse().unwrap(), Notes::default());
+    let asked = preflight.run(&location, Some("App"), &notes).await;
+    assert_eq!(asked, Ok(()));
+    let notes = notes.take().into_iter().map(|note| match note {
+        Note::Text(text) => text,
+        other => panic!("{other:?}"),
+    });
+    let mut notes: Vec<String> = notes.collect();
     notes.sort();
     assert_eq!(notes.len(), 3, "{notes:?}");
     for (note, operation) in notes
@@ -43,13 +46,6 @@ async fn an_answer_that_does_not_come_stops_nothing() {
             note.contains(&format!("no answer to {operation}")),
             "{note}"
         );
-    }
-}
-
-fn text(note: Note) -> String {
-    match note {
-        Note::Text(text) => text,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -70,7 +66,7 @@ fn a_platform_takes_its_own_kind_of_revision() {
 }
 
 #[test]
-fn notes_are_given_once() {
+fn a_note_is_taken_once() {
     let notes = Notes::default();
     notes.clone().add("one");
     notes.add("two");

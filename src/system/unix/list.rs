@@ -1,4 +1,4 @@
-//! What a directory holds, without an allocation for each name.
+//! Lists a directory without an allocation for each name.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -6,14 +6,12 @@ use std::os::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-/// Bytes of names that one system call may bring: about a thousand.
+/// The buffer of one system call, in bytes: room for about a thousand names.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BUFFER: usize = 32 << 10;
 
-/// Calls `each` with the name and the kind of everything in `directory` but `.` and `..`.
-///
-/// The kind is [`FileType::Unknown`] where the file system does not say. `buffer` is room to be used
-/// again.
+/// Calls `each` with the name and the type of every entry of `directory` but `.` and `..`. The type is
+/// [`FileType::Unknown`] where the file system does not tell it. `buffer` is scratch space.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn list(
     directory: &OwnedFd,
@@ -33,7 +31,7 @@ pub(super) fn list(
     Ok(())
 }
 
-/// Calls `each` with the name and the kind of everything in `directory` but `.` and `..`.
+/// Does the same through `readdir`, on systems where `rustix` has no call for raw entries.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn list(
     directory: &OwnedFd,

@@ -13,20 +13,20 @@ use std::time::Duration;
 
 use hoist::archive::deflate::Level;
 use hoist::aws::access::{Access, Clients, Keys, connect};
-use hoist::aws::call::{DEFAULT_ATTEMPTS, Timing};
+use hoist::aws::call::Timing;
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{ObjectOptions, S3Location};
 use hoist::bundle::{Content, Format};
+use hoist::cancel::Cancel;
 use hoist::endpoint::Endpoint;
 use hoist::endpoint::faults::Faults;
 use hoist::notes::Note;
-use hoist::progress::Progress;
-use hoist::push::preflight::{Notes, Preflight};
-use hoist::push::{Bundle, Error, Pushed, Target, push};
-use hoist::transfer::CleanupHint;
+use hoist::push::preflight::{PATIENCE as PREFLIGHT, Preflight};
+use hoist::push::{
+    Destination, Error, Observer, Packing, Pushed, Request, Source as What, Uploading, push,
+};
 use hoist::verify::{self, Report, Wanted};
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 
 use super::support::{Tree, hoist, noise, run_silent, text};
 
@@ -173,56 +173,52 @@ impl Rig {
     }
 
     pub(crate) async fn push(&self, source: &Source) -> Ended {
-        self.push_within(source, &CancellationToken::new()).await
+        self.push_within(source, &Cancel::new()).await
     }
 
-    pub(crate) async fn push_within(&self, source: &Source, cancel: &CancellationToken) -> Ended {
-        let bundle = Bundle {
-            source: source.path().to_owned(),
-            content: Content::Archive(Format::Zip),
-            select: hoist::archive::plan::Options::default(),
-            level: Level::new(1).unwrap(),
-            auto: false,
-            threads: 2,
-            concurrency: 4,
-            attempts: DEFAULT_ATTEMPTS,
-            memory: None,
-            bandwidth: None,
-            resume: None,
-            digest: false,
-            manifest: None,
-            lint: true,
+    pub(crate) async fn push_within(&self, source: &Source, cancel: &Cancel) -> Ended {
+        let request = Request {
+            source: What {
+                path: source.path().to_owned(),
+                content: Content::Archive(Format::Zip),
+                select: hoist::archive::plan::Options::default(),
+                lint: true,
+            },
+            packing: Packing {
+                level: Level::new(1).unwrap().into(),
+                threads: 2,
+                ..Packing::default()
+            },
+            uploading: Uploading {
+                concurrency: 4,
+                ..Uploading::default()
+            },
         };
-        let notes = Notes::default();
         let options = self.options.clone();
-        let target = Target {
+        let destination = Destination {
             store: Arc::new(self.clients.s3.object(Self::location(), options)),
             location: Self::location(),
-            registrar: Registrar::new(
-                self.clients.codedeploy.clone(),
-                "App".into(),
-                "a test".into(),
-            ),
             preflight: Some(Preflight {
                 s3: self.clients.s3.clone(),
                 codedeploy: self.clients.codedeploy.clone(),
                 region: "us-east-1".into(),
-                location: Self::location(),
                 options: self.options.clone(),
-                application: "App".into(),
                 platform: Some(Platform::Server),
-                notes: notes.clone(),
+                patience: PREFLIGHT,
             }),
-            verify: None,
-            notes: notes.clone(),
-            underway: CleanupHint::default(),
+            verification: None,
+            registrar: Some(Registrar::new(
+                self.clients.codedeploy.clone(),
+                "App".into(),
+                "a test".into(),
+            )),
         };
-        let progress = Arc::new(Progress::new());
-        let pushing = push(&bundle, &target, &progress, cancel);
+        let observer = Observer::default();
+        let pushing = push(&request, &destination, &observer, cancel);
         let pushed = tokio::time::timeout(ENDLESS, pushing).await;
         Ended {
             pushed: pushed.expect("it hangs"),
-            notes: notes.take().iter().map(fact).collect(),
+            notes: observer.notes.take().iter().map(fact).collect(),
             object: fs::read(self.object()).ok(),
             revisions: self.revisions(),
             open: self.endpoint.open_uploads(),
@@ -296,7 +292,7 @@ impl Ended {
         );
         assert_eq!(
             self.revisions,
-            [&*pushed.sent.stored.etag],
+            [&*pushed.revision.stored.etag],
             "{what}: other revisions"
         );
         assert_eq!(self.open, [""; 0], "{what}: uploads are left");

@@ -1,0 +1,149 @@
+//! How AWS is reached: options that several commands have, as the AWS CLI has them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use hoist::aws::access::Access;
+
+use crate::cli::args::color::Color;
+use crate::cli::render::debug;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "AWS access")]
+pub(crate) struct AccessArgs {
+    /// Region of the bucket and the application [default: as the AWS CLI finds it]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// Profile of ~/.aws/config and ~/.aws/credentials to use
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// Endpoint of both S3 and CodeDeploy, instead of Amazon's
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+
+    /// Endpoint of S3
+    #[arg(long, value_name = "URL")]
+    s3_endpoint_url: Option<String>,
+
+    /// Endpoint of CodeDeploy
+    #[arg(long, value_name = "URL")]
+    codedeploy_endpoint_url: Option<String>,
+
+    /// PEM file of the certificate authorities to trust, and no others [default: AWS_CA_BUNDLE, the
+    /// profile's ca_bundle, or those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+
+    /// Do not verify TLS certificates (insecure)
+    #[arg(long)]
+    no_verify_ssl: bool,
+
+    /// Do not sign requests, and load no credentials
+    #[arg(long)]
+    no_sign_request: bool,
+
+    /// Seconds in which a connection must be open; 0 means no limit
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    cli_connect_timeout: u32,
+
+    /// Seconds in which a request must be sent and its answer must begin; 0 means no limit
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    cli_read_timeout: u32,
+
+    /// When to use colors
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Output")]
+    color: Color,
+
+    /// Log requests and answers to standard error, without credentials and contents
+    #[arg(long, help_heading = "Output")]
+    pub(crate) debug: bool,
+
+    #[command(flatten)]
+    _ignored: IgnoredArgs,
+}
+
+/// Options of all commands of the AWS CLI that change nothing here. Scripts use them.
+#[derive(Clone, Debug, Args)]
+struct IgnoredArgs {
+    #[arg(long = "no-paginate", hide = true)]
+    _no_paginate: bool,
+    #[arg(long = "no-cli-pager", hide = true)]
+    _no_cli_pager: bool,
+    #[arg(long = "no-cli-auto-prompt", hide = true)]
+    _no_cli_auto_prompt: bool,
+    #[arg(long = "query", hide = true)]
+    _query: Option<String>,
+    #[arg(long = "cli-binary-format", hide = true)]
+    _cli_binary_format: Option<String>,
+}
+
+impl AccessArgs {
+    /// How the library reaches AWS. Also starts `--debug` and sets `--color`.
+    pub(crate) fn access(&self) -> Access {
+        match self.color {
+            Color::On => console::set_colors_enabled_stderr(true),
+            Color::Off => console::set_colors_enabled_stderr(false),
+            Color::Auto => {}
+        }
+        if self.debug {
+            debug::start();
+        }
+        let seconds = |seconds: u32| Some(Duration::from_secs(seconds.into()));
+        Access {
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            s3_endpoint_url: self.s3_endpoint_url.clone(),
+            codedeploy_endpoint_url: self.codedeploy_endpoint_url.clone(),
+            ca_bundle: self.ca_bundle.clone(),
+            no_verify: self.no_verify_ssl,
+            no_sign: self.no_sign_request,
+            connect_timeout: seconds(self.cli_connect_timeout),
+            read_timeout: seconds(self.cli_read_timeout),
+            ..Access::default()
+        }
+    }
+
+    /// The options with which the AWS CLI reaches the same S3.
+    pub(crate) fn words_of_the_aws_cli(&self) -> Vec<String> {
+        let s3 = Self {
+            endpoint_url: self.s3_endpoint_url.clone().or(self.endpoint_url.clone()),
+            s3_endpoint_url: None,
+            codedeploy_endpoint_url: None,
+            ..self.clone()
+        };
+        s3.words()
+    }
+
+    /// The same options for another command line of hoist.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let bundle = self
+            .ca_bundle
+            .as_ref()
+            .map(|path| path.display().to_string());
+        let valued = [
+            ("--region", &self.region),
+            ("--profile", &self.profile),
+            ("--endpoint-url", &self.endpoint_url),
+            ("--s3-endpoint-url", &self.s3_endpoint_url),
+            ("--codedeploy-endpoint-url", &self.codedeploy_endpoint_url),
+            ("--ca-bundle", &bundle),
+        ];
+        let switches = [
+            ("--no-verify-ssl", self.no_verify_ssl),
+            ("--no-sign-request", self.no_sign_request),
+        ];
+        let valued = valued
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]))
+            .flatten();
+        let switches = switches
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .map(|(name, _)| name.to_owned());
+        valued.chain(switches).collect()
+    }
+}

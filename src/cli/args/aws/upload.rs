@@ -1,0 +1,177 @@
+//! How a push uploads: how fast, with how much memory, for how long and checked by what.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use hoist::archive::limits::DEFAULT_CONCURRENCY;
+use hoist::archive::pack::LevelPolicy;
+use hoist::aws::s3::Checksum;
+use hoist::push::Resume;
+
+use super::AttemptsArgs;
+use crate::cli::Failure;
+
+/// The lowest bandwidth limit: 56 MiB an hour. With less, a push would only wait.
+const SLOWEST: u64 = 16 << 10;
+
+/// More requests than this S3 may refuse from one client.
+const MOST_REQUESTS: usize = 64;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Upload")]
+pub(crate) struct UploadArgs {
+    /// Most requests to S3 at a time; fewer if memory does not suffice
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
+    pub(crate) concurrency: usize,
+
+    #[command(flatten)]
+    pub(crate) attempts: AttemptsArgs,
+
+    /// Give up after so many seconds, and abort the upload [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+
+    /// Send at most this many bytes a second to S3: 500K, 10M, 1G
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) bandwidth_limit: Option<u64>,
+
+    /// Use at most this much memory, not counting the list of files: 128M, 1G; if necessary, with
+    /// fewer threads and requests at a time [default: 256M, more for archives above 84 GB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<u64>,
+
+    /// Checksum that S3 verifies for every part and for the whole object
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = ChecksumArg::Crc64nvme)]
+    checksum: ChecksumArg,
+
+    /// Continue an unfinished upload of the same object instead of starting again; without a value:
+    /// always
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = ResumeArg::Never,
+        default_missing_value = "always"
+    )]
+    resume: ResumeArg,
+
+    /// Read the object back and compare it with what was sent before it is registered; with
+    /// --manifest, each entry's BLAKE3 too. Needs the permission s3:GetObject
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) verify: bool,
+
+    /// Do not check before the upload that the application and the bucket exist
+    #[arg(long)]
+    pub(crate) no_preflight: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ChecksumArg {
+    /// CRC-64/NVME, which S3 also records for the whole object
+    Crc64nvme,
+    /// CRC-32, for stores that do not support CRC-64/NVME
+    Crc32,
+    /// No checksum, for stores that support neither
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ResumeArg {
+    /// Start a new upload
+    Never,
+    /// Continue the upload, unless another push may still be writing it
+    Auto,
+    /// Continue the upload, and say why if that is not possible
+    Always,
+}
+
+impl UploadArgs {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
+    pub(crate) fn checksum(&self) -> Checksum {
+        match self.checksum {
+            ChecksumArg::Crc64nvme => Checksum::Crc64Nvme,
+            ChecksumArg::Crc32 => Checksum::Crc32,
+            ChecksumArg::None => Checksum::None,
+        }
+    }
+
+    pub(crate) fn resume(&self, level: LevelPolicy) -> Result<Resume, Failure> {
+        let resume = match self.resume {
+            ResumeArg::Never => return Ok(Resume::Never),
+            ResumeArg::Auto => Resume::Auto,
+            ResumeArg::Always => Resume::Always,
+        };
+        if level == LevelPolicy::Auto {
+            return Err(Failure::usage(
+                "--resume needs the same bytes again, and --level auto does not make them; choose a level",
+            ));
+        }
+        if self.checksum != ChecksumArg::Crc64nvme {
+            return Err(Failure::usage(
+                "--resume compares parts by their CRC-64/NVME; leave --checksum out",
+            ));
+        }
+        Ok(resume)
+    }
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(requests @ 1..=MOST_REQUESTS) => Ok(requests),
+        _ => Err(format!("choose from 1 to {MOST_REQUESTS}")),
+    }
+}
+
+/// A number of bytes, with a suffix for powers of 1,024.
+fn size(text: &str) -> Result<u64, String> {
+    let bad = || "write a number of bytes, with K, M or G behind it for powers of 1,024".to_owned();
+    let text = text.trim();
+    let text = text.strip_suffix(['B', 'b']).unwrap_or(text);
+    let text = text.strip_suffix(['i', 'I']).unwrap_or(text);
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    number.checked_mul(1 << shift).ok_or_else(bad)
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    match size(text)? {
+        rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
+        rate => Ok(rate),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_with_a_suffix_for_powers_of_1024() {
+        for (text, bytes) in [
+            ("1000", 1000),
+            ("500K", 500 << 10),
+            ("10m", 10 << 20),
+            ("128MiB", 128 << 20),
+            ("2GB", 2 << 30),
+            ("1T", 1 << 40),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "M", "-1", "1.5G", "10X", "1 M", "99999999999T", "é"] {
+            size(bad).unwrap_err();
+        }
+        assert_eq!(rate("10M/s"), Ok(10 << 20));
+        rate("15K").unwrap_err();
+    }
+}

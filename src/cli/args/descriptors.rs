@@ -1,0 +1,48 @@
+//! How many workers and requests fit the number of files that the system lets a process have open
+//! (`ulimit -n`), which is 64 on some systems.
+//!
+//! It counts the most files that a push opens. A worker has a directory and a file open. A large file
+//! stays open while its chunks are in progress, and there are at most as many chunks as the budget has
+//! MiB, plus one for each worker and eight. A request has a connection, and with `--local` also a file
+//! and the other end of the connection. So workers and requests get an eighth of the limit each:
+//! workers then open at most three eighths of it plus eight files, requests three eighths, and the
+//! runtime gets the rest.
+
+/// The most workers, or requests, up to `asked`, that the limit of open files allows.
+pub(crate) fn at_most(asked: usize) -> usize {
+    fit(asked, limit())
+}
+
+#[cfg(unix)]
+fn limit() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+
+    getrlimit(Resource::Nofile).current
+}
+
+/// Windows allows more open files than a push needs.
+#[cfg(windows)]
+fn limit() -> Option<u64> {
+    None
+}
+
+fn fit(asked: usize, limit: Option<u64>) -> usize {
+    let most = limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit / 8).unwrap_or(usize::MAX)
+    });
+    asked.min(most).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_limit_of_open_files_means_fewer_workers() {
+        assert_eq!(fit(24, None), 24);
+        assert_eq!(fit(24, Some(1024)), 24);
+        assert_eq!(fit(24, Some(64)), 8);
+        assert_eq!(fit(3, Some(64)), 3);
+        assert_eq!(fit(24, Some(0)), 1);
+    }
+}

@@ -1,0 +1,13 @@
+//! What the commands are given: one group of options a file.
+//!
+//! A group knows its options, their texts and how they become values of the library. It runs
+//! nothing.
+
+pub(crate) mod archive;
+#[cfg(feature = "push")]
+pub(crate) mod aws;
+pub(crate) mod color;
+pub(crate) mod descriptors;
+pub(crate) mod output;
+pub(crate) mod source;
+pub(crate) mod unknown;

@@ -1,0 +1,262 @@
+//! `hoist clean`: aborts multipart uploads that no push will finish.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use hoist::archive::zip::Shown;
+use hoist::aws::access::Clients;
+use hoist::aws::codedeploy::utc;
+use hoist::aws::error::CallError;
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
+use hoist::clean::{Age, End, Options, Stale, Totals, clean};
+use indicatif::BinaryBytes;
+use serde_json::{Value, json};
+
+use super::with_clients;
+use crate::cli::Failure;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::output::{Output, OutputArgs};
+use crate::cli::render::print;
+use crate::cli::render::progress::say;
+use crate::cli::render::recovery::Recovery;
+use crate::cli::run::Run;
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// Bucket, and what the keys begin with: s3://bucket or s3://bucket/prefix
+    #[arg(value_name = "URL")]
+    place: String,
+
+    /// Abort only uploads that are older than this, in minutes, hours or days: 90m, 24h, 7d
+    #[arg(long, value_name = "AGE", default_value = "24h")]
+    older_than: Age,
+
+    /// Only list what would be aborted
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten, next_help_heading = "S3 object")]
+    bucket: BucketArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
+    let place: S3Prefix = arguments.place.parse().map_err(Failure::usage)?;
+    let run = Run::start()?;
+    let mut output = CleanOutput {
+        arguments,
+        place: &place,
+        uploads: Vec::new(),
+        written: Ok(()),
+    };
+    let access = arguments.access.access();
+    let cleaning = with_clients(access, None, run.cancel(), async |clients| {
+        clean_with(arguments, &place, clients, &mut output).await
+    });
+    let totals = run.block_on_until_cancelled(cleaning)?;
+    output.end(&totals)
+}
+
+async fn clean_with(
+    arguments: &CleanArgs,
+    place: &S3Prefix,
+    clients: Clients,
+    output: &mut CleanOutput<'_>,
+) -> Result<Totals, Failure> {
+    let uploads = clients
+        .s3
+        .uploads(place.clone(), arguments.bucket.options());
+    let options = Options {
+        prefix: place.prefix.clone(),
+        older_than: arguments.older_than.duration(),
+        now: SystemTime::now(),
+        dry_run: arguments.dry_run,
+    };
+    let cleaned = clean(&uploads, &options, &mut |stale| output.each(stale)).await;
+    cleaned.map_err(|error| {
+        let hint = is_denied(&error).then_some("it takes s3:ListBucketMultipartUploads");
+        let text = format!("cannot list the unfinished uploads at {place}: {error}");
+        Failure::other(text).and(hint)
+    })
+}
+
+fn is_denied(error: &CallError) -> bool {
+    error.code.as_deref() == Some("AccessDenied")
+}
+
+/// What the command says: lines while it works, or one JSON object at its end.
+struct CleanOutput<'a> {
+    arguments: &'a CleanArgs,
+    place: &'a S3Prefix,
+    uploads: Vec<Value>,
+    /// The first failure to write.
+    written: Result<(), Failure>,
+}
+
+impl CleanOutput<'_> {
+    fn each(&mut self, stale: &Stale) {
+        let bucket = &self.place.bucket;
+        if let End::Failed(error) = &stale.end {
+            let permission = if is_denied(error) {
+                "; it takes s3:AbortMultipartUpload"
+            } else {
+                ""
+            };
+            say(&format!(
+                "cannot abort the upload of {}: {error}{permission}; by hand: {}",
+                shown(bucket, &stale.upload.key),
+                by_hand(bucket, stale)
+            ));
+        }
+        match self.arguments.output.format {
+            Output::Text => self.print(&line(bucket, stale)),
+            Output::Json => self.uploads.push(upload_json(stale)),
+        }
+    }
+
+    fn end(mut self, totals: &Totals) -> Result<(), Failure> {
+        let text = match self.arguments.output.format {
+            Output::Text => sum(self.arguments, totals),
+            Output::Json => {
+                let uploads = std::mem::take(&mut self.uploads);
+                format!(
+                    "{:#}\n",
+                    json!({
+                        "bucket": self.place.bucket,
+                        "prefix": self.place.prefix,
+                        "older_than": self.arguments.older_than.to_string(),
+                        "dry_run": self.arguments.dry_run,
+                        "uploads": uploads,
+                        "aborted": totals.aborted,
+                        "bytes": totals.held.bytes,
+                        "sizes_unknown": totals.unknown,
+                        "gone": totals.gone,
+                        "failed": totals.failed,
+                        "kept": totals.kept,
+                    })
+                )
+            }
+        };
+        self.print(&text);
+        self.written?;
+        if totals.failed == 0 {
+            return Ok(());
+        }
+        let uploads = if totals.failed == 1 {
+            "upload is"
+        } else {
+            "uploads are"
+        };
+        Err(Failure::other(format!(
+            "{} {uploads} still there",
+            totals.failed
+        )))
+    }
+
+    fn print(&mut self, text: &str) {
+        if self.written.is_ok() {
+            self.written = print(text);
+        }
+    }
+}
+
+/// The command that aborts an upload.
+fn by_hand(bucket: &str, stale: &Stale) -> String {
+    let recovery = Recovery {
+        location: S3Location {
+            bucket: bucket.to_owned(),
+            key: stale.upload.key.clone(),
+        },
+        options: ObjectOptions::default(),
+        access: Vec::new(),
+    };
+    recovery.abort_command(&stale.upload.id.0)
+}
+
+/// Where an object is, safe to print: everyone who may write to the bucket chooses keys.
+fn shown(bucket: &str, key: &str) -> String {
+    if key.contains(|c: char| c.is_control()) {
+        return format!("s3://{bucket}/ {}", Shown::new(key.as_bytes()));
+    }
+    format!("s3://{bucket}/{key}")
+}
+
+fn begun(stale: &Stale) -> Option<String> {
+    let initiated = stale.upload.initiated?;
+    let seconds = initiated.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    utc(i64::try_from(seconds).ok()?)
+}
+
+fn line(bucket: &str, stale: &Stale) -> String {
+    let verb = match stale.end {
+        End::Would => "would abort",
+        End::Aborted => "aborted",
+        End::Gone => "gone already:",
+        End::Failed(_) => "still there:",
+    };
+    let held = match &stale.held {
+        Ok(held) => format!("{}, {}", parts(held.parts), BinaryBytes(held.bytes)),
+        Err(error) => format!("size unknown{}", why(error)),
+    };
+    format!(
+        "{verb} {}, begun {}, {held}\n",
+        shown(bucket, &stale.upload.key),
+        begun(stale).unwrap_or_default()
+    )
+}
+
+fn why(error: &CallError) -> String {
+    let code = error.code.as_deref();
+    code.map(|code| format!(" ({code})")).unwrap_or_default()
+}
+
+fn parts(count: u64) -> String {
+    format!("{count} part{}", if count == 1 { "" } else { "s" })
+}
+
+fn sum(arguments: &CleanArgs, totals: &Totals) -> String {
+    let verb = if arguments.dry_run {
+        "would abort"
+    } else {
+        "aborted"
+    };
+    let plural = |count: u64| if count == 1 { "" } else { "s" };
+    let unknown = match totals.unknown {
+        0 => String::new(),
+        unknown => format!(", and {unknown} of unknown size"),
+    };
+    format!(
+        "{verb} {} upload{} of {}{unknown}; {} younger than {} stay{}\n",
+        totals.aborted,
+        plural(totals.aborted),
+        BinaryBytes(totals.held.bytes),
+        totals.kept,
+        arguments.older_than,
+        if totals.kept == 1 { "s" } else { "" },
+    )
+}
+
+fn upload_json(stale: &Stale) -> Value {
+    let (end, error) = match &stale.end {
+        End::Would => ("would abort", None),
+        End::Aborted => ("aborted", None),
+        End::Gone => ("gone", None),
+        End::Failed(error) => ("failed", Some(error.to_string())),
+    };
+    let held = stale.held.as_ref().ok();
+    json!({
+        "key": stale.upload.key,
+        "upload_id": stale.upload.id.0,
+        "initiated": begun(stale),
+        "parts": held.map(|held| held.parts),
+        "bytes": held.map(|held| held.bytes),
+        "end": end,
+        "error": error,
+    })
+}

@@ -1,0 +1,326 @@
+//! `hoist push`: the options, texts and exit codes of `aws deploy push`.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use clap::Args;
+use hoist::appspec::Report;
+use hoist::aws::access::{Access, Clients};
+use hoist::aws::codedeploy::{
+    Platform, Registrar, check_description, check_name, default_description,
+};
+use hoist::aws::s3::S3Location;
+use hoist::bundle::{BundleType, Content};
+use hoist::progress::Progress;
+use hoist::push::prebuilt::choose;
+use hoist::push::preflight::{PATIENCE, Preflight};
+use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, preview, push};
+use hoist::transfer::CleanupHint;
+
+use super::{Local, with_clients};
+use crate::cli::Failure;
+use crate::cli::args::archive::{ArchiveArgs, level_name};
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::local::LocalArgs;
+use crate::cli::args::aws::object::ObjectArgs;
+use crate::cli::args::aws::output::{Output, OutputArgs};
+use crate::cli::args::aws::paramfile;
+use crate::cli::args::aws::upload::UploadArgs;
+use crate::cli::args::descriptors;
+use crate::cli::args::output::ReportArgs;
+use crate::cli::args::source::{SourceArgs, keep_apart};
+use crate::cli::render::progress::{Display, say, warn_of};
+use crate::cli::render::push::advice::{self, CommandLine};
+use crate::cli::render::push::github;
+use crate::cli::render::push::report::{Done, Previewed};
+use crate::cli::render::push::show;
+use crate::cli::render::recovery::Recovery;
+use crate::cli::render::timings::{Setup, TimingReport};
+use crate::cli::run::Run;
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// CodeDeploy application to register the revision with
+    #[arg(long, value_name = "NAME")]
+    application_name: String,
+
+    /// Where to upload the bundle: s3://bucket/key
+    #[arg(long, value_name = "URL")]
+    s3_location: String,
+
+    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
+    /// hoist <time> UTC]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    description: String,
+
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Do not check the AppSpec file before the upload
+    #[arg(long, help_heading = "Source")]
+    no_lint: bool,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    upload: UploadArgs,
+
+    #[command(flatten)]
+    object: ObjectArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Write outputs for later workflow steps to the file that GITHUB_OUTPUT names
+    #[arg(long, help_heading = "Output")]
+    github_output: bool,
+
+    #[command(flatten)]
+    report: ReportArgs,
+
+    /// List and check the source; send nothing, and ask nothing of AWS
+    #[arg(long, help_heading = "Testing")]
+    dry_run: bool,
+
+    /// With --dry-run: list each entry with its permissions, size and time
+    #[arg(long, requires = "dry_run", help_heading = "Testing")]
+    list: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
+}
+
+pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
+    paramfile::read("--application-name", &mut arguments.application_name)?;
+    paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    paramfile::read("--description", &mut arguments.description)?;
+    let arguments = &arguments;
+    let location = advice::location(&arguments.s3_location)?;
+    check_name(&arguments.application_name).map_err(Failure::usage)?;
+    if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
+        say(&format!("warning: {warning}"));
+    }
+    let object = arguments.object.options()?;
+    let request = request(arguments, &location)?;
+    if let Some(dir) = &arguments.local.dir {
+        keep_apart(&request.source.path, dir, "--local")?;
+    }
+    let recovery = Recovery {
+        location,
+        options: object,
+        access: match arguments.local.dir {
+            // The port is that of the endpoint that will serve the directory then.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        },
+    };
+    if arguments.dry_run {
+        return dry_run(arguments, &request, &recovery);
+    }
+    let cleanup = CleanupHint::default();
+    let (hint, by_hand) = (cleanup.clone(), recovery.clone());
+    let run = Run::start_with_hint(move || Some(by_hand.unfinished(&hint.unfinished()?)))?;
+    let access = Access {
+        attempts: Some(arguments.upload.attempts.max_attempts),
+        bandwidth: arguments.upload.bandwidth_limit,
+        ..arguments.access.access()
+    };
+    let local = arguments.local.dir.as_deref().map(|dir| Local {
+        dir,
+        bucket: &recovery.location.bucket,
+        application: &arguments.application_name,
+    });
+    let pushing = with_clients(access, local, run.cancel(), async |clients| {
+        push_with(arguments, &request, &recovery, clients, cleanup, &run).await
+    });
+    run.block_on_within(arguments.upload.timeout(), pushing)
+}
+
+fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failure> {
+    let asked = arguments.archive.bundle_type.asked;
+    let chosen = choose(&arguments.source.dir, &location.key, asked);
+    let (path, content) = chosen.map_err(|error| advice::unusable(&error))?;
+    let threads = arguments.archive.threads();
+    let source = Source {
+        path,
+        content,
+        select: arguments.source.options(threads)?,
+        lint: !arguments.no_lint,
+    };
+    if arguments.archive.manifest.is_some() {
+        check_manifest(arguments, &source)?;
+    }
+    Ok(Request {
+        source,
+        packing: Packing {
+            level: arguments.archive.level,
+            threads,
+            memory: arguments.upload.memory_limit,
+            // Only the JSON has it.
+            digest: arguments.output.format == Output::Json,
+            manifest: arguments.archive.manifest.clone(),
+        },
+        uploading: Uploading {
+            concurrency: descriptors::at_most(arguments.upload.concurrency),
+            bandwidth: arguments.upload.bandwidth_limit,
+            resume: arguments.upload.resume(arguments.archive.level)?,
+        },
+    })
+}
+
+fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> {
+    if let Content::File(_) = source.content {
+        return Err(Failure::usage(format!(
+            "--manifest lists what is packed, and {} is sent as it is; leave it out",
+            source.path.display()
+        )));
+    }
+    if arguments.dry_run {
+        return Err(Failure::usage(
+            "--manifest needs the files to be read, and --dry-run reads none; leave one of them out",
+        ));
+    }
+    arguments.archive.keep_manifest_apart(&arguments.source.dir)
+}
+
+async fn push_with(
+    arguments: &PushArgs,
+    request: &Request,
+    recovery: &Recovery,
+    clients: Clients,
+    cleanup: CleanupHint,
+    run: &Run,
+) -> Result<(), Failure> {
+    let (location, options) = (&recovery.location, &recovery.options);
+    let description = if arguments.description.is_empty() {
+        default_description(SystemTime::now())
+    } else {
+        arguments.description.clone()
+    };
+    let preflight = Preflight {
+        s3: clients.s3.clone(),
+        codedeploy: clients.codedeploy.clone(),
+        region: clients.region,
+        options: options.clone(),
+        // An AppSpec file alone is for Lambda or ECS.
+        platform: match request.source.content.bundle_type() {
+            BundleType::Archive(_) => Some(Platform::Server),
+            BundleType::Yaml | BundleType::Json => None,
+        },
+        patience: PATIENCE,
+    };
+    let object = || clients.s3.object(location.clone(), options.clone());
+    let registrar = Registrar::new(
+        clients.codedeploy,
+        arguments.application_name.clone(),
+        description.clone(),
+    );
+    let destination = Destination {
+        store: Arc::new(object().with_checksum(arguments.upload.checksum())),
+        location: location.clone(),
+        preflight: (!arguments.upload.no_preflight).then_some(preflight),
+        verification: arguments.upload.verify.then(object),
+        registrar: Some(registrar),
+    };
+    let outputs = arguments.github_output.then(github::output_file);
+    let outputs = outputs.transpose()?;
+    let started = Instant::now();
+    let (quiet, timings) = (arguments.report.quiet, arguments.report.timings);
+    let timing = TimingReport::start(timings, arguments.report.trace.as_deref())?;
+    let setup = Setup {
+        level: level_name(arguments.archive.level),
+        threads: request.packing.threads,
+        sends: true,
+    };
+    let observer = Observer {
+        progress: Arc::clone(timing.progress()),
+        cleanup,
+        ..Observer::default()
+    };
+    // A progress bar would be drawn over the lines of --debug.
+    let display = Display::start(&observer.progress, quiet, !arguments.access.debug);
+    let pushed = push(request, &destination, &observer, run.cancel()).await;
+    match &pushed {
+        Ok(pushed) => {
+            display.end(Some((&pushed.packed, &pushed.notices, "pushed")));
+            warn_of_appspec(arguments, pushed.report.as_ref());
+            timing.end(setup, Some(&pushed.packed));
+        }
+        Err(_) => {
+            display.end(None);
+            timing.end(setup, None);
+        }
+    }
+    if !quiet {
+        let notes = observer.notes.take();
+        notes
+            .iter()
+            .for_each(|note| say(&format!("note: {}", recovery.note(note))));
+    }
+    let pushed =
+        pushed.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))?;
+    let done = Done {
+        application: &arguments.application_name,
+        description: &description,
+        pushed: &pushed,
+        took: started.elapsed(),
+        progress: &observer.progress,
+    };
+    github::write(&done, outputs.as_deref());
+    done.print(arguments.output.format)
+}
+
+/// Does what a push does before the first byte, without asking AWS.
+fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Result<(), Failure> {
+    let run = Run::start()?;
+    let progress = Arc::new(Progress::new());
+    let preview = run.block_on(async {
+        let preview = preview(request, &progress, run.cancel()).await;
+        preview.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))
+    })?;
+    if !arguments.report.quiet {
+        warn_of(preview.notices());
+    }
+    warn_of_appspec(arguments, preview.report());
+    let previewed = Previewed {
+        preview: &preview,
+        application: &arguments.application_name,
+        location: &recovery.location,
+        bundle: request.source.content.bundle_type().name(),
+        list: arguments.list,
+    };
+    previewed.print(arguments.output.format)
+}
+
+/// Shows the warnings about the AppSpec file.
+fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
+    if let (false, Some(report)) = (arguments.report.quiet, report) {
+        show(report);
+    }
+}
+
+fn command_line(arguments: &PushArgs) -> CommandLine<'_> {
+    let mut words = arguments.access.words();
+    words.extend(arguments.object.bucket.words());
+    if let Some(dir) = &arguments.local.dir {
+        words.extend(["--local".to_owned(), dir.display().to_string()]);
+    }
+    CommandLine {
+        application: &arguments.application_name,
+        s3_location: &arguments.s3_location,
+        description: &arguments.description,
+        words,
+        checksum: arguments.upload.checksum(),
+    }
+}

@@ -1,0 +1,171 @@
+//! `hoist register`: registers an object that is already in S3 with CodeDeploy, after a push that
+//! could not, or when another program uploaded the object.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use hoist::aws::access::Clients;
+use hoist::aws::codedeploy::{
+    Named, Registrar, Registration, check_description, check_name, default_description,
+};
+use hoist::bundle::BundleType;
+
+use super::{Local, with_clients};
+use crate::cli::Failure;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
+use crate::cli::args::aws::paramfile;
+use crate::cli::render::progress::say;
+use crate::cli::render::push::advice;
+use crate::cli::render::push::print_registered;
+use crate::cli::render::push::report::next_step;
+use crate::cli::run::Run;
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    /// CodeDeploy application to register the revision with
+    #[arg(long, value_name = "NAME")]
+    application_name: String,
+
+    /// Where the object is: s3://bucket/key, or bucket=…,key=…,bundleType=…,eTag=…,version=…
+    #[arg(long, value_name = "OBJECT")]
+    s3_location: String,
+
+    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
+    /// hoist <time> UTC]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    description: String,
+
+    /// What the object is: zip, tar, tgz, YAML or JSON [default: from the ending of the key, else
+    /// zip]
+    #[arg(long, value_name = "TYPE", help_heading = "S3 object")]
+    bundle_type: Option<BundleType>,
+
+    /// ETag of the object [default: S3 is asked]
+    #[arg(long, value_name = "ETAG", help_heading = "S3 object")]
+    etag: Option<String>,
+
+    /// Version of the object [default: S3 is asked, with the ETag]
+    #[arg(long, value_name = "VERSION", help_heading = "S3 object")]
+    object_version: Option<String>,
+
+    #[command(flatten, next_help_heading = "S3 object")]
+    bucket: BucketArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
+
+    /// Print only what to do next
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
+}
+
+pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
+    paramfile::read("--application-name", &mut arguments.application_name)?;
+    paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    paramfile::read("--description", &mut arguments.description)?;
+    let arguments = &arguments;
+    check_name(&arguments.application_name).map_err(Failure::usage)?;
+    if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
+        say(&format!("warning: {warning}"));
+    }
+    let named = arguments.s3_location.parse();
+    let named: Named = named.map_err(|error| advice::not_an_object(&error))?;
+    let twice = [
+        ("--etag", arguments.etag.is_some() && named.etag.is_some()),
+        (
+            "--object-version",
+            arguments.object_version.is_some() && named.version.is_some(),
+        ),
+        (
+            "--bundle-type",
+            arguments.bundle_type.is_some() && named.bundle_type.is_some(),
+        ),
+    ];
+    if let Some((option, _)) = twice.into_iter().find(|(_, twice)| *twice) {
+        return Err(Failure::usage(format!(
+            "--s3-location has what {option} says, too; leave one of them out"
+        )));
+    }
+    let run = Run::start()?;
+    let bucket = named.location.bucket.clone();
+    let local = arguments.local.dir.as_deref().map(|dir| Local {
+        dir,
+        bucket: &bucket,
+        application: &arguments.application_name,
+    });
+    let access = arguments.access.access();
+    let registering = with_clients(access, local, run.cancel(), async |clients| {
+        register(arguments, named, &clients).await
+    });
+    run.block_on_until_cancelled(registering)
+}
+
+async fn register(
+    arguments: &RegisterArgs,
+    named: Named,
+    clients: &Clients,
+) -> Result<(), Failure> {
+    let bundle_type = arguments.bundle_type.or(named.bundle_type);
+    let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
+    let unquoted = |etag: String| etag.trim_matches('"').to_owned();
+    let mut registration = Registration {
+        bundle_type: bundle_type.unwrap_or_default(),
+        etag: arguments.etag.clone().or(named.etag).map(unquoted),
+        version: arguments.object_version.clone().or(named.version),
+        location: named.location,
+    };
+    if registration.etag.is_none() {
+        look_up(arguments, &mut registration, clients).await?;
+    }
+    let description = if arguments.description.is_empty() {
+        default_description(SystemTime::now())
+    } else {
+        arguments.description.clone()
+    };
+    let application = &arguments.application_name;
+    Registrar::new(clients.codedeploy.clone(), application.clone(), description)
+        .register(&registration)
+        .await
+        .map_err(|error| advice::not_registered(&error.into()))?;
+    print_registered(&next_step(application, &registration.shorthand()))
+}
+
+/// Asks S3 for the ETag and the version of the object, which a deployment then requires.
+async fn look_up(
+    arguments: &RegisterArgs,
+    registration: &mut Registration,
+    clients: &Clients,
+) -> Result<(), Failure> {
+    let location = &registration.location;
+    let object = clients
+        .s3
+        .object(location.clone(), arguments.bucket.options());
+    let object = object.with_version(registration.version.clone());
+    match object.head().await {
+        Ok(Some(head)) => {
+            registration.etag = Some(head.etag);
+            registration.version = head.version.or(registration.version.take());
+        }
+        Ok(None) => {
+            let text = format!("{location} is not there; upload it first, with hoist push");
+            return Err(Failure::other(text));
+        }
+        Err(error) if error.code.is_none() => return Err(advice::not_registered(&error.into())),
+        Err(error) if !arguments.quiet => say(&format!(
+            "note: registered without an ETag, so that a deployment takes what is there by then; \
+             {error}"
+        )),
+        Err(_) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! What the command line adds to the errors of the library: the exit code, and which option, setting
+//! or command helps.
+//!
+//! Errors of the library carry facts and name no options, since other programs use the library, too.
+
+use hoist::aws::access;
+use hoist::aws::codedeploy::{self, BadObject, Registration, Revision};
+use hoist::aws::error::CallError;
+use hoist::aws::s3::{BadLocation, Checksum, S3Location};
+use hoist::error::quoted;
+use hoist::push::{Error, VerifyError, prebuilt, preflight};
+use hoist::transfer::Cause;
+use hoist::verify;
+
+use crate::cli::render::lint::counted;
+use crate::cli::render::push::show;
+use crate::cli::render::recovery::{self, Recovery};
+use crate::cli::{Exit, Failure};
+
+/// The command line of a push, as far as advice repeats it.
+pub(crate) struct CommandLine<'a> {
+    pub(crate) application: &'a str,
+    pub(crate) s3_location: &'a str,
+    pub(crate) description: &'a str,
+    /// The options that reach the same services again.
+    pub(crate) words: Vec<String>,
+    pub(crate) checksum: Checksum,
+}
+
+/// A push that failed.
+pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Error) -> Failure {
+    if let Error::Lint(report) = error {
+        show(report);
+        let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
+        return Failure::other(format!(
+            "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
+        ));
+    }
+    let exit = match error {
+        Error::Register {
+            error: codedeploy::Error::Call(CallError { code: Some(_), .. }),
+            ..
+        }
+        | Error::Preflight(preflight::Error::Application(CallError { code: Some(_), .. })) => {
+            Exit::Service
+        }
+        _ => Exit::Failure,
+    };
+    let text = match error {
+        Error::Preflight(preflight::Error::Exists(location)) => {
+            format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
+        }
+        Error::Upload {
+            source_dir,
+            location,
+            error: upload,
+        } if let Cause::NotResumed(uploads) = &upload.cause => {
+            let (source, why) = (source_dir.display(), recovery.none_resumed(uploads));
+            format!("Failed to upload '{source}' to '{location}': {why}")
+        }
+        error => error.to_string(),
+    };
+    let left = error.left().map(|left| recovery.leftover(left));
+    Failure::new(exit, text).and(hint(command, error)).and(left)
+}
+
+/// The text of `aws deploy push`.
+const BAD_LOCATION: &str =
+    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
+
+/// Reads the address of an object.
+pub(crate) fn location(text: &str) -> Result<S3Location, Failure> {
+    text.parse()
+        .map_err(|BadLocation| Failure::usage(BAD_LOCATION))
+}
+
+/// A text that does not name an object.
+pub(crate) fn not_an_object(error: &BadObject) -> Failure {
+    match error {
+        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
+        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
+        BadObject::Type(_) => Failure::usage(error),
+    }
+}
+
+/// A source that is a file and not a revision.
+pub(crate) fn unusable(error: &prebuilt::Error) -> Failure {
+    Failure::other(match error {
+        prebuilt::Error::Contradicted { asked, .. } => {
+            format!("{error}; --bundle-type {asked} contradicts that, leave it out")
+        }
+        error => error.to_string(),
+    })
+}
+
+/// Settings with which AWS cannot be reached.
+pub(crate) fn not_connected(error: &access::Error) -> Failure {
+    let exit = match error {
+        access::Error::NoRegion => Exit::Config,
+        access::Error::Endpoint(_) => Exit::Usage,
+        _ => Exit::Failure,
+    };
+    Failure::new(exit, error)
+}
+
+/// An object that was not registered.
+pub(crate) fn not_registered(error: &codedeploy::Error) -> Failure {
+    match error {
+        codedeploy::Error::Call(call) if call.is_without_credentials() => Failure::new(
+            Exit::Config,
+            format!("{call}. You can configure credentials by running \"aws configure\"."),
+        ),
+        codedeploy::Error::Call(CallError { code: Some(_), .. }) => {
+            Failure::new(Exit::Service, error)
+        }
+        _ => Failure::other(error),
+    }
+}
+
+/// What to do next, where the error itself does not tell.
+fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
+    match error {
+        Error::Upload { error, .. } => match &error.cause {
+            Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => {
+                Some("create the bucket, or check its name and --region".to_owned())
+            }
+            Cause::Store(error)
+                if matches!(
+                    error.code.as_deref(),
+                    Some("PermanentRedirect" | "IllegalLocationConstraintException")
+                ) =>
+            {
+                Some("the bucket is in another region: name that one with --region".to_owned())
+            }
+            Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => Some(
+                "there is an object already, and --no-overwrite keeps it: nothing was changed; \
+                 choose another key"
+                    .to_owned(),
+            ),
+            Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
+                Some("another client wrote this object at the same time; push again".to_owned())
+            }
+            Cause::Unknown { .. } => Some(format!(
+                "if it is there, register it: hoist register --application-name {} --s3-location {} \
+                 {}",
+                quoted(command.application),
+                quoted(command.s3_location),
+                command
+                    .words
+                    .iter()
+                    .map(|word| quoted(word))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            )),
+            Cause::Store(error) if error.is_without_credentials() => Some(
+                "configure credentials by running \"aws configure\", or choose a profile with --profile"
+                    .to_owned(),
+            ),
+            Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
+            _ => None,
+        },
+        Error::AppSpec(missing) => crate::cli::render::lint::hint(missing),
+        Error::Preflight(error) => hint_before(command, error),
+        Error::Register { revision, .. } => Some(format!(
+            "the bundle is in S3, at {}; to register it, run: {}",
+            revision.location,
+            register_command(command, revision)
+        )),
+        Error::Verify {
+            error: VerifyError::Differs(_),
+            revision,
+        } => Some(format!(
+            "the object stays at {}, since hoist deletes nothing: do not deploy it, and push again",
+            revision.location
+        )),
+        Error::Verify { error, revision } => {
+            let denied = matches!(
+                error,
+                VerifyError::Unread(verify::Error::Call(error))
+                    if error.code.as_deref() == Some("AccessDenied")
+            );
+            let permission = if denied {
+                "--verify takes s3:GetObject; "
+            } else {
+                ""
+            };
+            Some(format!(
+                "{permission}the bundle is in S3, at {}; to register it without, run: {}",
+                revision.location,
+                register_command(command, revision)
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The command that registers an object that is stored.
+fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
+    recovery::register_command(
+        &Registration::from(revision),
+        command.application,
+        command.description,
+        &command.words,
+    )
+}
+
+/// What to do next when a check before the upload failed.
+fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<String> {
+    let application = command.application;
+    match error {
+        preflight::Error::Application(CallError { code: Some(_), .. }) => Some(format!(
+            "nothing was uploaded; check --application-name, --region and the account, or run: aws \
+             deploy create-application --application-name {application} --compute-platform Server"
+        )),
+        preflight::Error::Application(_) => Some(
+            "nothing was uploaded; check --region, --codedeploy-endpoint-url and the network"
+                .to_owned(),
+        ),
+        preflight::Error::Region { region, asked, .. } => Some(format!(
+            "nothing was uploaded; use --region {region}, or use a bucket in {asked}"
+        )),
+        preflight::Error::Exists(_) => Some("choose another key".to_owned()),
+        preflight::Error::Platform { .. } => {
+            Some("nothing was uploaded; check --application-name and --source".to_owned())
+        }
+        preflight::Error::Bucket(_) => None,
+    }
+}
+
+/// What to do about a refusal, if the store refused the checksum.
+fn about_checksums(sent: Checksum, error: &CallError) -> Option<&'static str> {
+    is_about_checksums(error).then_some(match sent {
+        Checksum::Crc64Nvme => {
+            "the store may not support this checksum: try --checksum crc32, or, if it supports none, \
+             --checksum none"
+        }
+        Checksum::Crc32 => "the store may not support checksums: try --checksum none",
+        Checksum::None => {
+            "the bucket may require a checksum, as with Object Lock: leave --checksum out"
+        }
+    })
+}
+
+/// Whether a store refuses the checksum that was sent, or requires one.
+fn is_about_checksums(error: &CallError) -> bool {
+    let may_be_about_it = matches!(
+        error.code.as_deref(),
+        Some(
+            "NotImplemented"
+                | "InvalidArgument"
+                | "InvalidRequest"
+                | "MissingContentMD5"
+                | "BadRequest"
+        )
+    );
+    let message = error.message.to_ascii_lowercase();
+    may_be_about_it && (message.contains("checksum") || message.contains("x-amz-sdk"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_checksum_is_recognised() {
+        let error = |code: &str, message: &str| CallError {
+            operation: "PutObject",
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+        };
+        // Cloudflare R2 and Ceph.
+        let header = "Header 'x-amz-checksum-crc64nvme' with value 'x' not implemented";
+        let algorithm = "bad checksum algorithm";
+        assert!(is_about_checksums(&error("NotImplemented", header)));
+        assert!(is_about_checksums(&error("InvalidArgument", algorithm)));
+        let other = error("NotImplemented", "A header you provided");
+        assert!(!is_about_checksums(&other));
+        let digest = error("BadDigest", "The checksum did not match");
+        assert!(!is_about_checksums(&digest));
+    }
+}

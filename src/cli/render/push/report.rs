@@ -1,0 +1,279 @@
+//! What a push says on standard output when it is done, and what `--dry-run` says: text for people,
+//! JSON for programs.
+//!
+//! The text is that of `aws deploy push`. The JSON is one object; later versions may add names, and
+//! keep those that are there. See docs/output.md.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hoist::appspec::{Report, Severity};
+use hoist::archive::plan::{Notice, NoticeKind};
+use hoist::archive::zip::Shown;
+use hoist::aws::codedeploy::{Revision, utc};
+use hoist::aws::s3::S3Location;
+use hoist::progress::{Progress, Stage};
+use hoist::push::{Listed, Preview, Pushed};
+use indicatif::HumanBytes;
+use serde_json::{Map, Value, json};
+
+use crate::cli::Failure;
+use crate::cli::args::aws::output::Output;
+use crate::cli::render::lint::findings;
+use crate::cli::render::print;
+use crate::cli::render::push::print_registered;
+
+/// A push that is done.
+pub(crate) struct Done<'a> {
+    pub(crate) application: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) pushed: &'a Pushed,
+    pub(crate) took: Duration,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Done<'_> {
+    pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
+        let text = match output {
+            Output::Text => next_step(self.application, &self.pushed.revision.shorthand()),
+            Output::Json => format!("{:#}\n", self.json()),
+        };
+        print_registered(&text)
+    }
+
+    fn json(&self) -> Value {
+        let Revision {
+            location,
+            bundle,
+            stored,
+        } = &self.pushed.revision;
+        let packed = &self.pushed.packed;
+        let mut s3_location = location_json(location, bundle.name());
+        s3_location["eTag"] = json!(stored.etag);
+        if let Some(version) = &stored.version {
+            s3_location["version"] = json!(version);
+        }
+        let revision = json!({"revisionType": "S3", "s3Location": s3_location});
+        let totals = self.progress.totals();
+        let stages: Map<String, Value> = Stage::ALL
+            .into_iter()
+            .map(|stage| {
+                let busy = totals.stage(stage).busy.as_secs_f64();
+                (stage.name().to_owned(), json!(busy))
+            })
+            .collect();
+        let ratio = (packed.content > 0).then(|| packed.archive as f64 / packed.content as f64);
+        json!({
+            "application": self.application,
+            "description": self.description,
+            "revision": s3_location,
+            "etag": stored.etag,
+            "version": stored.version,
+            "files": packed.files,
+            "content": packed.content,
+            "archive": packed.archive,
+            "ratio": ratio,
+            "seconds": self.took.as_secs_f64(),
+            "stages": stages,
+            "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
+            "dropped_links": dropped(&self.pushed.notices),
+            "notices": notices(&self.pushed.notices),
+            "verified": self.pushed.verified.is_some(),
+            "warnings": warnings(self.pushed.report.as_ref()),
+            "create_deployment": {"applicationName": self.application, "revision": revision},
+        })
+    }
+}
+
+/// What a push would send.
+pub(crate) struct Previewed<'a> {
+    pub(crate) preview: &'a Preview,
+    pub(crate) application: &'a str,
+    pub(crate) location: &'a S3Location,
+    pub(crate) bundle: &'static str,
+    /// Whether to list each entry.
+    pub(crate) list: bool,
+}
+
+impl Previewed<'_> {
+    pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
+        print(match output {
+            Output::Text => self.text(),
+            Output::Json => format!("{:#}\n", self.json()),
+        })
+    }
+
+    /// The size of the largest possible archive, and how many parts it has.
+    fn at_most(&self) -> (u64, u64) {
+        let size = self.preview.worst_case();
+        let parts = size.div_ceil(self.preview.limits().part_size).max(1);
+        (size, parts)
+    }
+
+    fn text(&self) -> String {
+        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let mut text = String::new();
+        if self.list {
+            preview.entries().for_each(|entry| line(&mut text, &entry));
+        }
+        let _ = writeln!(
+            text,
+            "Would push {} file{}, {}, as {} to {}: at most {}, in {parts} part{}; and register it \
+             with {}.",
+            preview.files(),
+            plural(preview.files()),
+            HumanBytes(preview.content()),
+            self.bundle,
+            self.location,
+            HumanBytes(size),
+            plural(parts),
+            self.application,
+        );
+        text
+    }
+
+    fn json(&self) -> Value {
+        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let mut json = json!({
+            "application": self.application,
+            "revision": location_json(self.location, self.bundle),
+            "files": preview.files(),
+            "content": preview.content(),
+            "archive_at_most": size,
+            "part_size": preview.limits().part_size,
+            "parts_at_most": parts,
+            "dropped_links": dropped(preview.notices()),
+            "notices": notices(preview.notices()),
+            "warnings": warnings(preview.report()),
+        });
+        if self.list {
+            json["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
+        }
+        json
+    }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn location_json(location: &S3Location, bundle: &str) -> Value {
+    json!({"bucket": location.bucket, "key": location.key, "bundleType": bundle})
+}
+
+/// The links to directories that were left out, as far as the notice names them.
+fn dropped(notices: &[Notice]) -> Vec<String> {
+    let dropped = notices
+        .iter()
+        .find(|notice| notice.kind == NoticeKind::DroppedLink);
+    dropped.map_or(Vec::new(), |notice| shown(&notice.paths))
+}
+
+fn notices(notices: &[Notice]) -> Vec<Value> {
+    let json = notices.iter().map(|notice| {
+        json!({
+            "kind": notice.kind.name(),
+            "count": notice.count,
+            "paths": shown(&notice.paths),
+            "message": notice.to_string(),
+        })
+    });
+    json.collect()
+}
+
+fn shown(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+/// The findings in the AppSpec file that did not stop the push.
+fn warnings(report: Option<&Report>) -> Vec<Value> {
+    let found = report.map(|report| findings(report, Some(Severity::Warning)));
+    found.unwrap_or_default()
+}
+
+fn entry_json(entry: &Listed<'_>) -> Value {
+    let mut json = json!({
+        "name": String::from_utf8_lossy(entry.name),
+        "mode": format!("{:04o}", entry.mode),
+        "size": entry.size,
+        "mtime": entry.mtime,
+    });
+    if let Some(link) = entry.link {
+        json["link"] = String::from_utf8_lossy(link).into();
+    }
+    json
+}
+
+/// One line of a list, in the format of `ls -l`.
+fn line(text: &mut String, entry: &Listed<'_>) {
+    let kind = match entry.link {
+        Some(_) => "l",
+        None if entry.name.ends_with(b"/") => "d",
+        None => "-",
+    };
+    let mut mode = String::from(kind);
+    for (bit, letter) in (0..9).rev().zip("rwxrwxrwx".chars()) {
+        mode.push(if entry.mode >> bit & 1 == 1 {
+            letter
+        } else {
+            '-'
+        });
+    }
+    let plain = |name| match std::str::from_utf8(name) {
+        Ok(name) if !name.contains(|c: char| c.is_control() || c == '"') => name.to_owned(),
+        _ => Shown::new(name).to_string(),
+    };
+    let name = plain(entry.name);
+    let time = utc(entry.mtime).unwrap_or_else(|| format!("@{}", entry.mtime));
+    let _ = write!(text, "{mode} {:>12} {time} {name}", entry.size);
+    if let Some(link) = entry.link {
+        let _ = write!(text, " -> {}", plain(link));
+    }
+    text.push('\n');
+}
+
+/// How to deploy a revision, in the words of `aws deploy push`.
+pub(crate) fn next_step(application: &str, revision: &str) -> String {
+    format!(
+        "To deploy with this revision, run:\n\
+         aws deploy create-deployment --application-name {application} --s3-location {revision} \
+         --deployment-group-name <deployment-group-name> \
+         --deployment-config-name <deployment-config-name> --description <description>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hoist::aws::codedeploy::Revision;
+    use hoist::aws::s3::Stored;
+    use hoist::bundle::{BundleType, Format};
+
+    use super::*;
+
+    #[test]
+    fn the_next_step_has_the_words_of_the_aws_cli() {
+        let revision = Revision {
+            location: S3Location {
+                bucket: "B".into(),
+                key: "K".into(),
+            },
+            bundle: BundleType::Archive(Format::Zip),
+            stored: Stored {
+                etag: "E".into(),
+                version: Some("V".into()),
+            },
+        };
+        assert_eq!(
+            next_step("A", &revision.shorthand()),
+            "To deploy with this revision, run:\n\
+             aws deploy create-deployment --application-name A --s3-location \
+             bucket=B,key=K,bundleType=zip,eTag=E,version=V --deployment-group-name \
+             <deployment-group-name> --deployment-config-name <deployment-config-name> \
+             --description <description>\n"
+        );
+    }
+}

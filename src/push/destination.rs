@@ -1,0 +1,131 @@
+//! Where a revision goes, and what is done there before and after the upload.
+//!
+//! A destination is one object in one store, and one application that the revision is registered
+//! with. Everything that depends on the place is here, so that a push can serve several of them.
+
+use std::sync::Arc;
+
+use super::preflight::{self, Preflight};
+use super::receipt::{Receipt, VerifyError};
+use super::{Error, Request};
+use crate::aws::codedeploy::{self, Registrar, Registration, Revision};
+use crate::aws::s3::{S3Location, S3Object, Stored};
+use crate::bundle::Content;
+use crate::cancel::Cancel;
+use crate::notes::Notes;
+use crate::transfer;
+use crate::verify::Report;
+
+/// Where a revision goes.
+#[derive(Debug)]
+pub struct Destination<S> {
+    /// Stores the object. It knows the object's key and options.
+    pub store: Arc<S>,
+    /// What the object is called.
+    pub location: S3Location,
+    /// What to ask before anything is sent; None asks nothing.
+    pub preflight: Option<Preflight>,
+    /// Reads the object back before it is registered; None registers it unread.
+    pub verification: Option<S3Object>,
+    /// Registers the object as a revision; None only stores it.
+    pub registrar: Option<Registrar>,
+}
+
+impl<S> Destination<S> {
+    /// A destination that stores the object and does nothing else.
+    pub fn new(store: S, location: S3Location) -> Self {
+        Self {
+            store: Arc::new(store),
+            location,
+            preflight: None,
+            verification: None,
+            registrar: None,
+        }
+    }
+
+    /// Asks whether a push can succeed here.
+    pub(super) async fn preflight(&self, request: &Request, notes: &Notes) -> Result<(), Error> {
+        let Some(preflight) = &self.preflight else {
+            return Ok(());
+        };
+        let application = self.registrar.as_ref().map(|to| to.application.as_str());
+        // Boxed like the other requests, whose futures are too large for the stack of a thread.
+        let checked = Box::pin(preflight.run(&self.location, application, notes)).await;
+        checked.map_err(|error| match error {
+            // The text of `aws deploy push`, which learns of it when it uploads.
+            preflight::Error::Bucket(error) => {
+                let error = transfer::Cause::Store(error).into();
+                self.upload_failed(request, error)
+            }
+            error => Error::Preflight(error),
+        })
+    }
+
+    /// The object that was stored here, as a revision.
+    pub(super) fn revision(&self, content: Content, stored: Stored) -> Revision {
+        Revision {
+            location: self.location.clone(),
+            bundle: content.bundle_type(),
+            stored,
+        }
+    }
+
+    pub(super) fn upload_failed(&self, request: &Request, error: transfer::Error) -> Error {
+        Error::Upload {
+            source_dir: request.source.path.clone(),
+            location: self.location.clone(),
+            error: Box::new(error),
+        }
+    }
+
+    /// Reads the stored object back and compares it with what was sent, if that is wanted.
+    pub(super) async fn verify(
+        &self,
+        revision: &Revision,
+        receipt: &Receipt,
+        cancel: &Cancel,
+    ) -> Result<Option<Report>, Error> {
+        let Some(object) = &self.verification else {
+            return Ok(None);
+        };
+        let comparing = Box::pin(receipt.compare(object, &revision.stored));
+        let compared = cancel.run_until_cancelled(comparing).await;
+        match compared.unwrap_or(Err(VerifyError::Stopped)) {
+            Ok(report) => Ok(Some(report)),
+            Err(error) => Err(Error::Verify {
+                error,
+                revision: Box::new(revision.clone()),
+            }),
+        }
+    }
+
+    /// Registers the stored object as a revision, if that is wanted.
+    pub(super) async fn register(&self, revision: &Revision, cancel: &Cancel) -> Result<(), Error> {
+        let Some(registrar) = &self.registrar else {
+            return Ok(());
+        };
+        let registration = Registration::from(revision);
+        let registering = Box::pin(registrar.register(&registration));
+        let registered = cancel.run_until_cancelled(registering).await;
+        let error = match registered {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => codedeploy::Error::Call(error),
+            None => codedeploy::Error::Stopped,
+        };
+        Err(Error::Register {
+            error,
+            revision: Box::new(revision.clone()),
+        })
+    }
+
+    /// Puts the manifest into its place, once everything else is done.
+    pub(super) fn persist(&self, receipt: Receipt, revision: &Revision) -> Result<(), Error> {
+        receipt.persist().map_err(|error| match self.registrar {
+            Some(_) => Error::Persist {
+                error,
+                revision: Box::new(revision.clone()),
+            },
+            None => Error::Manifest(error),
+        })
+    }
+}
