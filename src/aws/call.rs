@@ -111,7 +111,7 @@ impl Attempts {
         }
     }
 
-    /// Whether an attempt may have had an effect that no answer told of.
+    /// Whether an attempt may have had an effect that no answer confirmed.
     #[must_use]
     pub fn has_unanswered(&self) -> bool {
         self.made.load(Ordering::Relaxed) > self.settled.load(Ordering::Relaxed)

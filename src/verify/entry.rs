@@ -7,7 +7,7 @@ use async_compression::tokio::bufread::DeflateDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 
 use super::index::Index;
-use super::{Reader, Report, Trouble, is_of_the_object};
+use super::{ReadFailure, Reader, Report, is_read_failure};
 use crate::archive::zip::{
     FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
     local_header_size, read_local_header,
@@ -45,7 +45,7 @@ impl Walk {
         at: usize,
         blake3: Option<[u8; 32]>,
         report: &mut Report,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadFailure> {
         let Some((header, offset)) = index.entry(at) else {
             return Ok(());
         };
@@ -79,7 +79,7 @@ impl Walk {
     }
 
     /// Reads what is left before the central directory.
-    pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), Trouble> {
+    pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), ReadFailure> {
         if let Some(unknown) = self.skip_to(self.end).await? {
             report.differs(
                 None,
@@ -94,7 +94,7 @@ impl Walk {
         &mut self,
         central: &Header<'_>,
         next: u64,
-    ) -> Result<Result<(), String>, Trouble> {
+    ) -> Result<Result<(), String>, ReadFailure> {
         let room = next.max(self.position).min(self.end) - self.position;
         let mut bytes = vec![0; LOCAL_LEN];
         if room < LOCAL_LEN as u64 {
@@ -135,7 +135,7 @@ impl Walk {
         &mut self,
         header: &Header<'_>,
         blake3: Option<[u8; 32]>,
-    ) -> Result<Result<u64, String>, Trouble> {
+    ) -> Result<Result<u64, String>, ReadFailure> {
         self.sums.begin(blake3.is_some());
         let mut data = (&mut self.reader).take(header.compressed);
         let (limit, piece, sums) = (header.uncompressed, &mut self.piece, &mut self.sums);
@@ -183,7 +183,7 @@ impl Walk {
         header: &Header<'_>,
         next: u64,
         report: &mut Report,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadFailure> {
         if header.flags & FLAG_DESCRIPTOR == 0 {
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl Walk {
     }
 
     /// Skips the bytes before `offset`, and returns their number unless it is 0.
-    async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, Trouble> {
+    async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, ReadFailure> {
         let len = offset.min(self.end).saturating_sub(self.position);
         copy_buf(&mut (&mut self.reader).take(len), &mut sink()).await?;
         self.position += len;
@@ -214,10 +214,10 @@ impl Walk {
 }
 
 /// Separates what is wrong with the data, the inner `Err`, from a failure to read the object.
-fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, Trouble> {
+fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, ReadFailure> {
     match result {
         Ok(len) => Ok(Ok(len)),
-        Err(error) if is_of_the_object(&error) => Err(error.into()),
+        Err(error) if is_read_failure(&error) => Err(error.into()),
         Err(error) => Ok(Err(format!("its data cannot be inflated: {error}"))),
     }
 }
