@@ -197,7 +197,7 @@ fn packed(
         digest: false,
     };
     let packed = match file {
-        Some(file) => pack::pack_to_file(&plan, file, &options, cancel, progress),
+        Some(file) => pack::pack_to_file(&plan, file, &options, None, cancel, progress),
         None => pack::pack(&plan, &options, cancel, progress, &mut |_| Ok(())),
     };
     packed.map_err(Failure::other)
