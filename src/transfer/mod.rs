@@ -32,6 +32,7 @@ pub use self::control::{CleanupHint, UploadContext};
 pub use self::mark::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
 
+use self::begin::Upload;
 use self::transfer::Transfer;
 use crate::archive::pack::Part;
 use crate::aws::call::{ANSWER, Caller};
@@ -152,41 +153,98 @@ impl Options {
     }
 }
 
-/// Uploads the parts that come from `parts` until the last one.
+/// An upload whose parts are all stored. Until it is completed there is no object; until it is
+/// completed or aborted, S3 keeps its parts.
+#[must_use]
+pub struct Transferred<S> {
+    store: Arc<S>,
+    retries: Arc<Caller>,
+    parts: Parts,
+}
+
+enum Parts {
+    /// The only part, which is sent when the upload is completed.
+    One(Part),
+    Many(Upload, Vec<UploadedPart>),
+}
+
+/// Sends the parts that come from `parts` until the last one.
 ///
 /// The last part comes last; the others may come in any order.
 ///
 /// # Errors
 ///
 /// [`Error`], also when it is cancelled. All requests have ended then.
-pub async fn upload<S: PartStore>(
+pub async fn transfer<S: PartStore>(
     store: Arc<S>,
     mut parts: mpsc::Receiver<Part>,
     options: &Options,
     control: UploadContext<'_>,
-) -> Result<Stored, Error> {
+) -> Result<Transferred<S>, Error> {
     let Some(first) = unless(control.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
     let (retries, concurrency) = options.retries();
-    if first.last && first.number == 1 {
-        return Ok(finish::put(&*store, &retries, first, control).await?);
-    }
-    let upload = begin::begin(&*store, &retries, options.resume.as_ref(), control).await?;
     let retries = Arc::new(retries);
-    let transfer = Transfer::new(&store, &upload, &retries, concurrency, control);
-    let sent = transfer.run(first, &mut parts).await;
-    // Whoever makes parts learns now that nobody takes them.
-    drop(parts);
-    let done = match sent {
-        Ok(sent) => finish::complete(&*store, &retries, &upload, &sent, control).await,
-        Err(cause) => Err(Error {
-            cause,
-            left: abort::abort(&*store, &upload.id).await,
-        }),
+    let parts = if first.last && first.number == 1 {
+        Parts::One(first)
+    } else {
+        let upload = begin::begin(&*store, &retries, options.resume.as_ref(), control).await?;
+        let transfer = Transfer::new(&store, &upload, &retries, concurrency, control);
+        let sent = transfer.run(first, &mut parts).await;
+        // The packer learns by this that no more parts are taken.
+        drop(parts);
+        match sent {
+            Ok(sent) => Parts::Many(upload, sent),
+            Err(cause) => return Err(abandon(&*store, &upload, cause, control).await),
+        }
     };
-    control.underway.ended(&done);
-    done
+    Ok(Transferred {
+        store,
+        retries,
+        parts,
+    })
+}
+
+impl<S: PartStore> Transferred<S> {
+    /// Makes the parts an object.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], also when it is cancelled.
+    pub async fn complete(self, control: UploadContext<'_>) -> Result<Stored, Error> {
+        let (store, retries) = (&*self.store, &*self.retries);
+        match self.parts {
+            Parts::One(part) => Ok(finish::put(store, retries, part, control).await?),
+            Parts::Many(upload, sent) => {
+                let done = finish::complete(store, retries, &upload, &sent, control).await;
+                control.underway.ended(&done);
+                done
+            }
+        }
+    }
+
+    /// Aborts the upload: nothing will complete it. The error says what is left.
+    pub async fn abort(self, control: UploadContext<'_>) -> Error {
+        match self.parts {
+            Parts::One(_) => Cause::Stopped.into(),
+            Parts::Many(upload, _) => abandon(&*self.store, &upload, Cause::Stopped, control).await,
+        }
+    }
+}
+
+/// Aborts an upload that failed because of `cause`.
+async fn abandon<S: PartStore>(
+    store: &S,
+    upload: &Upload,
+    cause: Cause,
+    control: UploadContext<'_>,
+) -> Error {
+    let left = abort::abort(store, &upload.id).await;
+    if left.is_none() {
+        control.underway.none();
+    }
+    Error { cause, left }
 }
 
 /// Waits for `work`, but not after `cancel`.

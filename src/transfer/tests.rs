@@ -70,8 +70,11 @@ async fn run_with(
         cancel.cancel();
         std::future::pending::<()>().await;
     };
-    let uploading =
-        async { tokio::join!(upload(Arc::clone(store), receiver, options, control), feed).0 };
+    let upload = async {
+        let transferred = transfer(Arc::clone(store), receiver, options, control).await?;
+        transferred.complete(control).await
+    };
+    let uploading = async { tokio::join!(upload, feed).0 };
     let done = tokio::select! {
         done = uploading => done,
         () = hung => unreachable!(),
