@@ -1,8 +1,8 @@
-//! What README.md and docs/ show is true: their commands run, against the embedded endpoint and a copy
-//! of the example, and print what they are shown to print; their JSON and YAML can be read; their
-//! policies name actions that exist; the options that they name are options.
+//! README.md and docs/ are correct: their commands run against the embedded endpoint and a copy of the
+//! example, and print what is shown; their JSON and YAML can be parsed; their policies name existing
+//! actions; they name only existing options, and all of them. Texts for users are plain English.
 //!
-//! A block that is none of this is listed below with the reason, or fails.
+//! A block that cannot be run or parsed must be listed below, with the reason.
 
 #![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
 #![allow(
@@ -32,26 +32,26 @@ use blocks::{Block, blocks, commands, is_ours};
 use stage::Stage;
 use support::{hoist, run_text};
 
-/// Blocks that are not run: the file, how the block begins, and why not.
+/// Blocks that are not run: the file, how the block begins, and the reason.
 const NOT_RUN: &[(&str, &str, &str)] = &[
-    ("README.md", "cargo test --locked", "it is what runs this"),
+    ("README.md", "cargo test --locked", "it runs this test"),
     (
         "README.md",
         "[command deploy]",
-        "a file that the AWS CLI version 2 reads",
+        "it is a file for the AWS CLI version 2",
     ),
-    ("README.md", "rayon workers (CPU)", "a drawing"),
+    ("README.md", "rayon workers (CPU)", "it is a drawing"),
     (
         "README.md",
         "cargo build --release --locked",
-        "half an hour of measuring",
+        "it measures for half an hour",
     ),
     (
         "docs/clean.md",
         "aws s3api put-bucket-lifecycle-configuration",
-        "the embedded endpoint has no lifecycles",
+        "the embedded endpoint has no lifecycle rules",
     ),
-    ("docs/isal.md", "apt-get install", "it installs"),
+    ("docs/isal.md", "apt-get install", "it installs packages"),
     (
         "docs/isal.md",
         "FROM rust:1-bookworm AS build",
@@ -60,26 +60,25 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     (
         "docs/migrating.md",
         "[command deploy]",
-        "a file that the AWS CLI version 2 reads",
+        "it is a file for the AWS CLI version 2",
     ),
-    ("docs/scale.md", "peak = 24 MiB", "a formula"),
+    ("docs/scale.md", "peak = 24 MiB", "it is a formula"),
     (
         "docs/selection.md",
         "# .hoistignore",
-        "such a file, as tests/select.rs has them",
+        "it is such a file; tests/it/select.rs has others",
     ),
 ];
 
-/// Commands that are run, and whose output is not that which is shown: the file, how the command
-/// begins, and why.
+/// Commands whose output is not compared with what is shown: the file, how the command begins, and the
+/// reason.
 const NOT_COMPARED: &[(&str, &str, &str)] = &[(
     "docs/clean.md",
     "hoist clean s3://amzn-s3-demo-bucket/releases/",
-    "it lists uploads that somebody else left weeks ago",
+    "it lists uploads that are weeks old",
 )];
 
-/// Actions of the services that hoist talks to, as policies name them (Service Authorization
-/// Reference).
+/// The actions that policies may name (Service Authorization Reference).
 const ACTIONS: &[&str] = &[
     "codedeploy:CreateApplication",
     "codedeploy:GetApplication",
@@ -99,11 +98,11 @@ const ACTIONS: &[&str] = &[
     "s3:PutObjectTagging",
 ];
 
-const HELP: &str = "begin each of its lines with `hoist` or `aws deploy` (or `$ hoist`, and what it \
-                    prints below), tag it `json`, `jsonl`, `yaml`, `diff` or `groovy`, or add it to NOT_RUN in \
-                    tests/docs.rs and say why it cannot be run";
+const HELP: &str = "begin each of its lines with `hoist` or `aws deploy` (or with `$ hoist`, and write \
+                    the output below), tag it `json`, `jsonl`, `yaml`, `diff` or `groovy`, or add it to \
+                    NOT_RUN in tests/docs.rs with the reason";
 
-/// README.md and everything in docs/, by name.
+/// The names and texts of README.md and the pages in docs/.
 fn files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = vec!["README.md".to_owned()];
@@ -147,7 +146,7 @@ fn reason(block: &Block) -> Option<&'static str> {
 }
 
 #[test]
-fn every_block_is_run_or_read_or_listed() {
+fn every_block_is_run_or_parsed_or_listed_with_a_reason() {
     let mut unknown = Vec::new();
     let mut before_is_run = false;
     for block in all_blocks() {
@@ -171,7 +170,7 @@ fn every_block_is_run_or_read_or_listed() {
 }
 
 #[test]
-fn what_is_listed_is_there() {
+fn each_listed_exception_still_exists() {
     let blocks = all_blocks();
     for (file, begin, why) in NOT_RUN {
         let mut found = blocks.iter();
@@ -189,7 +188,7 @@ fn what_is_listed_is_there() {
     }
 }
 
-/// What is to be run of a block: lines of commands, and what they print.
+/// The scripts in a block: commands with their output.
 fn scripts(block: &Block) -> Vec<Vec<blocks::Shown>> {
     if reason(block).is_some() {
         return Vec::new();
@@ -197,7 +196,7 @@ fn scripts(block: &Block) -> Vec<Vec<blocks::Shown>> {
     let lines = |lines: Vec<String>| commands(&lines).into_iter().collect();
     match &*block.tag {
         "" | "sh" | "bash" | "shell" | "console" | "text" => lines(block.lines.clone()),
-        // What there was and what there is are commands both.
+        // Both sides of a diff are commands.
         "diff" => ['-', '+']
             .iter()
             .filter_map(|side| {
@@ -209,7 +208,7 @@ fn scripts(block: &Block) -> Vec<Vec<blocks::Shown>> {
                 commands(&of_side.collect::<Vec<_>>())
             })
             .collect(),
-        // Between quotes is what a shell gets.
+        // The shell gets the text between the quotes.
         "groovy" => {
             let text = block.text();
             let script = text.split("'''").nth(1).unwrap_or_default().to_owned();
@@ -220,11 +219,11 @@ fn scripts(block: &Block) -> Vec<Vec<blocks::Shown>> {
 }
 
 #[test]
-fn commands_run_and_print_what_they_are_shown_to_print() {
+fn commands_run_and_print_the_documented_output() {
     let blocks = all_blocks();
     let mut count = 0;
     for (n, block) in blocks.iter().enumerate() {
-        // Commands of a block may need each other.
+        // The commands of a block may depend on each other.
         let mut stage = Stage::new();
         for script in scripts(block) {
             let last = script.len() - 1;
@@ -247,8 +246,8 @@ fn commands_run_and_print_what_they_are_shown_to_print() {
                 for line in prints.iter().filter(|_| is_compared) {
                     assert!(
                         is_printed(line, &output),
-                        "{}: `{}` does not print\n  {line}\nbut\n{}{}(if it cannot here, see \
-                         NOT_COMPARED in tests/docs.rs)",
+                        "{}: `{}` does not print\n  {line}\nbut\n{}{}(if it cannot print that here, \
+                         see NOT_COMPARED in tests/docs.rs)",
                         block.place(),
                         shown.command,
                         String::from_utf8_lossy(&output.stdout),
@@ -261,8 +260,8 @@ fn commands_run_and_print_what_they_are_shown_to_print() {
     assert!(count >= 6, "{count} commands were run");
 }
 
-/// Whether a line is in either output. Of a line that is shown, `…` stands for anything, and how long
-/// it took is another each time.
+/// Whether a documented line is in either output. In it, `…` stands for any text, and the time of a push
+/// is ignored.
 fn is_printed(shown: &str, output: &Output) -> bool {
     let timeless = |line: &str| match line.rsplit_once(" in ") {
         Some((what, time)) if time.ends_with("/s") => what.to_owned(),
@@ -293,14 +292,14 @@ fn fits(line: &str, shown: &str) -> bool {
 }
 
 #[test]
-fn dots_stand_for_anything() {
+fn an_ellipsis_matches_any_text() {
     assert!(fits("a bc d", "a … d") && fits("a bc", "a …") && fits("a", "a"));
     assert!(!fits("a bc e", "a … d") && !fits("ab", "a") && !fits("b", "a…"));
 }
 
-/// Steps of workflows and builds. Of each, the lines that are hoist's or `aws deploy`'s are run.
+/// Of the steps of workflows and builds, the lines with hoist and `aws deploy` are run.
 #[test]
-fn yaml_can_be_read_and_its_steps_run() {
+fn yaml_can_be_parsed_and_its_steps_run() {
     let mut count = 0;
     for block in all_blocks().iter().filter(|block| block.tag == "yaml") {
         let documents = YamlOwned::load_from_str(&block.text());
@@ -322,7 +321,7 @@ fn yaml_can_be_read_and_its_steps_run() {
     assert!(count >= 4, "{count} steps were run");
 }
 
-/// The scripts below a node, each with the name by which GitHub knows its step.
+/// The scripts below a node, each with the id of its step.
 fn find_steps(node: &YamlOwned, steps: &mut Vec<(Option<String>, String)>) {
     match node {
         YamlOwned::Mapping(mapping) => {
@@ -357,7 +356,7 @@ fn json_blocks() -> Vec<(Block, Value)> {
 }
 
 #[test]
-fn json_can_be_read_and_policies_are_policies() {
+fn json_can_be_parsed_and_policies_name_known_actions() {
     let mut count = 0;
     for (block, value) in json_blocks() {
         let statements = match &value["Statement"] {
@@ -392,7 +391,7 @@ fn json_can_be_read_and_policies_are_policies() {
 }
 
 #[test]
-fn lines_of_json_can_be_read() {
+fn lines_of_json_can_be_parsed() {
     for block in all_blocks().iter().filter(|block| block.tag == "jsonl") {
         for line in &block.lines {
             if let Err(error) = serde_json::from_str::<Value>(line) {
@@ -402,9 +401,9 @@ fn lines_of_json_can_be_read() {
     }
 }
 
-/// The first policy of docs/iam.md is the least that a push takes, and what cleans up after one.
+/// The first policy of docs/iam.md has what a push needs, and what it needs to clean up after a failure.
 #[test]
-fn the_least_policy_is_the_least() {
+fn the_first_policy_has_exactly_the_needed_permissions() {
     let mut blocks = json_blocks().into_iter();
     let (_, policy) = blocks
         .find(|(block, _)| block.file == "docs/iam.md")
@@ -425,13 +424,13 @@ fn the_least_policy_is_the_least() {
     );
 }
 
-/// The object of docs/output.md is what `--output json` prints: the same names and types, and the same
-/// values where they do not depend on the day.
+/// The object in docs/output.md has the names and types that `--output json` prints, and its values where
+/// they are always equal.
 #[test]
-fn the_json_that_is_shown_is_printed() {
+fn the_documented_json_is_that_of_output_json() {
     let mut blocks = json_blocks().into_iter();
     let shown = blocks.find(|(_, value)| value.get("create_deployment").is_some());
-    let (block, shown) = shown.expect("docs/output.md shows what --output json prints");
+    let (block, shown) = shown.expect("docs/output.md must show what --output json prints");
     let command = "hoist push --application-name WordPress_App --output json --description 'This is a \
                    revision for the application WordPress_App' --s3-location \
                    s3://amzn-s3-demo-bucket/WordPressApp.zip";
@@ -444,7 +443,7 @@ fn the_json_that_is_shown_is_printed() {
     }
 }
 
-/// Where two values have other names or types.
+/// Where two values differ in names or types.
 fn unlike(shown: &Value, printed: &Value, at: &str) -> Vec<String> {
     match (shown, printed) {
         (Value::Object(shown), Value::Object(printed)) => {
@@ -463,7 +462,7 @@ fn unlike(shown: &Value, printed: &Value, at: &str) -> Vec<String> {
     }
 }
 
-/// What a command's help says of its options.
+/// The help of a command.
 fn help(command: &str) -> String {
     run_text(hoist().args([command, "--help"]))
 }
@@ -484,7 +483,7 @@ fn subcommands() -> Vec<String> {
     let help = run_text(hoist().arg("--help"));
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let lines = list.lines().take_while(|line| line.starts_with("  "));
-    // What does not fit on a line goes on below, further in.
+    // A long description continues on indented lines.
     let lines = lines.filter(|line| !line.starts_with("   "));
     let names = lines.filter_map(|line| line.split_whitespace().next());
     names
@@ -493,10 +492,9 @@ fn subcommands() -> Vec<String> {
         .collect()
 }
 
-/// The README's table says of each option which command has it, and has all of `push`, `pack`, `lint`
-/// and `serve`.
+/// The README's table has all options of `push`, `pack`, `lint` and `serve`, each for the right commands.
 #[test]
-fn the_table_of_options_is_that_of_the_commands() {
+fn the_table_of_options_agrees_with_the_help() {
     let text = include_str!("../README.md");
     let (_, table) = text
         .split_once("| Option | push | pack | lint | serve |")
@@ -541,10 +539,9 @@ fn options_of_all() -> Vec<(String, BTreeSet<String>)> {
     subcommands().into_iter().map(with_options).collect()
 }
 
-/// Whoever looks for an option finds it: in the README, or on the page that has the command's name.
-/// And the changelog says that it came.
+/// Each option is in the README or on the page with the name of the command, and in the changelog.
 #[test]
-fn every_option_of_every_command_is_told() {
+fn every_option_is_documented_and_in_the_changelog() {
     let files = files();
     let changes = options(include_str!("../CHANGELOG.md"));
     let mut missing = Vec::new();
@@ -567,22 +564,20 @@ fn every_option_of_every_command_is_told() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// The README leads to every page.
 #[test]
 fn every_page_is_linked_from_the_readme() {
     let readme = include_str!("../README.md");
     for (name, _) in files().iter().filter(|(name, _)| name != "README.md") {
         assert!(
             readme.contains(&format!("({name})")),
-            "README.md does not lead to {name}"
+            "README.md has no link to {name}"
         );
     }
 }
 
-/// Wherever `hoist COMMAND …` is written in the text, there are such a command and such options. (Blocks
-/// are run.)
+/// In the text, `hoist COMMAND …` names an existing command and existing options. (Blocks are run.)
 #[test]
-fn commands_in_the_text_have_the_options_that_they_are_written_with() {
+fn commands_in_the_text_and_their_options_exist() {
     let known = subcommands();
     let mut wrong = Vec::new();
     for (file, text) in files() {

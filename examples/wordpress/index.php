@@ -1,6 +1,6 @@
 <?php
 /**
- * The front page: read the settings, load the plugins, let the theme print.
+ * The front page: reads the settings, loads the plugins, and lets the theme print.
  */
 
 declare(strict_types=1);

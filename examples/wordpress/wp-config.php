@@ -1,7 +1,7 @@
 <?php
 /**
- * Settings. Nothing secret is in the revision: every instance has its own
- * values in /etc/wordpress/env, and keys made on first installation.
+ * The settings. The revision holds no secrets: every instance has its own values in
+ * /etc/wordpress/env, and keys that the first installation makes.
  */
 
 declare(strict_types=1);

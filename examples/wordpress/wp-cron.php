@@ -1,7 +1,7 @@
 <?php
 /**
- * The work that is due now: every plugin may hook `cron`. For the command line
- * only, so that nobody can start it from outside.
+ * Runs the work that is due: every plugin may hook `cron`. It runs on the command
+ * line only, so that no visitor can start it.
  */
 
 declare(strict_types=1);

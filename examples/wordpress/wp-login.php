@@ -1,6 +1,6 @@
 <?php
 /**
- * Says that there is no login: this site has no users and no database.
+ * Tells visitors that this site has no login, no users and no database.
  */
 
 declare(strict_types=1);

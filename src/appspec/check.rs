@@ -77,18 +77,18 @@ impl<'b> Check<'b> {
         }
     }
 
-    pub(super) fn report(&mut self, rule: Rule, span: Span, message: impl Into<String>) {
-        self.push(Finding::new(rule, span, message, None));
+    pub(super) fn report(&mut self, rule: Rule, at: impl Into<Span>, message: impl Into<String>) {
+        self.push(Finding::new(rule, at.into(), message, None));
     }
 
     pub(super) fn report_with_help(
         &mut self,
         rule: Rule,
-        span: Span,
+        at: impl Into<Span>,
         message: impl Into<String>,
         help: impl AsRef<str>,
     ) {
-        self.push(Finding::new(rule, span, message, Some(help.as_ref())));
+        self.push(Finding::new(rule, at.into(), message, Some(help.as_ref())));
     }
 
     fn push(&mut self, finding: Finding) {
@@ -128,7 +128,7 @@ impl<'b> Check<'b> {
             }
             let help = "write out what it merges";
             let message = "agent 2.x does not know merge keys: it sees a key called <<";
-            self.report_with_help(Rule::MergeKey, key.span(), message, help);
+            self.report_with_help(Rule::MergeKey, key, message, help);
             // Psych lets the first mapping of a list win, and in `pairs` the last one wins.
             let mut merged: Vec<Node<'_>> = value.items().into_iter().flatten().collect();
             merged.reverse();
@@ -161,13 +161,13 @@ impl<'b> Check<'b> {
         for pair in seen.windows(2) {
             let ((name, _), (again, span)) = (pair[0], pair[1]);
             if name == again {
-                self.report_with_help(
-                    Rule::DuplicateKey,
-                    span,
-                    format!("{} is there twice, and only the last one counts", quote(name)),
-                    "keep one of them; agent 2.x refuses a file that has a key other than an event's \
-                     twice",
+                let message = format!(
+                    "{} is there twice, and only the last one counts",
+                    quote(name)
                 );
+                let help = "keep one of them; agent 2.x refuses a file that has a key other than an event's \
+                     twice";
+                self.report_with_help(Rule::DuplicateKey, span, message, help);
             }
         }
     }
@@ -194,7 +194,7 @@ impl<'b> Check<'b> {
                 Some(meant) => format!("did you mean {meant}?"),
                 None => format!("the keys here are {}", known.join(", ")),
             };
-            self.report_with_help(Rule::UnknownKey, key.span(), message, help);
+            self.report_with_help(Rule::UnknownKey, *key, message, help);
         }
     }
 
@@ -227,14 +227,11 @@ impl<'b> Check<'b> {
         }
         let is_empty = value.pairs().is_some_and(|pairs| pairs.len() == 0);
         if is_empty || value.is_false() {
-            self.report_with_help(
-                Rule::EmptyValue,
-                value.span(),
-                format!(
-                    "{key} is not a list: agent 1.x takes it for an empty one, agent 2.x refuses it"
-                ),
-                format!("remove {key}, or write [] behind it"),
+            let message = format!(
+                "{key} is not a list: agent 1.x takes it for an empty one, agent 2.x refuses it"
             );
+            let help = format!("remove {key}, or write [] behind it");
+            self.report_with_help(Rule::EmptyValue, value, message, help);
         } else if value.value() != Some(Value::Unknown) {
             self.report_wrong_type(value, key, Shape::List);
         }
@@ -246,7 +243,7 @@ impl<'b> Check<'b> {
         if node.shape() != Shape::Nothing {
             let (expected, found) = (expected.name(), node.shape().name());
             let message = format!("{what} must be {expected}, and this is {found}");
-            self.report(Rule::WrongType, node.span(), message);
+            self.report(Rule::WrongType, node, message);
         }
     }
 }

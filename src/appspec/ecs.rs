@@ -32,10 +32,10 @@ fn check(check: &mut Check<'_>, map: &Map<'_>) {
         has_shape(check, node, "TaskDefinition", Shape::Scalar);
     }
     if let Some(node) = required(check, map, "LoadBalancerInfo") {
-        load_balancer(check, node);
+        check_load_balancer(check, node);
     }
     if let Some(node) = map.get_in_any_case("NetworkConfiguration") {
-        network(check, node);
+        check_network(check, node);
     }
     if let Some(node) = map.get_in_any_case(STRATEGY)
         && has_shape(check, node, STRATEGY, Shape::List)
@@ -47,7 +47,7 @@ fn check(check: &mut Check<'_>, map: &Map<'_>) {
     }
 }
 
-fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
+fn check_load_balancer(check: &mut Check<'_>, node: Node<'_>) {
     const KEYS: [&str; 2] = ["ContainerName", "ContainerPort"];
     let Some(map) = mapping(check, node, "LoadBalancerInfo", &KEYS) else {
         return;
@@ -62,13 +62,13 @@ fn load_balancer(check: &mut Check<'_>, node: Node<'_>) {
         Some(Value::Text(text)) if text.parse::<u16>().is_ok_and(|port| port > 0) => {
             let message =
                 format!("ContainerPort should be the bare number {text}; remove the quotes");
-            check.report(Rule::Property, port.span(), message);
+            check.report(Rule::Property, port, message);
         }
         _ => report_property(check, port, "ContainerPort", "a number from 1 to 65535"),
     }
 }
 
-fn network(check: &mut Check<'_>, node: Node<'_>) {
+fn check_network(check: &mut Check<'_>, node: Node<'_>) {
     const AWSVPC: &str = "AwsvpcConfiguration";
     const KEYS: [&str; 3] = ["Subnets", "SecurityGroups", "AssignPublicIp"];
     if node.is_false() {
@@ -86,6 +86,6 @@ fn network(check: &mut Check<'_>, node: Node<'_>) {
     if !missing.is_empty() && missing.len() < KEYS.len() {
         let (all, missing) = (KEYS.join(", "), missing.join(" and no "));
         let message = format!("{AWSVPC} needs either all or none of {all}; it has no {missing}");
-        check.report(Rule::Property, node.span(), message);
+        check.report(Rule::Property, node, message);
     }
 }

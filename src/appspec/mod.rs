@@ -220,11 +220,14 @@ fn check_document(check: &mut Check<'_>, root: Node<'_>, wanted: Option<Kind>) {
         ),
         (Kind::Instances, Kind::Resources) => {
             let first = root.pairs().and_then(|mut pairs| pairs.next());
+            let message =
+                "the file has no Resources:, so it is not an AppSpec file for Lambda or ECS";
+            let help = "for EC2 or on-premises instances, push the directory that the file is in";
             check.report_with_help(
                 Rule::Platform,
                 first.map_or(root.span(), |(key, _)| key.span()),
-                "the file has no Resources:, so it is not an AppSpec file for Lambda or ECS",
-                "for EC2 or on-premises instances, push the directory that the file is in",
+                message,
+                help,
             );
         }
     }

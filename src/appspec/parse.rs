@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use libyaml_safer::{Encoding, Error, ErrorKind, Event, EventData, Parser, ScalarStyle};
 
 use super::report::{Finding, Rule, Span};
+use super::scalar::{Value, resolve};
 use super::tree::{Kind, Record, Tree};
 
 /// The size of the largest file that is checked.
@@ -78,26 +79,16 @@ pub(super) fn parse(text: &str) -> Parsed {
         line.is_empty() || line.starts_with('#')
     };
     if text.split('\n').all(is_blank) {
-        return Parsed {
-            tree: Some(Tree::default()),
-            findings: builder.findings,
-        };
+        return builder.finish(true);
     }
     if let Some(at) = tag_before_comma(text) {
         let span = builder.span(at, at + 1);
         let message = "the file is not checked: a tag stands before a comma here";
         builder.report(Rule::NotChecked, span, message, Some("remove it"));
-        return Parsed {
-            tree: None,
-            findings: builder.findings,
-        };
+        return builder.finish(false);
     }
-    let input = [
-        text.as_bytes().get(offset..).unwrap_or_default(),
-        END.as_bytes(),
-    ];
-    let input = input.concat();
-    let mut input = input.as_slice();
+    let input = [text.get(offset..).unwrap_or_default(), END].concat();
+    let mut input = input.as_bytes();
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     parser.set_input(&mut input);
@@ -127,18 +118,12 @@ pub(super) fn parse(text: &str) -> Parsed {
         if let Some(mark) = more {
             let start = to_offset(mark.index, offset);
             let span = builder.span(start, start + 3);
-            builder.report(
-                Rule::SecondDocument,
-                span,
-                "a second document starts here: agent 1.x ignores it, agent 2.x refuses the file",
-                Some("remove it"),
-            );
+            let message =
+                "a second document starts here: agent 1.x ignores it, agent 2.x refuses the file";
+            builder.report(Rule::SecondDocument, span, message, Some("remove it"));
         }
     }
-    Parsed {
-        tree: complete.then_some(builder.tree),
-        findings: builder.findings,
-    }
+    builder.finish(complete)
 }
 
 /// What follows an event.
@@ -155,6 +140,13 @@ fn to_offset(mark: u64, offset: usize) -> usize {
 }
 
 impl Builder<'_> {
+    fn finish(self, can_be_checked: bool) -> Parsed {
+        Parsed {
+            tree: can_be_checked.then_some(self.tree),
+            findings: self.findings,
+        }
+    }
+
     fn report(&mut self, rule: Rule, span: Span, message: impl Into<String>, help: Option<&str>) {
         self.findings.push(Finding::new(rule, span, message, help));
     }
@@ -182,16 +174,11 @@ impl Builder<'_> {
                     // A block scalar at the end of the text includes the line feed of `END`.
                     value.pop();
                 }
-                if plain
-                    && tag.is_none()
-                    && super::scalar::resolve(&value) == super::scalar::Value::Date
-                {
-                    self.report(
-                        Rule::Date,
-                        span,
-                        format!("{value} is a date to agent 1.x, which refuses dates on Ruby 3.1 and later"),
-                        Some("put it in quotes"),
+                if plain && tag.is_none() && resolve(&value) == Value::Date {
+                    let message = format!(
+                        "{value} is a date to agent 1.x, which refuses dates on Ruby 3.1 and later"
                     );
+                    self.report(Rule::Date, span, message, Some("put it in quotes"));
                 }
                 let kind = Kind::Scalar { text: value, plain };
                 return self.add(span, anchor, tag, kind, false);
@@ -212,22 +199,17 @@ impl Builder<'_> {
             EventData::Alias { anchor } => {
                 let target = self.anchors.get(&anchor).copied();
                 if target.is_none() {
-                    self.report(
-                        Rule::UnknownAlias,
-                        span,
-                        format!("*{anchor} is an alias to YAML, and no anchor has that name"),
-                        Some("put it in quotes if it is meant as text"),
-                    );
+                    let message =
+                        format!("*{anchor} is an alias to YAML, and no anchor has that name");
+                    let help = "put it in quotes if it is meant as text";
+                    self.report(Rule::UnknownAlias, span, message, Some(help));
                 } else if !self.has_alias {
                     self.has_alias = true;
-                    self.report(
-                        Rule::Alias,
-                        span,
-                        format!(
-                            "*{anchor} is an alias, which agent 1.x refuses on Ruby 3.1 and later"
-                        ),
-                        Some("write out what it stands for"),
+                    let message = format!(
+                        "*{anchor} is an alias, which agent 1.x refuses on Ruby 3.1 and later"
                     );
+                    let help = "write out what it stands for";
+                    self.report(Rule::Alias, span, message, Some(help));
                 }
                 return self.add(span, None, None, Kind::Alias(target), false);
             }
@@ -325,14 +307,12 @@ fn syntax_error(text: &str, offset: usize, error: &Error) -> Finding {
     };
     let next = text.get(start..).and_then(|rest| rest.chars().next());
     let len = next.map_or(0, char::len_utf8);
-    let span = Span {
-        start: start.min(text.len()),
-        end: (start + len).min(text.len()),
-    };
-    let span = if text.is_char_boundary(span.start) && text.is_char_boundary(span.end) {
-        span
-    } else {
-        self::span(text, span.start, span.end)
+    let span = match next {
+        Some(_) => Span {
+            start,
+            end: start + len,
+        },
+        None => self::span(text, start, start),
     };
     if next == Some('\t') {
         let message = "a tab indents this line, which YAML does not allow";

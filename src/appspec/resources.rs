@@ -51,12 +51,8 @@ fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
     if !is_good {
         let span = node.map_or(map.head, Node::span);
         let message = "version should be 0.0, the only version that exists";
-        check.report_with_help(
-            Rule::ResourceVersion,
-            span,
-            message,
-            "begin with version: 0.0",
-        );
+        let help = "begin with version: 0.0";
+        check.report_with_help(Rule::ResourceVersion, span, message, help);
     }
 }
 
@@ -69,12 +65,12 @@ fn check_resources<'k>(
     let items: Vec<Node<'_>> = node.items().into_iter().flatten().collect();
     let Some(first) = items.first() else {
         let message = "Resources must be a list with one resource";
-        check.report(Rule::Resource, node.span(), message);
+        check.report(Rule::Resource, node, message);
         return None;
     };
     if let Some(second) = items.get(1) {
         let message = "the documentation allows only one resource";
-        check.report(Rule::SeveralResources, second.span(), message);
+        check.report(Rule::SeveralResources, *second, message);
     }
     let kind = check_resource(check, *first, kinds);
     for item in &items[1..] {
@@ -98,7 +94,7 @@ fn check_resource<'k>(
     let known = Keys::InAnyCase(&["Type", "Properties"]);
     let Some(body) = body.and_then(|(_, body)| check.map(body, &known)) else {
         let message = "a resource must have a name with Type and Properties below it";
-        check.report_with_help(Rule::Resource, item.span(), message, HELP);
+        check.report_with_help(Rule::Resource, item, message, HELP);
         return None;
     };
     let node = body.get_in_any_case("Type");
@@ -138,12 +134,12 @@ fn check_hooks(check: &mut Check<'_>, hooks: Node<'_>, events: &[&str]) {
     let Some(items) = hooks.items() else {
         let shape = hooks.shape().name();
         let message = format!("Hooks should be a list, and this is {shape}");
-        return check.report(Rule::Property, hooks.span(), message);
+        return check.report(Rule::Property, hooks, message);
     };
     for item in items {
         let Some(hook) = check.map(item, &Keys::Any) else {
             let message = "a hook should be an event, a colon, and a function";
-            check.report(Rule::Property, item.span(), message);
+            check.report(Rule::Property, item, message);
             continue;
         };
         for (key, function) in hook.pairs() {
@@ -154,7 +150,7 @@ fn check_hooks(check: &mut Check<'_>, hooks: Node<'_>, events: &[&str]) {
                     Some(meant) => format!("did you mean {meant}?"),
                     None => format!("the events are {}", events.join(", ")),
                 };
-                check.report_with_help(Rule::UnknownHook, key.span(), message, help);
+                check.report_with_help(Rule::UnknownHook, key, message, help);
             }
             let names_function = match function.value() {
                 Some(Value::Text(text)) => !text.trim().is_empty(),
@@ -163,7 +159,7 @@ fn check_hooks(check: &mut Check<'_>, hooks: Node<'_>, events: &[&str]) {
             };
             if !names_function {
                 let message = "a hook must name a Lambda function, and this one does not";
-                check.report(Rule::Property, function.span(), message);
+                check.report(Rule::Property, function, message);
             }
         }
     }
@@ -194,7 +190,7 @@ pub(super) fn has_shape(check: &mut Check<'_>, node: Node<'_>, name: &str, shape
     if !is_placeholder(node) {
         let (needed, found) = (shape.name(), node.shape().name());
         let message = format!("{name} should be {needed}, and this is {found}");
-        check.report(Rule::Property, node.span(), message);
+        check.report(Rule::Property, node, message);
     }
     false
 }
@@ -215,9 +211,9 @@ pub(super) fn mapping<'a>(
 
 /// Reports a property that does not look right. `wanted` completes "NAME should be …".
 pub(super) fn report_property(check: &mut Check<'_>, node: Node<'_>, name: &str, wanted: &str) {
-    let text = quote(node.text().unwrap_or(node.shape().name()));
+    let text = quote(node.text_or_shape());
     let message = format!("{name} should be {wanted}, not {text}");
-    check.report(Rule::Property, node.span(), message);
+    check.report(Rule::Property, node, message);
 }
 
 /// Whether a pipeline fills in the value later.

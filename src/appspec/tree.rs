@@ -117,6 +117,11 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The text of a scalar; for other nodes the name of their shape. For messages.
+    pub(super) fn text_or_shape(self) -> &'a str {
+        self.text().unwrap_or(self.shape().name())
+    }
+
     /// Whether agent 1.x takes the value for missing.
     pub(super) fn is_false(self) -> bool {
         self.value().is_some_and(Value::is_false)
@@ -140,6 +145,12 @@ impl<'a> Node<'a> {
             ),
             _ => None,
         }
+    }
+}
+
+impl From<Node<'_>> for Span {
+    fn from(node: Node<'_>) -> Self {
+        node.span
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_push_stores_the_bytes_that_pack_writes() {
     };
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("out.zip");
-    pack_to_file(&plan, &target, &options, &cancel, &progress).unwrap();
+    pack_to_file(&plan, &target, &options, None, &cancel, &progress).unwrap();
     assert!(destination.store.state().object == Some(fs::read(target).unwrap()));
 }
 

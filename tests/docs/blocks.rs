@@ -1,15 +1,15 @@
 //! The fenced blocks of a Markdown file, and the commands in them.
 
-/// What stands between two fences.
+/// The lines between two fences.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) file: String,
-    /// Of its first fence.
+    /// The line of its first fence.
     pub(crate) line: usize,
     /// The word behind the fence.
     pub(crate) tag: String,
     pub(crate) lines: Vec<String>,
-    /// Whether nothing stands between it and the block before.
+    /// Whether only blank lines separate it from the block before.
     pub(crate) follows: bool,
 }
 
@@ -22,13 +22,13 @@ impl Block {
         self.lines.first().map_or("", |line| line.trim())
     }
 
-    /// For a message.
+    /// The place as messages name it.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }
 
-/// All blocks of `text`. What a fence is indented by is taken from its lines.
+/// All blocks of `text`. Lines lose the indentation of their fence.
 pub(crate) fn blocks(file: &str, text: &str) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     let (mut open, mut follows) = (None::<Block>, false);
@@ -60,18 +60,18 @@ pub(crate) fn blocks(file: &str, text: &str) -> Vec<Block> {
     found
 }
 
-/// A command, and the lines that it is shown to print.
+/// A command, and the lines of its documented output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) command: String,
     pub(crate) prints: Vec<String>,
 }
 
-/// The commands of a block. None if not all of it is commands of hoist or `aws deploy`, and what they
-/// print.
+/// The commands of a block. None if the block has anything but commands of hoist or `aws deploy` and their
+/// output.
 ///
-/// Behind a prompt, `$ `, is a command, and lines without one are what it prints; without any prompt
-/// every line is a command. A backslash at the end, or indented words below, continue one.
+/// If a line has the prompt `$ `, lines with it are commands and other lines are output; otherwise every
+/// line is a command. A backslash at the end continues a command.
 pub(crate) fn commands(lines: &[String]) -> Option<Vec<Shown>> {
     let prompts = lines.iter().any(|line| line.starts_with("$ "));
     let mut found: Vec<Shown> = Vec::new();
@@ -105,7 +105,7 @@ pub(crate) fn commands(lines: &[String]) -> Option<Vec<Shown>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Whether a command is one that the tests run.
+/// Whether the tests run a command.
 pub(crate) fn is_ours(command: &str) -> bool {
     let command = command.trim();
     ["hoist ", "aws deploy ", "cargo run --release --locked -- "]
@@ -114,7 +114,7 @@ pub(crate) fn is_ours(command: &str) -> bool {
 }
 
 #[test]
-fn commands_are_told_from_what_they_print() {
+fn a_prompt_separates_commands_from_output() {
     let of = |text: &str| {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         commands(&lines)
@@ -140,7 +140,7 @@ fn commands_are_told_from_what_they_print() {
 }
 
 #[test]
-fn blocks_know_what_they_follow() {
+fn a_block_follows_another_if_only_blank_lines_separate_them() {
     let text =
         "1. One:\n\n   ```sh\n   hoist a\n     b\n   ```\n\n```\nc\n```\nText.\n```json\n{}\n```";
     let found = blocks("f.md", text);

@@ -1,5 +1,5 @@
-//! Where the commands of the documentation run: a copy of the example, and an endpoint that has the
-//! buckets and applications that they name.
+//! The stage on which the commands of the documentation run: a copy of the example, and an endpoint with
+//! the buckets and applications that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,12 +8,12 @@ use std::process::{Command, Output};
 
 use crate::support::{Server, run, run_failing, run_silent, shell, tool};
 
-/// Where readers are taken to be.
+/// The region of the readers.
 const REGION: &str = "eu-west-1";
 
 const REQUIRED: &str = "--application-name App --s3-location s3://bucket/key.zip";
 
-/// What CI services set.
+/// Variables that CI services set.
 const VARIABLES: [(&str, &str); 3] = [
     ("CI_COMMIT_SHA", "0123abc"),
     ("BUILD_NUMBER", "17"),
@@ -27,7 +27,7 @@ Resources:
       Properties: { Name: f, Alias: live, CurrentVersion: '1', TargetVersion: '2' }
 ";
 
-/// An AppSpec file whose script has another name, on line 8.
+/// An AppSpec file whose line 8 misspells a script.
 const BROKEN: &str = "version: 0.0
 os: linux
 files:
@@ -38,15 +38,15 @@ hooks:
     - location: scripts/install.sh
 ";
 
-/// The command that is shown to find that, and fails.
-const FINDS: &str = "hoist lint --source build";
+/// The documented command that finds this and fails.
+const FAILING: &str = "hoist lint --source build";
 
 pub(crate) struct Stage {
     dir: tempfile::TempDir,
     server: Server,
-    /// What there is already.
+    /// The buckets and applications that exist.
     made: BTreeSet<String>,
-    /// What steps of GitHub Actions said.
+    /// The outputs of steps of GitHub Actions.
     outputs: BTreeMap<String, String>,
 }
 
@@ -61,7 +61,7 @@ impl Stage {
         }
         fs::create_dir(dir.path().join("function")).unwrap();
         fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
-        // In the place of /tmp.
+        // Commands use this in place of /tmp.
         fs::create_dir(dir.path().join("scratch")).unwrap();
         let build = dir.path().join("build");
         fs::create_dir_all(build.join("scripts")).unwrap();
@@ -75,12 +75,12 @@ impl Stage {
         }
     }
 
-    /// Where a command is to be run: at the root of the revision that it is about.
+    /// The directory in which a command runs: the root of the revision that it pushes.
     fn place(&self, command: &str) -> PathBuf {
         let below = match () {
-            // A manifest may not be in the source.
+            // A manifest must be outside of the source.
             () if command.starts_with("hoist verify ") => "",
-            () if command == FINDS => "",
+            () if command == FAILING => "",
             () if command.contains("examples/") || command.contains(" DIR") => "",
             () if command.contains("appspec.yaml") => "function",
             () => "examples/wordpress",
@@ -88,17 +88,17 @@ impl Stage {
         self.dir.path().join(below)
     }
 
-    /// Runs a command, which must succeed (but for the one that is shown to fail). None if it takes a tool that is not here.
+    /// Runs a command, which must succeed (except for the failing one). None if its tool is not installed.
     pub(crate) fn run(&mut self, command: &str, step: Option<&str>) -> Option<Output> {
         let command = self.with_outputs(command);
         let command = command.replace("cargo run --release --locked -- ", "hoist ");
-        // Where the text is about other options, the required ones are left out.
+        // The text leaves out the required options where it is about others.
         let command = command.replace("hoist push … ", &format!("hoist push {REQUIRED} "));
         let scratch = self.dir.path().join("scratch").display().to_string();
         let mut command = command.replace("/tmp/", &format!("{scratch}/"));
         self.prepare(&command);
         if let Some(rest) = command.strip_prefix("hoist verify ") {
-            // Readers have pushed by then, with a manifest if they have one.
+            // The reader has pushed before, with a manifest if the command names one.
             let location = rest.split(' ').next().unwrap();
             let manifest = rest.split_once("--manifest ");
             let manifest = manifest.map_or_else(String::new, |(_, file)| {
@@ -111,29 +111,29 @@ impl Stage {
         if command.starts_with("aws ") {
             tool("the AWS CLI", &["aws"])?;
             if command.starts_with("aws deploy create-deployment ") {
-                // The endpoint deploys nothing. This checks the arguments, and asks nobody.
+                // The endpoint cannot deploy. This option checks the arguments without a request.
                 command.push_str(" --generate-cli-skeleton output");
             }
         }
-        let said = self.dir.path().join("outputs");
-        fs::write(&said, "").unwrap();
+        let file = self.dir.path().join("outputs");
+        fs::write(&file, "").unwrap();
         let mut shell = shell(&command);
         self.server.point(&mut shell);
         shell
             .envs(VARIABLES)
             .env("AWS_REGION", REGION)
             .env("AWS_DEFAULT_REGION", REGION)
-            .env("GITHUB_OUTPUT", &said)
+            .env("GITHUB_OUTPUT", &file)
             .current_dir(self.place(&command));
         let output = match &*command {
-            FINDS => run_failing(&mut shell, 255),
+            FAILING => run_failing(&mut shell, 255),
             _ => run(&mut shell),
         };
         if let Some(step) = step {
-            let said = fs::read_to_string(&said).unwrap();
-            let mut lines = said.lines();
+            let outputs = fs::read_to_string(&file).unwrap();
+            let mut lines = outputs.lines();
             while let Some(line) = lines.next() {
-                // A line for the end, and lines until then.
+                // The first line names the end marker, and the value goes on until it.
                 let (name, end) = line.split_once("<<").unwrap();
                 let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
                 let name = format!("steps.{step}.outputs.{name}");
@@ -143,7 +143,7 @@ impl Stage {
         Some(output)
     }
 
-    /// Puts values in the place of GitHub's expressions.
+    /// Replaces GitHub's expressions by their values.
     fn with_outputs(&self, command: &str) -> String {
         let mut done = String::new();
         let mut rest = command;
@@ -153,7 +153,7 @@ impl Stage {
                 "github.sha" => "0123abc",
                 output => self.outputs.get(output).unwrap_or_else(|| {
                     panic!(
-                        "no step before this one says {output}; they say {:?}",
+                        "no earlier step has the output {output}; the outputs are {:?}",
                         self.outputs
                     )
                 }),
@@ -165,7 +165,7 @@ impl Stage {
         done + rest
     }
 
-    /// Makes the buckets and applications that a command names.
+    /// Creates the buckets and applications that a command names.
     fn prepare(&mut self, command: &str) {
         let names = command.split("s3://").skip(1);
         let buckets: Vec<&str> = names

@@ -215,7 +215,7 @@ fn the_bundle_is_the_one_that_would_be_made() {
     run(&mut lint(&tree));
     let output = run_failing(lint(&tree).arg("--ignore-hidden-files"), 255);
     assert!(
-        stdout(&output).contains("--ignore-hidden-files"),
+        stdout(&output).contains("names that start with a dot are left out"),
         "{}",
         stdout(&output)
     );

@@ -158,7 +158,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
         format: Format::Zip,
         digest: false,
     };
-    let packed = pack::pack_to_file(&plan, archive, &options, &stop, &progress).unwrap();
+    let packed = pack::pack_to_file(&plan, archive, &options, None, &stop, &progress).unwrap();
     assert_eq!(packed.archive, archive.metadata().unwrap().len());
     assert!(packed.archive <= plan.worst_case());
 }

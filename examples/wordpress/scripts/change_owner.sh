@@ -1,6 +1,6 @@
 #!/bin/bash
-# AfterInstall: root owns the code and the settings, and the web server may read
-# them. The uploads are its own.
+# AfterInstall: makes root the owner of the code and the settings, which the web
+# server may read, and the web server the owner of the uploads.
 set -euo pipefail
 
 user=apache

@@ -1,5 +1,5 @@
 #!/bin/bash
-# BeforeInstall: the web server and PHP, from whichever package manager is here.
+# BeforeInstall: installs the web server and PHP with dnf or apt-get.
 set -euo pipefail
 
 if command -v dnf >/dev/null; then

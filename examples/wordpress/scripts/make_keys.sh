@@ -1,5 +1,5 @@
 #!/bin/bash
-# AfterInstall: this instance's own secret keys, made once and kept.
+# AfterInstall: makes secret keys for this instance, unless it has keys already.
 set -euo pipefail
 
 keys=/etc/wordpress/keys

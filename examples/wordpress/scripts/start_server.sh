@@ -1,5 +1,5 @@
 #!/bin/bash
-# ApplicationStart: start what install_dependencies.sh installed.
+# ApplicationStart: starts the services that install_dependencies.sh installed.
 set -euo pipefail
 
 for service in php-fpm httpd apache2; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# ValidateService: the front page must answer, and with the version just installed.
+# ValidateService: checks that the front page shows the version just installed.
 set -euo pipefail
 
 version=$(sed -n "s/^const DEMO_VERSION = '\(.*\)';$/\1/p" /var/www/html/wp-includes/version.php)

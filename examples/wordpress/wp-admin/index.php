@@ -1,7 +1,7 @@
 <?php
 /**
- * The administration page: the version and the plugins, and nothing to change.
- * It answers on the instance itself only.
+ * The administration page shows the version and the plugins. It changes nothing,
+ * and answers requests from the instance itself only.
  */
 
 declare(strict_types=1);

@@ -1,6 +1,6 @@
 <?php
 /**
- * Reads NAME=value lines. A missing file is an empty list: a new instance has none.
+ * Reads NAME=value lines. A new instance has no such file, which gives an empty list.
  */
 
 declare(strict_types=1);

@@ -1,6 +1,6 @@
 <?php
 /**
- * Puts a site together: its settings, its plugins' hooks, and its theme.
+ * Loads a site: its settings, the hooks of its plugins, and its theme.
  */
 
 declare(strict_types=1);

@@ -1,6 +1,6 @@
 <?php
 /**
- * What a theme may call: escaping, and printing one page between header and footer.
+ * Functions for themes: escape text, and print a page between header and footer.
  */
 
 declare(strict_types=1);

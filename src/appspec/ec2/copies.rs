@@ -80,16 +80,13 @@ pub(super) fn check(check: &mut Check<'_>, copies: &[Copy]) {
                 (inner, outer)
             };
             let (What::File(other) | What::Directory(other)) = &first.what;
-            check.report_with_help(
-                Rule::DuplicateDestination,
-                second.span,
-                format!(
-                    "{} is copied twice: from {} before, and from here",
-                    quote(twice.trim_end_matches('/')),
-                    quote(if other.is_empty() { "/" } else { other })
-                ),
-                "agent 1.x stops at Install when two sources have one destination",
+            let message = format!(
+                "{} is copied twice: from {} before, and from here",
+                quote(twice.trim_end_matches('/')),
+                quote(if other.is_empty() { "/" } else { other })
             );
+            let help = "agent 1.x stops at Install when two sources have one destination";
+            check.report_with_help(Rule::DuplicateDestination, second.span, message, help);
             break;
         }
     }

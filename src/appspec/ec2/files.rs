@@ -20,8 +20,8 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         let Some(file) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
-        let source = path(check, &file, "source", &what);
-        let destination = path(check, &file, "destination", &what);
+        let source = read_path(check, &file, "source", &what);
+        let destination = read_path(check, &file, "destination", &what);
         if let Some((node, to)) = destination {
             check_destination(check, node, to, os);
         }
@@ -35,53 +35,42 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
 }
 
 /// The value of a key that must have a text.
-fn path<'a>(
+fn read_path<'a>(
     check: &mut Check<'_>,
     file: &Map<'a>,
     key: &str,
     what: &str,
 ) -> Option<(Node<'a>, &'a str)> {
-    let node = file.get(key);
-    let missing = if key == "source" {
-        Rule::NoSource
-    } else {
-        Rule::NoDestination
+    let missing = match key {
+        "source" => Rule::NoSource,
+        _ => Rule::NoDestination,
     };
-    match node.map(|node| (node, node.value())) {
-        None => {
-            check.report(missing, file.head, format!("{what} has no {key}"));
+    let Some(node) = file.get(key) else {
+        check.report(missing, file.head, format!("{what} has no {key}"));
+        return None;
+    };
+    match node.value() {
+        Some(Value::Text(text)) => return Some((node, text)),
+        Some(Value::Nil) => check.report(missing, node, format!("{what}.{key} is empty")),
+        Some(Value::Date | Value::Unknown) => {}
+        Some(_) => {
+            let text = quote(node.text().unwrap_or_default());
+            let message =
+                format!("{what}.{key} must be text, and agent 1.x does not take {text} for text");
+            check.report_with_help(Rule::WrongType, node, message, "put it in quotes");
         }
-        Some((node, Some(Value::Nil))) => {
-            check.report(missing, node.span(), format!("{what}.{key} is empty"));
-        }
-        Some((node, Some(Value::Text(text)))) => return Some((node, text)),
-        Some((_, Some(Value::Date | Value::Unknown))) => {}
-        Some((node, Some(_))) => check.report_with_help(
-            Rule::WrongType,
-            node.span(),
-            format!(
-                "{what}.{key} must be text, and agent 1.x does not take {} for text",
-                quote(node.text().unwrap_or_default())
-            ),
-            "put it in quotes",
-        ),
         // Ruby joins the items of a list to a path.
-        Some((node, None)) if node.shape() == Shape::List => {}
-        Some((node, None)) => {
-            check.report_wrong_type(node, &format!("{what}.{key}"), Shape::Scalar)
-        }
+        None if node.shape() == Shape::List => {}
+        None => check.report_wrong_type(node, &format!("{what}.{key}"), Shape::Scalar),
     }
     None
 }
 
 fn check_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {
     if to.trim().is_empty() {
-        return check.report(
-            Rule::BlankDestination,
-            node.span(),
-            "the destination is blank: agent 1.x copies a file to the root directory, agent 2.x refuses \
-             the AppSpec",
-        );
+        let message =
+            "the destination is blank: agent 1.x copies files to /, agent 2.x refuses the AppSpec";
+        return check.report(Rule::BlankDestination, node, message);
     }
     let is_absolute = match os {
         Os::Linux => to.starts_with('/'),
@@ -91,19 +80,15 @@ fn check_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {
         }
     };
     if !is_absolute {
-        check.report_with_help(
-            Rule::RelativeDestination,
-            node.span(),
-            format!(
-                "the destination {} is not absolute: where it leads depends on the agent's working \
-                 directory",
-                quote(to)
-            ),
-            match os {
-                Os::Linux => "begin it with /",
-                Os::Windows => "begin it with a drive, such as c:\\",
-            },
+        let to = quote(to);
+        let message = format!(
+            "the destination {to} is not absolute: it depends on the agent's working directory"
         );
+        let help = match os {
+            Os::Linux => "begin it with /",
+            Os::Windows => "begin it with a drive, such as c:\\",
+        };
+        check.report_with_help(Rule::RelativeDestination, node, message, help);
     }
 }
 
@@ -116,26 +101,21 @@ fn check_source(
     os: Os,
 ) -> Option<What> {
     if from.trim().is_empty() {
-        check.report(
-            Rule::BlankSource,
-            node.span(),
-            "the source is blank: agent 1.x copies the whole bundle, agent 2.x refuses the AppSpec",
-        );
+        let message =
+            "the source is blank: agent 1.x copies the whole bundle, agent 2.x refuses the AppSpec";
+        check.report(Rule::BlankSource, node, message);
         return None;
     }
     let Some(name) = inside(from, os) else {
         let message = format!("{what}.source {} leads out of the bundle", quote(from));
-        check.report(Rule::SourceOutside, node.span(), message);
+        check.report(Rule::SourceOutside, node, message);
         return None;
     };
     let is_wild = |name: &str| name.contains(['*', '?']);
     let wild = |check: &mut Check<'_>| {
-        check.report_with_help(
-            Rule::Wildcard,
-            node.span(),
-            format!("{what}.source {}: wildcards are not expanded", quote(from)),
-            "name the directory: its content is copied, without the directory itself",
-        );
+        let message = format!("{what}.source {}: wildcards are not expanded", quote(from));
+        let help = "name the directory: its content is copied, without the directory itself";
+        check.report_with_help(Rule::Wildcard, node, message, help);
     };
     let Some(bundle) = check.bundle else {
         if is_wild(from) {
@@ -143,22 +123,17 @@ fn check_source(
         }
         return None;
     };
-    let with_slash = from.ends_with('/') || os == Os::Windows && from.ends_with('\\');
-    let exact = look_up(bundle, &name);
-    let found = match exact {
+    let found = match look_up(bundle, &name) {
         None if os == Os::Windows => bundle
             .find_ignoring_case(&name)
             .and_then(|name| look_up(bundle, &name)),
         exact => exact,
     };
     match found {
-        Some(What::File(_)) if with_slash && os == Os::Linux => {
-            check.report_with_help(
-                Rule::SourceNotFound,
-                node.span(),
-                format!("{what}.source {} is a file, not a directory", quote(from)),
-                "remove the slash at its end",
-            );
+        Some(What::File(_)) if os == Os::Linux && from.ends_with('/') => {
+            let message = format!("{what}.source {} is a file, not a directory", quote(from));
+            let help = "remove the slash at its end";
+            check.report_with_help(Rule::SourceNotFound, node, message, help);
             None
         }
         None if is_wild(from) => {
@@ -168,10 +143,8 @@ fn check_source(
         None => {
             let message = format!("{what}.source {} is not in the bundle", quote(from));
             match why_missing(check, &name, os) {
-                Some(help) => {
-                    check.report_with_help(Rule::SourceNotFound, node.span(), message, help)
-                }
-                None => check.report(Rule::SourceNotFound, node.span(), message),
+                Some(help) => check.report_with_help(Rule::SourceNotFound, node, message, help),
+                None => check.report(Rule::SourceNotFound, node, message),
             }
             None
         }

@@ -38,12 +38,9 @@ const LIMIT: i64 = 3600;
 pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     let Some(node) = map.get("hooks") else { return };
     if node.is_false() {
-        return check.report_with_help(
-            Rule::EmptyValue,
-            node.span(),
-            "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file",
-            "remove hooks, or write {} behind it",
-        );
+        let message = "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file";
+        let help = "remove hooks, or write {} behind it";
+        return check.report_with_help(Rule::EmptyValue, node, message, help);
     }
     let Some(hooks) = check.map(node, &Keys::Any) else {
         if node.shape() != Shape::Map && node.value() != Some(Value::Unknown) {
@@ -64,7 +61,7 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         }
         if total > LIMIT {
             let message = format!("the timeouts for {event} total {total} s; the limit is {LIMIT}");
-            check.report(Rule::TimeoutSum, key.span(), message);
+            check.report(Rule::TimeoutSum, key, message);
         }
     }
 }
@@ -93,7 +90,7 @@ fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i6
     let Some(script) = check.required_map(node, what, &Keys::Exactly(&KEYS)) else {
         return 0;
     };
-    location(check, &script, what, os);
+    check_location(check, &script, what, os);
     if os == Os::Windows {
         for key in ["runas", "sudo"] {
             if let Some(span) = script
@@ -107,20 +104,17 @@ fn check_script(check: &mut Check<'_>, node: Node<'_>, what: &str, os: Os) -> i6
             }
         }
     } else if let Some(node) = script.get("sudo") {
-        sudo(check, node);
+        check_sudo(check, node);
     }
     script
         .get("timeout")
-        .map_or(0, |node| timeout(check, node, what))
+        .map_or(0, |node| read_timeout(check, node, what))
 }
 
-fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
+fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     let Some(node) = script.get("location") else {
-        return check.report(
-            Rule::NoLocation,
-            script.head,
-            format!("{what} has no location"),
-        );
+        let message = format!("{what} has no location");
+        return check.report(Rule::NoLocation, script.head, message);
     };
     let number;
     let path = match node.value() {
@@ -134,16 +128,13 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
         None => return check.report_wrong_type(node, &format!("{what}.location"), Shape::Scalar),
     };
     if path.is_empty() {
-        return check.report(
-            Rule::NoLocation,
-            node.span(),
-            format!("{what}.location is blank"),
-        );
+        let message = format!("{what}.location is blank");
+        return check.report(Rule::NoLocation, node, message);
     }
     let Some(bundle) = check.bundle else { return };
     let Some(name) = inside(path, os) else {
         let message = format!("{what}.location {} leads out of the bundle", quote(path));
-        return check.report(Rule::ScriptOutside, node.span(), message);
+        return check.report(Rule::ScriptOutside, node, message);
     };
     let found = bundle.find(name.as_bytes()).or_else(|| {
         let other = bundle
@@ -156,11 +147,11 @@ fn location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
             check_script_file(check, bundle, index, node.span(), path)
         }
         Some(_) => {}
-        None => missing(check, node.span(), what, path, &name, os),
+        None => report_missing(check, node.span(), what, path, &name, os),
     }
 }
 
-fn missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
+fn report_missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, name: &str, os: Os) {
     let Some(bundle) = check.bundle else { return };
     if name.is_empty() || !bundle.below(name).is_empty() {
         let message = format!("{what}.location {} is a directory", quote(path));
@@ -192,15 +183,12 @@ fn check_script_file(
     path: &str,
 ) {
     if bundle.mode(index) & 0o111 == 0 {
-        check.report_with_help(
-            Rule::NotExecutable,
-            span,
-            format!(
-                "{} is not executable; the agents change that themselves",
-                quote(path)
-            ),
-            format!("chmod +x {path}"),
+        let message = format!(
+            "{} is not executable; the agents change that themselves",
+            quote(path)
         );
+        let help = format!("chmod +x {path}");
+        check.report_with_help(Rule::NotExecutable, span, message, help);
     }
     let Some(head) = bundle.head(index) else {
         return;
@@ -208,37 +196,31 @@ fn check_script_file(
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     // Without a line feed, the line may go on behind the part that was read.
     if line.len() < head.len() && line.starts_with(b"#!") && line.ends_with(b"\r") {
-        check.report_with_help(
-            Rule::CrlfShebang,
-            span,
-            format!(
-                "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
+        let message = format!(
+            "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
                  that name",
-                quote(path)
-            ),
-            "save the script with Unix line ends",
+            quote(path)
         );
+        let help = "save the script with Unix line ends";
+        check.report_with_help(Rule::CrlfShebang, span, message, help);
     }
 }
 
-fn sudo(check: &mut Check<'_>, node: Node<'_>) {
+fn check_sudo(check: &mut Check<'_>, node: Node<'_>) {
     let is_bool = match node.plain() {
         Some(text) => is_plain_bool(text) || node.value() == Some(Value::Nil),
         None => node.value() == Some(Value::Unknown),
     };
     if !is_bool {
         let taken = if node.is_false() { "false" } else { "true" };
-        check.report_with_help(
-            Rule::SudoForm,
-            node.span(),
-            format!("agent 1.x takes this for {taken}, agent 2.x refuses it"),
-            "write true or false, without quotes",
-        );
+        let message = format!("agent 1.x takes this for {taken}, agent 2.x refuses it");
+        let help = "write true or false, without quotes";
+        check.report_with_help(Rule::SudoForm, node, message, help);
     }
 }
 
 /// The seconds of a timeout, as agent 1.x reads it.
-fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
+fn read_timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
     let shown = quote(node.text().unwrap_or_default());
     let seconds = match node.value() {
         None => {
@@ -254,12 +236,9 @@ fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
         Some(Value::Float(_) | Value::Bool(_) | Value::Symbol | Value::Nil) => 0,
     };
     if seconds <= 0 {
-        check.report_with_help(
-            Rule::Timeout,
-            node.span(),
-            format!("{what}.timeout {shown} is not a positive number of seconds"),
-            "write a whole number of seconds, at most 3600",
-        );
+        let message = format!("{what}.timeout {shown} is not a positive number of seconds");
+        let help = "write a whole number of seconds, at most 3600";
+        check.report_with_help(Rule::Timeout, node, message, help);
         return 0;
     }
     if !node.plain().is_some_and(is_plain_number) {
@@ -269,7 +248,7 @@ fn timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
             format!("agent 1.x takes the timeout {shown} for {seconds}, agent 2.x refuses it")
         };
         let help = format!("write {seconds}");
-        check.report_with_help(Rule::TimeoutForm, node.span(), message, help);
+        check.report_with_help(Rule::TimeoutForm, node, message, help);
     }
     seconds
 }

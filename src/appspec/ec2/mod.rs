@@ -38,23 +38,23 @@ enum Os {
 pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
     if root.is_false() {
         let message = "the file is empty; it must have at least version: 0.0 and os: linux";
-        return check.report(Rule::Empty, root.span(), message);
+        return check.report(Rule::Empty, root, message);
     }
     let Some(map) = check.required_map(root, "an AppSpec", &Keys::Exactly(&KEYS)) else {
         return;
     };
-    version(check, &map);
-    let os = os(check, &map);
+    check_version(check, &map);
+    let os = read_os(check, &map);
     if let (Os::Windows, Some(node)) = (os, map.get("os")) {
         windows::check(check, node);
     }
     files::check(check, &map, os);
     permissions::check(check, &map, os);
     hooks::check(check, &map, os);
-    file_exists_behavior(check, &map);
+    check_file_exists_behavior(check, &map);
 }
 
-fn version(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
     let Some(node) = map.get("version") else {
         let help = "begin with version: 0.0";
         return check.report_with_help(Rule::Version, map.head, "there is no version", help);
@@ -66,13 +66,13 @@ fn version(check: &mut Check<'_>, map: &Map<'_>) {
         }
         _ => format!(
             "version must be the number 0.0, not {}",
-            quote(node.text().unwrap_or(node.shape().name()))
+            quote(node.text_or_shape())
         ),
     };
-    check.report_with_help(Rule::Version, node.span(), message, "write version: 0.0");
+    check.report_with_help(Rule::Version, node, message, "write version: 0.0");
 }
 
-fn os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
+fn read_os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
     let Some(node) = map.get("os") else {
         let help = "write os: linux, or os: windows";
         check.report_with_help(Rule::Os, map.head, "there is no os", help);
@@ -81,25 +81,22 @@ fn os(check: &mut Check<'_>, map: &Map<'_>) -> Os {
     let text = match node.value() {
         Some(Value::Text("linux") | Value::Unknown) => return Os::Linux,
         Some(Value::Text("windows")) => return Os::Windows,
-        _ => node.text().unwrap_or(node.shape().name()),
+        _ => node.text_or_shape(),
     };
     let os = if text.trim().eq_ignore_ascii_case("windows") {
         Os::Windows
     } else {
         Os::Linux
     };
-    check.report(
-        Rule::Os,
-        node.span(),
-        format!(
-            "os must be linux or windows, lower case, not {}",
-            quote(text)
-        ),
+    let message = format!(
+        "os must be linux or windows, lower case, not {}",
+        quote(text)
     );
+    check.report(Rule::Os, node, message);
     os
 }
 
-fn file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
+fn check_file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
     const KNOWN: [&str; 3] = ["DISALLOW", "OVERWRITE", "RETAIN"];
     let Some(node) = map.get("file_exists_behavior") else {
         return;
@@ -110,7 +107,7 @@ fn file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
         Some(Value::Text(text)) if KNOWN.contains(&text) => {}
         Some(_) => check.report(
             Rule::FileExistsBehavior,
-            node.span(),
+            node,
             format!(
                 "file_exists_behavior must be DISALLOW, OVERWRITE or RETAIN, upper case, not {}",
                 quote(node.text().unwrap_or_default())

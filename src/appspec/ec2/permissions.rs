@@ -28,23 +28,23 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         let Some(permission) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
             continue;
         };
-        object(check, &permission, &what);
+        check_object(check, &permission, &what);
         let except = permission.get("except").filter(|node| !node.is_false());
         if let Some(except) = except.filter(|node| node.shape() != Shape::List) {
             report_not_a_list(check, except, &format!("{what}.except"));
         }
-        types(check, &permission, &what);
+        check_types(check, &permission, &what);
         if let Some(node) = permission.get("mode") {
-            mode(check, node, &what);
+            check_mode(check, node, &what);
         }
         if let Some(node) = permission
             .get("acls")
             .filter(|node| node.value() != Some(Value::Nil))
         {
-            acls(check, node, &what);
+            check_acls(check, node, &what);
         }
         if let Some(node) = permission.get("context") {
-            context(check, node, &what);
+            check_context(check, node, &what);
         }
     }
 }
@@ -57,7 +57,7 @@ fn report_not_a_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     }
 }
 
-fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+fn check_object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     let Some(node) = permission.get("object") else {
         let message = format!("{what} has no object");
         return check.report(Rule::NoObject, permission.head, message);
@@ -67,14 +67,11 @@ fn object(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
         Some(Value::Text(text)) if strip(text).is_empty() => "blank",
         _ => return,
     };
-    check.report(
-        Rule::NoObject,
-        node.span(),
-        format!("{what}.object is {wrong}"),
-    );
+    let message = format!("{what}.object is {wrong}");
+    check.report(Rule::NoObject, node, message);
 }
 
-fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
+fn check_types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
     let Some(node) = permission.get("type").filter(|node| !node.is_false()) else {
         return;
     };
@@ -87,17 +84,14 @@ fn types(check: &mut Check<'_>, permission: &Map<'_>, what: &str) {
             Some(Value::Text("file" | "directory") | Value::Unknown)
         );
         if !is_known {
-            let text = item.text().unwrap_or(item.shape().name());
-            check.report(
-                Rule::ObjectType,
-                item.span(),
-                format!("a type is file or directory, not {}", quote(text)),
-            );
+            let text = item.text_or_shape();
+            let message = format!("a type is file or directory, not {}", quote(text));
+            check.report(Rule::ObjectType, item, message);
         }
     }
 }
 
-fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let number;
     let mode = match node.value() {
         Some(Value::Nil | Value::Date | Value::Unknown | Value::Symbol) => return,
@@ -122,25 +116,25 @@ fn mode(check: &mut Check<'_>, node: Node<'_>, what: &str) {
         (true, false) => {}
         (true, true) => check.report_with_help(
             Rule::ChangedMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and applies {mode:0>4}"),
             help,
         ),
         (false, true) if is_number => check.report_with_help(
             Rule::OctalMode,
-            node.span(),
+            node,
             format!("mode {written}: agent 1.x reads it as octal and refuses {mode}"),
             help,
         ),
         (false, _) => check.report(
             Rule::Mode,
-            node.span(),
+            node,
             format!("mode {} is not one to four octal digits", quote(written)),
         ),
     }
 }
 
-fn acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_acls(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     let Some(items) = node.items() else {
         return report_not_a_list(check, node, &format!("{what}.acls"));
     };
@@ -163,13 +157,13 @@ fn report_refused(
         _ => Some("it is not text; put it in quotes"),
     };
     if let Some(wrong) = wrong {
-        let text = quote(node.text().unwrap_or(node.shape().name()));
+        let text = quote(node.text_or_shape());
         let message = format!("the {name} {text} is refused: {wrong}");
-        check.report(rule, node.span(), message);
+        check.report(rule, node, message);
     }
 }
 
-fn context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+fn check_context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
     const KEYS: [&str; 4] = ["user", "name", "type", "range"];
     if matches!(node.value(), Some(Value::Nil | Value::Unknown)) {
         return;
@@ -187,12 +181,9 @@ fn context(check: &mut Check<'_>, node: Node<'_>, what: &str) {
         ),
     }
     if let Some(span) = context.key("user") {
-        check.report_with_help(
-            Rule::ContextUser,
-            span,
-            "both agents ignore user, although it is documented",
-            "agent 1.x reads the user from name",
-        );
+        let message = "both agents ignore user, although it is documented";
+        let help = "agent 1.x reads the user from name";
+        check.report_with_help(Rule::ContextUser, span, message, help);
     }
     let Some(range) = context.get("range") else {
         return;

@@ -19,12 +19,7 @@ pub(super) fn check(check: &mut Check<'_>, os: Node<'_>) {
             others => format!(", and so are {others} more"),
         };
         let message = format!("{name} and {other} are one name on Windows{more}");
-        check.report_with_help(
-            Rule::CaseCollision,
-            os.span(),
-            message,
-            "rename one of them",
-        );
+        check.report_with_help(Rule::CaseCollision, os, message, "rename one of them");
     }
     let long = |name: &&[u8]| {
         // Windows counts UTF-16 units. A name has at most as many of them as bytes.
@@ -39,6 +34,6 @@ pub(super) fn check(check: &mut Check<'_>, os: Node<'_>) {
             0 => format!("{first} is too long for Windows"),
             more => format!("{first} is too long for Windows, and so are {more} more paths"),
         };
-        check.report(Rule::LongPath, os.span(), message);
+        check.report(Rule::LongPath, os, message);
     }
 }
