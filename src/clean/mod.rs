@@ -12,105 +12,33 @@ mod s3;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 pub use self::age::{Age, BadAge};
-pub use self::s3::S3Uploads;
 
 use crate::aws::error::CallError;
-use crate::error::quoted;
-
-/// A bucket, and what the keys begin with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The prefix, as it is; empty for all keys.
-    pub prefix: String,
-}
-
-/// Not a bucket, with or without a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("say which bucket, as s3://<bucket> or s3://<bucket>/<prefix>")]
-pub struct BadPlace;
-
-impl FromStr for Place {
-    type Err = BadPlace;
-
-    fn from_str(text: &str) -> Result<Self, BadPlace> {
-        let rest = text.strip_prefix("s3://").ok_or(BadPlace)?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
-            return Err(BadPlace);
-        }
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.prefix)
-    }
-}
+use crate::aws::s3::{UnfinishedUpload, UploadMarker, UploadPage};
 
 /// What cleaning needs of a bucket.
 pub trait Uploads: Send + Sync {
     /// The unfinished uploads below the prefix, those after `after`.
-    fn list(&self, after: Option<&Marker>) -> impl Future<Output = Result<Page, CallError>> + Send;
+    fn list(
+        &self,
+        after: Option<&UploadMarker>,
+    ) -> impl Future<Output = Result<UploadPage, CallError>> + Send;
 
     /// What the parts of one add up to.
-    fn held(&self, upload: &Upload) -> impl Future<Output = Result<Held, CallError>> + Send;
+    fn held(
+        &self,
+        upload: &UnfinishedUpload,
+    ) -> impl Future<Output = Result<Held, CallError>> + Send;
 
     /// Ends one and frees its parts.
-    fn abort(&self, upload: &Upload) -> impl Future<Output = Result<(), CallError>> + Send;
-}
-
-/// An unfinished multipart upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// What the object was to be called.
-    pub key: String,
-    /// The store's name for the upload.
-    pub id: String,
-    /// When it was begun, if the store says.
-    pub initiated: Option<SystemTime>,
-}
-
-impl Upload {
-    /// The command that aborts it by hand.
-    #[must_use]
-    pub fn abort_command(&self, bucket: &str) -> String {
-        format!(
-            "aws s3api abort-multipart-upload --bucket {} --key {} --upload-id {}",
-            quoted(bucket),
-            quoted(&self.key),
-            quoted(&self.id)
-        )
-    }
-}
-
-/// Where a page of the list ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marker {
-    /// The last key.
-    pub key: String,
-    /// The last of its uploads.
-    pub id: Option<String>,
-}
-
-/// Some of the list.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Uploads.
-    pub uploads: Vec<Upload>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Marker>,
+    fn abort(
+        &self,
+        upload: &UnfinishedUpload,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
 /// What an upload's parts add up to.
@@ -139,7 +67,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stale {
     /// Which.
-    pub upload: Upload,
+    pub upload: UnfinishedUpload,
     /// What it holds, or why nobody knows.
     pub held: Result<Held, CallError>,
     /// What became of it.
@@ -217,14 +145,14 @@ pub async fn clean<U: Uploads>(
     }
 }
 
-fn is_stale(upload: &Upload, options: &Options) -> bool {
+fn is_stale(upload: &UnfinishedUpload, options: &Options) -> bool {
     let age = upload
         .initiated
         .and_then(|initiated| options.now.duration_since(initiated).ok());
     age.is_some_and(|age| age >= options.older_than)
 }
 
-async fn end<U: Uploads>(uploads: &U, upload: Upload, dry_run: bool) -> Stale {
+async fn end<U: Uploads>(uploads: &U, upload: UnfinishedUpload, dry_run: bool) -> Stale {
     let held = uploads.held(&upload).await;
     let end = if is_gone(held.as_ref().err()) {
         End::Gone
@@ -241,7 +169,7 @@ async fn end<U: Uploads>(uploads: &U, upload: Upload, dry_run: bool) -> Stale {
 }
 
 fn is_gone(error: Option<&CallError>) -> bool {
-    error.is_some_and(|error| error.code.as_deref() == Some("NoSuchUpload"))
+    error.is_some_and(CallError::is_no_such_upload)
 }
 
 impl Totals {

@@ -2,11 +2,12 @@ use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::aws::s3::UploadId;
 
 /// Uploads in memory, in pages of two.
 #[derive(Default)]
 struct Fake {
-    uploads: Mutex<Vec<Upload>>,
+    uploads: Mutex<Vec<UnfinishedUpload>>,
     /// Ids, and what is answered when they are listed or aborted.
     refuses_parts: Vec<(&'static str, &'static str)>,
     refuses_abort: Vec<(&'static str, &'static str)>,
@@ -20,9 +21,9 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn fake(uploads: &[(&str, &str, Option<u64>)]) -> Fake {
-    let uploads = uploads.iter().map(|(key, id, initiated)| Upload {
+    let uploads = uploads.iter().map(|(key, id, initiated)| UnfinishedUpload {
         key: (*key).to_owned(),
-        id: (*id).to_owned(),
+        id: UploadId((*id).to_owned()),
         initiated: initiated.map(at),
     });
     Fake {
@@ -31,40 +32,43 @@ fn fake(uploads: &[(&str, &str, Option<u64>)]) -> Fake {
     }
 }
 
-fn refused(list: &[(&'static str, &'static str)], upload: &Upload) -> Result<(), CallError> {
-    match list.iter().find(|(id, _)| *id == upload.id) {
+fn refused(
+    list: &[(&'static str, &'static str)],
+    upload: &UnfinishedUpload,
+) -> Result<(), CallError> {
+    match list.iter().find(|(id, _)| *id == upload.id.0) {
         Some((_, code)) => Err(CallError::refused("Fake", Some(code), None)),
         None => Ok(()),
     }
 }
 
 impl Uploads for Fake {
-    async fn list(&self, after: Option<&Marker>) -> Result<Page, CallError> {
+    async fn list(&self, after: Option<&UploadMarker>) -> Result<UploadPage, CallError> {
         let uploads = self.uploads.lock().unwrap();
         let mut rest = uploads.iter().filter(|upload| {
-            let place = (&upload.key, Some(&upload.id));
+            let place = (&upload.key, Some(&upload.id.0));
             after.is_none_or(|after| place > (&after.key, after.id.as_ref()))
         });
-        let page: Vec<Upload> = rest.by_ref().take(2).cloned().collect();
-        let last = page.last().map(|last| Marker {
+        let page: Vec<UnfinishedUpload> = rest.by_ref().take(2).cloned().collect();
+        let last = page.last().map(|last| UploadMarker {
             key: last.key.clone(),
-            id: Some(last.id.clone()),
+            id: Some(last.id.0.clone()),
         });
         let next = if self.endless {
-            Some(Marker {
+            Some(UploadMarker {
                 key: "x".into(),
                 id: None,
             })
         } else {
             last.filter(|_| rest.next().is_some())
         };
-        Ok(Page {
+        Ok(UploadPage {
             uploads: page,
             next,
         })
     }
 
-    async fn held(&self, upload: &Upload) -> Result<Held, CallError> {
+    async fn held(&self, upload: &UnfinishedUpload) -> Result<Held, CallError> {
         refused(&self.refuses_parts, upload)?;
         Ok(Held {
             parts: 2,
@@ -72,7 +76,7 @@ impl Uploads for Fake {
         })
     }
 
-    async fn abort(&self, upload: &Upload) -> Result<(), CallError> {
+    async fn abort(&self, upload: &UnfinishedUpload) -> Result<(), CallError> {
         refused(&self.refuses_abort, upload)?;
         self.uploads.lock().unwrap().retain(|other| other != upload);
         Ok(())
@@ -91,14 +95,14 @@ fn options(prefix: &str, now: u64, dry_run: bool) -> Options {
 /// Ids and ends, and the sum.
 async fn cleaned(fake: &Fake, options: &Options) -> (Vec<(String, End)>, Totals) {
     let mut found = Vec::new();
-    let mut each = |stale: &Stale| found.push((stale.upload.id.clone(), stale.end.clone()));
+    let mut each = |stale: &Stale| found.push((stale.upload.id.0.clone(), stale.end.clone()));
     let totals = clean(fake, options, &mut each).await.unwrap();
     (found, totals)
 }
 
 fn left(fake: &Fake) -> Vec<String> {
     let uploads = fake.uploads.lock().unwrap();
-    uploads.iter().map(|upload| upload.id.clone()).collect()
+    uploads.iter().map(|upload| upload.id.0.clone()).collect()
 }
 
 #[tokio::test]
@@ -201,20 +205,4 @@ async fn a_list_without_end_is_an_error() {
         error.to_string().contains("goes on where it began"),
         "{error}"
     );
-}
-
-#[test]
-fn a_place_is_a_bucket_and_a_prefix_as_it_is() {
-    let parsed = |text: &str| {
-        let place = text.parse::<Place>()?;
-        Ok((place.bucket, place.prefix))
-    };
-    let both = |bucket: &str, prefix: &str| Ok((bucket.to_owned(), prefix.to_owned()));
-    assert_eq!(parsed("s3://b"), both("b", ""));
-    assert_eq!(parsed("s3://b/"), both("b", ""));
-    assert_eq!(parsed("s3://b/a"), both("b", "a"));
-    assert_eq!(parsed("s3://b//a/*"), both("b", "/a/*"));
-    for bad in ["", "b", "s3://", "s3:///a", "S3://b"] {
-        assert_eq!(parsed(bad), Err(BadPlace), "{bad}");
-    }
 }

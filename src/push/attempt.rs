@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::fingerprint::fingerprint;
 use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
-use super::{Destination, Error, Request, Resume, mark};
+use super::{Destination, Error, Request, Resume};
 use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
-use crate::aws::s3::{PartStore, Stored};
+use crate::aws::s3::Stored;
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::transfer::{self, Transferred, UploadContext};
+use crate::transfer::{self, PartStore, Transferred, UploadContext};
 
 /// Packs the source on a thread of its own, and puts the parts into `parts`.
 ///
@@ -47,7 +48,6 @@ pub(super) async fn transfer<S: PartStore>(
 ) -> Result<Transferred<S>, transfer::Error> {
     let options = transfer::Options {
         concurrency: prepared.limits.concurrency,
-        attempts: request.uploading.attempts,
         bandwidth: request.uploading.bandwidth,
         resume: resume(request, prepared),
     };
@@ -81,7 +81,7 @@ fn resume(request: &Request, prepared: &Prepared) -> Option<transfer::Resume> {
     let (content, plan) = (request.source.content, prepared.contents.digest());
     Some(transfer::Resume {
         insist,
-        mark: mark::mark(level, content, plan),
+        fingerprint: fingerprint(level, content, plan),
         part_size: prepared.limits.part_size,
     })
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use ::bytes::Bytes;
 
-use super::{Error, Head, Object};
+use super::{Error, Object};
+use crate::aws::s3::ObjectHead;
 use crate::error::FileError;
 use crate::system::{self, Stat};
 
@@ -61,13 +62,14 @@ fn look_at(file: &File) -> io::Result<Stat> {
 }
 
 impl Object for FileObject {
-    async fn head(&self) -> Result<Head, Error> {
+    async fn head(&self) -> Result<ObjectHead, Error> {
         let stat = self.with("look at", look_at).await?;
-        Ok(Head {
+        Ok(ObjectHead {
             size: stat.size,
             etag: tag(&stat),
             version: None,
             crc64nvme: None,
+            nonce: None,
         })
     }
 

@@ -17,7 +17,6 @@ mod entry;
 mod file;
 mod index;
 mod listed;
-#[cfg(feature = "push")]
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -33,8 +32,6 @@ use ::bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
 pub use self::file::FileObject;
-#[cfg(feature = "push")]
-pub use self::s3::S3Object;
 
 use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;
@@ -42,8 +39,8 @@ use self::index::Index;
 use self::listed::Listed;
 use crate::archive::manifest;
 use crate::archive::zip::{END_WINDOW, ReadError, Shown, find_directory};
-#[cfg(feature = "push")]
 use crate::aws::error::CallError;
+use crate::aws::s3::ObjectHead;
 use crate::error::FileError;
 
 /// Differences that are told of; the others are counted.
@@ -52,7 +49,7 @@ const TOLD: usize = 100;
 /// An object that can be read.
 pub trait Object: Send + Sync + 'static {
     /// What the store knows about it.
-    fn head(&self) -> impl Future<Output = Result<Head, Error>> + Send;
+    fn head(&self) -> impl Future<Output = Result<ObjectHead, Error>> + Send;
 
     /// Some of its bytes, if it is still the object of that `etag`: another one is an error.
     fn get(
@@ -66,7 +63,6 @@ pub trait Object: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store refused a request or did not answer.
-    #[cfg(feature = "push")]
     #[error(transparent)]
     Call(#[from] CallError),
     /// The disk's trouble.
@@ -92,19 +88,6 @@ pub enum Error {
     /// Something between the object and here. It is a bug.
     #[error("cannot read the object: {0}")]
     Io(io::Error),
-}
-
-/// What a store knows about an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Bytes.
-    pub size: u64,
-    /// Its entity tag, without quotes.
-    pub etag: String,
-    /// Its version, if the bucket keeps versions.
-    pub version: Option<String>,
-    /// CRC-64/NVME of its bytes, if the store keeps that.
-    pub crc64nvme: Option<u64>,
 }
 
 /// What an object should be, as far as somebody knows.
@@ -140,7 +123,7 @@ impl fmt::Display for Difference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The object.
-    pub head: Head,
+    pub head: ObjectHead,
     /// CRC-64/NVME of its bytes, as they came. None if it could not be read to its end.
     pub crc64nvme: Option<u64>,
     /// Entries that were read.
@@ -293,7 +276,7 @@ fn is_of_the_object(error: &io::Error) -> bool {
 /// The CRC-64/NVME of all bytes.
 async fn read<O: Object>(
     object: &Arc<O>,
-    head: &Head,
+    head: &ObjectHead,
     manifest: Option<&mut (dyn BufRead + Send)>,
     report: &mut Report,
 ) -> Result<u64, Trouble> {

@@ -45,12 +45,13 @@ fn swapped() -> Error {
 }
 
 impl Object for Stored {
-    async fn head(&self) -> Result<Head, Error> {
-        Ok(Head {
+    async fn head(&self) -> Result<ObjectHead, Error> {
+        Ok(ObjectHead {
             size: self.bytes.len() as u64,
             etag: "e".into(),
             version: None,
             crc64nvme: self.crc64nvme,
+            nonce: None,
         })
     }
 
@@ -617,12 +618,13 @@ async fn the_sum_of_any_bytes_is_compared() {
 async fn an_answer_that_is_short_is_no_short_object() {
     struct Short(Vec<u8>);
     impl Object for Short {
-        async fn head(&self) -> Result<Head, Error> {
-            Ok(Head {
+        async fn head(&self) -> Result<ObjectHead, Error> {
+            Ok(ObjectHead {
                 size: self.0.len() as u64,
                 etag: "e".into(),
                 version: None,
                 crc64nvme: None,
+                nonce: None,
             })
         }
         async fn get(&self, range: Range<u64>, _: &str) -> Result<Bytes, Error> {

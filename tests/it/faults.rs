@@ -178,10 +178,9 @@ fn a_lost_answer_to_a_create_is_told() {
     let [unheard] = &ended.open[..] else {
         panic!("{:?}", ended.open);
     };
-    let command = format!("--upload-id {unheard}");
     let mut notes = ended.notes.iter();
     assert!(
-        notes.any(|note| note.contains(&command)),
+        notes.any(|note| note.contains(unheard)),
         "{:?}",
         ended.notes
     );

@@ -22,12 +22,16 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
 use self::profile::Profile;
+use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
+use crate::aws::codedeploy::CodeDeploy;
+use crate::aws::credentials::CredentialRefresh;
 use crate::aws::limiter::RateLimiter;
-use crate::aws::renew::Renewal;
+use crate::aws::s3::S3;
 use crate::aws::wire::Wire;
 
 /// The SDK gives up on a connection after 3.1 seconds, which is not enough when sixteen are opened
@@ -67,23 +71,36 @@ pub struct Access {
     pub read_timeout: Option<Duration>,
     /// The endpoint takes anybody: no credentials are looked for.
     pub anonymous: bool,
-    /// Bytes a second that are sent to S3, at most.
+    /// Credentials that the program gives. None: they are looked for as the AWS CLI does.
+    pub keys: Option<Keys>,
+    /// Bytes per second that are sent to S3, at most.
     pub bandwidth: Option<u64>,
+    /// How often each request is made, at most. Default: [`DEFAULT_ATTEMPTS`].
+    pub attempts: Option<u32>,
+    /// How long requests are paused and waited for.
+    pub timing: Timing,
 }
 
-/// Clients for one push.
+/// Credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// The access key id.
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
+    /// The session token, if the credentials are temporary.
+    pub token: Option<String>,
+}
+
+/// Both services, as every command calls them.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// For the object.
-    pub s3: aws_sdk_s3::Client,
-    /// For the revision.
-    pub codedeploy: aws_sdk_codedeploy::Client,
+    /// Amazon S3, or another store that speaks its protocol.
+    pub s3: S3,
+    /// AWS CodeDeploy.
+    pub codedeploy: CodeDeploy,
     /// The region of both.
     pub region: String,
-    /// New credentials, when those of both have expired too early.
-    pub renewal: Renewal,
-    /// Whether payloads must be signed because nothing else protects them on their way.
-    pub sign_payload: bool,
 }
 
 /// Why there are no clients.
@@ -146,17 +163,19 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     let config = settings(access, profile.as_deref(), &http).await;
     let region = config.region().ok_or(Error::NoRegion)?.to_string();
     let renewal = match config.credentials_provider() {
-        Some(provider) if !access.anonymous => Renewal::new(provider, {
-            let access = access.clone();
-            move || {
-                let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
-                Box::pin(async move {
-                    let config = settings(&access, profile.as_deref(), &http).await;
-                    config.credentials_provider()
-                })
-            }
-        }),
-        _ => Renewal::default(),
+        Some(provider) if !access.anonymous && access.keys.is_none() => {
+            CredentialRefresh::new(provider, {
+                let access = access.clone();
+                move || {
+                    let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
+                    Box::pin(async move {
+                        let config = settings(&access, profile.as_deref(), &http).await;
+                        config.credentials_provider()
+                    })
+                }
+            })
+        }
+        _ => CredentialRefresh::default(),
     };
     Ok(clients(access, &config, region, renewal))
 }
@@ -178,9 +197,9 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     if let Some(url) = &access.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = unsigned(loader, access).load().await;
+    let config = chosen(loader, access).load().await;
     match &access.profile {
-        Some(name) if !access.anonymous && !access.no_sign => {
+        Some(name) if !access.anonymous && !access.no_sign && access.keys.is_none() => {
             // Named on the command line, so the environment's keys are not meant.
             let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
             config
@@ -192,8 +211,12 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     }
 }
 
-/// Looks for no credentials where none are wanted.
-fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+/// Looks for no credentials where the program gives some, or wants none.
+fn chosen(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+    if let Some(Keys { id, secret, token }) = &access.keys {
+        let keys = Credentials::new(id, secret, token.clone(), None, "hoist");
+        return loader.credentials_provider(keys);
+    }
     if access.anonymous {
         let credentials = Credentials::new("local", "local", None, None, "hoist");
         let loader = loader.credentials_provider(credentials);
@@ -208,7 +231,12 @@ fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
     loader
 }
 
-fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal) -> Clients {
+fn clients(
+    access: &Access,
+    config: &SdkConfig,
+    region: String,
+    renewal: CredentialRefresh,
+) -> Clients {
     let renewed = renewal.provider().map(|provider| {
         let config = config.to_builder().identity_cache(renewal.cache());
         config.credentials_provider(provider).build()
@@ -221,11 +249,15 @@ fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
         // Buckets of other stores have no host name of their own.
         .force_path_style(endpoint.is_some())
+        // The caller repeats requests.
+        .retry_config(RetryConfig::disabled())
         .interceptor(Wire);
     if let Some(url) = &access.s3_endpoint_url {
         s3 = s3.endpoint_url(url);
     }
-    let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config).interceptor(Wire);
+    let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
+        .retry_config(RetryConfig::disabled())
+        .interceptor(Wire);
     if let Some(url) = &access.codedeploy_endpoint_url {
         codedeploy = codedeploy.endpoint_url(url);
     }
@@ -240,12 +272,15 @@ fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal
         s3 = s3.allow_no_auth();
         codedeploy = codedeploy.allow_no_auth();
     }
+    let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
+    let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
+    let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
+    let s3 = aws_sdk_s3::Client::from_conf(s3.build());
+    let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
-        s3: aws_sdk_s3::Client::from_conf(s3.build()),
-        codedeploy: aws_sdk_codedeploy::Client::from_conf(codedeploy.build()),
+        codedeploy: CodeDeploy::new(client, caller.independent()),
+        s3: S3::new(s3, caller, sign_payload),
         region,
-        renewal,
-        sign_payload: endpoint.is_some_and(|url| is_plain_and_remote(&url)),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use aws_sdk_codedeploy::Client;
+use std::time::Duration;
+
 use aws_sdk_codedeploy::types::ComputePlatform;
 
-use super::call_error;
+use super::CodeDeploy;
+use crate::aws::call::{PREFLIGHT_ATTEMPTS, Request};
 use crate::aws::error::CallError;
 
 /// Longest name of an application, in characters ("CodeDeploy quotas").
@@ -52,39 +54,54 @@ pub enum Application {
     Untold(CallError),
 }
 
-/// Asks for an application. It takes `codedeploy:GetApplication`.
-///
-/// # Errors
-///
-/// [`CallError`], if there was no answer.
-pub async fn application(client: &Client, name: &str) -> Result<Application, CallError> {
-    let answer = client.get_application().application_name(name).send().await;
-    let (error, answered) = match answer {
-        Ok(answer) => {
-            let platform = answer.application.and_then(|found| found.compute_platform);
-            return Ok(Application::Found(match platform {
-                // Applications were for servers before there was a choice.
-                None | Some(ComputePlatform::Server) => Platform::Server,
-                Some(ComputePlatform::Lambda) => Platform::Lambda,
-                Some(ComputePlatform::Ecs) => Platform::Ecs,
-                Some(other) => Platform::Other(other.as_str().to_owned()),
-            }));
+impl CodeDeploy {
+    /// Asks for an application. It takes `codedeploy:GetApplication`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], if there was no answer.
+    pub async fn application(&self, name: &str) -> Result<Application, CallError> {
+        const OPERATION: &str = "GetApplication";
+        let attempt = || async {
+            let request = self.client.get_application().application_name(name);
+            let error = match request.send().await {
+                Ok(answer) => {
+                    let found = answer.application;
+                    let platform = found.and_then(|found| found.compute_platform);
+                    return Ok(Application::Found(platform.into()));
+                }
+                Err(error) => error,
+            };
+            let is_answered = error.raw_response().is_some();
+            let error = CallError::of(OPERATION, &error);
+            match error.code.as_deref() {
+                Some(
+                    "ApplicationDoesNotExistException"
+                    | "InvalidApplicationNameException"
+                    | "ApplicationNameRequiredException",
+                ) => Ok(Application::Missing(error)),
+                // The answer of a server that is not CodeDeploy may make no sense.
+                None if is_answered => Ok(Application::Untold(error)),
+                _ => Err(error),
+            }
+        };
+        let caller = self.caller.limited(PREFLIGHT_ATTEMPTS, Duration::MAX);
+        match caller.call(Request::new(OPERATION), attempt).await {
+            Err(error) if error.code.is_some() => Ok(Application::Untold(error)),
+            done => done,
         }
-        Err(error) => {
-            let answered = error.raw_response().is_some();
-            (call_error("GetApplication", &error), answered)
+    }
+}
+
+impl From<Option<ComputePlatform>> for Platform {
+    fn from(platform: Option<ComputePlatform>) -> Self {
+        match platform {
+            // Applications were for servers before there was a choice.
+            None | Some(ComputePlatform::Server) => Self::Server,
+            Some(ComputePlatform::Lambda) => Self::Lambda,
+            Some(ComputePlatform::Ecs) => Self::Ecs,
+            Some(other) => Self::Other(other.as_str().to_owned()),
         }
-    };
-    match error.code.as_deref() {
-        // What another server answers may make no sense here.
-        None if answered => Ok(Application::Untold(error)),
-        None => Err(error),
-        Some(
-            "ApplicationDoesNotExistException"
-            | "InvalidApplicationNameException"
-            | "ApplicationNameRequiredException",
-        ) => Ok(Application::Missing(error)),
-        Some(_) => Ok(Application::Untold(error)),
     }
 }
 

@@ -6,20 +6,33 @@
 mod application;
 mod registration;
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_codedeploy::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 
 pub use self::application::{
-    Application, BadName, LongDescription, Platform, application, check_description, check_name,
+    Application, BadName, LongDescription, Platform, check_description, check_name,
 };
-pub use self::registration::{BadObject, Named, Registration};
+pub use self::registration::{BadObject, Named, Registrar, Registration};
 
+use crate::aws::call::Caller;
 use crate::aws::error::CallError;
 use crate::aws::s3::{S3Location, Stored};
 use crate::bundle::BundleType;
+
+/// CodeDeploy in one region, or at one endpoint.
+#[derive(Clone, Debug)]
+pub struct CodeDeploy {
+    client: Client,
+    caller: Caller,
+}
+
+impl CodeDeploy {
+    pub(super) fn new(client: Client, caller: Caller) -> Self {
+        Self { client, caller }
+    }
+}
 
 /// A bundle in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +75,6 @@ pub fn default_description(now: SystemTime) -> String {
     )
 }
 
-/// The operation that registers.
-pub(crate) const REGISTER: &str = "RegisterApplicationRevision";
-
 /// CodeDeploy did not register a revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -74,19 +84,6 @@ pub enum Error {
     /// It was not waited for.
     #[error("stopped before RegisterApplicationRevision was answered")]
     Stopped,
-}
-
-fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: fmt::Debug + 'static,
-{
-    match error {
-        SdkError::ServiceError(answer) => {
-            CallError::refused(operation, answer.err().code(), answer.err().message())
-        }
-        _ => CallError::unanswered(operation, error),
-    }
 }
 
 #[cfg(test)]

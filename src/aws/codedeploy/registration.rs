@@ -2,16 +2,15 @@
 
 use std::str::FromStr;
 
-use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types::{
     BundleType as Type, RevisionLocation, RevisionLocationType, S3Location as Location,
 };
 
-use super::{REGISTER, Revision, call_error};
+use super::{CodeDeploy, Revision};
+use crate::aws::call::Request;
 use crate::aws::error::CallError;
 use crate::aws::s3::{BadLocation, S3Location};
 use crate::bundle::{BadBundleType, BundleType, Format};
-use crate::error::quoted;
 
 /// An object to register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,39 +50,8 @@ impl Registration {
         format!("bucket={bucket},key={key},bundleType={kind}{etag}{version}")
     }
 
-    /// The command that registers it, to be pasted into a shell. `access` are the words that reach
-    /// the same services.
-    #[must_use]
-    pub fn command(&self, application: &str, description: &str, access: &[String]) -> String {
-        let mut words = vec!["hoist".to_owned(), "register".to_owned()];
-        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
-        option("--application-name", application);
-        option("--s3-location", &self.location.to_string());
-        option("--bundle-type", self.bundle_type.name());
-        if let Some(etag) = &self.etag {
-            option("--etag", etag);
-        }
-        if let Some(version) = &self.version {
-            option("--object-version", version);
-        }
-        if !description.is_empty() {
-            option("--description", description);
-        }
-        words.extend(access.iter().map(|word| quoted(word)));
-        words.join(" ")
-    }
-
-    /// Registers it with `application`.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn register(
-        &self,
-        client: &Client,
-        application: &str,
-        description: &str,
-    ) -> Result<(), CallError> {
+    /// What CodeDeploy calls the place of the object.
+    fn revision(&self) -> RevisionLocation {
         let kind = match self.bundle_type {
             BundleType::Archive(Format::Zip) => Type::Zip,
             BundleType::Archive(Format::Tar) => Type::Tar,
@@ -98,18 +66,55 @@ impl Registration {
             .set_e_tag(self.etag.clone())
             .set_version(self.version.clone())
             .build();
-        let location = RevisionLocation::builder()
+        RevisionLocation::builder()
             .revision_type(RevisionLocationType::S3)
             .s3_location(location)
-            .build();
-        let request = client
-            .register_application_revision()
-            .application_name(application)
-            .description(description)
-            .revision(location);
-        let sent = request.send().await;
-        sent.map_err(|error| call_error(REGISTER, &error))?;
-        Ok(())
+            .build()
+    }
+}
+
+/// Registers revisions with one application.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    codedeploy: CodeDeploy,
+    /// The application.
+    pub application: String,
+    /// What the revisions are described as.
+    pub description: String,
+}
+
+impl Registrar {
+    /// Registers with `application`.
+    #[must_use]
+    pub fn new(codedeploy: CodeDeploy, application: String, description: String) -> Self {
+        Self {
+            codedeploy,
+            application,
+            description,
+        }
+    }
+
+    /// Registers an object as a revision. Registering it twice has the effect of once, so the request is
+    /// repeated when its answer is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn register(&self, registration: &Registration) -> Result<(), CallError> {
+        const OPERATION: &str = "RegisterApplicationRevision";
+        let CodeDeploy { client, caller } = &self.codedeploy;
+        let attempt = || async {
+            let request = client
+                .register_application_revision()
+                .application_name(&self.application)
+                .description(&self.description)
+                .revision(registration.revision());
+            match request.send().await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(CallError::of(OPERATION, &error)),
+            }
+        };
+        caller.call(Request::new(OPERATION), attempt).await
     }
 }
 
@@ -136,7 +141,7 @@ pub enum BadObject {
     #[error("bundleType={0} is not known; {BadBundleType}")]
     Type(String),
     /// Said twice.
-    #[error("--s3-location names {0} twice")]
+    #[error("the object's place names {0} twice")]
     Twice(&'static str),
 }
 
@@ -253,22 +258,6 @@ mod tests {
         assert_eq!(
             (named.etag, named.version),
             (registration.etag, registration.version)
-        );
-    }
-
-    #[test]
-    fn the_command_can_be_pasted() {
-        let registration = Registration {
-            location: location("b", "it's k.zip"),
-            bundle_type: BundleType::Archive(Format::Zip),
-            etag: Some("e".into()),
-            version: None,
-        };
-        let access = ["--region".to_owned(), "eu-west-1".to_owned()];
-        assert_eq!(
-            registration.command("App", "two words", &access),
-            "hoist register --application-name App --s3-location 's3://b/it'\\''s k.zip' \
-             --bundle-type zip --etag e --description 'two words' --region eu-west-1"
         );
     }
 

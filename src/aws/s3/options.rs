@@ -46,6 +46,28 @@ pub struct ObjectOptions {
     pub no_overwrite: bool,
 }
 
+impl ObjectOptions {
+    /// The headers with which the object is created, in a fixed order. The owner, the payer and the
+    /// condition are not among them: they belong to each request, or to the last.
+    pub(super) fn creation_headers(&self) -> Vec<(String, String)> {
+        let set = [
+            ("x-amz-server-side-encryption", self.encryption.clone()),
+            (
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                self.kms_key.clone(),
+            ),
+            ("x-amz-acl", self.acl.clone()),
+            ("x-amz-storage-class", self.storage_class.clone()),
+            ("x-amz-tagging", self.tags.header()),
+        ];
+        let set = set.into_iter();
+        let set = set.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let metadata = self.metadata.pairs();
+        let metadata = metadata.map(|(key, value)| (format!("x-amz-meta-{key}"), value.to_owned()));
+        set.chain(metadata).collect()
+    }
+}
+
 /// Tags of an object, as S3 takes them in a header: an URL's query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Vec<(String, String)>);

@@ -230,13 +230,13 @@ mod sending {
     //! Sinks that parts are sent to. Nothing is registered.
 
     use hoist::aws::access::{Access, Clients, connect};
-    use hoist::aws::s3::S3Location;
-    use hoist::aws::s3::S3Store;
+    use hoist::aws::s3::{ObjectOptions, S3Location};
     use hoist::bundle::Content;
     use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
     use super::*;
     use crate::cli::args::aws::access::refused;
+    use crate::cli::render::recovery::Recovery;
     use crate::cli::runtime;
 
     #[cfg(feature = "local")]
@@ -313,7 +313,14 @@ mod sending {
             },
             uploading: Uploading::default(),
         };
-        let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
+        let store = clients
+            .s3
+            .object(location.clone(), ObjectOptions::default());
+        let recovery = Recovery {
+            location: location.clone(),
+            options: ObjectOptions::default(),
+            access: Vec::new(),
+        };
         let (progress, recording) = Recording::start(arguments.trace.is_some())?;
         let observer = Observer {
             progress: Arc::clone(&progress),
@@ -324,7 +331,7 @@ mod sending {
         let sent = sent.map_err(|error| {
             let failure = Failure::new(Exit::Failure, &error);
             match error.left() {
-                Some(left) => failure.and(left),
+                Some(left) => failure.and(recovery.leftover(left)),
                 None => failure,
             }
         })?;

@@ -7,4 +7,6 @@ pub(crate) mod lint;
 pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
+#[cfg(feature = "push")]
+pub(crate) mod recovery;
 pub(crate) mod timings;

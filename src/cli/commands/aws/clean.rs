@@ -8,8 +8,8 @@ use hoist::archive::zip::Shown;
 use hoist::aws::access::connect;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::aws::s3::ObjectOptions;
-use hoist::clean::{Age, End, Options, Place, S3Uploads, Stale, Totals, clean};
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
+use hoist::clean::{Age, End, Options, Stale, Totals, clean};
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use crate::cli::args::aws::access::{AccessArgs, refused};
 use crate::cli::args::aws::object::account;
 use crate::cli::render::progress::say;
 use crate::cli::render::push::report::Output;
+use crate::cli::render::recovery::Recovery;
 use crate::cli::signals::Watch;
 use crate::cli::{Exit, Failure, runtime};
 
@@ -52,7 +53,7 @@ pub(crate) struct CleanArgs {
 }
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
-    let place: Place = arguments.place.parse().map_err(Failure::usage)?;
+    let place: S3Prefix = arguments.place.parse().map_err(Failure::usage)?;
     let cancel = CancellationToken::new();
     let watch = Watch::start({
         let cancel = cancel.clone();
@@ -80,7 +81,7 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
 
 async fn clean_there(
     arguments: &CleanArgs,
-    place: &Place,
+    place: &S3Prefix,
     told: &mut Told<'_>,
 ) -> Result<Totals, Failure> {
     let clients = connect(&arguments.access.access())
@@ -91,7 +92,7 @@ async fn clean_there(
         requester_pays: arguments.request_payer.is_some(),
         ..ObjectOptions::default()
     };
-    let uploads = S3Uploads::new(clients.s3, place.clone(), of_bucket);
+    let uploads = clients.s3.uploads(place.clone(), of_bucket);
     let options = Options {
         prefix: place.prefix.clone(),
         older_than: arguments.older_than.duration(),
@@ -114,7 +115,7 @@ async fn clean_there(
 /// What was said of uploads, and what is to be.
 struct Told<'a> {
     arguments: &'a CleanArgs,
-    place: &'a Place,
+    place: &'a S3Prefix,
     uploads: Vec<Value>,
     written: std::io::Result<()>,
 }
@@ -130,7 +131,7 @@ impl Told<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                stale.upload.abort_command(bucket)
+                by_hand(bucket, stale)
             ));
         }
         match self.arguments.output {
@@ -183,6 +184,19 @@ impl Told<'_> {
             self.written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         }
     }
+}
+
+/// The command that aborts an upload.
+fn by_hand(bucket: &str, stale: &Stale) -> String {
+    let recovery = Recovery {
+        location: S3Location {
+            bucket: bucket.to_owned(),
+            key: stale.upload.key.clone(),
+        },
+        options: ObjectOptions::default(),
+        access: Vec::new(),
+    };
+    recovery.abort_command(&stale.upload.id.0)
 }
 
 /// An object's place, safe to show: anybody who may write to a bucket chooses keys.
@@ -258,7 +272,7 @@ fn upload_json(stale: &Stale) -> Value {
     let held = stale.held.as_ref().ok();
     json!({
         "key": stale.upload.key,
-        "upload_id": stale.upload.id,
+        "upload_id": stale.upload.id.0,
         "initiated": begun(stale),
         "parts": held.map(|held| held.parts),
         "bytes": held.map(|held| held.bytes),

@@ -10,9 +10,10 @@ use hoist::appspec::Report;
 use hoist::archive::limits::DEFAULT_CONCURRENCY;
 use hoist::aws::access::{Clients, connect};
 use hoist::aws::call::DEFAULT_ATTEMPTS;
-use hoist::aws::codedeploy::{Platform, check_description, check_name, default_description};
-use hoist::aws::s3::S3Location;
-use hoist::aws::s3::{ObjectOptions, S3Store};
+use hoist::aws::codedeploy::{
+    Platform, Registrar, check_description, check_name, default_description,
+};
+use hoist::aws::s3::{BadLocation, S3Location};
 use hoist::bundle::{BundleType, Content};
 use hoist::cancel::Cancel;
 #[cfg(feature = "local")]
@@ -20,11 +21,8 @@ use hoist::endpoint::Endpoint;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{PATIENCE, Preflight};
-use hoist::push::{
-    Destination, Observer, Packing, Registrar, Request, Source, Uploading, preview, push,
-};
+use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, preview, push};
 use hoist::transfer::CleanupHint;
-use hoist::verify::S3Object;
 
 use crate::cli::args::aws::access::{AccessArgs, refused};
 use crate::cli::args::aws::object::ObjectArgs;
@@ -36,6 +34,7 @@ use crate::cli::render::progress::{Display, say, warn_of};
 use crate::cli::render::push::advice::{self, failure};
 use crate::cli::render::push::github;
 use crate::cli::render::push::report::{Done, Output, OutputArgs, would};
+use crate::cli::render::recovery::Recovery;
 use crate::cli::render::timings::Setup;
 use crate::cli::signals::Watch;
 use crate::cli::{Exit, Failure, runtime};
@@ -101,6 +100,10 @@ pub(crate) struct PushArgs {
     pub(crate) local: Option<PathBuf>,
 }
 
+/// As `aws deploy push` says it.
+pub(crate) const BAD_LOCATION: &str =
+    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
+
 /// As many as S3 is known to take from one client.
 fn concurrency(text: &str) -> Result<usize, String> {
     const MOST: usize = 64;
@@ -115,7 +118,8 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
     paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let location = arguments.s3_location.parse();
+    let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
@@ -141,7 +145,6 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         },
         uploading: Uploading {
             concurrency: descriptors::at_most(arguments.concurrency),
-            attempts: arguments.max_attempts,
             bandwidth: arguments.sending.bandwidth_limit,
             resume: arguments.sending.resume(arguments.bundle.level)?,
         },
@@ -152,8 +155,19 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if let Some(dir) = arguments.local() {
         keep_apart(&request.source.path, dir, "--local")?;
     }
+    let recovery = Recovery {
+        location: location.clone(),
+        options: object.clone(),
+        access: match arguments.local() {
+            // The port of the endpoint that will serve the directory is not known.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        },
+    };
     if arguments.output.dry_run {
-        return dry_run(arguments, &request, &location);
+        return dry_run(arguments, &request, &recovery);
     }
     let (cancel, underway) = (Cancel::new(), CleanupHint::default());
     let stop = {
@@ -161,14 +175,14 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         move || cancel.cancel()
     };
     let left = {
-        let underway = underway.clone();
-        move || underway.left()
+        let (underway, recovery) = (underway.clone(), recovery.clone());
+        move || Some(recovery.unfinished(&underway.unfinished()?))
     };
     let watch = Watch::start_knowing(stop, left)?;
     let late = AtomicBool::new(false);
     let runtime = runtime()?;
     let pushed = runtime.block_on(async {
-        let pushing = push_there(arguments, &request, location, object, &cancel, underway);
+        let pushing = push_there(arguments, &request, &recovery, &cancel, underway);
         let Some(limit) = arguments.sending.timeout() else {
             return pushing.await;
         };
@@ -211,12 +225,12 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
 async fn push_there(
     arguments: &PushArgs,
     request: &Request,
-    location: S3Location,
-    object: ObjectOptions,
+    recovery: &Recovery,
     cancel: &Cancel,
     underway: CleanupHint,
 ) -> Result<(), Failure> {
     let access = hoist::aws::access::Access {
+        attempts: Some(arguments.max_attempts),
         bandwidth: arguments.sending.bandwidth_limit,
         ..arguments.access.access()
     };
@@ -232,40 +246,42 @@ async fn push_there(
         let clients = connect(&access).await.map_err(|error| refused(&error))?;
         endpoint
             .prepare(
-                &location.bucket,
+                &recovery.location.bucket,
                 &clients.region,
                 &arguments.application_name,
             )
             .map_err(failed)?;
-        let to = (location, object, underway);
-        let done = push_with(arguments, request, to, clients, cancel).await;
+        let done = push_with(arguments, request, recovery, clients, cancel, underway).await;
         endpoint.shutdown().await;
         return done;
     }
     let connected = cancel.run_until_cancelled(connect(&access)).await;
     let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
     let clients = connected.map_err(|error| refused(&error))?;
-    let to = (location, object, underway);
-    push_with(arguments, request, to, clients, cancel).await
+    push_with(arguments, request, recovery, clients, cancel, underway).await
 }
 
 async fn push_with(
     arguments: &PushArgs,
     request: &Request,
-    (location, object, underway): (S3Location, ObjectOptions, CleanupHint),
+    recovery: &Recovery,
     clients: Clients,
     cancel: &Cancel,
+    underway: CleanupHint,
 ) -> Result<(), Failure> {
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
         arguments.description.clone()
     };
+    let object = clients
+        .s3
+        .object(recovery.location.clone(), recovery.options.clone());
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
-        options: object.clone(),
+        options: recovery.options.clone(),
         // An AppSpec file alone is for Lambda or ECS.
         platform: match request.source.content.bundle_type() {
             BundleType::Archive(_) => Some(Platform::Server),
@@ -273,34 +289,14 @@ async fn push_with(
         },
         patience: PATIENCE,
     };
-    let verify = arguments.verify.then(|| {
-        let (client, location) = (clients.s3.clone(), location.clone());
-        let object = S3Object::new(client, location, None, object.clone());
-        object.with_attempts(arguments.max_attempts)
-    });
-    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload)
-        .with_options(object)
-        .with_checksum(arguments.sending.checksum())
-        .with_renewal(clients.renewal.clone())
-        .reached_by(match arguments.local() {
-            // Whoever serves the directory then.
-            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
-                .map(str::to_owned)
-                .into(),
-            None => arguments.access.words_of_the_aws_cli(),
-        });
+    let application = arguments.application_name.clone();
+    let registrar = Registrar::new(clients.codedeploy, application, description.clone());
     let destination = Destination {
-        store: Arc::new(store),
-        location,
+        verification: arguments.verify.then(|| object.clone()),
+        store: Arc::new(object.with_checksum(arguments.sending.checksum())),
+        location: recovery.location.clone(),
         preflight: (!arguments.no_preflight).then_some(preflight),
-        verification: verify,
-        registrar: Some(Registrar {
-            codedeploy: clients.codedeploy,
-            application: arguments.application_name.clone(),
-            description: description.clone(),
-            attempts: arguments.max_attempts,
-            renewal: clients.renewal,
-        }),
+        registrar: Some(registrar),
     };
     let outputs = arguments.output.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -320,7 +316,9 @@ async fn push_with(
     let tell = || {
         if !arguments.bundle.quiet {
             let notes = observer.notes.take();
-            notes.iter().for_each(|note| say(&format!("note: {note}")));
+            notes
+                .iter()
+                .for_each(|note| say(&format!("note: {}", recovery.note(note))));
         }
     };
     match push(request, &destination, &observer, cancel).await {
@@ -343,13 +341,13 @@ async fn push_with(
             display.end(None);
             told.end(setup, None);
             tell();
-            Err(failure(arguments, &error))
+            Err(failure(arguments, recovery, &error))
         }
     }
 }
 
 /// Does what a push does before the first byte, without asking anybody.
-fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Result<(), Failure> {
+fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Result<(), Failure> {
     let cancel = Cancel::new();
     let watch = Watch::start({
         let cancel = cancel.clone();
@@ -359,7 +357,7 @@ fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Re
     let previewed = runtime()?.block_on(preview(request, &progress, &cancel));
     let previewed = match (previewed, watch.exit()) {
         (Ok(previewed), _) => previewed,
-        (Err(error), None) => return Err(failure(arguments, &error)),
+        (Err(error), None) => return Err(failure(arguments, recovery, &error)),
         (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
     };
     if !arguments.bundle.quiet {
@@ -368,7 +366,13 @@ fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Re
     warn_of_appspec(arguments, previewed.report());
     let kind = request.source.content.bundle_type().name();
     let application = &arguments.application_name;
-    would(&arguments.output, &previewed, application, location, kind)
+    would(
+        &arguments.output,
+        &previewed,
+        application,
+        &recovery.location,
+        kind,
+    )
 }
 
 /// Shows what may surprise in the AppSpec file.

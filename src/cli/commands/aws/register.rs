@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use clap::Args;
 use hoist::aws::access::{Clients, connect};
 use hoist::aws::codedeploy::{
-    self, Named, Registration, check_description, check_name, default_description,
+    self, BadObject, Named, Registrar, Registration, check_description, check_name,
+    default_description,
 };
-use hoist::aws::s3::{ObjectOptions, object};
+use hoist::aws::s3::ObjectOptions;
 use hoist::bundle::BundleType;
 #[cfg(feature = "local")]
 use hoist::endpoint::Endpoint;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::aws::access::{AccessArgs, refused};
 use crate::cli::args::aws::object::account;
 use crate::cli::args::aws::paramfile;
+use crate::cli::commands::aws::push::BAD_LOCATION;
 use crate::cli::render::progress::say;
 use crate::cli::render::push::report::next_step;
 use crate::cli::signals::Watch;
@@ -86,7 +88,12 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
     }
-    let named: Named = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let named = arguments.s3_location.parse();
+    let named: Named = named.map_err(|error| match error {
+        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
+        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
+        error => Failure::usage(error),
+    })?;
     let both = [
         ("--etag", arguments.etag.is_some() && named.etag.is_some()),
         (
@@ -170,8 +177,8 @@ async fn register_with(
         arguments.description.clone()
     };
     let application = &arguments.application_name;
-    registration
-        .register(&clients.codedeploy, application, &description)
+    Registrar::new(clients.codedeploy.clone(), application.clone(), description)
+        .register(&registration)
         .await
         .map_err(|error| failure(&error.into()))?;
     let text = next_step(application, &registration.shorthand());
@@ -196,21 +203,21 @@ async fn look_up(
         requester_pays: arguments.request_payer.is_some(),
         ..ObjectOptions::default()
     };
-    let version = registration.version.as_deref();
-    let answer = object(&clients.s3, location, version, &options).await;
-    match answer.map_err(|error| failure(&error.into()))? {
-        Ok(Some(stored)) => {
-            registration.etag = Some(stored.etag);
-            registration.version = stored.version.or(registration.version.take());
+    let object = clients.s3.object(location.clone(), options);
+    let object = object.with_version(registration.version.clone());
+    match object.head().await {
+        Ok(Some(head)) => {
+            registration.etag = Some(head.etag);
+            registration.version = head.version.or(registration.version.take());
         }
         Ok(None) => {
             let text = format!("{location} is not there; upload it first, with hoist push");
             return Err(Failure::new(Exit::Failure, text));
         }
-        Err(refusal) if !arguments.quiet => say(&format!(
+        Err(error) if error.code.is_none() => return Err(failure(&error.into())),
+        Err(error) if !arguments.quiet => say(&format!(
             "note: registered without an ETag, so that a deployment takes what is there by then; \
-             {}",
-            refusal.error
+             {error}"
         )),
         Err(_) => {}
     }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 use hoist::aws::access::connect;
 use hoist::aws::call::DEFAULT_ATTEMPTS;
-use hoist::aws::s3::ObjectOptions;
-use hoist::aws::s3::S3Location;
+use hoist::aws::s3::{ObjectOptions, S3Location};
 use hoist::bundle::Format;
-use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
+use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::archive;
@@ -139,17 +138,19 @@ async fn read(arguments: &VerifyArgs, place: Place, format: Format) -> Result<Re
             compare(arguments, &object, &wanted, format).await
         }
         Place::S3(location) => {
-            let clients = connect(&arguments.access.access())
-                .await
-                .map_err(|error| refused(&error))?;
+            let access = hoist::aws::access::Access {
+                attempts: Some(arguments.max_attempts),
+                ..arguments.access.access()
+            };
+            let clients = connect(&access).await.map_err(|error| refused(&error))?;
             let options = ObjectOptions {
                 expected_owner: arguments.expected_bucket_owner.clone(),
                 requester_pays: arguments.request_payer.is_some(),
                 ..ObjectOptions::default()
             };
             let version = arguments.object_version.clone();
-            let object = S3Object::new(clients.s3, location, version, options);
-            let object = Arc::new(object.with_attempts(arguments.max_attempts));
+            let object = clients.s3.object(location, options).with_version(version);
+            let object = Arc::new(object);
             compare(arguments, &object, &wanted, format).await
         }
     }

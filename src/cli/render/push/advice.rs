@@ -10,9 +10,10 @@ use hoist::verify;
 use crate::cli::commands::aws::push::PushArgs;
 use crate::cli::render::diagnostic::show;
 use crate::cli::render::lint::counted;
+use crate::cli::render::recovery::{self, Recovery};
 use crate::cli::{Exit, Failure};
 
-pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
+pub(crate) fn failure(arguments: &PushArgs, recovery: &Recovery, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
@@ -39,6 +40,15 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
             Error::Preflight(preflight::Error::Exists(location)) => format!(
                 "{location} is there already, and --no-overwrite keeps it: nothing was changed"
             ),
+            Error::Upload {
+                source_dir,
+                location,
+                error,
+            } if let Cause::NotResumed(uploads) = &error.cause => format!(
+                "Failed to upload '{}' to '{location}': {}",
+                source_dir.display(),
+                recovery.none_resumed(uploads)
+            ),
             error => error.to_string(),
         },
     );
@@ -46,7 +56,7 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         failure = failure.and(hint);
     }
     if let Some(left) = error.left() {
-        failure = failure.and(left);
+        failure = failure.and(recovery.leftover(left));
     }
     failure
 }
@@ -142,7 +152,8 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
 
 /// What registers an object that is stored.
 fn register_command(arguments: &PushArgs, revision: &Revision) -> String {
-    Registration::from(revision).command(
+    recovery::register_command(
+        &Registration::from(revision),
         &arguments.application_name,
         &arguments.description,
         &words(arguments),
