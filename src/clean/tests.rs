@@ -92,7 +92,7 @@ fn options(prefix: &str, now: u64, dry_run: bool) -> Options {
     }
 }
 
-/// Ids and ends, and the sum.
+/// Cleans, and returns ids, ends and totals.
 async fn cleaned(fake: &Fake, options: &Options) -> (Vec<(String, End)>, Totals) {
     let mut found = Vec::new();
     let mut each = |stale: &Stale| found.push((stale.upload.id.0.clone(), stale.end.clone()));
@@ -106,13 +106,13 @@ fn left(fake: &Fake) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn only_what_is_old_enough_is_aborted_on_every_page() {
+async fn only_uploads_that_are_old_enough_are_aborted_on_every_page() {
     let fake = fake(&[
         ("a", "1", Some(1000)),
         ("a", "2", Some(1001)),
         ("b", "3", None),
         ("c", "4", Some(999)),
-        // A clock that is ahead: it has no age.
+        // The store's clock is ahead, so the upload has no age.
         ("d", "5", Some(10 * DAY)),
         ("e", "6", Some(0)),
     ]);
@@ -141,9 +141,9 @@ async fn only_what_is_old_enough_is_aborted_on_every_page() {
     assert_eq!(found, ["2"].map(aborted));
 }
 
-/// The list of a store that knows no prefixes.
+/// Some stores ignore the prefix of a list.
 #[tokio::test]
-async fn what_is_not_below_the_prefix_stays() {
+async fn uploads_whose_keys_lack_the_prefix_stay() {
     let fake = fake(&[
         ("app", "1", Some(0)),
         ("app/x", "2", Some(0)),
@@ -156,7 +156,7 @@ async fn what_is_not_below_the_prefix_stays() {
 }
 
 #[tokio::test]
-async fn what_fails_is_told_and_the_rest_goes_on() {
+async fn an_upload_that_cannot_be_aborted_is_reported_and_the_others_are_aborted() {
     let fake = Fake {
         refuses_parts: vec![("1", "AccessDenied"), ("2", "NoSuchUpload")],
         refuses_abort: vec![("3", "AccessDenied"), ("4", "NoSuchUpload")],
@@ -194,7 +194,7 @@ async fn what_fails_is_told_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_list_without_end_is_an_error() {
+async fn a_list_that_does_not_advance_is_an_error() {
     let fake = Fake {
         endless: true,
         ..fake(&[])

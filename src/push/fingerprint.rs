@@ -30,12 +30,11 @@ mod tests {
     /// A change of these values makes unfinished uploads of earlier builds useless.
     #[test]
     fn digests_of_options_are_pinned() {
-        let of = |level, format| {
+        let of = |(level, format)| {
             let level = Level::new(level).unwrap();
             fingerprint(level, Content::Archive(format), 7).options
         };
-        assert_eq!(of(6, Format::Zip), 0);
-        assert_eq!(of(9, Format::Zip), 0);
-        assert_eq!(of(6, Format::Tgz), 0);
+        let options = [(6, Format::Zip), (9, Format::Zip), (6, Format::Tgz)].map(of);
+        assert_eq!(options, [44_159, 12_882, 21_126]);
     }
 }

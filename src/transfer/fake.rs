@@ -1,4 +1,5 @@
-//! An object store in memory, which fails, hangs, or loses its answer at the n-th call.
+//! An object store in memory, which fails, hangs, or loses its answer at the n-th call, so that tests can
+//! prove what an upload leaves behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,13 +31,13 @@ pub(crate) enum Trouble {
     Hang(usize),
     /// It and all later ones are refused.
     FailFrom(usize),
-    /// It is refused with this code, which may pass.
+    /// It is refused with this code, of an error that may pass.
     Pass(usize, &'static str),
-    /// It and all later ones are.
+    /// It and all later ones are refused with this code.
     PassFrom(usize, &'static str),
     /// It works, and its answer is lost.
     Lose(usize),
-    /// The same, for it and all later ones.
+    /// It and all later ones work, and their answers are lost.
     LoseFrom(usize),
     /// It works, but says that it did not.
     Deny(usize, &'static str),
@@ -49,7 +50,7 @@ pub(crate) struct Fake {
     trouble: Trouble,
     hung: Notify,
     answers: Semaphore,
-    /// Operations that nobody may call.
+    /// Operations that are denied.
     denied: Vec<&'static str>,
     /// Whether `HeadObject` works whatever the trouble.
     looks: bool,
@@ -65,13 +66,13 @@ pub(crate) struct State {
     pub(crate) upload: Option<BTreeMap<u32, Bytes>>,
     /// When it began.
     pub(crate) began: SystemTime,
-    /// Parts of it that come after it was aborted, in as many rounds.
+    /// In how many rounds parts arrive after the upload was aborted.
     pub(crate) late: usize,
-    /// In whose name the last upload was begun.
+    /// The nonce of the last upload.
     pub(crate) nonce: Option<Nonce>,
-    /// In whose name the object was written.
+    /// The nonce of the object.
     pub(crate) writer: Option<Nonce>,
-    /// Uploads that were begun and forgotten.
+    /// Uploads whose create was not answered.
     pub(crate) strays: Vec<UnfinishedUpload>,
     /// Most calls that were under way at one time.
     pub(crate) most_at_once: usize,
@@ -103,7 +104,7 @@ impl Fake {
         }
     }
 
-    /// The same, to a caller who may not call these.
+    /// Denies these operations.
     pub(crate) fn denying(self, denied: &[&'static str]) -> Self {
         Self {
             denied: denied.to_vec(),
@@ -111,7 +112,7 @@ impl Fake {
         }
     }
 
-    /// The same, where no trouble comes upon `HeadObject`.
+    /// Lets `HeadObject` work whatever the trouble.
     pub(crate) fn able_to_look(self) -> Self {
         Self {
             looks: true,

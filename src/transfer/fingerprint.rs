@@ -195,15 +195,14 @@ mod tests {
             fields.iter().for_each(|field| digest.field(field));
             digest.finish()
         };
-        assert_eq!(digest("plan 1", &[]), 0);
-        assert_eq!(digest("plan 1", &["a", "bc"]), 0);
-        assert_ne!(
-            digest("plan 1", &["ab", "c"]),
-            digest("plan 1", &["a", "bc"])
+        let lists: [&[&str]; 3] = [&[], &["a", "bc"], &["ab", "c"]];
+        assert_eq!(
+            lists.map(|fields| digest("plan 1", fields)),
+            [35_065, 23_618, 7546]
         );
         let headers = [("x-amz-acl", "private"), ("x-amz-meta-commit", "abc")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(FINGERPRINT.with_headers(&headers).headers, 0);
+        assert_eq!(FINGERPRINT.with_headers(&headers).headers, 4477);
     }
 
     #[test]

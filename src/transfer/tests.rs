@@ -9,7 +9,7 @@ use crate::progress::Progress;
 mod doubt;
 mod resumed;
 
-/// Bytes cut into parts of 10; the first comes late, as one that holds a large file's header does.
+/// Bytes cut into parts of 10. The first part comes late, as one that holds a large file's header does.
 fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
     let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
     let mut parts = Vec::new();
@@ -25,7 +25,6 @@ fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
     (bytes, parts)
 }
 
-/// How to upload in these tests.
 fn options(concurrency: usize) -> Options {
     Options {
         concurrency,
@@ -84,7 +83,7 @@ async fn run_with(
 }
 
 #[tokio::test(start_paused = true)]
-async fn parts_become_an_object() {
+async fn all_parts_are_joined_to_one_object_whatever_the_concurrency() {
     for len in [11, 20, 95] {
         let (bytes, parts) = parts(len);
         for concurrency in [1, 3, 100] {
@@ -105,7 +104,7 @@ async fn parts_become_an_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_become_more_as_parts_are_confirmed() {
+async fn each_confirmed_part_allows_one_more_request() {
     let (_, parts) = parts(395);
     let store = Arc::new(Fake::new(Trouble::Hold));
     let answering = async {
@@ -128,7 +127,7 @@ async fn requests_become_more_as_parts_are_confirmed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_part_is_put() {
+async fn an_archive_of_one_part_is_put_in_one_request() {
     for len in [4, 10] {
         let (bytes, parts) = parts(len);
         let store = Arc::new(Fake::new(Trouble::None));
@@ -139,7 +138,7 @@ async fn one_part_is_put() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whichever_call_fails_nothing_is_left() {
+async fn a_failure_of_any_request_leaves_nothing() {
     let (_, parts) = parts(55);
     // Create, six parts, complete.
     for at in 0..8 {
@@ -157,7 +156,7 @@ async fn whichever_call_fails_nothing_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whichever_call_hangs_cancelling_leaves_nothing() {
+async fn cancelling_during_any_request_leaves_nothing() {
     let (_, parts) = parts(55);
     for at in 0..8 {
         let store = Arc::new(Fake::new(Trouble::Hang(at)));
@@ -169,7 +168,7 @@ async fn whichever_call_hangs_cancelling_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_aborted_is_told_with_its_cause() {
+async fn an_upload_that_cannot_be_aborted_is_named_in_the_error_beside_its_cause() {
     let (_, parts) = parts(55);
     for at in 1..8 {
         let store = Arc::new(Fake::new(Trouble::FailFrom(at)));
@@ -186,7 +185,7 @@ async fn what_cannot_be_aborted_is_told_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_archive_that_ends_early_is_no_object() {
+async fn an_archive_without_its_last_part_makes_no_object() {
     let (_, mut parts) = parts(55);
     parts.pop();
     for keep in [0, 1, 4] {
@@ -198,7 +197,7 @@ async fn an_archive_that_ends_early_is_no_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_once_is_made_again() {
+async fn any_request_that_fails_once_is_repeated() {
     let (bytes, parts) = parts(55);
     // Create, six parts, complete.
     for at in 0..8 {
@@ -209,7 +208,7 @@ async fn what_fails_once_is_made_again() {
             let state = store.state();
             assert_eq!(state.object.as_ref(), Some(&bytes), "call {at} failed");
             let calls = state.calls.iter();
-            // After a beginning that may have been one, uploads are listed.
+            // After a create that may have had an effect, the uploads are listed.
             let calls = calls.filter(|call| **call != "ListMultipartUploads");
             assert_eq!(calls.count(), parts.len() + 3);
         }
@@ -221,12 +220,12 @@ async fn what_fails_once_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_goes_on_failing_ends_the_upload() {
+async fn a_request_that_fails_at_all_attempts_ends_the_upload() {
     let (_, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::PassFrom(1, "InternalError")));
     let error = run(&store, parts, 1).await.unwrap_err();
     assert!(error.to_string().contains("(InternalError)"), "{error}");
-    // Nor can it be aborted.
+    // Aborting fails as well.
     assert!(error.left.is_some());
     let sent = store
         .state()

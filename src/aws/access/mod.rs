@@ -1,13 +1,12 @@
-//! The two AWS clients, made as the AWS CLI version 2 makes them.
+//! Makes the clients of both services as the AWS CLI version 2 makes them.
 //!
 //! Credentials, region, profile and endpoints come from where the AWS CLI takes them (environment,
-//! `~/.aws`, SSO, web identity, container and instance roles), by the SDK's own chain. This room adds
-//! what the SDK leaves to its caller, or does otherwise than the AWS CLI: endpoints for one service
-//! or for both, path-style addresses for endpoints that are not Amazon's, a CA bundle, a named
-//! profile's credentials before those of the environment, `AWS_DEFAULT_PROFILE`, requests without a
-//! signature, and time for a connection among many. `docs/access.md` has the whole list.
-//!
-//! It refuses to read by itself what the SDK reads.
+//! `~/.aws`, SSO, web identity, container and instance roles), through the SDK's own chain. This module
+//! adds what the SDK leaves to its caller, or does differently than the AWS CLI: endpoints for one service
+//! or for both, path-style addresses for endpoints that are not Amazon's, a CA bundle, a named profile's
+//! credentials before those of the environment, `AWS_DEFAULT_PROFILE`, requests without a signature, and
+//! a longer time to connect. `docs/access.md` has the whole list. What the SDK reads is not read here
+//! again.
 
 mod profile;
 mod trust;
@@ -34,18 +33,18 @@ use crate::aws::limiter::RateLimiter;
 use crate::aws::s3::S3;
 use crate::aws::wire::Wire;
 
-/// The SDK gives up on a connection after 3.1 seconds, which is not enough when sixteen are opened
-/// at once.
+/// How long a connection may take to open. The SDK's 3.1 seconds are too short when sixteen connections
+/// are opened at once.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a connection that nobody uses is kept. S3 closes them some time later, and a request that
-/// meets that moment is lost.
+/// How long an unused connection is kept. S3 closes it some time later, and a request that is sent at that
+/// moment is lost.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The region of an endpoint that has none.
-const ANYWHERE: &str = "us-east-1";
+/// The region of an endpoint that has no regions.
+const NO_REGION: &str = "us-east-1";
 
-/// What the user said about AWS. What is left out comes from the environment.
+/// How AWS is reached. What is not set comes from where the AWS CLI takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// The region of both services.
@@ -60,16 +59,16 @@ pub struct Access {
     pub codedeploy_endpoint_url: Option<String>,
     /// The only certificate authorities to trust, in a PEM file.
     pub ca_bundle: Option<PathBuf>,
-    /// Believe any certificate.
+    /// Whether any TLS certificate is accepted, which is insecure.
     pub no_verify: bool,
-    /// Sign nothing, and look for no credentials.
+    /// Whether requests are not signed, and no credentials are looked for.
     pub no_sign: bool,
-    /// How long a connection may take to open; zero is no limit. Default: 10 seconds.
+    /// How long a connection may take to open; zero means no limit. Default: 10 seconds.
     pub connect_timeout: Option<Duration>,
-    /// How long an answer may take to begin, the request's own time included; zero is no limit, and
-    /// so is the default.
+    /// How long an answer may take to begin, including the time to send the request. Zero, and the
+    /// default, mean no limit.
     pub read_timeout: Option<Duration>,
-    /// The endpoint takes anybody: no credentials are looked for.
+    /// Whether the endpoint accepts any credentials, so that none are looked for.
     pub anonymous: bool,
     /// Credentials that the program gives. None: they are looked for as the AWS CLI does.
     pub keys: Option<Keys>,
@@ -103,7 +102,7 @@ pub struct Clients {
     pub region: String,
 }
 
-/// Why there are no clients.
+/// Why the clients cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -123,10 +122,10 @@ pub enum Error {
     CaBundle {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
-    /// The CA bundle has nothing in it to trust.
+    /// The CA bundle holds no certificate that can be trusted.
     #[error(
         "the CA bundle {} has no certificate in it; it must be a PEM file of certificate authorities",
         path.display()
@@ -135,13 +134,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Not the address of an endpoint.
+    /// A text is not the address of an endpoint.
     #[error("{0} is not an endpoint; write http://HOST[:PORT] or https://HOST[:PORT]")]
     Endpoint(String),
 }
 
-/// Makes the clients. Nothing is sent to AWS, but files are read and an instance may be asked for
-/// its region.
+/// Makes the clients. No request is sent to AWS, but files are read, and the instance that this runs on may
+/// be asked for its region.
 ///
 /// # Errors
 ///
@@ -180,7 +179,7 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     Ok(clients(access, &config, region, renewal))
 }
 
-/// Everything that is configured, as it is now.
+/// The configuration, as files and environment have it now.
 async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts(access))
@@ -197,10 +196,10 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     if let Some(url) = &access.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = chosen(loader, access).load().await;
+    let config = choose_credentials(loader, access).load().await;
     match &access.profile {
         Some(name) if !access.anonymous && !access.no_sign && access.keys.is_none() => {
-            // Named on the command line, so the environment's keys are not meant.
+            // The user names the profile, so the keys in the environment are ignored.
             let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
             config
                 .into_builder()
@@ -211,8 +210,8 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     }
 }
 
-/// Looks for no credentials where the program gives some, or wants none.
-fn chosen(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+/// Chooses credentials where they are not to be looked for.
+fn choose_credentials(loader: ConfigLoader, access: &Access) -> ConfigLoader {
     if let Some(Keys { id, secret, token }) = &access.keys {
         let keys = Credentials::new(id, secret, token.clone(), None, "hoist");
         return loader.credentials_provider(keys);
@@ -221,7 +220,7 @@ fn chosen(loader: ConfigLoader, access: &Access) -> ConfigLoader {
         let credentials = Credentials::new("local", "local", None, None, "hoist");
         let loader = loader.credentials_provider(credentials);
         return match access.region {
-            None => loader.region(Region::from_static(ANYWHERE)),
+            None => loader.region(Region::from_static(NO_REGION)),
             Some(_) => loader,
         };
     }
@@ -262,7 +261,7 @@ fn clients(
         codedeploy = codedeploy.endpoint_url(url);
     }
     if let Some(rate) = access.bandwidth {
-        // A body that waits for its time is not a stall. Each request has its own time to end.
+        // A body that the limiter delays is not stalled. Each attempt has a deadline in any case.
         let stalls = StalledStreamProtectionConfig::enabled().upload_enabled(false);
         s3 = s3
             .interceptor(RateLimiter::new(rate))
@@ -288,7 +287,7 @@ fn timeouts(access: &Access) -> TimeoutConfig {
     let limit = |said: Option<Duration>| said.filter(|limit| !limit.is_zero());
     let mut timeouts = TimeoutConfig::builder();
     match access.connect_timeout {
-        // What is not set is set by the SDK.
+        // If nothing is set, the SDK uses its own limit.
         Some(Duration::ZERO) => timeouts = timeouts.disable_connect_timeout(),
         said => timeouts = timeouts.connect_timeout(said.unwrap_or(CONNECT)),
     }
@@ -296,19 +295,22 @@ fn timeouts(access: &Access) -> TimeoutConfig {
     timeouts.build()
 }
 
-/// Refuses what would only fail later, and with a text about something else.
+/// Refuses a URL that would fail later with a misleading text.
 fn check_endpoint(url: &str) -> Result<(), Error> {
-    let rest = ["http://", "https://"].iter().find_map(|scheme| {
-        let (start, rest) = url.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    });
+    let rest = after_scheme(url, "http://").or_else(|| after_scheme(url, "https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']) => Ok(()),
         _ => Err(Error::Endpoint(url.to_owned())),
     }
 }
 
-/// The S3 endpoint that the environment chose, or the user for both services.
+/// What follows a scheme, in upper or lower case.
+fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = url.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// The S3 endpoint that the environment names, or that the user chose for both services.
 fn s3_endpoint(access: &Access, config: &SdkConfig) -> Option<String> {
     if access.endpoint_url.is_some() {
         return access.endpoint_url.clone();
@@ -324,13 +326,10 @@ fn s3_endpoint(access: &Access, config: &SdkConfig) -> Option<String> {
     });
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
-/// Whether what is sent there could be changed on its way.
+
+/// Whether bytes that are sent to this URL could be changed on their way.
 fn is_plain_and_remote(url: &str) -> bool {
-    let scheme = "http://";
-    let Some(rest) = url.get(scheme.len()..).filter(|_| {
-        url.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    }) else {
+    let Some(rest) = after_scheme(url, "http://") else {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -350,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_signed_only_where_nothing_else_protects_them() {
+    fn payloads_are_signed_only_over_plain_http_to_another_machine() {
         for url in [
             "https://s3.example.com",
             "http://127.0.0.1:9000",
@@ -372,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_waits_for_ever() {
+    fn a_timeout_of_zero_means_no_limit() {
         let of = |connect: Option<u64>, read: Option<u64>| {
             let timeouts = timeouts(&Access {
                 connect_timeout: connect.map(Duration::from_secs),
@@ -388,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_an_address() {
+    fn an_endpoint_needs_a_scheme_and_a_host() {
         for url in [
             "http://h",
             "HTTPS://h:1/p",

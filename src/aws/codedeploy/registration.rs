@@ -1,4 +1,4 @@
-//! An object in S3 as CodeDeploy is told of it, whatever kind it is and however it got there.
+//! Registers an object in S3 as a revision, whatever its type and whichever program uploaded it.
 
 use std::str::FromStr;
 
@@ -17,9 +17,9 @@ use crate::bundle::{BadBundleType, BundleType, Format};
 pub struct Registration {
     /// Where it is.
     pub location: S3Location,
-    /// What it is.
+    /// Its type.
     pub bundle_type: BundleType,
-    /// Its entity tag, without quotes. Without it a deployment takes what is there by then.
+    /// Its ETag, without quotes. Without an ETag, a deployment gets whatever object is there by then.
     pub etag: Option<String>,
     /// Its version.
     pub version: Option<String>,
@@ -37,7 +37,7 @@ impl From<&Revision> for Registration {
 }
 
 impl Registration {
-    /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
+    /// The object in the AWS CLI's shorthand syntax.
     #[must_use]
     pub fn shorthand(&self) -> String {
         let S3Location { bucket, key } = &self.location;
@@ -118,7 +118,7 @@ impl Registrar {
     }
 }
 
-/// What `--s3-location` says of an object: an URL, or the AWS CLI's shorthand.
+/// An object as a user names it: by a URL, or in the AWS CLI's shorthand syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Where it is.
@@ -131,28 +131,28 @@ pub struct Named {
     pub version: Option<String>,
 }
 
-/// Not the name of an object.
+/// A text does not name an object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadObject {
-    /// Neither an URL nor a shorthand.
+    /// It is neither a URL nor the shorthand syntax.
     #[error(transparent)]
     Location(#[from] BadLocation),
-    /// A type that is none.
+    /// Its type is not known.
     #[error("bundleType={0} is not known; {BadBundleType}")]
     Type(String),
-    /// Said twice.
+    /// It has a member twice.
     #[error("the object's place names {0} twice")]
     Twice(&'static str),
 }
 
-/// The members of the shorthand.
+/// The members of the shorthand syntax.
 const MEMBERS: [&str; 5] = ["bucket", "key", "bundleType", "version", "eTag"];
 
 impl FromStr for Named {
     type Err = BadObject;
 
-    /// Reads `s3://bucket/key`, or `bucket=…,key=…[,bundleType=…][,eTag=…][,version=…]` in any
-    /// order. A comma in a value counts as one unless a member's name follows it.
+    /// Reads `s3://bucket/key`, or `bucket=…,key=…[,bundleType=…][,eTag=…][,version=…]` in any order. A
+    /// comma belongs to a value unless a member's name follows it.
     fn from_str(text: &str) -> Result<Self, BadObject> {
         if !text.starts_with("bucket=") && !text.starts_with("key=") {
             return Ok(Self {
@@ -198,7 +198,7 @@ impl FromStr for Named {
     }
 }
 
-/// A value without the quotes that the shorthand allows, or that an entity tag has in answers.
+/// A value without the quotes that the shorthand syntax allows, or that an ETag has in answers.
 fn unquoted(value: &str) -> &str {
     let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     inside('"').or_else(|| inside('\'')).unwrap_or(value)
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_named_by_url_or_shorthand() {
+    fn an_object_is_named_by_url_or_in_shorthand() {
         let named: Named = "s3://b/a/k.zip".parse().unwrap();
         assert_eq!(named.location, location("b", "a/k.zip"));
         assert_eq!((named.etag, named.bundle_type), (None, None));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn the_shorthand_that_is_written_can_be_read() {
         let registration = Registration {
             location: location("b", "dir/k.tgz"),
             bundle_type: BundleType::Archive(Format::Tgz),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_say_its_type() {
+    fn the_ending_of_a_key_names_its_type() {
         for (key, kind) in [
             ("a.zip", Some(BundleType::Archive(Format::Zip))),
             ("a.TAR", Some(BundleType::Archive(Format::Tar))),

@@ -71,7 +71,7 @@ fn sent(store: &Fake) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_stored_is_not_sent_again() {
+async fn stored_parts_are_not_sent_again() {
     let (bytes, parts) = parts(95);
     for stored in 0..=parts.len() {
         let store = interrupted(&parts, stored).await;
@@ -91,7 +91,7 @@ async fn what_is_stored_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_differs_is_sent_again() {
+async fn stored_parts_that_differ_are_sent_again() {
     let (bytes, parts) = parts(95);
     let store = interrupted(&parts, 6).await;
     {
@@ -105,7 +105,7 @@ async fn what_differs_is_sent_again() {
         plan: 5,
         ..FINGERPRINT
     };
-    // The smaller one is not the last: the parts of that upload had another size, or so it seems.
+    // A part that is shorter and not the last looks like one of an upload with another part size.
     let (done, notes) = run_with(&store, parts.clone(), &resuming(false, mark)).await;
     done.unwrap();
     assert_eq!(reason(&notes), &Reason::Differs(vec![Difference::PartSize]));
