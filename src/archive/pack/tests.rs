@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::archive::limits::{CHUNK, MIB};
 use crate::archive::plan;
-use crate::archive::zip::{Checked, Method, check};
+use crate::archive::zip::Method;
+use crate::archive::zip::strict::{Checked, check};
 
 /// Bytes that deflate to about a third of their size.
 fn text(len: usize, seed: u64) -> Vec<u8> {

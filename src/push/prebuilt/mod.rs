@@ -135,7 +135,7 @@ impl Prebuilt {
     fn check_archive(&self, format: Format, cancel: &Cancel) -> Result<(), Error> {
         let mut root = Root::default();
         let read = match format {
-            Format::Zip => zip::names(&self.file, &mut root, cancel),
+            Format::Zip => zip::names(&self.file, self.size, &mut root, cancel),
             Format::Tar => tar::names(tar::Input::plain(&self.file, self.size), &mut root, cancel),
             Format::Tgz => tar::names(tar::Input::gzip(&self.file), &mut root, cancel),
         };
