@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::appspec::Report;
 use crate::archive::limits::{DEFAULT_CONCURRENCY, default_threads};
-use crate::archive::pack::{LevelPolicy, Packed};
+use crate::archive::pack::{LevelPolicy, LinkFeedback, Packed};
 use crate::archive::plan::{self, Notice};
-use crate::aws::call::DEFAULT_ATTEMPTS;
 use crate::aws::codedeploy::Revision;
 use crate::bundle::Content;
+use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::CleanupHint;
+use crate::transfer::{CleanupHint, UploadContext};
 use crate::verify;
 
 /// What to push, how to pack it and how to upload it.
@@ -62,8 +62,6 @@ pub struct Packing {
 pub struct Uploading {
     /// Most requests at a time; fewer if memory is short.
     pub concurrency: usize,
-    /// How often each request is tried.
-    pub attempts: u32,
     /// The bandwidth limit, in bytes a second, that the store's client was configured with. A push
     /// only derives concurrency and timeouts from it.
     pub bandwidth: Option<u64>,
@@ -110,6 +108,22 @@ pub struct Pushed {
     pub verified: Option<verify::Report>,
 }
 
+impl Observer {
+    pub(super) fn context<'a>(
+        &'a self,
+        link: &'a LinkFeedback,
+        cancel: &'a Cancel,
+    ) -> UploadContext<'a> {
+        UploadContext {
+            progress: &self.progress,
+            cancel,
+            notes: &self.notes,
+            cleanup: &self.cleanup,
+            link,
+        }
+    }
+}
+
 impl Default for Packing {
     fn default() -> Self {
         Self {
@@ -126,7 +140,6 @@ impl Default for Uploading {
     fn default() -> Self {
         Self {
             concurrency: DEFAULT_CONCURRENCY,
-            attempts: DEFAULT_ATTEMPTS,
             bandwidth: None,
             resume: Resume::Never,
         }

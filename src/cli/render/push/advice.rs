@@ -14,6 +14,7 @@ use hoist::verify;
 
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::show;
+use crate::cli::render::recovery::{self, Recovery};
 use crate::cli::{Exit, Failure};
 
 /// The command line of a push, as far as advice repeats it.
@@ -27,7 +28,7 @@ pub(crate) struct CommandLine<'a> {
 }
 
 /// A push that failed.
-pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
+pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
@@ -49,11 +50,20 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
         Error::Preflight(preflight::Error::Exists(location)) => {
             format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
         }
+        Error::Upload {
+            source_dir,
+            location,
+            error,
+        } if let Cause::NotResumed(uploads) = &error.cause => format!(
+            "Failed to upload '{}' to '{location}': {}",
+            source_dir.display(),
+            recovery.none_resumed(uploads)
+        ),
         error => error.to_string(),
     };
     Failure::new(exit, text)
         .and(hint(command, error))
-        .and(error.left())
+        .and(error.left().map(|left| recovery.leftover(left)))
 }
 
 /// A source that is a file and not a revision.
@@ -169,7 +179,12 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
 
 /// The command that registers an object that is stored.
 fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
-    Registration::from(revision).command(command.application, command.description, &command.words)
+    recovery::register_command(
+        &Registration::from(revision),
+        command.application,
+        command.description,
+        &command.words,
+    )
 }
 
 /// What to do next when a check before the upload failed.
