@@ -19,7 +19,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
-use crate::cli::render::recovery::Recovery;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, pu
 use super::super::aws::{Local, with_clients};
 use super::{BenchArgs, Sample, temporary};
 use crate::cli::Failure;
-use crate::cli::render::recovery::Recovery;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::render::timings::{Recording, Setup};
 use crate::cli::run::Run;
 

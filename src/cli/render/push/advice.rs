@@ -13,8 +13,8 @@ use hoist::transfer::Cause;
 use hoist::verify;
 
 use crate::cli::render::lint::counted;
+use crate::cli::render::push::recovery::{self, Recovery};
 use crate::cli::render::push::show;
-use crate::cli::render::recovery::{self, Recovery};
 use crate::cli::{Exit, Failure};
 
 /// The command line of a push, as far as advice repeats it.
@@ -25,10 +25,11 @@ pub(crate) struct CommandLine<'a> {
     /// The options that reach the same services again.
     pub(crate) words: Vec<String>,
     pub(crate) checksum: Checksum,
+    pub(crate) recovery: &'a Recovery,
 }
 
 /// A push that failed.
-pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Error) -> Failure {
+pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
@@ -57,13 +58,13 @@ pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Er
         } if let Cause::NotResumed(uploads) = &error.cause => format!(
             "Failed to upload '{}' to '{location}': {}",
             source_dir.display(),
-            recovery.none_resumed(uploads)
+            command.recovery.none_resumed(uploads)
         ),
         error => error.to_string(),
     };
     Failure::new(exit, text)
         .and(hint(command, error))
-        .and(error.left().map(|left| recovery.leftover(left)))
+        .and(error.left().map(|left| command.recovery.leftover(left)))
 }
 
 /// A source that is a file and not a revision.
