@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::appspec::Report;
 use crate::archive::limits::{DEFAULT_CONCURRENCY, default_threads};
-use crate::archive::pack::{LevelPolicy, Packed};
+use crate::archive::pack::{LevelPolicy, LinkFeedback, Packed};
 use crate::archive::plan::{self, Notice};
 use crate::aws::codedeploy::Revision;
 use crate::bundle::Content;
+use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::CleanupHint;
+use crate::transfer::{CleanupHint, UploadContext};
 use crate::verify;
 
 /// What to push, how to pack it and how to upload it.
@@ -105,6 +106,22 @@ pub struct Pushed {
     pub revision: Revision,
     /// What was found when the object was read back, if it was.
     pub verified: Option<verify::Report>,
+}
+
+impl Observer {
+    pub(super) fn context<'a>(
+        &'a self,
+        link: &'a LinkFeedback,
+        cancel: &'a Cancel,
+    ) -> UploadContext<'a> {
+        UploadContext {
+            progress: &self.progress,
+            cancel,
+            notes: &self.notes,
+            cleanup: &self.cleanup,
+            link,
+        }
+    }
 }
 
 impl Default for Packing {

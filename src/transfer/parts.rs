@@ -115,6 +115,7 @@ impl<S: PartStore> Sender<'_, S> {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
         self.context.link.request_began();
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
+        self.context.link.request_began();
         state.tasks.spawn(async move {
             let since = Instant::now();
             let sent = store.send(&upload, &part, &attempts).await?;

@@ -9,7 +9,6 @@ pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
 #[cfg(feature = "push")]
-pub(crate) mod recovery;
 pub(crate) mod timings;
 
 use std::io::{self, Write as _};

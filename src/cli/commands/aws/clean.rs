@@ -19,7 +19,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
-use crate::cli::render::recovery::Recovery;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -111,7 +111,7 @@ impl CleanOutput<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                by_hand(bucket, stale)
+                abort_command(bucket, stale)
             ));
         }
         match self.arguments.output.format {
@@ -166,8 +166,7 @@ impl CleanOutput<'_> {
     }
 }
 
-/// The command that aborts an upload.
-fn by_hand(bucket: &str, stale: &Stale) -> String {
+fn abort_command(bucket: &str, stale: &Stale) -> String {
     let recovery = Recovery {
         location: S3Location {
             bucket: bucket.to_owned(),

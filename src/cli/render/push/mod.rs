@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod github;
+pub(crate) mod recovery;
 pub(crate) mod report;
 
 use std::io::Write as _;
