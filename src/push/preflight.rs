@@ -182,7 +182,7 @@ impl Preflight {
                 wanted: self.platform.clone(),
             }),
             Application::Missing(error) => Err(Error::Application(error)),
-            Application::Untold(error) => {
+            Application::Unconfirmed(error) => {
                 skipped(notes, &what, &error.to_string());
                 Ok(())
             }

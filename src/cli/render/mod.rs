@@ -9,6 +9,7 @@ pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
 pub(crate) mod timings;
+
 use std::io::{self, Write as _};
 
 use super::Failure;
