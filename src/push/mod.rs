@@ -53,13 +53,12 @@ pub async fn push<S: PartStore>(
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Pushed, Error> {
-    let content = request.source.content;
     let preflight = destination.preflight(request, &observer.notes);
     let prepared = prepare(request, preflight, &observer.progress, cancel).await?;
     let prepared = Arc::new(prepared);
     let storing = store(request, &prepared, destination, observer, cancel);
     let (packed, stored, receipt) = storing.await?;
-    let revision = destination.revision(content, stored);
+    let revision = destination.revision(request.source.content, stored);
     let verified = destination.verify(&revision, &receipt, cancel).await?;
     destination.register(&revision, cancel).await?;
     destination.persist(receipt, &revision)?;

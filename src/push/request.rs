@@ -63,7 +63,7 @@ pub struct Uploading {
     /// Most requests at a time; fewer if memory is short.
     pub concurrency: usize,
     /// The bandwidth limit, in bytes a second, that the store's client was configured with. A push
-    /// only derives concurrency and timeouts from it.
+    /// only derives the number of concurrent requests from it.
     pub bandwidth: Option<u64>,
     /// Whether to continue an unfinished upload of the same object.
     pub resume: Resume,

@@ -24,3 +24,8 @@ pub(crate) fn print_registered(text: &str) -> Result<(), Failure> {
     write_out(text.as_bytes())
         .map_err(|error| Failure::other(format!("the revision is registered, but: {error}")))
 }
+
+/// The ending of a noun.
+pub(crate) fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
