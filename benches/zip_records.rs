@@ -1,15 +1,16 @@
-//! How fast the zip room renders and checks: it must never be what a push waits
-//! for, a million empty files included.
+//! How fast zip records are rendered and read: a push must never wait for them, not even with a million
+//! empty files.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hoist::archive::zip::{
-    CentralDirectory, Entry, Method, NonUtf8, Sizes, check, check_name, check_order, local_header,
+    CentralDirectory, Directory, DirectoryReader, Entry, Method, NonUtf8, Sizes, check_name,
+    check_order, end_window, local_header,
 };
 
-/// Sorted names of about 60 bytes, as a deep tree of small files has them.
+/// Sorted names of about 60 bytes, as in a deep tree of small files.
 fn names(count: usize) -> Vec<String> {
     (0..count)
         .map(|n| {
@@ -67,7 +68,7 @@ fn headers(c: &mut Criterion) {
     group.finish();
 }
 
-/// A whole archive of empty files, which leaves in pieces of 64 KiB.
+/// Writes a whole archive of empty files in pieces of 64 KiB.
 fn write_empty(names: &[String], mut keep: impl FnMut(&[u8])) {
     let none = Sizes::known(0, 0, 0);
     let mut piece = Vec::with_capacity(65 << 10);
@@ -95,8 +96,26 @@ fn write_empty(names: &[String], mut keep: impl FnMut(&[u8])) {
     flush(&mut piece, 0);
 }
 
+/// Counts the headers of the directory.
+fn read(archive: &[u8]) -> Option<usize> {
+    let size = |offset| usize::try_from(offset).ok();
+    let len = archive.len() as u64;
+    let tail = archive.get(size(end_window(len).start)?..)?;
+    let directory = Directory::find(tail, len).ok()?;
+    let mut reader = DirectoryReader::new(&directory);
+    let mut entries = 0;
+    while let Some((offset, piece)) = reader.next_piece().ok()? {
+        let from = size(offset)?;
+        piece.copy_from_slice(archive.get(from..from + piece.len())?);
+        while reader.next_header().ok()?.is_some() {
+            entries += 1;
+        }
+    }
+    Some(entries)
+}
+
 fn million_empty_files(c: &mut Criterion) {
-    // Unoptimised it is only tried, by `cargo test --benches`.
+    // An unoptimised build only tries it, under `cargo test --benches`.
     let count = if cfg!(debug_assertions) {
         10_000
     } else {
@@ -105,10 +124,7 @@ fn million_empty_files(c: &mut Criterion) {
     let names = names(count);
     let mut archive = Vec::new();
     write_empty(&names, |piece| archive.extend_from_slice(piece));
-    assert_eq!(
-        check(&archive).map(|entries| entries.len()),
-        Ok(names.len())
-    );
+    assert_eq!(read(&archive), Some(names.len()));
 
     let mut group = c.benchmark_group("a million empty files");
     group.sample_size(10);
@@ -116,8 +132,8 @@ fn million_empty_files(c: &mut Criterion) {
     group.bench_function("write", |b| {
         b.iter(|| write_empty(&names, |piece| _ = black_box(piece)));
     });
-    group.bench_function("check", |b| {
-        b.iter(|| check(black_box(&archive)).is_ok());
+    group.bench_function("read", |b| {
+        b.iter(|| read(black_box(&archive)));
     });
     group.bench_function("check_name", |b| {
         let good = |name: &&String| check_name(name.as_bytes(), NonUtf8::Refuse).is_ok();

@@ -1,6 +1,6 @@
-//! The types of bundle that CodeDeploy knows, and which one a name asks for.
+//! The types of bundle that CodeDeploy takes, and which of them a name stands for.
 //!
-//! A leaf: names only. What is in a file, whoever opens it finds out.
+//! Only names count here: files are recognised by their content where they are opened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub enum Format {
     Zip,
     /// Not compressed.
     Tar,
-    /// A tar, compressed as a whole: on many small files half the size of a zip.
+    /// A tar, compressed as a whole. For many small files it is half the size of a zip.
     Tgz,
 }
 
@@ -24,11 +24,11 @@ pub enum BundleType {
     Archive(Format),
     /// An AppSpec file in YAML, for Lambda and ECS.
     Yaml,
-    /// The same in JSON.
+    /// An AppSpec file in JSON, for Lambda and ECS.
     Json,
 }
 
-/// What of a source is sent.
+/// What is sent of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// The files of the directory, in an archive.
@@ -38,7 +38,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// What the object is then.
+    /// The type of the object.
     #[must_use]
     pub fn bundle_type(self) -> BundleType {
         match self {
@@ -49,10 +49,10 @@ impl Content {
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Zip, Self::Tar, Self::Tgz];
 
-    /// As the API writes it.
+    /// The format's name in CodeDeploy's API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Format {
         }
     }
 
-    /// What the ending of a path or key says, in any case; a zip if it says nothing.
+    /// The format that the ending of a path or key stands for, in any case; a zip if for none.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         let bundle = BundleType::of_name(name);
@@ -71,7 +71,7 @@ impl Format {
 }
 
 impl BundleType {
-    /// As the API writes it: AppSpec files in capitals.
+    /// The type's name in CodeDeploy's API: AppSpec files in capitals.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl BundleType {
         }
     }
 
-    /// What the ending of a path or key says, in any case; None if it says nothing.
+    /// The type that the ending of a path or key stands for, in any case.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         const ENDINGS: [(&str, BundleType); 7] = [
@@ -102,7 +102,7 @@ impl BundleType {
         found.map(|(_, bundle)| *bundle)
     }
 
-    /// The archive format that it is.
+    /// The archive format, if it is an archive.
     #[must_use]
     pub fn format(self) -> Option<Format> {
         match self {
@@ -112,7 +112,7 @@ impl BundleType {
     }
 }
 
-/// Not a type of bundle.
+/// A text that is not the name of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("choose zip, tar, tgz, YAML or JSON")]
 pub struct BadBundleType;
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endings_say_the_type_in_any_case() {
+    fn an_ending_stands_for_a_type_in_any_case() {
         let of = |name| BundleType::of_name(name).map(BundleType::name);
         for (name, bundle) in [
             ("a.zip", "zip"),

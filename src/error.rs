@@ -1,4 +1,4 @@
-//! What went wrong with a file: said the same way wherever it happens.
+//! Errors of files, with one text wherever they happen, and words for the shell.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct FileError {
     /// What was tried, as a verb: "open", "read".
     pub action: &'static str,
-    /// What it was tried on, as the user named it.
+    /// The file or directory, as the user named it.
     pub path: PathBuf,
     /// Why it failed.
     pub source: io::Error,
@@ -29,8 +29,7 @@ impl FileError {
     }
 }
 
-/// A word as a shell takes it: quoted where it must be.
-#[cfg(feature = "push")]
+/// A word for a shell, in quotes if it needs them.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=+:@%,".contains(&byte);

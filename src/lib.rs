@@ -43,7 +43,7 @@
 //! let options = pack::Options {
 //!     format: Format::Zip, level: Level::default().into(), limits, digest: false,
 //! };
-//! let packed = pack::pack_to_file(&plan, &target, &options, &stop, &progress)?;
+//! let packed = pack::pack_to_file(&plan, &target, &options, None, &stop, &progress)?;
 //! assert_eq!(packed.archive, std::fs::metadata(&target)?.len());
 //! # Ok(())
 //! # }

@@ -1,5 +1,5 @@
-//! The AppSpec reader and all its checks on any bytes: they may find what they like, but neither panic nor
-//! point outside of the text or into the middle of a character. A second look finds the same.
+//! The AppSpec parser and all checks on any bytes: they may report anything, but must not panic, nor point
+//! outside of the text or into the middle of a character. A second run reports the same.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use hoist::appspec::{Absence, Bundle, Kind, kind, lint};
 use libfuzzer_sys::fuzz_target;
 
-/// A bundle that is always the same.
+/// A bundle with fixed names.
 struct Fixed;
 
 const NAMES: [(&str, u32); 6] = [

@@ -1,5 +1,5 @@
-//! Manifests. Any bytes: they are refused or read, and what is read is written again to the byte. Any
-//! entries: the writer refuses them or the reader gives them back.
+//! Manifests. Any bytes: the reader refuses them, or the writer writes the same bytes again. Any entries:
+//! the writer refuses them, or the reader returns them.
 
 #![no_main]
 
@@ -37,7 +37,7 @@ impl Line {
 fuzz_target!(|data: &[u8]| {
     match data.split_first() {
         Some((0, text)) => read(text),
-        // The first line, which is hard to guess.
+        // With a first line, which the fuzzer would hardly find.
         Some((1, text)) => {
             let mut whole = Writer::new(Vec::new()).unwrap().finish().unwrap().0;
             whole.truncate(whole.iter().position(|byte| *byte == b'\n').unwrap() + 1);
@@ -59,7 +59,7 @@ fn read(text: &[u8]) {
     }
 }
 
-/// What is read, written.
+/// Reads a manifest, and writes its entries again.
 fn copy(text: &[u8]) -> Result<(Vec<u8>, Totals), hoist::archive::manifest::Error> {
     let mut reader = Reader::new(text)?;
     let mut writer = Writer::new(Vec::new()).unwrap();
@@ -87,6 +87,6 @@ fn write(lines: &[Line]) {
     }
     assert!(reader.entry().unwrap().is_none());
     assert_eq!(copy(&text).unwrap().0, text);
-    // Without its end it is none.
+    // Without its last byte it is refused.
     assert!(copy(&text[..text.len() - 1]).is_err());
 }

@@ -1,18 +1,15 @@
-//! The name rules against the same rules said plainly, and the checker on any
-//! bytes: it may refuse them, not panic.
+//! The name rules, compared with a plain statement of them.
 
 #![no_main]
 
 use arbitrary::Arbitrary;
-use hoist::archive::zip::{NonUtf8, Shown, check, check_from, check_name, check_order};
+use hoist::archive::zip::{NonUtf8, Shown, check_name, check_order};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     names: Vec<&'a [u8]>,
     sort: bool,
-    start: u64,
-    archive: &'a [u8],
 }
 
 fn may_be_written(name: &[u8]) -> bool {
@@ -24,7 +21,7 @@ fn may_be_written(name: &[u8]) -> bool {
         .iter()
         .rposition(|byte| *byte == b';')
         .is_some_and(|at| last[at + 1..].iter().all(u8::is_ascii_digit));
-    // A directory's last component is the nothing after its slash.
+    // A directory's name ends in a slash, so its last component is empty.
     let directory = last.is_empty() && !folders.is_empty();
     name.len() <= 4096
         && !name.iter().any(|byte| matches!(byte, 0..=31 | 127 | 255))
@@ -62,7 +59,4 @@ fuzz_target!(|input: Input<'_>| {
     let order = check_order(names.iter().copied());
     let expected = may_stand_together(&names);
     assert_eq!(order.is_ok(), expected, "{names:?}: {order:?}");
-
-    _ = check(input.archive);
-    _ = check_from(input.archive, input.start);
 });

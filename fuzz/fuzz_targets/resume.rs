@@ -17,13 +17,13 @@ use error::CallError;
 use notes::Notes;
 use pack::Part;
 use upload::{
-    Begun, Cause, Found, Kept, Mark, Nonce, PartStore, SentPart, Stored, UploadId, begin,
+    UnfinishedUpload, Cause, ObjectHead, ListedPart, UploadFingerprint, Nonce, PartStore, UploadedPart, Stored, UploadId, begin,
 };
 
 /// Instead of `src/error.rs`, which knows the SDK's.
 mod error {
     #[derive(Clone, Copy, PartialEq, Eq)]
-    pub enum Again {
+    pub enum RetryAdvice {
         Never,
     }
 
@@ -35,8 +35,8 @@ mod error {
     }
 
     impl CallError {
-        pub fn again(&self) -> Again {
-            Again::Never
+        pub fn again(&self) -> RetryAdvice {
+            RetryAdvice::Never
         }
 
         pub fn is_certain(&self) -> bool {
@@ -75,10 +75,10 @@ mod upload {
     use crate::aws::error::CallError;
     use crate::notes::Notes;
     use crate::archive::pack::Part;
-    pub use control::{Control, Underway};
-    pub use mark::{Digest, Mark, Nonce};
+    pub use control::{UploadContext, CleanupHint};
+    pub use mark::{Digest, UploadFingerprint, Nonce};
     pub use resume::Resume;
-    pub use store::{Begun, Found, Kept, PartStore, SentPart, Stored, UploadId};
+    pub use store::{UnfinishedUpload, ObjectHead, ListedPart, PartStore, UploadedPart, Stored, UploadId};
 
     const ANSWER: Duration = Duration::from_secs(60);
     const CLEANUP: Duration = Duration::from_secs(10);
@@ -149,7 +149,7 @@ mod upload {
         pub nonce: Nonce,
         pub resumed: bool,
         /// Of each part that is to be sent, what is stored already.
-        pub kept: Vec<Option<SentPart>>,
+        pub kept: Vec<Option<UploadedPart>>,
     }
 
     /// Begins an upload, or goes on with one.
@@ -159,11 +159,11 @@ mod upload {
         parts: &[Part],
         notes: &Notes,
     ) -> Result<Begin, Cause> {
-        let control = Control {
+        let control = UploadContext {
             progress: &Progress::default(),
             cancel: &CancellationToken::new(),
             notes,
-            underway: &Underway::default(),
+            underway: &CleanupHint::default(),
         };
         match begin::begin(store, &Retries, Some(resume), control).await {
             Ok(upload) => Ok(Begin {
@@ -180,8 +180,8 @@ mod upload {
     }
 
     /// The notes of an upload, as they are stored.
-    pub fn notes_of(mark: Mark, nonce: Nonce, at: i64) -> [Kept; 2] {
-        mark.parts(nonce).map(|part| Kept {
+    pub fn notes_of(mark: UploadFingerprint, nonce: Nonce, at: i64) -> [ListedPart; 2] {
+        mark.parts(nonce).map(|part| ListedPart {
             number: part.number,
             size: part.body.len() as u64,
             etag: "note".into(),
@@ -190,8 +190,8 @@ mod upload {
         })
     }
 
-    pub fn read(parts: &[Kept]) -> Option<(Mark, Nonce)> {
-        Mark::read(parts)
+    pub fn read(parts: &[ListedPart]) -> Option<(UploadFingerprint, Nonce)> {
+        UploadFingerprint::read(parts)
     }
 
     pub fn now() -> i64 {
@@ -299,7 +299,7 @@ impl Crc {
 
 /// A store with unfinished uploads.
 struct Store {
-    uploads: Vec<(Begun, Vec<Kept>, bool)>,
+    uploads: Vec<(UnfinishedUpload, Vec<ListedPart>, bool)>,
     begun: Mutex<Vec<Nonce>>,
     sent: Mutex<Vec<Part>>,
 }
@@ -317,9 +317,9 @@ impl PartStore for Store {
         Ok(UploadId(NEW.into()))
     }
 
-    async fn send(&self, upload: &UploadId, part: Part) -> Result<SentPart, CallError> {
+    async fn send(&self, upload: &UploadId, part: Part) -> Result<UploadedPart, CallError> {
         assert_eq!(upload.0, NEW, "what is resumed says what it is already");
-        let sent = SentPart {
+        let sent = UploadedPart {
             number: part.number,
             size: part.body.len() as u64,
             etag: String::new(),
@@ -330,7 +330,7 @@ impl PartStore for Store {
         Ok(sent)
     }
 
-    async fn complete(&self, _: &UploadId, _: &[SentPart]) -> Result<Stored, CallError> {
+    async fn complete(&self, _: &UploadId, _: &[UploadedPart]) -> Result<Stored, CallError> {
         unreachable!("nothing was sent")
     }
 
@@ -338,7 +338,7 @@ impl PartStore for Store {
         unreachable!("nothing of others is aborted")
     }
 
-    async fn uploads(&self) -> Result<Vec<Begun>, CallError> {
+    async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, CallError> {
         Ok(self
             .uploads
             .iter()
@@ -346,7 +346,7 @@ impl PartStore for Store {
             .collect())
     }
 
-    async fn parts(&self, upload: &UploadId) -> Result<Vec<Kept>, CallError> {
+    async fn parts(&self, upload: &UploadId) -> Result<Vec<ListedPart>, CallError> {
         let (_, parts, denied) = self
             .uploads
             .iter()
@@ -363,7 +363,7 @@ impl PartStore for Store {
         }
     }
 
-    async fn object(&self) -> Result<Option<Found>, CallError> {
+    async fn object(&self) -> Result<Option<ObjectHead>, CallError> {
         unreachable!("nothing was completed")
     }
 
@@ -390,10 +390,10 @@ enum Verdict {
 }
 
 fn judge(
-    parts: &[Kept],
+    parts: &[ListedPart],
     at: i64,
     now: i64,
-    wanted: &Mark,
+    wanted: &UploadFingerprint,
     part_size: u64,
     insist: bool,
 ) -> Verdict {
@@ -446,8 +446,8 @@ fuzz_target!(|input: Input| {
     let now = upload::now();
     let part_size = u64::from(input.part_size);
     let [program, options, plan] = input.mark;
-    let headers = Mark::digest(HEADERS.as_bytes());
-    let wanted = Mark {
+    let headers = UploadFingerprint::digest(HEADERS.as_bytes());
+    let wanted = UploadFingerprint {
         program,
         options,
         headers,
@@ -457,8 +457,8 @@ fuzz_target!(|input: Input| {
     let uploads = uploads.map(|(place, upload)| {
         let at = upload.at.at(now);
         let stored = upload.parts.iter().take(12).enumerate();
-        let mut parts: Vec<Kept> = stored
-            .map(|(nth, stock)| Kept {
+        let mut parts: Vec<ListedPart> = stored
+            .map(|(nth, stock)| ListedPart {
                 number: stock.number.number(),
                 size: match stock.size {
                     Size::Whole => part_size,
@@ -473,7 +473,7 @@ fuzz_target!(|input: Input| {
             .collect();
         if let Some((others, nonce)) = &upload.notes {
             let [program, options, headers, plan] = others.map(u16::from);
-            let mark = Mark {
+            let mark = UploadFingerprint {
                 program: wanted.program ^ program,
                 options: wanted.options ^ options,
                 headers: wanted.headers ^ headers,
@@ -484,7 +484,7 @@ fuzz_target!(|input: Input| {
             parts.splice(place..place, upload::notes_of(mark, nonce, at));
         }
         let id = UploadId(place.to_string());
-        (Begun { id, at }, parts, upload.denied)
+        (UnfinishedUpload { id, at }, parts, upload.denied)
     });
     let store = Store {
         uploads: uploads.collect(),
@@ -494,7 +494,7 @@ fuzz_target!(|input: Input| {
     let resume = upload::Resume {
         insist: input.insist,
         // The store knows the headers.
-        mark: Mark {
+        mark: UploadFingerprint {
             headers: !headers,
             ..wanted
         },
@@ -553,7 +553,7 @@ fuzz_target!(|input: Input| {
                     .iter()
                     .filter(|one| one.number == part.number && one.number < 9_999)
                     .collect();
-                let same = |one: &&Kept| {
+                let same = |one: &&ListedPart| {
                     one.size == part.body.len() as u64 && one.crc64nvme == Some(part.crc64nvme)
                 };
                 match kept {
@@ -573,9 +573,9 @@ fuzz_target!(|input: Input| {
             assert_eq!(created, [begun.nonce]);
             assert!(begun.kept.iter().all(Option::is_none));
             // It says what it is, so that it can be gone on with.
-            let stored: Vec<Kept> = sent
+            let stored: Vec<ListedPart> = sent
                 .iter()
-                .map(|part| Kept {
+                .map(|part| ListedPart {
                     number: part.number,
                     size: part.body.len() as u64,
                     etag: String::new(),

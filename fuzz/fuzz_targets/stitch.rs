@@ -1,6 +1,6 @@
-//! The deflate room, from both ends. Any bytes: the scanner says what zlib-rs says, and what it
-//! takes for a stream can be continued. Any content at any level in chunks of any size: the parts
-//! are one stream of it, within the bound, and the same from an engine that was used before.
+//! The deflate module. Any bytes: the scanner agrees with zlib-rs, and a stream that it accepts can be
+//! continued. Any content, at any level, in chunks of any size: the parts are one stream of it, within
+//! the bound, and equal to those of an engine that was used before.
 
 #![no_main]
 
@@ -25,7 +25,7 @@ enum Input<'a> {
 #[derive(Arbitrary, Debug)]
 enum Piece<'a> {
     Bytes(&'a [u8]),
-    /// Some of what came before.
+    /// A repetition of earlier bytes.
     Again {
         back: u16,
         len: u16,
@@ -34,16 +34,16 @@ enum Piece<'a> {
         byte: u8,
         len: u16,
     },
-    /// What does not compress.
+    /// Bytes that do not compress.
     Noise {
         seed: u64,
         len: u16,
     },
 }
 
-/// Enough to be sampled, and little enough for thousands of runs a minute.
+/// Enough for sampling, and little enough for thousands of runs a minute.
 const MOST_CONTENT: usize = 96 << 10;
-/// The same for the highest levels, which are twenty times as slow.
+/// For the highest levels, which are twenty times as slow.
 const MOST_CONTENT_SLOW: usize = 8 << 10;
 const SLOW_FROM: u8 = 10;
 const MOST_CHUNKS: usize = 16;
@@ -76,8 +76,8 @@ fn noise(state: &mut u64) -> u8 {
     (*state >> 56) as u8
 }
 
-/// A stored block, not final, of as much as a distance can reach back. Behind it any distance is a
-/// good one, as it is to the scanner.
+/// Puts a stored block, not final, of 32 KiB before the stream, so that every distance is valid. The
+/// scanner does not check distances.
 fn behind_a_window(stream: &[u8]) -> (Vec<u8>, usize) {
     let mut bytes = b"\x00\x00\x80\xff\x7f".to_vec();
     bytes.resize(bytes.len() + 0x8000, 0);
@@ -86,7 +86,7 @@ fn behind_a_window(stream: &[u8]) -> (Vec<u8>, usize) {
     (bytes, before)
 }
 
-/// What zlib-rs inflates the start of `stream` to, and the bytes it takes.
+/// What zlib-rs inflates from the start of `stream`, and how many bytes it reads for that.
 fn zlib(stream: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut inflate = Decompress::new(false);
     let mut content = Vec::with_capacity(64 << 10);
@@ -107,7 +107,7 @@ fn zlib(stream: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// The bytes that miniz_oxide takes from the start of `stream`.
+/// How many bytes miniz_oxide reads from the start of `stream`.
 fn miniz(stream: &[u8]) -> Option<usize> {
     let mut state = Box::<DecompressorOxide>::default();
     let mut window = vec![0; 64 << 10];
@@ -156,7 +156,7 @@ fn any_stream(stream: &[u8]) {
     assert!((6 + len..=6 + len + 5).contains(&out.len()));
     assert!(scan(&out[6..]).is_err(), "still has a final block");
 
-    // Goes on with two bytes of fixed codes.
+    // Continues the stream with two bytes.
     let mut more = Engine::new(Level::FASTEST);
     more.deflate_chunk(b"!!", true, &mut out).unwrap();
     let (windowed, before) = behind_a_window(&out[6..]);
@@ -212,7 +212,7 @@ fn any_content(content: &[u8], chunk: usize, level: Level) {
         assert_eq!(whole, b"before");
     }
 
-    // By now the engine has a history.
+    // The engine has compressed other data by now.
     assert!(parts == chunked(&mut engine, content, chunk));
     let mut fresh = b"before".to_vec();
     Engine::new(level).deflate(content, &mut fresh);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use crate::aws::error::{Again, CallError};
+use crate::aws::error::{CallError, RetryAdvice};
 
 /// Attempts of a request unless told otherwise. Their pauses are 25 seconds on average and 51 at
 /// most, and the SDK's own come on top: a network that is gone for half a minute is outlived.
@@ -34,10 +34,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Attempts when credentials are what fails: whoever gives them has been asked several times by then.
 const BRIEFLY: u32 = 3;
 
-/// Retries that all requests together may make at once: seven each for twelve.
+/// Caller that all requests together may make at once: seven each for twelve.
 const TOKENS: f64 = 100.0;
 
-/// Retries that come back in a second.
+/// Caller that come back in a second.
 const REFILL: f64 = 1.0;
 
 /// What an answer may take in any case. S3 takes as long to begin one as it needs to keep the part.
@@ -67,15 +67,15 @@ pub fn hurry(times: u32) {
 
 /// How requests are tried again, and what they share for it.
 #[derive(Debug)]
-pub(crate) struct Retries {
+pub(crate) struct Caller {
     attempts: u32,
     /// What an answer may take when nothing is sent.
     answer: Duration,
     tokens: Mutex<Tokens>,
-    patience: Mutex<Patience>,
+    patience: Mutex<Deadline>,
 }
 
-impl Retries {
+impl Caller {
     /// Each request is tried `attempts` times at most. Zero counts as one.
     #[must_use]
     pub(crate) fn new(attempts: u32) -> Self {
@@ -121,7 +121,7 @@ impl Retries {
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    lock(&self.patience).in_vain();
+                    lock(&self.patience).record_failure();
                     late(operation, allowed)
                 }
             };
@@ -164,11 +164,11 @@ impl Retries {
         error: CallError,
         slower: &impl Fn(),
     ) -> Result<(), CallError> {
-        let (first, most) = match error.again() {
-            Again::Never => return Err(error),
-            Again::Soon => (PAUSE, self.attempts),
-            Again::Briefly => (PAUSE, self.attempts.min(BRIEFLY)),
-            Again::Slower => {
+        let (first, most) = match error.retry_advice() {
+            RetryAdvice::Never => return Err(error),
+            RetryAdvice::Soon => (PAUSE, self.attempts),
+            RetryAdvice::Briefly => (PAUSE, self.attempts.min(BRIEFLY)),
+            RetryAdvice::Slower => {
                 slower();
                 (SLOW_PAUSE, self.attempts)
             }
@@ -200,7 +200,7 @@ fn late(operation: &'static str, allowed: Duration) -> CallError {
     }
 }
 
-/// Retries that are left.
+/// Caller that are left.
 #[derive(Debug)]
 struct Tokens {
     left: f64,
@@ -229,14 +229,14 @@ impl Tokens {
 
 /// How long a request may take.
 #[derive(Debug)]
-struct Patience {
+struct Deadline {
     /// Bytes a second of one request, below which it is given up.
     slowest: f64,
     /// What requests got, the latest counting most.
     got: Option<f64>,
 }
 
-impl Default for Patience {
+impl Default for Deadline {
     fn default() -> Self {
         Self {
             slowest: SLOWEST,
@@ -245,7 +245,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl Deadline {
     fn allows(&self, size: u64) -> Duration {
         // Exact up to 2^53 bytes, and a part is 5 GiB at most.
         Duration::from_secs_f64(size as f64 / self.slowest)
@@ -263,7 +263,7 @@ impl Patience {
     }
 
     /// A request was given up: the next may take twice as long.
-    fn in_vain(&mut self) {
+    fn record_failure(&mut self) {
         self.slowest = (self.slowest / 2.0).max(STANDSTILL);
     }
 }
@@ -285,7 +285,7 @@ mod tests {
     /// Fails with each of `errors` in turn, then succeeds. How often it was asked, and how often to
     /// slow down.
     async fn try_with(
-        retries: &Retries,
+        retries: &Caller,
         errors: &[CallError],
     ) -> (Result<(), CallError>, usize, u32) {
         let (asked, slowed) = (Cell::new(0), Cell::new(0));
@@ -300,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_pass_is_tried_again_and_an_answer_is_not() {
-        let retries = Retries::new(3);
+        let retries = Caller::new(3);
         let lost = CallError {
             operation: "UploadPart",
             code: None,
@@ -317,7 +317,7 @@ mod tests {
             message: "cannot get credentials: the session has expired".into(),
         };
         let failing = vec![without.clone(); 9];
-        let (done, asked, _) = try_with(&Retries::new(8), &failing).await;
+        let (done, asked, _) = try_with(&Caller::new(8), &failing).await;
         assert_eq!((done, asked), (Err(without), 3));
         let denied = refused("AccessDenied");
         let (done, asked, _) = try_with(&retries, std::slice::from_ref(&denied)).await;
@@ -332,7 +332,7 @@ mod tests {
             refused("InternalError"),
         ];
         for (attempts, asked) in [(0, 1), (1, 1), (2, 2), (3, 3)] {
-            let done = try_with(&Retries::new(attempts), &errors).await;
+            let done = try_with(&Caller::new(attempts), &errors).await;
             assert_eq!(done.0, Err(errors[asked - 1].clone()));
             assert_eq!(done.1, asked);
         }
@@ -340,7 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_requests_together_run_out_of_tokens() {
-        let retries = Retries::new(2);
+        let retries = Caller::new(2);
         let failing = [refused("InternalError"), refused("InternalError")];
         let mut retried = 0;
         for _ in 0..150 {
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn patience_follows_size_and_link() {
-        let mut patience = Patience::default();
+        let mut patience = Deadline::default();
         let part = 8 << 20;
         assert_eq!(patience.allows(0), Duration::ZERO);
         assert_eq!(patience.allows(part), Duration::from_secs(256));
@@ -385,19 +385,19 @@ mod tests {
         assert_eq!(patience.allows(part), Duration::from_secs(8));
         patience.answered(100, Duration::from_secs(50));
         assert_eq!(patience.allows(part), Duration::from_secs(8));
-        patience.in_vain();
+        patience.record_failure();
         assert_eq!(patience.allows(part), Duration::from_secs(16));
         for _ in 0..100 {
-            patience.in_vain();
+            patience.record_failure();
         }
         assert_eq!(patience.allows(512), Duration::from_secs(1));
     }
 
     #[tokio::test]
     async fn an_answer_that_never_comes_is_not_waited_for() {
-        let retries = Retries {
+        let retries = Caller {
             answer: Duration::from_millis(10),
-            ..Retries::new(2)
+            ..Caller::new(2)
         };
         let asked = Cell::new(0);
         let attempt = || {

@@ -15,7 +15,7 @@ pub struct CallError {
 
 /// Whether a request that failed should be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum RetryAdvice {
     /// No: the same would come of it.
     Never,
     /// After a pause.
@@ -29,10 +29,10 @@ pub(crate) enum Again {
 impl CallError {
     /// Whether it may pass ("Error retries and exponential backoff", "Error responses" in the
     /// Amazon S3 API reference; "common errors" of CodeDeploy).
-    pub(crate) fn again(&self) -> Again {
+    pub(crate) fn retry_advice(&self) -> RetryAdvice {
         match self.code.as_deref() {
-            None if self.is_without_credentials() => Again::Never,
-            None if self.message.starts_with(FAILED_CREDENTIALS) => Again::Briefly,
+            None if self.is_without_credentials() => RetryAdvice::Never,
+            None if self.message.starts_with(FAILED_CREDENTIALS) => RetryAdvice::Briefly,
             Some(
                 "SlowDown"
                 | "ServiceUnavailable"
@@ -44,7 +44,7 @@ impl CallError {
                 | "TooManyRequests"
                 | "TooManyRequestsException"
                 | "BandwidthLimitExceeded",
-            ) => Again::Slower,
+            ) => RetryAdvice::Slower,
             // No answer, one that did not get through whole, or a server's trouble with itself.
             None
             | Some(
@@ -62,8 +62,8 @@ impl CallError {
                 | "OperationAborted"
                 | "ConditionalRequestConflict"
                 | "Unknown",
-            ) => Again::Soon,
-            Some(_) => Again::Never,
+            ) => RetryAdvice::Soon,
+            Some(_) => RetryAdvice::Never,
         }
     }
 
@@ -109,10 +109,10 @@ impl CallError {
     /// Whether it is certain that nothing came of the request: the service said no, for good or because
     /// it was asked too much, or nothing was sent at all.
     pub(crate) fn is_certain(&self) -> bool {
-        match self.again() {
-            Again::Never | Again::Slower | Again::Briefly => true,
+        match self.retry_advice() {
+            RetryAdvice::Never | RetryAdvice::Slower | RetryAdvice::Briefly => true,
             // A service that has trouble with itself may have done it nevertheless.
-            Again::Soon => matches!(
+            RetryAdvice::Soon => matches!(
                 self.code.as_deref(),
                 Some(
                     "BadDigest"

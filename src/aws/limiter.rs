@@ -29,7 +29,7 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// Keeps bodies to a rate. All clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Pace(Arc<Clock>);
+pub(super) struct RateLimiter(Arc<Clock>);
 
 #[derive(Debug)]
 struct Clock {
@@ -39,7 +39,7 @@ struct Clock {
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// `rate` bytes a second. Zero counts as one.
     pub(super) fn new(rate: u64) -> Self {
         Self(Arc::new(Clock {
@@ -64,9 +64,9 @@ impl Pace {
     }
 }
 
-impl Intercept for Pace {
+impl Intercept for RateLimiter {
     fn name(&self) -> &'static str {
-        "Pace"
+        "RateLimiter"
     }
 
     fn modify_before_transmit(
@@ -97,7 +97,7 @@ struct Paced {
     rest: Bytes,
     /// The piece that is next, and the time of it.
     held: Option<(Bytes, Pin<Box<Sleep>>)>,
-    pace: Pace,
+    pace: RateLimiter,
 }
 
 impl Body for Paced {
@@ -154,7 +154,7 @@ impl Body for Paced {
 mod tests {
     use super::*;
 
-    fn paced(pace: &Pace, bytes: usize) -> Paced {
+    fn paced(pace: &RateLimiter, bytes: usize) -> Paced {
         Paced {
             body: SdkBody::from(vec![7; bytes]),
             rest: Bytes::new(),
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bodies_together_keep_the_rate() {
-        let pace = Pace::new(1 << 20);
+        let pace = RateLimiter::new(1 << 20);
         let since = Instant::now();
         let bodies = (0..4).map(|_| drain(paced(&pace, 5 << 20)));
         let mut tasks = tokio::task::JoinSet::new();
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn who_was_late_catches_up_and_who_was_away_does_not() {
-        let pace = Pace::new(1000);
+        let pace = RateLimiter::new(1000);
         let start = Instant::now();
         assert_eq!(pace.reserve(100, start), start);
         assert_eq!(pace.reserve(100, start), start + Duration::from_millis(100));

@@ -1,34 +1,43 @@
 //! Maps object keys to relative paths and back.
 //!
 //! A key is any Unicode string of up to 1,024 bytes; a path is not. The mapping is reversible,
-//! keeps ordinary keys readable (`releases/app-1.2.zip` stays itself) and refuses to let a key
-//! leave its directory, collide with another key, or be both a file and a directory.
+//! keeps ordinary keys readable (`releases/app-1.2.zip` stays itself) and ensures that no key
+//! leaves its directory, shares a file with another key, or is both a file and a directory.
 //!
 //! The rules:
 //!
 //! - Bytes other than `A-Z a-z 0-9 - _ . + = @ ,` become `%xx`, and so do a segment's leading and
 //!   trailing dot. Where file systems ignore case (macOS, Windows) upper-case letters become `%xx`
 //!   too.
-//! - A file keeps its name if that has a dot in it, otherwise `%` is appended. A directory keeps
-//!   its name if it has no dot, otherwise `%%` is appended. So the key `a` (file `a%`) can stand
-//!   beside `a/b.zip` (directory `a`).
+//! - The name of a file that has no dot gets a `%` appended; the name of a directory that has a dot,
+//!   or is empty, gets `%%`. So the key `a` (file `a%`) can lie beside `a/b.zip` (directory `a`).
 //! - A segment longer than [`PIECE`] bytes becomes nested directories whose names end in `%-`.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Longest name written, before its mark, in bytes: file systems stop at 255, and `.json` needs
-/// room.
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The longest name before its mark, in bytes: file systems allow 255, and `.json` needs room.
 const PIECE: usize = 200;
 
-/// Whether `A` and `a` may be the same file here.
+/// Whether `A` and `a` name one file on this system.
 const FOLDS_CASE: bool = cfg!(any(windows, target_os = "macos"));
 
 const FILE_MARK: &str = "%";
 const DIRECTORY_MARK: &str = "%%";
 const PIECE_MARK: &str = "%-";
 
+/// What a listing with `encoding-type=url` escapes.
+const LISTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
+
 /// The relative path of the file that holds the object `key`.
-pub(crate) fn to_path(key: &str) -> PathBuf {
+pub(super) fn to_path(key: &str) -> PathBuf {
     path_of(key, FOLDS_CASE)
 }
 
@@ -56,7 +65,7 @@ fn path_of(key: &str, folds_case: bool) -> PathBuf {
 }
 
 /// The key of the object kept in the relative path `path`, or `None` if no key maps to that path.
-pub(crate) fn from_path(path: &Path) -> Option<String> {
+pub(super) fn from_path(path: &Path) -> Option<String> {
     let names: Vec<&str> = path
         .iter()
         .map(|name| name.to_str())
@@ -73,8 +82,7 @@ pub(crate) fn from_path(path: &Path) -> Option<String> {
     }
     escaped.push_str(file.strip_suffix(FILE_MARK).unwrap_or(file));
     let key = unescape(&escaped)?;
-    // Only the canonical spelling is ours; anything else under the directory is somebody else's
-    // file.
+    // Any other spelling of the key is a file that the endpoint has not written.
     (to_path(&key) == path).then_some(key)
 }
 
@@ -91,55 +99,26 @@ fn escape(segment: &str, folds_case: bool) -> String {
         if plain {
             out.push(char::from(byte));
         } else {
-            push_hex(&mut out, byte);
+            // Writing to a string cannot fail. The digits are of lower case on every file system.
+            let _ = write!(out, "%{byte:02x}");
         }
     }
     out
 }
 
-fn push_hex(out: &mut String, byte: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push('%');
-    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-    out.push(char::from(DIGITS[usize::from(byte & 15)]));
+/// Undoes percent-encoding; `None` if the result is not UTF-8. A `%` without two digits stays.
+pub(super) fn unescape(escaped: &str) -> Option<String> {
+    let decoded = percent_decode_str(escaped).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
-/// Undoes percent-encoding; `None` if it is malformed or no UTF-8.
-pub(crate) fn unescape(escaped: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(escaped.len());
-    let mut bytes = escaped.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            // `from_str_radix` would take a sign.
-            if !digits.iter().all(u8::is_ascii_hexdigit) {
-                return None;
-            }
-            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok()
-}
-
-/// Percent-encodes a key for a listing asked for with `encoding-type=url`; `/` stays.
-pub(crate) fn url_encode(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            push_hex(&mut out, byte);
-        }
-    }
-    out
+/// Percent-encodes a key for a listing with `encoding-type=url`; `/` stays.
+pub(super) fn url_encode(key: &str) -> String {
+    utf8_percent_encode(key, LISTED).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::collections::HashMap;
     use std::path::Component;
 
@@ -168,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn hard_keys_stay_inside_apart_and_reversible() {
+    fn difficult_keys_stay_in_their_directory_apart_and_reversible() {
         let long = "é".repeat(512);
         let keys = [
             "a",
@@ -252,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn case_is_kept_apart_where_the_file_system_folds_it() {
+    fn keys_that_differ_in_case_have_different_files_where_case_is_ignored() {
         let lower = |key: &str| path_of(key, true).to_str().unwrap().to_lowercase();
         assert_ne!(lower("App.zip"), lower("app.zip"));
         assert_eq!(path_of("App.zip", true), Path::new("%41pp.zip"));
     }
 
     #[test]
-    fn foreign_names_are_no_keys() {
+    fn files_with_other_names_have_no_key() {
         for path in [
             "a",
             "a.zip%",
@@ -275,20 +254,21 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_is_no_digit() {
+    fn what_is_not_percent_encoded_stays() {
         assert_eq!(unescape("a%2fb").as_deref(), Some("a/b"));
-        for bad in ["%+f", "%-1", "%", "%f", "%é"] {
-            assert_eq!(unescape(bad), None, "{bad}");
+        for as_it_is in ["%+f", "%-1", "%", "%f", "%é"] {
+            assert_eq!(unescape(as_it_is).as_deref(), Some(as_it_is));
         }
+        assert_eq!(unescape("%ff"), None);
     }
 
     #[test]
-    fn listings_are_encoded_as_urls() {
-        assert_eq!(url_encode("a b/ü+~.zip"), "a%20b/%c3%bc%2b~.zip");
+    fn listed_keys_are_percent_encoded_as_s3_does() {
+        assert_eq!(url_encode("a b/ü+~.zip"), "a%20b/%C3%BC%2B~.zip");
     }
 
     proptest! {
-        /// NUL, line ends and everything else that is text. How long names may be, a test above says.
+        /// Keys of NUL, line ends and all other text.
         #[test]
         fn any_key_stays_below_its_directory(key in prop::collection::vec(
             prop_oneof![Just('/'), Just('.'), Just('\\'), Just('\0'), Just('%'), any::<char>()],
@@ -304,23 +284,23 @@ mod tests {
             prop_assert_eq!(from_path(&to_path(&key)), Some(key));
         }
 
-        /// What somebody puts there by hand is a key's file or none, and never that of two.
+        /// A file that was put there by hand has at most one key.
         #[test]
-        fn any_path_is_one_key_or_none(path in "[a.%/-]{1,12}|[0-9a-f%./-]{1,20}") {
+        fn any_path_has_at_most_one_key(path in "[a.%/-]{1,12}|[0-9a-f%./-]{1,20}") {
             if let Some(key) = from_path(Path::new(&path)) {
                 prop_assert_eq!(to_path(&key), Path::new(&path));
             }
         }
 
         #[test]
-        fn any_key_round_trips(key in ".{1,300}") {
+        fn any_key_is_found_again_from_its_path(key in ".{1,300}") {
             let path = to_path(&key);
             prop_assert!(path.components().all(|part| matches!(part, Component::Normal(_))));
             prop_assert_eq!(from_path(&path), Some(key));
         }
 
         #[test]
-        fn nasty_keys_never_collide(a in "[a./%-]{1,8}", b in "[a./%-]{1,8}") {
+        fn two_keys_never_share_a_path(a in "[a./%-]{1,8}", b in "[a./%-]{1,8}") {
             let (x, y) = (to_path(&a), to_path(&b));
             prop_assert_eq!(a == b, x == y);
             if a != b {

@@ -1,7 +1,7 @@
-//! An S3 and CodeDeploy endpoint inside the process, for trials and tests without AWS.
+//! An S3 and CodeDeploy endpoint inside the process, for trials, tests and measurements without AWS.
 //!
-//! [`Endpoint::start`] serves both on one port of the loopback interface; everything it is told is
-//! kept in plain files under one directory and found again at the next start:
+//! [`Endpoint::start`] serves both on one port of the loopback interface. It keeps all state in plain
+//! files under one directory, and finds it again at the next start:
 //!
 //! ```text
 //! DIR/buckets/BUCKET/objects/KEY              objects, as they were uploaded
@@ -9,18 +9,20 @@
 //! DIR/lock                                    held while an endpoint uses the directory
 //! ```
 //!
-//! It is as strict as S3 where a push can go wrong: checksums in headers and trailers,
-//! `Content-MD5`, part numbers, order and sizes, the checksum and size of the whole object,
-//! conditional writes, uploads that have ended. What it lacks (ACLs, policies, lifecycles,
-//! encryption with a customer's key, deployments) it refuses with `NotImplemented` or
-//! `UnknownOperationException`, and never pretends to do.
+//! It offers what hoist and the `s3` and `deploy` commands of the AWS CLI call, and is as strict as S3
+//! where a push can go wrong: checksums in headers and trailers, `Content-MD5`, part numbers, order and
+//! sizes, the checksum and size of the whole object, conditional writes, uploads that have ended. All
+//! other operations (ACLs, policies, lifecycles, encryption with a customer's key, deployments) are
+//! refused with `NotImplemented` or `UnknownOperationException`.
 //!
-//! For tests of what talks to it, requests can [go wrong](faults) in all the ways that they do on the
-//! way to AWS, and in none of them otherwise.
+//! An endpoint that [discards](Storage::Discard) counts and hashes the bytes of objects and does not
+//! keep them, a [`Link`] has a latency and rates, and [`Endpoint::statistics`] tells what was seen:
+//! together they measure how a program uploads. For tests, requests can [go wrong](faults) in the ways
+//! in which they do on the way to AWS.
 //!
-//! It guards nothing: any credentials will do, and none, and signatures are not checked. That is
-//! why it listens on 127.0.0.1 only, and refuses requests whose `Host` or `Origin` is another machine's:
-//! a page in a browser may have had its name pointed here. It does not sync files to the device either.
+//! It accepts any credentials, or none, and does not check signatures. That is why it listens on
+//! 127.0.0.1 only, and refuses requests whose `Host` or `Origin` is another machine's: they come from a
+//! page in a browser whose name was pointed here. It does not sync files to the device.
 
 mod checksum;
 mod chunked;
@@ -28,8 +30,11 @@ mod codedeploy;
 pub mod faults;
 mod ids;
 mod keys;
+mod link;
+mod operation;
 mod s3;
 mod server;
+mod statistics;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -37,19 +42,27 @@ mod tests;
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use self::link::Link;
+pub use self::statistics::Statistics;
 
 use self::faults::Faults;
 use self::server::Server;
 
-/// What keeps an endpoint from starting or being prepared.
+/// What the receive buffer of a paced connection may hold, in bytes (Linux allows twice as much): a
+/// larger one would take in bytes faster than the link. Less than a few of loopback's segments of
+/// 64 KiB would stall the connection.
+const PACED_BUFFER: u32 = 256 << 10;
+
+/// Why an endpoint cannot be started or prepared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -58,7 +71,7 @@ pub enum Error {
     Directory {
         /// The directory.
         dir: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another endpoint uses the directory.
@@ -72,27 +85,63 @@ pub enum Error {
     Port {
         /// The port.
         port: u16,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The bucket can neither be found nor made.
+    /// The bucket is missing and cannot be made.
     #[error("cannot make the bucket {bucket}: {reason}")]
     Bucket {
         /// The bucket's name.
         bucket: String,
-        /// What S3 would say.
+        /// The message that S3 would have.
         reason: String,
     },
-    /// The application can neither be found nor made.
+    /// The application is missing and cannot be made.
     #[error("cannot make the application {application} in {region}: {reason}")]
     Application {
         /// The application's name.
         application: String,
         /// The region.
         region: String,
-        /// What CodeDeploy would say.
+        /// The message that CodeDeploy would have.
         reason: String,
     },
+}
+
+/// Where an endpoint keeps its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In this directory, which is made if it is missing.
+    Keep(PathBuf),
+    /// Buckets, applications and the descriptions of objects in a temporary directory, and the bytes
+    /// of objects nowhere: they are counted and hashed. Objects cannot be read or copied.
+    Discard,
+}
+
+/// How an endpoint is started.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it keeps its state.
+    pub storage: Storage,
+    /// The port of 127.0.0.1; 0 is any free one.
+    pub port: u16,
+    /// The latency and the rates of requests.
+    pub link: Link,
+    /// What goes wrong. Without faults requests are not recorded.
+    pub faults: Option<Faults>,
+}
+
+impl Settings {
+    /// An endpoint on any free port, as fast as the machine, on which nothing goes wrong.
+    #[must_use]
+    pub fn new(storage: Storage) -> Self {
+        Self {
+            storage,
+            port: 0,
+            link: Link::default(),
+            faults: None,
+        }
+    }
 }
 
 /// A running S3 and CodeDeploy endpoint. It stops when it is dropped or [shut
@@ -115,18 +164,18 @@ impl fmt::Debug for Endpoint {
 impl Endpoint {
     /// Serves the state under `dir` on `port` of 127.0.0.1; port 0 is any free one.
     ///
-    /// The directory is made if it is missing. S3 and CodeDeploy share the port: requests with an
-    /// `X-Amz-Target` header are CodeDeploy's. Buckets are named in the path, or as
-    /// `BUCKET.localhost`.
-    ///
     /// # Errors
     ///
     /// [`Error::Directory`], [`Error::InUse`], [`Error::Port`].
     pub async fn start(dir: impl Into<PathBuf>, port: u16) -> Result<Self, Error> {
-        Self::open(dir.into(), port, None).await
+        Self::open(Settings {
+            port,
+            ..Settings::new(Storage::Keep(dir.into()))
+        })
+        .await
     }
 
-    /// The same, for tests: what goes wrong is as the test says.
+    /// Serves the state under `dir` on `port`, with the faults of a test.
     ///
     /// # Errors
     ///
@@ -136,31 +185,46 @@ impl Endpoint {
         port: u16,
         faults: Faults,
     ) -> Result<Self, Error> {
-        Self::open(dir.into(), port, Some(faults)).await
+        Self::open(Settings {
+            port,
+            faults: Some(faults),
+            ..Settings::new(Storage::Keep(dir.into()))
+        })
+        .await
     }
 
-    async fn open(dir: PathBuf, port: u16, faults: Option<Faults>) -> Result<Self, Error> {
-        let opened = dir.clone();
-        let (server, lock) = tokio::task::spawn_blocking(move || open(&opened, faults))
-            .await
-            .unwrap_or_else(|error| {
-                Err(Error::Directory {
-                    dir,
-                    source: io::Error::other(error),
-                })
-            })?;
-        let bind = async {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        };
-        let (listener, address) = bind.await.map_err(|source| Error::Port { port, source })?;
+    /// Starts an endpoint.
+    ///
+    /// S3 and CodeDeploy share the port: requests with an `X-Amz-Target` header are CodeDeploy's.
+    /// Buckets are named in the path, or as `BUCKET.localhost`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Directory`], [`Error::InUse`], [`Error::Port`].
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        let Settings {
+            storage,
+            port,
+            link,
+            faults,
+        } = settings;
+        let opening = tokio::task::spawn_blocking(move || open_state(storage, faults, link));
+        let (server, held) = opening.await.unwrap_or_else(|error| {
+            Err(Error::Directory {
+                dir: PathBuf::new(),
+                source: io::Error::other(error),
+            })
+        })?;
+        let listener = listen(port, link).map_err(|source| Error::Port { port, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| Error::Port { port, source })?;
         let server = Arc::new(server);
         let stop = CancellationToken::new();
         let running = Arc::clone(&server).run(listener, stop.clone());
         let task = tokio::spawn(async move {
             running.await;
-            drop(lock);
+            drop(held);
         });
         Ok(Self {
             url: format!("http://{address}"),
@@ -170,14 +234,14 @@ impl Endpoint {
         })
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`, for S3 and for CodeDeploy.
+    /// Its address for S3 and for CodeDeploy: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Makes `bucket` in `region`, and `application` (for EC2 and on-premises servers) in `region`,
-    /// where they are missing.
+    /// unless they exist.
     ///
     /// It writes two small files, and blocks for that long.
     ///
@@ -208,15 +272,21 @@ impl Endpoint {
         self.server.store.open_uploads()
     }
 
+    /// What the endpoint has seen since it started.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.server.meter.statistics()
+    }
+
     /// Takes no more connections, gives the open ones two seconds to finish, and ends.
     pub async fn shutdown(self) {
         drop(self.stop);
-        // It fails only if the task panicked, and then it has ended too.
+        // Awaiting the task fails only if it panicked, and then it has ended too.
         drop(self.task.await);
     }
 }
 
-/// The endpoint without a port: what a fuzzer writes to, which has no time for sockets.
+/// The endpoint without a port, for a fuzzer, for which sockets are too slow.
 #[doc(hidden)]
 pub struct Unconnected(Arc<Server>);
 
@@ -225,12 +295,13 @@ impl Unconnected {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Errors of the file system.
     pub fn open(dir: &Path) -> io::Result<Self> {
-        Ok(Self(Arc::new(Server::open(dir, None)?)))
+        let server = Server::open(dir, false, None, Link::default())?;
+        Ok(Self(Arc::new(server)))
     }
 
-    /// Answers what comes on `stream` until it ends.
+    /// Answers the requests on `stream` until it ends.
     pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
         let server = Arc::clone(&self.0);
         server.converse(stream, CancellationToken::new()).await;
@@ -243,22 +314,58 @@ impl fmt::Debug for Unconnected {
     }
 }
 
-/// Opens the state and takes the lock on it.
-fn open(dir: &Path, faults: Option<Faults>) -> Result<(Server, File), Error> {
+/// What a running endpoint holds: the lock on its directory, and the directory if it is temporary.
+struct Held {
+    _lock: File,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Opens the state and locks its directory.
+fn open_state(
+    storage: Storage,
+    faults: Option<Faults>,
+    link: Link,
+) -> Result<(Server, Held), Error> {
+    let (dir, temporary) = match storage {
+        Storage::Keep(dir) => (dir, None),
+        Storage::Discard => {
+            let dir = tempfile::tempdir().map_err(|source| Error::Directory {
+                dir: std::env::temp_dir(),
+                source,
+            })?;
+            (dir.path().to_owned(), Some(dir))
+        }
+    };
     let unusable = |source| Error::Directory {
-        dir: dir.to_owned(),
+        dir: dir.clone(),
         source,
     };
-    std::fs::create_dir_all(dir).map_err(unusable)?;
+    std::fs::create_dir_all(&dir).map_err(unusable)?;
     let lock = File::create(dir.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::InUse {
-                dir: dir.to_owned(),
-            });
-        }
+        Err(TryLockError::WouldBlock) => return Err(Error::InUse { dir }),
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    Ok((Server::open(dir, faults).map_err(unusable)?, lock))
+    let server = Server::open(&dir, temporary.is_some(), faults, link).map_err(unusable)?;
+    let held = Held {
+        _lock: lock,
+        _temporary: temporary,
+    };
+    Ok((server, held))
+}
+
+fn listen(port: u16, link: Link) -> io::Result<TcpListener> {
+    const BACKLOG: u32 = 1024;
+
+    let socket = TcpSocket::new_v4()?;
+    // Elsewhere than on Unix this would let two programs share a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    if link.is_paced() {
+        // The connections inherit it.
+        socket.set_recv_buffer_size(PACED_BUFFER)?;
+    }
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
 }

@@ -1,28 +1,27 @@
 //! The HTTP side: takes connections, tells S3 and CodeDeploy apart, and settles what is common to
 //! all requests before a service sees them.
 //!
-//! Signatures are taken off unread, and with them the SHA-256 of the payload that they cover: any
-//! credentials will do, presigned URLs never expire, and unsigned requests are as good.
-//! `aws-chunked` bodies are decoded here. Refused are only an expected owner that is not [`OWNER`],
-//! and what comes in the name of another machine: a page in a browser.
+//! Any credentials will do: signatures are removed unchecked, and with them the SHA-256 of the payload
+//! that they cover. `aws-chunked` bodies are decoded here. Requests are refused if they expect another
+//! owner than [`OWNER`], or if they were made by a page of another machine in a browser.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::http::uri::PathAndQuery;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpResponse, S3Error, S3ErrorCode, S3Result, s3_error};
+use s3s::{Body, HttpResponse, S3Result, s3_error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -31,8 +30,11 @@ use tokio_util::sync::CancellationToken;
 use super::chunked::{Decoder, Trailers};
 use super::codedeploy::{self, Failure};
 use super::faults::{self, Faults, Line};
-use super::store::{Store, blocking};
-use super::{ids, keys, s3};
+use super::link::{Link, PacedBody, Pacer};
+use super::operation::Asked;
+use super::statistics::{Meter, is_upload};
+use super::store::{Behavior, Store, blocking};
+use super::{ids, s3};
 
 /// The account that owns every bucket.
 pub(crate) const OWNER: &str = "000000000000";
@@ -43,33 +45,48 @@ pub(crate) const MAX_JSON: usize = 1 << 20;
 /// How long connections may take to finish their requests once the endpoint stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long to wait after a connection could not be taken, as a rule for lack of descriptors.
+/// How long to wait after a connection could not be taken, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Both services.
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) codedeploy: Arc<codedeploy::Service>,
+    pub(crate) meter: Meter,
     s3: S3Service,
     faults: Option<Faults>,
+    link: Link,
+    /// Paces the bodies of all connections together.
+    shared: Option<Arc<Pacer>>,
 }
 
 impl Server {
     /// Opens the state under `dir`.
-    pub(crate) fn open(dir: &Path, faults: Option<Faults>) -> io::Result<Self> {
-        let repeats = faults.as_ref().is_some_and(Faults::repeats);
-        let store = Arc::new(Store::open(dir, repeats)?);
+    pub(crate) fn open(
+        dir: &Path,
+        discards: bool,
+        faults: Option<Faults>,
+        link: Link,
+    ) -> io::Result<Self> {
+        let behavior = Behavior {
+            repeats_completes: faults.as_ref().is_some_and(Faults::repeats_completes),
+            discards,
+        };
+        let store = Arc::new(Store::open(dir, behavior)?);
         let mut builder = S3ServiceBuilder::new(s3::Service::new(Arc::clone(&store)));
         builder.set_host(Hosts);
         Ok(Self {
             store,
             codedeploy: Arc::new(codedeploy::Service::open(dir)?),
+            meter: Meter::default(),
             s3: builder.build(),
             faults,
+            link,
+            shared: link.total_rate.map(Pacer::new),
         })
     }
 
-    /// Takes connections until `stop`, then lets the open ones finish briefly.
+    /// Takes connections until `stop`, then gives the open ones a moment to finish.
     pub(crate) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
@@ -85,7 +102,7 @@ impl Server {
             }
         }
         drop(listener);
-        // What does not finish in time is cut off when the set is dropped.
+        // Connections that do not finish in time end when the set is dropped.
         drop(
             tokio::time::timeout(GRACE, async {
                 while connections.join_next().await.is_some() {}
@@ -103,28 +120,26 @@ impl Server {
         }
     }
 
-    /// Answers what comes on one connection. Returns it if a fault cut it.
+    /// Answers the requests of one connection. Returns its stream if a fault cut it.
     pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         self: Arc<Self>,
         stream: S,
         stop: CancellationToken,
     ) -> Option<S> {
         let line = Arc::new(Line::new(stop.clone()));
+        let own = self.link.rate.map(Pacer::new);
+        let pacers: Vec<Arc<Pacer>> = own.into_iter().chain(self.shared.clone()).collect();
+        let counted = OnceLock::new();
         let service = service_fn(|request| {
-            let (server, line) = (Arc::clone(&self), Arc::clone(&line));
-            async move {
-                let response = match &server.faults {
-                    None => server.answer(request.map(Body::from)).await,
-                    Some(faults) => faults::handle(&server, faults, request, &line).await,
-                };
-                Ok::<_, Infallible>(response)
-            }
+            counted.get_or_init(|| self.meter.connection());
+            let (server, line, pacers) = (Arc::clone(&self), Arc::clone(&line), pacers.clone());
+            async move { Ok::<_, Infallible>(server.receive(request, pacers, &line).await) }
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
         let ending = async {
-            // A client that went away is no concern of the server.
+            // An error means that the client went away, which is its own affair.
             tokio::select! {
                 done = &mut connection => drop(done),
                 () = stop.cancelled() => {
@@ -139,9 +154,36 @@ impl Server {
             .then(|| connection.into_parts().io.into_inner())
     }
 
+    /// Lets a request arrive over the link, counts it, and answers it or lets a fault happen to it.
+    async fn receive(
+        &self,
+        request: Request<Incoming>,
+        pacers: Vec<Arc<Pacer>>,
+        line: &Line,
+    ) -> HttpResponse {
+        let (head, body) = request.into_parts();
+        let asked = Asked::of(&head);
+        let _upload = self.meter.request(asked.operation);
+        if !self.link.latency.is_zero() {
+            tokio::time::sleep(self.link.latency).await;
+        }
+        let mut body = Body::from(body);
+        if is_upload(asked.operation) {
+            let meter = self.meter.clone();
+            body = PacedBody::wrap(body, pacers, move |bytes| meter.arrived(bytes));
+        }
+        let request = Request::from_parts(head, body);
+        let response = match &self.faults {
+            None => self.answer(request).await,
+            Some(faults) => faults::handle(self, faults, &asked, request, line).await,
+        };
+        self.meter.answered(response.status().as_u16());
+        response
+    }
+
     /// Answers a request to either service.
     pub(crate) async fn answer(&self, request: Request<Body>) -> HttpResponse {
-        if let Some(refused) = refuse_strangers(&request) {
+        if let Some(refused) = refuse_other_machines(&request) {
             return refused;
         }
         let codedeploy = request.headers().contains_key("x-amz-target");
@@ -161,7 +203,7 @@ impl Server {
 
     async fn call_s3(&self, request: Request<Body>) -> S3Result<HttpResponse> {
         let (mut parts, body) = request.into_parts();
-        take_signature_off(&mut parts)?;
+        parts.headers.remove(header::AUTHORIZATION);
         for header in [
             "x-amz-expected-bucket-owner",
             "x-amz-source-expected-bucket-owner",
@@ -201,7 +243,7 @@ impl Server {
         let Some(operation) = operation.filter(|_| request.method() == hyper::Method::POST) else {
             return json_response(Err(Failure {
                 code: "UnknownOperationException",
-                message: format!("{target} is not offered here"),
+                message: format!("this endpoint does not offer {target}"),
                 internal: false,
             }));
         };
@@ -227,7 +269,7 @@ impl Server {
     }
 }
 
-/// `BUCKET.localhost` names a bucket; any other host names none, and the path does.
+/// `BUCKET.localhost` names a bucket; with any other host the path does.
 struct Hosts;
 
 impl S3Host for Hosts {
@@ -252,9 +294,9 @@ pub(crate) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
     response.headers_mut().insert(name, id);
 }
 
-/// Refuses what a page in a browser sends, whose name somebody has pointed to 127.0.0.1: the `Host` is
-/// then that of the page, and so is the `Origin`. Anything else on this machine may come in.
-fn refuse_strangers(request: &Request<Body>) -> Option<HttpResponse> {
+/// Refuses requests of a page in a browser whose name was pointed to 127.0.0.1: their `Host` and
+/// `Origin` are those of the page.
+fn refuse_other_machines(request: &Request<Body>) -> Option<HttpResponse> {
     let headers = request.headers();
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str());
     let host = text(header::HOST).map(|host| host.is_ok_and(is_this_machine));
@@ -262,7 +304,7 @@ fn refuse_strangers(request: &Request<Body>) -> Option<HttpResponse> {
         let host = origin.map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
         host.is_ok_and(is_this_machine)
     });
-    // An address in the request line takes the place of the header.
+    // An authority in the request line takes precedence over the `Host` header.
     let target = request
         .uri()
         .authority()
@@ -325,62 +367,13 @@ pub(crate) fn signed_region(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = value.split_once("Credential=")?;
     let scope = credential.split(',').next()?;
-    // An access key may have slashes in it, the scope's four members may not.
+    // An access key may contain slashes, the four members of the scope behind it may not.
     scope.rsplit('/').nth(2)
-}
-
-/// Removes a request's signature, and turns the headers a presigned URL carries in its query back
-/// into headers.
-fn take_signature_off(parts: &mut Parts) -> S3Result<()> {
-    parts.headers.remove(header::AUTHORIZATION);
-    let Some(query) = parts.uri.query() else {
-        return Ok(());
-    };
-    let mut kept = Vec::new();
-    for pair in query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let lower = name.to_ascii_lowercase();
-        match lower.as_str() {
-            "x-amz-algorithm"
-            | "x-amz-credential"
-            | "x-amz-date"
-            | "x-amz-expires"
-            | "x-amz-signedheaders"
-            | "x-amz-signature"
-            | "x-amz-security-token" => {}
-            // Signature version 2.
-            "awsaccesskeyid" | "signature" | "expires" => {}
-            _ if lower.starts_with("x-amz-") => {
-                let value =
-                    keys::unescape(value).and_then(|value| HeaderValue::try_from(value).ok());
-                let name = HeaderName::try_from(lower).ok();
-                let (Some(name), Some(value)) = (name, value) else {
-                    return Err(s3_error!(
-                        InvalidArgument,
-                        "the query has a malformed header: {pair}"
-                    ));
-                };
-                parts.headers.entry(name).or_insert(value);
-            }
-            _ => kept.push(pair),
-        }
-    }
-    let path = parts.uri.path();
-    let target = if kept.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", kept.join("&"))
-    };
-    let invalid = |_| s3_error!(InvalidURI, "Couldn't parse the specified URI.");
-    let mut uri = std::mem::take(&mut parts.uri).into_parts();
-    uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(invalid)?);
-    parts.uri = Uri::from_parts(uri).map_err(|_| S3Error::new(S3ErrorCode::InvalidURI))?;
-    Ok(())
 }
 
 /// Length of an `aws-chunked` body once it is decoded, `None` for any other body.
 ///
-/// The headers are changed to describe the decoded body.
+/// Changes the headers so that they describe the decoded body.
 ///
 /// # Errors
 ///

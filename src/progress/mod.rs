@@ -1,11 +1,14 @@
-//! How far a push is and where its time goes: counters that its stages raise and anyone may read.
+//! How far a push is and where its time goes: counters that the stages of a push raise and that any
+//! thread may read.
 //!
-//! Nothing waits for a counter. One thing alone decides by them, since that is its purpose: the
-//! controller of `--level auto`, whose bytes are not reproducible for that reason. Counters are read
-//! one by one, so a [`Snapshot`] of a running push may be off by the work of a moment.
+//! - [`Snapshot`]: counts, for the progress bar and for the queues between stages.
+//! - [`Totals`]: how long each stage worked and how long it waited for another.
+//! - [`Span`]: one job, request or wait, for a timeline.
 //!
-//! Time is taken per job and per part, never per byte, so that measuring is always on: it costs two
-//! or three clock readings a file, below a tenth of a percent of what opening one costs.
+//! A push never waits for a counter and never decides by one. Counters are read one by one, so that a
+//! [`Snapshot`] of a running push may be inconsistent by the work of a moment. Clocks are read per job
+//! and per part, never per byte, so that measuring is always on: it costs two or three clock readings
+//! a file, below a tenth of a percent of what opening one costs.
 
 mod stages;
 mod trace;
@@ -17,13 +20,20 @@ pub(crate) use self::stages::Laps;
 pub use self::stages::{Stage, StageTotal, Totals, Wait};
 pub use self::trace::{Span, Track};
 
-use self::stages::Stages;
+use self::stages::{Stages, nanos};
 use self::trace::Trace;
 
 /// The counters of one push.
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
+    counts: Counts,
+    stages: Stages,
+    trace: Option<Trace>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
     files_planned: AtomicU64,
     bytes_planned: AtomicU64,
     files_packed: AtomicU64,
@@ -35,13 +45,7 @@ pub struct Progress {
     parts_cut: AtomicU64,
     parts_taken: AtomicU64,
     parts_sent: AtomicU64,
-    /// The shortest time from a part's request to its confirmation, in nanoseconds.
-    fastest_part: AtomicU64,
-    /// The moving average of these times; 0 before the first.
-    recent_part: AtomicU64,
     level: AtomicU64,
-    stages: Stages,
-    trace: Option<Trace>,
 }
 
 /// What the counters said at one time.
@@ -64,7 +68,7 @@ pub struct Snapshot {
     pub bytes_sent: u64,
     /// Bytes of input that are being compressed, or wait to be written.
     pub budget_used: u64,
-    /// Jobs given away whose result the assembler has not asked for yet.
+    /// Jobs that were given to workers and that the assembler has not asked for yet.
     pub tickets: u64,
     /// Parts that wait for a request.
     pub parts_waiting: u64,
@@ -72,10 +76,6 @@ pub struct Snapshot {
     pub parts_in_flight: u64,
     /// Parts that the store has confirmed.
     pub parts_sent: u64,
-    /// The shortest time that one of them took.
-    pub fastest_part: Option<Duration>,
-    /// What one took recently: a moving average, to which the latest adds a quarter.
-    pub recent_part: Option<Duration>,
     /// The level that jobs compress at now.
     pub level: u8,
 }
@@ -84,20 +84,7 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             started: Instant::now(),
-            files_planned: AtomicU64::default(),
-            bytes_planned: AtomicU64::default(),
-            files_packed: AtomicU64::default(),
-            bytes_packed: AtomicU64::default(),
-            bytes_out: AtomicU64::default(),
-            bytes_sent: AtomicU64::default(),
-            budget_used: AtomicU64::default(),
-            tickets: AtomicU64::default(),
-            parts_cut: AtomicU64::default(),
-            parts_taken: AtomicU64::default(),
-            parts_sent: AtomicU64::default(),
-            fastest_part: AtomicU64::new(u64::MAX),
-            recent_part: AtomicU64::default(),
-            level: AtomicU64::default(),
+            counts: Counts::default(),
             stages: Stages::default(),
             trace: None,
         }
@@ -111,7 +98,7 @@ impl Progress {
         Self::default()
     }
 
-    /// Counters that also keep a [`Span`] of each job, wait and part: about 64 bytes for each.
+    /// Counters that also keep a [`Span`] of each job, request and wait: about 64 bytes for each.
     #[must_use]
     pub fn traced() -> Self {
         Self {
@@ -122,27 +109,24 @@ impl Progress {
 
     /// What the counters say now.
     pub fn snapshot(&self) -> Snapshot {
-        let parts_cut = self.parts_cut.load(Relaxed);
-        let parts_taken = self.parts_taken.load(Relaxed);
-        let parts_sent = self.parts_sent.load(Relaxed);
-        let fastest_part = self.fastest_part.load(Relaxed);
-        let recent_part = self.recent_part.load(Relaxed);
+        let counts = &self.counts;
+        let parts_cut = counts.parts_cut.load(Relaxed);
+        let parts_taken = counts.parts_taken.load(Relaxed);
+        let parts_sent = counts.parts_sent.load(Relaxed);
         Snapshot {
             at: self.started.elapsed(),
-            files_planned: self.files_planned.load(Relaxed),
-            bytes_planned: self.bytes_planned.load(Relaxed),
-            files_packed: self.files_packed.load(Relaxed),
-            bytes_packed: self.bytes_packed.load(Relaxed),
-            bytes_out: self.bytes_out.load(Relaxed),
-            bytes_sent: self.bytes_sent.load(Relaxed),
-            budget_used: self.budget_used.load(Relaxed),
-            tickets: self.tickets.load(Relaxed),
+            files_planned: counts.files_planned.load(Relaxed),
+            bytes_planned: counts.bytes_planned.load(Relaxed),
+            files_packed: counts.files_packed.load(Relaxed),
+            bytes_packed: counts.bytes_packed.load(Relaxed),
+            bytes_out: counts.bytes_out.load(Relaxed),
+            bytes_sent: counts.bytes_sent.load(Relaxed),
+            budget_used: counts.budget_used.load(Relaxed),
+            tickets: counts.tickets.load(Relaxed),
             parts_waiting: parts_cut.saturating_sub(parts_taken),
             parts_in_flight: parts_taken.saturating_sub(parts_sent),
             parts_sent,
-            fastest_part: (fastest_part != u64::MAX).then(|| Duration::from_nanos(fastest_part)),
-            recent_part: (recent_part != 0).then(|| Duration::from_nanos(recent_part)),
-            level: u8::try_from(self.level.load(Relaxed)).unwrap_or(u8::MAX),
+            level: u8::try_from(counts.level.load(Relaxed)).unwrap_or(u8::MAX),
         }
     }
 
@@ -157,7 +141,7 @@ impl Progress {
         self.trace.as_ref().map(Trace::spans).unwrap_or_default()
     }
 
-    /// Runs the walk, `work`, and counts its time.
+    /// Lists the source, which is `work`, and counts its time.
     pub fn walk<T>(&self, work: impl FnOnce() -> T) -> T {
         let mut laps = Laps::start();
         let done = work();
@@ -168,70 +152,58 @@ impl Progress {
     }
 
     pub(crate) fn planned(&self, files: u64, bytes: u64) {
-        self.files_planned.store(files, Relaxed);
-        self.bytes_planned.store(bytes, Relaxed);
+        self.counts.files_planned.store(files, Relaxed);
+        self.counts.bytes_planned.store(bytes, Relaxed);
     }
 
     pub(crate) fn packed(&self, files: u64, bytes: u64) {
-        self.files_packed.fetch_add(files, Relaxed);
-        self.bytes_packed.fetch_add(bytes, Relaxed);
+        self.counts.files_packed.fetch_add(files, Relaxed);
+        self.counts.bytes_packed.fetch_add(bytes, Relaxed);
     }
 
     pub(crate) fn archive_at(&self, bytes: u64) {
-        self.bytes_out.store(bytes, Relaxed);
+        self.counts.bytes_out.store(bytes, Relaxed);
     }
 
     pub(crate) fn budget_used(&self, bytes: u64) {
-        self.budget_used.store(bytes, Relaxed);
+        self.counts.budget_used.store(bytes, Relaxed);
     }
 
     pub(crate) fn tickets(&self, waiting: usize) {
-        self.tickets.store(waiting as u64, Relaxed);
+        self.counts.tickets.store(waiting as u64, Relaxed);
     }
 
     pub(crate) fn level(&self, level: u8) {
-        self.level.store(level.into(), Relaxed);
+        self.counts.level.store(level.into(), Relaxed);
     }
 
-    /// The packer has a part to give away.
+    /// The packer has made a part, and waits for the upload to take it.
     pub(crate) fn part_cut(&self) {
-        self.parts_cut.fetch_add(1, Relaxed);
+        self.counts.parts_cut.fetch_add(1, Relaxed);
     }
 
-    /// A request for a part begins.
-    #[cfg(feature = "push")]
-    pub(crate) fn part_taken(&self) {
-        self.parts_taken.fetch_add(1, Relaxed);
+    /// The upload has taken a part.
+    pub fn part_taken(&self) {
+        self.counts.parts_taken.fetch_add(1, Relaxed);
     }
 
-    /// The store confirmed part `number` of `bytes`, whose request began at `since`.
-    #[cfg(feature = "push")]
-    pub(crate) fn sent(&self, number: u32, bytes: u64, since: Instant) {
-        let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.fastest_part.fetch_min(took, Relaxed);
-        // One task takes note of all parts: nothing comes between reading and writing.
-        let recent = match self.recent_part.load(Relaxed) {
-            0 => took,
-            recent => recent - recent / 4 + took / 4,
-        };
-        self.recent_part.store(recent, Relaxed);
-        self.bytes_sent.fetch_add(bytes, Relaxed);
-        self.parts_sent.fetch_add(1, Relaxed);
-        self.stages.add(Stage::Send, took, bytes, 1);
+    /// The store has confirmed part `number` of `bytes`, whose request began at `since`.
+    pub fn sent(&self, number: u32, bytes: u64, since: Instant) {
+        self.kept(bytes);
+        self.stages
+            .add(Stage::Send, nanos(since.elapsed()), bytes, 1);
         self.span(Track::Part(number), "send", since, bytes);
     }
 
-    /// The store had a part of `bytes` already.
-    #[cfg(feature = "push")]
-    pub(crate) fn kept(&self, bytes: u64) {
-        self.bytes_sent.fetch_add(bytes, Relaxed);
-        self.parts_sent.fetch_add(1, Relaxed);
+    /// A part of `bytes` is in the store, whether it was sent now or before.
+    pub fn kept(&self, bytes: u64) {
+        self.counts.bytes_sent.fetch_add(bytes, Relaxed);
+        self.counts.parts_sent.fetch_add(1, Relaxed);
     }
 
     /// The assembler worked for `busy` on `bytes` of the archive.
     pub(crate) fn assembled(&self, busy: Duration, bytes: u64) {
-        let nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
-        self.stages.add(Stage::Assemble, nanos, bytes, 1);
+        self.stages.add(Stage::Assemble, nanos(busy), bytes, 1);
     }
 
     /// A job's work, stage by stage, on `files` files or chunks with `content` bytes.
@@ -249,11 +221,11 @@ impl Progress {
         self.span(track, name, laps.started(), content);
     }
 
-    /// Somebody waited since `since`.
+    /// A thread or task has waited since `since`.
     pub(crate) fn waited(&self, track: Track, wait: Wait, since: Instant) {
         let waited = since.elapsed();
         self.stages.wait(wait, waited);
-        // A trace of every microsecond would be nothing but them.
+        // Waits of microseconds would hide everything else in a trace.
         if waited >= trace::SHORTEST_WAIT {
             self.span(track, wait.name(), since, 0);
         }
@@ -286,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_the_sum_of_its_laps() {
+    fn the_time_of_a_job_is_the_sum_of_its_laps() {
         let progress = Progress::traced();
         let mut laps = Laps::start();
         for stage in [Stage::Read, Stage::Hash, Stage::Compress, Stage::Read] {
@@ -311,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_wait_then_fly_then_are_sent() {
+    fn a_part_waits_until_it_is_taken_and_is_in_flight_until_it_is_sent() {
         let progress = Progress::new();
         let state = || {
             let now = progress.snapshot();
@@ -320,14 +292,9 @@ mod tests {
         progress.part_cut();
         progress.part_cut();
         assert_eq!(state(), (2, 0, 0));
-        assert_eq!(progress.snapshot().fastest_part, None);
-        #[cfg(feature = "push")]
-        {
-            progress.part_taken();
-            assert_eq!(state(), (1, 1, 0));
-            progress.sent(1, 10, Instant::now());
-            assert_eq!(state(), (1, 0, 1));
-            assert!(progress.snapshot().fastest_part.is_some());
-        }
+        progress.part_taken();
+        assert_eq!(state(), (1, 1, 0));
+        progress.sent(1, 10, Instant::now());
+        assert_eq!(state(), (1, 0, 1));
     }
 }

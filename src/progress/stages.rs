@@ -1,4 +1,4 @@
-//! Time by stage.
+//! How long each stage of a push worked, and how long it waited for another.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -6,35 +6,36 @@ use std::time::{Duration, Instant};
 /// What a push does with bytes, in the order in which it does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Lists the tree. Busy from its start to its end; it has no bytes.
+    /// Lists the tree, from the start of the list to its end. It counts no bytes.
     Walk,
-    /// Opens, looks at, reads and closes files, on workers. Waiting for the disk counts.
+    /// Opens, stats, reads and closes files, on workers. Waiting for the disk counts as work.
     Read,
-    /// CRC-32 and BLAKE3 of contents, on workers.
+    /// Computes CRC-32 and BLAKE3 of contents, on workers.
     Hash,
-    /// Deflate, on workers.
+    /// Deflates, on workers.
     Compress,
-    /// Puts entries in order, cuts parts and sums them up, on one thread. Counts archive bytes.
+    /// Puts entries in order, cuts parts and computes their checksums, on one thread. Counts bytes of
+    /// the archive.
     Assemble,
-    /// Requests with parts. Several at a time, so it may be busy for longer than the push took.
+    /// Sends parts. Several requests run at a time, so their sum may be longer than the push took.
     Send,
 }
 
-/// What one side of a push waits for.
+/// What one stage of a push waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// The dispatcher: until what was read is written.
+    /// The dispatcher waits until the assembler has written some of what was read.
     Budget,
-    /// The assembler: until the next job is done.
+    /// The assembler waits for the result of the next job.
     Job,
-    /// The assembler: until somebody takes a part.
+    /// The assembler waits until the upload, or the file, takes a part.
     Sink,
-    /// The upload: until a part is made.
+    /// The upload waits for the next part.
     Part,
 }
 
 impl Stage {
-    /// All of them, in order.
+    /// All stages, in their order.
     pub const ALL: [Self; 6] = [
         Self::Walk,
         Self::Read,
@@ -44,7 +45,7 @@ impl Stage {
         Self::Send,
     ];
 
-    /// Its name, in lower case.
+    /// The stage's name, in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,10 +60,10 @@ impl Stage {
 }
 
 impl Wait {
-    /// All of them.
+    /// All waits.
     pub const ALL: [Self; 4] = [Self::Budget, Self::Job, Self::Sink, Self::Part];
 
-    /// What is waited for, as a fragment.
+    /// What the stage waits for, as a fragment.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -77,12 +78,12 @@ impl Wait {
 /// What one stage did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageTotal {
-    /// Time at work, summed over threads or requests.
+    /// Time at work, added up over threads or requests.
     pub busy: Duration,
-    /// Bytes that went through: content, or those of the archive for [`Stage::Assemble`] and
+    /// Bytes that went through: of content, or of the archive for [`Stage::Assemble`] and
     /// [`Stage::Send`].
     pub bytes: u64,
-    /// How many: files and chunks for the workers, appends for the assembler, requests.
+    /// How many files and chunks (of workers), appends (of the assembler) or requests there were.
     pub count: u64,
 }
 
@@ -100,12 +101,12 @@ impl Totals {
         self.stages[stage as usize]
     }
 
-    /// The same, to be changed: for whoever makes up totals.
+    /// What this stage did, for writing.
     pub fn stage_mut(&mut self, stage: Stage) -> &mut StageTotal {
         &mut self.stages[stage as usize]
     }
 
-    /// The same, to be changed.
+    /// How long was waited for this, for writing.
     pub fn wait_mut(&mut self, wait: Wait) -> &mut Duration {
         &mut self.waits[wait as usize]
     }
@@ -116,7 +117,7 @@ impl Totals {
         self.waits[wait as usize]
     }
 
-    /// How long workers worked, all together.
+    /// How long workers worked, added up.
     #[must_use]
     pub fn workers(&self) -> Duration {
         let stages = [Stage::Read, Stage::Hash, Stage::Compress];
@@ -165,7 +166,7 @@ impl Stages {
     }
 }
 
-/// A stopwatch for one job: where its time goes, without a counter that threads share.
+/// A stopwatch for one job. It belongs to one thread, so that jobs share no counter until they end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Laps {
     started: Instant,
@@ -183,7 +184,7 @@ impl Laps {
         }
     }
 
-    /// What was done since the last lap was this.
+    /// Counts the time since the last lap as work of `stage`.
     pub(crate) fn lap(&mut self, stage: Stage) {
         let now = Instant::now();
         self.nanos[stage as usize] += nanos(now.saturating_duration_since(self.last));
@@ -199,6 +200,6 @@ impl Laps {
     }
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

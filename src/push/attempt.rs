@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
 use super::{Destination, Error, Observer, Request, Resume, mark};
-use crate::archive::pack::{self, LevelPolicy, Packed, Part};
+use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
 use crate::aws::s3::{PartStore, Stored};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::transfer::{self, Control, upload};
+use crate::transfer::{self, UploadContext, upload};
 
 /// Packs the source on a thread of its own, and puts the parts into `parts`.
 ///
@@ -22,16 +22,17 @@ pub(super) fn pack(
     request: &Request,
     prepared: &Arc<Prepared>,
     parts: mpsc::Sender<Part>,
+    link: &Arc<LinkFeedback>,
     progress: &Arc<Progress>,
     cancel: &Cancel,
 ) -> Result<impl Future<Output = Result<(Packed, Receipt), pack::Error>> + use<>, Error> {
     let packing = request.packing.clone();
     let recorder = Recorder::new(request.source.content, packing.manifest.as_deref());
     let recorder = recorder.map_err(Error::Manifest)?;
-    let (prepared, progress) = (Arc::clone(prepared), Arc::clone(progress));
+    let (prepared, link, progress) = (Arc::clone(prepared), Arc::clone(link), Arc::clone(progress));
     let cancel = cancel.clone();
     let packing = on_a_thread(move || {
-        let packed = prepared.pack(&packing, &recorder, &parts, &progress, &cancel)?;
+        let packed = prepared.pack(&packing, &recorder, &parts, &link, &progress, &cancel)?;
         Ok((packed, recorder.finish()))
     });
     // A panic is a failure of the packer like others: what the upload leaves must still be reported.
@@ -44,6 +45,7 @@ pub(super) async fn transfer<S: PartStore>(
     prepared: &Prepared,
     destination: &Destination<S>,
     parts: mpsc::Receiver<Part>,
+    link: &LinkFeedback,
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Stored, transfer::Error> {
@@ -53,11 +55,12 @@ pub(super) async fn transfer<S: PartStore>(
         bandwidth: request.uploading.bandwidth,
         resume: resume(request, prepared),
     };
-    let control = Control {
+    let control = UploadContext {
         progress: &observer.progress,
         cancel,
         notes: &observer.notes,
-        underway: &observer.underway,
+        underway: &observer.cleanup,
+        link,
     };
     // Boxed, since its future is too large for the stack of a thread.
     Box::pin(upload(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::preflight::{self, Preflight};
 use super::receipt::{Receipt, VerifyError};
 use super::{Error, Request};
-use crate::aws::call::{ANSWER, Retries};
+use crate::aws::call::{ANSWER, Caller};
 use crate::aws::codedeploy::{self, Registration, Revision};
 use crate::aws::renew::Renewal;
 use crate::aws::s3::{S3Location, Stored};
@@ -53,7 +53,7 @@ impl Registrar {
     async fn register(&self, revision: &Revision) -> Result<(), codedeploy::Error> {
         let registration = Registration::from(revision);
         let once = || registration.register(&self.codedeploy, &self.application, &self.description);
-        let retries = Retries::new(self.attempts);
+        let retries = Caller::new(self.attempts);
         let registering = retries.ask(codedeploy::REGISTER, ANSWER, || self.renewal.fresh(once));
         Ok(registering.await?)
     }

@@ -1,10 +1,8 @@
-//! Why a push fails: one error of each stage, and what it leaves.
+//! Why a push failed: an error for each stage, and what is left of the upload.
 
 use std::path::PathBuf;
 
-use super::VerifyError;
-use super::prebuilt;
-use super::preflight;
+use super::{VerifyError, prebuilt, preflight};
 use crate::appspec::{self, Report, Severity};
 use crate::archive::limits::{TooLarge, TooLittle};
 use crate::archive::pack;
@@ -20,28 +18,28 @@ pub enum Error {
     /// The source cannot be listed.
     #[error(transparent)]
     Plan(plan::Error),
-    /// It is not a revision.
+    /// The source has no AppSpec file.
     #[error(transparent)]
     AppSpec(#[from] appspec::Missing),
-    /// Its AppSpec file cannot be looked at.
+    /// The AppSpec file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Its AppSpec file has errors, and maybe warnings.
+    /// The AppSpec file has errors, and maybe warnings.
     #[error("{}", refused(.0))]
     Lint(Box<Report>),
-    /// It is a file, and not a revision.
+    /// The source is a file that cannot be a revision.
     #[error(transparent)]
     Prebuilt(prebuilt::Error),
-    /// It is too large for S3.
+    /// The archive is too large for S3.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// It needs more memory than it may take.
+    /// The push needs more memory than it may take.
     #[error(transparent)]
     TooLittle(#[from] TooLittle),
-    /// It would fail.
+    /// The destination was asked, and the push would fail there.
     #[error(transparent)]
     Preflight(preflight::Error),
-    /// It cannot be packed.
+    /// The source cannot be packed.
     #[error("{error}")]
     Pack {
         /// Why.
@@ -49,20 +47,20 @@ pub enum Error {
         /// The multipart upload that could not be aborted.
         left: Option<Leftover>,
     },
-    /// It cannot be uploaded. The text is that of `aws deploy push`.
+    /// The archive cannot be uploaded. The text is that of `aws deploy push`.
     #[error("Failed to upload '{}' to '{location}': {}", source_dir.display(), error.cause)]
     Upload {
         /// The source.
         source_dir: PathBuf,
-        /// Where it should have gone.
+        /// Where the object should have gone.
         location: S3Location,
-        /// Why, and what is left of it.
+        /// Why, and what is left of the upload.
         error: Box<transfer::Error>,
     },
-    /// There can be no manifest.
+    /// The manifest cannot be written.
     #[error(transparent)]
     Manifest(FileError),
-    /// It is stored and not registered, since nothing proves that it is what was sent.
+    /// The object is stored, but not proven to be what was sent, so it was not registered.
     #[error("{} is not registered: {error}", revision.location)]
     Verify {
         /// Why.
@@ -70,15 +68,7 @@ pub enum Error {
         /// What is stored.
         revision: Box<Revision>,
     },
-    /// It is registered, and its manifest is not where it should be.
-    #[error("the revision is registered, but: {error}")]
-    Persist {
-        /// Why.
-        error: FileError,
-        /// What is registered.
-        revision: Box<Revision>,
-    },
-    /// It is stored and not registered.
+    /// The object is stored, but CodeDeploy did not register it.
     #[error("{error}")]
     Register {
         /// Why.
@@ -86,18 +76,26 @@ pub enum Error {
         /// What is stored.
         revision: Box<Revision>,
     },
-    /// It was cancelled.
+    /// The revision is registered, but its manifest could not be put into its place.
+    #[error("the revision is registered, but: {error}")]
+    Persist {
+        /// Why.
+        error: FileError,
+        /// What is registered.
+        revision: Box<Revision>,
+    },
+    /// The push was cancelled.
     #[error("stopped")]
     Stopped {
         /// The multipart upload that could not be aborted.
         left: Option<Leftover>,
     },
-    /// A thread panicked, with its own message. It is a bug.
+    /// A thread panicked, with a message of its own. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
 }
 
-/// Says that an AppSpec file has errors, and what the first is.
+/// Says that an AppSpec file has errors, and which is the first.
 fn refused(report: &Report) -> String {
     let path = report.path.display();
     let mut errors = report.findings.iter();

@@ -103,8 +103,17 @@ async fn pack_and_transfer<S: PartStore>(
 ) -> Result<(Packed, Stored, Receipt), Error> {
     let both = cancel.child();
     let (parts, received) = mpsc::channel(prepared.limits.queue);
-    let packing = pack(request, prepared, parts, &observer.progress, &both)?;
-    let transferring = transfer(request, prepared, destination, received, observer, &both);
+    let link = Arc::default();
+    let packing = pack(request, prepared, parts, &link, &observer.progress, &both)?;
+    let transferring = transfer(
+        request,
+        prepared,
+        destination,
+        received,
+        &link,
+        observer,
+        &both,
+    );
     match tokio::join!(or_cancel(packing, &both), or_cancel(transferring, &both)) {
         (Ok((packed, receipt)), Ok(stored)) => Ok((packed, stored, receipt)),
         (packed, stored) => {

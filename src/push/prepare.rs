@@ -12,7 +12,7 @@ use super::{Error, Packing, Request, Source};
 use crate::appspec::{self, Kind, Report};
 use crate::archive::limits::Limits;
 use crate::archive::manifest;
-use crate::archive::pack::{self, List, Packed, Part};
+use crate::archive::pack::{self, LinkFeedback, List, Packed, Part};
 use crate::archive::plan::{self, Notice, Plan};
 use crate::bundle::{Content, Format};
 use crate::cancel::Cancel;
@@ -174,6 +174,7 @@ impl Prepared {
         packing: &Packing,
         recorder: &Recorder,
         parts: &mpsc::Sender<Part>,
+        link: &LinkFeedback,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Packed, pack::Error> {
@@ -196,6 +197,6 @@ impl Prepared {
         let mut list = |entry: &manifest::Entry<'_>| recorder.entry(entry);
         let wanted = recorder.wants_entries();
         let list = wanted.then_some(&mut list as &mut List<'_>);
-        pack::pack_and_list(plan, &options, list, None, cancel, progress, &mut emit)
+        pack::pack_and_list(plan, &options, list, link, cancel, progress, &mut emit)
     }
 }

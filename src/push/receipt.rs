@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::archive::manifest::{self, Draft, Finished};
 use crate::archive::pack::{self, Part};
-use crate::aws::s3::{self, SentPart, Stored};
+use crate::aws::s3::{self, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::error::FileError;
 use crate::verify::{self, Report, S3Object, Wanted, verify, verify_bytes};
@@ -56,7 +56,7 @@ impl fmt::Display for FirstDifferences<'_> {
 /// two callbacks, hence the cells.
 pub(super) struct Recorder {
     content: Content,
-    parts: RefCell<Vec<SentPart>>,
+    parts: RefCell<Vec<UploadedPart>>,
     manifest: RefCell<Manifest>,
 }
 
@@ -102,7 +102,7 @@ impl Recorder {
     /// Records a part before it is sent. The manifest is complete before the last part is sent, so
     /// that an object never exists without it.
     pub(super) fn part(&self, part: &Part) -> Result<(), pack::Error> {
-        self.parts.borrow_mut().push(SentPart {
+        self.parts.borrow_mut().push(UploadedPart {
             number: part.number,
             size: part.body.len() as u64,
             etag: String::new(),

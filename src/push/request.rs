@@ -12,7 +12,7 @@ use crate::aws::codedeploy::Revision;
 use crate::bundle::Content;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::Underway;
+use crate::transfer::CleanupHint;
 use crate::verify;
 
 /// What to push, how to pack it and how to upload it.
@@ -92,7 +92,7 @@ pub struct Observer {
     /// Gets what the user should know and is not an error.
     pub notes: Notes,
     /// Knows what to clean up by hand if the process ends now.
-    pub underway: Underway,
+    pub cleanup: CleanupHint,
 }
 
 /// A revision that is stored and, if the destination has a registrar, registered.

@@ -11,7 +11,7 @@ use crate::bundle::{Content, Format};
 use crate::progress::Progress;
 use crate::transfer::fake::{Fake, Trouble};
 
-/// A revision of about `parts` parts that do not compress.
+/// Returns a revision of about `parts` parts that do not compress.
 fn revision(parts: u64) -> (TempDir, Request) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("appspec.yml"), "version: 0.0\nos: linux\n").unwrap();
@@ -71,7 +71,7 @@ async fn a_push_stores_the_bytes_that_pack_writes() {
     };
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("out.zip");
-    pack_to_file(&plan, &target, &options, &cancel, &progress).unwrap();
+    pack_to_file(&plan, &target, &options, None, &cancel, &progress).unwrap();
     assert!(destination.store.state().object == Some(fs::read(target).unwrap()));
 }
 

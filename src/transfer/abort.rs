@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{CLEANUP, Leftover, PartStore, UploadId};
-use crate::aws::error::{Again, CallError};
+use crate::aws::error::{CallError, RetryAdvice};
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 250 });
@@ -34,7 +34,7 @@ pub(super) async fn abort<S: PartStore>(store: &S, upload: &UploadId) -> Option<
             Ok(Err(error)) if is_gone(&error) => return None,
             Ok(Err(error)) => {
                 reason = error.to_string();
-                if error.again() == Again::Never {
+                if error.retry_advice() == RetryAdvice::Never {
                     break;
                 }
             }

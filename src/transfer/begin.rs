@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use super::abort::abort;
 use super::{
-    CLEANUP, Cause, Control, Error, Kept, Nonce, PartStore, Resume, Retries, SentPart, UploadId,
-    resume, unless,
+    CLEANUP, Caller, Cause, Error, ListedPart, Nonce, PartStore, Resume, UploadContext, UploadId,
+    UploadedPart, resume, unless,
 };
 use crate::archive::pack::Part;
 use crate::aws::error::CallError;
@@ -30,7 +30,7 @@ pub(super) struct Upload {
     /// In whose name.
     pub(super) nonce: Nonce,
     /// What is stored of it, by number. None if it is new.
-    earlier: Option<HashMap<u32, Kept>>,
+    earlier: Option<HashMap<u32, ListedPart>>,
 }
 
 impl Upload {
@@ -43,7 +43,7 @@ impl Upload {
     }
 
     /// One that was begun by another push, which stored `parts` of it.
-    pub(super) fn resumed(id: UploadId, nonce: Nonce, parts: Vec<Kept>) -> Self {
+    pub(super) fn resumed(id: UploadId, nonce: Nonce, parts: Vec<ListedPart>) -> Self {
         let parts = parts.into_iter().map(|part| (part.number, part));
         Self {
             id: Arc::new(id),
@@ -57,11 +57,11 @@ impl Upload {
     }
 
     /// The same part, if it is stored already: the same by its size and its CRC-64.
-    pub(super) fn kept(&self, part: &Part) -> Option<SentPart> {
+    pub(super) fn kept(&self, part: &Part) -> Option<UploadedPart> {
         let kept = self.earlier.as_ref()?.get(&part.number)?;
         let size = part.body.len() as u64;
         let same = kept.size == size && kept.crc64nvme == Some(part.crc64nvme);
-        same.then(|| SentPart {
+        same.then(|| UploadedPart {
             number: part.number,
             size,
             etag: kept.etag.clone(),
@@ -74,9 +74,9 @@ impl Upload {
 /// Begins an upload, or goes on with one.
 pub(super) async fn begin<S: PartStore>(
     store: &S,
-    retries: &Retries,
+    retries: &Caller,
     resume: Option<&Resume>,
-    control: Control<'_>,
+    control: UploadContext<'_>,
 ) -> Result<Upload, Error> {
     let Some(resume) = resume else {
         return create(store, retries, control).await;
@@ -107,7 +107,7 @@ pub(super) async fn begin<S: PartStore>(
 /// Writes into a new upload what it is.
 async fn mark<S: PartStore>(
     store: &S,
-    retries: &Retries,
+    retries: &Caller,
     resume: &Resume,
     upload: &Upload,
 ) -> Result<(), Cause> {
@@ -123,8 +123,8 @@ async fn mark<S: PartStore>(
 /// Begins a multipart upload.
 async fn create<S: PartStore>(
     store: &S,
-    retries: &Retries,
-    control: Control<'_>,
+    retries: &Caller,
+    control: UploadContext<'_>,
 ) -> Result<Upload, Error> {
     let nonce = Nonce::new();
     let (asked, began) = (Answers::default(), now());
@@ -175,7 +175,7 @@ async fn strays<S: PartStore>(
     store: &S,
     known: Option<&UploadId>,
     began: i64,
-    control: Control<'_>,
+    control: UploadContext<'_>,
 ) {
     let listed = timeout(CLEANUP, store.uploads()).await;
     let what = match listed {

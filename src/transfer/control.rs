@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::archive::pack::LinkFeedback;
 use crate::cancel::Cancel;
 
 use super::{Error, Stored};
@@ -10,7 +11,7 @@ use crate::progress::Progress;
 
 /// What an upload tells and is told while it goes on.
 #[derive(Clone, Copy, Debug)]
-pub struct Control<'a> {
+pub struct UploadContext<'a> {
     /// Counts what is sent.
     pub progress: &'a Progress,
     /// Stops it.
@@ -18,14 +19,16 @@ pub struct Control<'a> {
     /// Gets what is no error.
     pub notes: &'a Notes,
     /// Knows what to clean up by hand.
-    pub underway: &'a Underway,
+    pub underway: &'a CleanupHint,
+    /// Tells the packer how requests for parts fare.
+    pub link: &'a LinkFeedback,
 }
 
 /// What there is to clean up by hand if the process ends at this moment. All clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Underway(Arc<Mutex<Option<String>>>);
+pub struct CleanupHint(Arc<Mutex<Option<String>>>);
 
-impl Underway {
+impl CleanupHint {
     /// What to do, in a sentence; None if nothing is under way.
     #[must_use]
     pub fn left(&self) -> Option<String> {

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Begun, Kept, Nonce, PartStore, SentPart, Stored, UploadId};
+use super::{ListedPart, Nonce, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart};
 use crate::archive::pack::Part;
 use crate::aws::error::CallError;
-use crate::aws::s3::Found;
+use crate::aws::s3::ObjectHead;
 
 /// What the n-th call does instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) struct State {
     /// In whose name the object was written.
     pub(crate) writer: Option<Nonce>,
     /// Uploads that were begun and forgotten.
-    pub(crate) strays: Vec<Begun>,
+    pub(crate) strays: Vec<UnfinishedUpload>,
     /// Most calls that were under way at one time.
     pub(crate) most_at_once: usize,
     pub(crate) object: Option<Vec<u8>>,
@@ -202,7 +202,7 @@ impl PartStore for Fake {
             if state.upload.is_some() {
                 let id = UploadId("stray".into());
                 let at = state.began;
-                state.strays.push(Begun { id, at });
+                state.strays.push(UnfinishedUpload { id, at });
             }
             state.upload = Some(BTreeMap::new());
             state.began = super::begin::now();
@@ -212,13 +212,13 @@ impl PartStore for Fake {
         running.answer("CreateMultipartUpload", id)
     }
 
-    async fn send(&self, _: &UploadId, part: Part) -> Result<SentPart, CallError> {
+    async fn send(&self, _: &UploadId, part: Part) -> Result<UploadedPart, CallError> {
         let running = self.call("UploadPart").await?;
         if self.trouble == Trouble::Hold {
             let answer = self.answers.acquire().await;
             answer.expect("it is never closed").forget();
         }
-        let sent = SentPart {
+        let sent = UploadedPart {
             number: part.number,
             size: part.body.len() as u64,
             etag: etag(part.number),
@@ -233,7 +233,7 @@ impl PartStore for Fake {
         running.answer("UploadPart", sent)
     }
 
-    async fn complete(&self, _: &UploadId, parts: &[SentPart]) -> Result<Stored, CallError> {
+    async fn complete(&self, _: &UploadId, parts: &[UploadedPart]) -> Result<Stored, CallError> {
         const OPERATION: &str = "CompleteMultipartUpload";
         let running = self.call(OPERATION).await?;
         let mut state = self.state();
@@ -270,23 +270,23 @@ impl PartStore for Fake {
         running.answer(OPERATION, ())
     }
 
-    async fn uploads(&self) -> Result<Vec<Begun>, CallError> {
+    async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, CallError> {
         let running = self.call("ListMultipartUploads").await?;
         let state = self.state();
         let id = UploadId("upload".into());
         let at = state.began;
-        let open = state.upload.as_ref().map(|_| Begun { id, at });
+        let open = state.upload.as_ref().map(|_| UnfinishedUpload { id, at });
         let all = state.strays.iter().cloned().chain(open).collect();
         running.answer("ListMultipartUploads", all)
     }
 
-    async fn parts(&self, _: &UploadId) -> Result<Vec<Kept>, CallError> {
+    async fn parts(&self, _: &UploadId) -> Result<Vec<ListedPart>, CallError> {
         let running = self.call("ListParts").await?;
         let state = self.state();
         let Some(upload) = &state.upload else {
             return Err(CallError::refused("ListParts", Some("NoSuchUpload"), None));
         };
-        let kept = upload.iter().map(|(number, body)| Kept {
+        let kept = upload.iter().map(|(number, body)| ListedPart {
             number: *number,
             size: body.len() as u64,
             etag: etag(*number),
@@ -296,10 +296,10 @@ impl PartStore for Fake {
         running.answer("ListParts", kept.collect())
     }
 
-    async fn object(&self) -> Result<Option<Found>, CallError> {
+    async fn object(&self) -> Result<Option<ObjectHead>, CallError> {
         let running = self.call("HeadObject").await?;
         let state = self.state();
-        let found = state.object.as_ref().map(|object| Found {
+        let found = state.object.as_ref().map(|object| ObjectHead {
             stored: Stored {
                 etag: "found".into(),
                 version: Some("v".into()),

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use super::abort::abort;
 use super::begin::{Answers, Upload};
 use super::{
-    CLEANUP, Cause, Control, Error, Nonce, PartStore, Retries, SentPart, Stored, UploadId, whole,
+    CLEANUP, Caller, Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadId, UploadedPart,
+    whole,
 };
 use crate::archive::pack::Part;
 use crate::aws::error::CallError;
@@ -39,9 +40,9 @@ struct Ours {
 /// Stores a part that is the whole object.
 pub(super) async fn put<S: PartStore>(
     store: &S,
-    retries: &Retries,
+    retries: &Caller,
     part: Part,
-    control: Control<'_>,
+    control: UploadContext<'_>,
 ) -> Result<Stored, Cause> {
     let ours = Ours {
         nonce: Nonce::new(),
@@ -74,10 +75,10 @@ pub(super) async fn put<S: PartStore>(
 /// Makes the parts an object, or aborts the upload.
 pub(super) async fn complete<S: PartStore>(
     store: &S,
-    retries: &Retries,
+    retries: &Caller,
     upload: &Upload,
-    sent: &[SentPart],
-    control: Control<'_>,
+    sent: &[UploadedPart],
+    control: UploadContext<'_>,
 ) -> Result<Stored, Error> {
     let (size, crc64nvme) = whole(sent);
     let nonce = upload.nonce;
@@ -124,7 +125,7 @@ pub(super) async fn complete<S: PartStore>(
 async fn attempt<S: PartStore>(
     store: &S,
     upload: &UploadId,
-    sent: &[SentPart],
+    sent: &[UploadedPart],
     asked: &Answers,
 ) -> Result<Result<Stored, CallError>, CallError> {
     match asked.count(store.complete(upload, sent)).await {
@@ -149,7 +150,7 @@ fn is_conflict(error: &CallError) -> bool {
 
 /// Looks whether the object is there although `cause` says otherwise.
 async fn look<S: PartStore>(store: &S, ours: &Ours, cause: Cause) -> Result<Stored, Cause> {
-    let retries = Retries::new(3);
+    let retries = Caller::new(3);
     let looking = retries.ask("HeadObject", CLEANUP / 2, || store.object());
     let unknown = match timeout(CLEANUP, looking).await {
         Ok(Ok(Some(found))) => {

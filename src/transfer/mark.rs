@@ -14,7 +14,7 @@
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
-use super::{Kept, Nonce};
+use super::{ListedPart, Nonce};
 use crate::archive::pack::Part;
 
 /// The part that holds the nonce.
@@ -45,7 +45,7 @@ impl Digest {
 
 /// What shapes an upload's bytes and the object's headers, in digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct UploadFingerprint {
     /// The program that packs.
     pub program: u16,
     /// The options that shape the bytes.
@@ -56,7 +56,7 @@ pub struct Mark {
     pub plan: u16,
 }
 
-impl Mark {
+impl UploadFingerprint {
     /// The digest of `bytes`.
     #[must_use]
     pub fn digest(bytes: &[u8]) -> u16 {
@@ -81,7 +81,7 @@ impl Mark {
     }
 
     /// What the parts of an upload say, if they do.
-    pub(super) fn read(parts: &[Kept]) -> Option<(Self, Nonce)> {
+    pub(super) fn read(parts: &[ListedPart]) -> Option<(Self, Nonce)> {
         let of = |number| {
             let part = parts.iter().find(|part| part.number == number)?;
             (part.size == 8).then_some(bytes_of(part.crc64nvme?))
@@ -120,8 +120,8 @@ mod tests {
 
     use super::*;
 
-    fn kept(parts: &[Part]) -> Vec<Kept> {
-        let kept = |part: &Part| Kept {
+    fn kept(parts: &[Part]) -> Vec<ListedPart> {
+        let kept = |part: &Part| ListedPart {
             number: part.number,
             size: part.body.len() as u64,
             etag: String::new(),
@@ -141,29 +141,29 @@ mod tests {
         #[test]
         fn a_mark_is_read_from_a_list_of_parts(fields: [u16; 4], nonce: u64) {
             let [program, options, headers, plan] = fields;
-            let mark = Mark { program, options, headers, plan };
+            let mark = UploadFingerprint { program, options, headers, plan };
             let parts = kept(&mark.parts(Nonce(nonce)));
-            prop_assert_eq!(Mark::read(&parts), Some((mark, Nonce(nonce))));
+            prop_assert_eq!(UploadFingerprint::read(&parts), Some((mark, Nonce(nonce))));
         }
     }
 
     #[test]
     fn other_uploads_say_nothing() {
-        let mark = Mark {
+        let mark = UploadFingerprint {
             program: 1,
             options: 2,
             headers: 3,
             plan: 4,
         };
         let parts = kept(&mark.parts(Nonce::new()));
-        assert_eq!(Mark::read(&[]), None);
-        assert_eq!(Mark::read(&parts[1..]), None);
+        assert_eq!(UploadFingerprint::read(&[]), None);
+        assert_eq!(UploadFingerprint::read(&parts[1..]), None);
         let mut longer = parts.clone();
         longer[0].size = 9;
-        assert_eq!(Mark::read(&longer), None);
+        assert_eq!(UploadFingerprint::read(&longer), None);
         let mut silent = parts;
         silent[1].crc64nvme = None;
-        assert_eq!(Mark::read(&silent), None);
+        assert_eq!(UploadFingerprint::read(&silent), None);
     }
 
     #[test]

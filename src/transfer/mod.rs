@@ -26,18 +26,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cancel::Cancel;
 use tokio::sync::mpsc;
 
-pub use self::control::{Control, Underway};
-pub use self::mark::{Digest, Mark};
+pub use self::control::{CleanupHint, UploadContext};
+pub use self::mark::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
 
 use self::transfer::Transfer;
 use crate::archive::pack::Part;
-use crate::aws::call::{ANSWER, Retries};
+use crate::aws::call::{ANSWER, Caller};
 use crate::aws::error::CallError;
-use crate::aws::s3::{Begun, Kept, Nonce, PartStore, SentPart, Stored, UploadId, whole};
+use crate::aws::s3::{
+    ListedPart, Nonce, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart, whole,
+};
+use crate::cancel::Cancel;
 
 /// How long an upload that failed may take to clean up. Tests wait for it to pass.
 const CLEANUP: Duration = if cfg!(test) {
@@ -137,8 +139,8 @@ pub struct Options {
 
 impl Options {
     /// How requests are tried, and how many there may be at a time.
-    fn retries(&self) -> (Retries, usize) {
-        let (retries, concurrency) = (Retries::new(self.attempts), self.concurrency.max(1));
+    fn retries(&self) -> (Caller, usize) {
+        let (retries, concurrency) = (Caller::new(self.attempts), self.concurrency.max(1));
         match self.bandwidth {
             None => (retries, concurrency),
             Some(rate) => {
@@ -161,7 +163,7 @@ pub async fn upload<S: PartStore>(
     store: Arc<S>,
     mut parts: mpsc::Receiver<Part>,
     options: &Options,
-    control: Control<'_>,
+    control: UploadContext<'_>,
 ) -> Result<Stored, Error> {
     let Some(first) = unless(control.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());

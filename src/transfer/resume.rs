@@ -3,12 +3,12 @@
 //! What is stored is compared by its bytes: a part is kept if its size and its CRC-64 are those of the
 //! part that is made now, and sent again otherwise. So going on can never make another object. But what
 //! an upload was created with cannot be changed any more, and parts of another program or other options
-//! are of no use; the [`Mark`] of an upload says what it is of, and where that differs it is left alone.
+//! are of no use; the [`UploadFingerprint`] of an upload says what it is of, and where that differs it is left alone.
 //!
 //! Nothing of others is aborted: not what differs, and not what somebody may still be writing.
 
 use super::begin::{Upload, now};
-use super::{ANSWER, Begun, Cause, Kept, Mark, PartStore, Retries};
+use super::{ANSWER, Caller, Cause, ListedPart, PartStore, UnfinishedUpload, UploadFingerprint};
 use crate::notes::Notes;
 
 /// Uploads of one key that are looked at, the newest first.
@@ -23,16 +23,16 @@ pub struct Resume {
     /// The user says that there is one, and that nobody else writes to it.
     pub insist: bool,
     /// What is pushed now. The store knows the headers.
-    pub mark: Mark,
+    pub mark: UploadFingerprint,
     /// Bytes of each of its parts.
     pub part_size: u64,
 }
 
 impl Resume {
     /// What is pushed now, and where it goes.
-    pub(super) fn mark<S: PartStore>(&self, store: &S) -> Mark {
-        Mark {
-            headers: Mark::digest(store.headers().as_bytes()),
+    pub(super) fn mark<S: PartStore>(&self, store: &S) -> UploadFingerprint {
+        UploadFingerprint {
+            headers: UploadFingerprint::digest(store.headers().as_bytes()),
             ..self.mark
         }
     }
@@ -40,8 +40,8 @@ impl Resume {
 
 /// One that could be gone on with.
 struct Candidate {
-    upload: Begun,
-    parts: Vec<Kept>,
+    upload: UnfinishedUpload,
+    parts: Vec<ListedPart>,
     nonce: super::Nonce,
     same_plan: bool,
 }
@@ -53,7 +53,7 @@ struct Candidate {
 /// [`Cause::Resume`] if the user insists, and there are some that differ.
 pub(super) async fn find<S: PartStore>(
     store: &S,
-    retries: &Retries,
+    retries: &Caller,
     resume: &Resume,
     notes: &Notes,
 ) -> Result<Option<Upload>, Cause> {
@@ -78,8 +78,8 @@ pub(super) async fn find<S: PartStore>(
             )),
             // Killed before it said what it is, or just begun by somebody else.
             Ok(parts)
-                if Mark::read(&parts).is_none()
-                    && parts.iter().all(|part| Mark::is_note(part.number)) =>
+                if UploadFingerprint::read(&parts).is_none()
+                    && parts.iter().all(|part| UploadFingerprint::is_note(part.number)) =>
             {
                 notes.add(format!(
                     "the unfinished upload {} has no parts to go on with; if nobody else is about to \
@@ -109,7 +109,7 @@ pub(super) async fn find<S: PartStore>(
             if !best.same_plan {
                 notes.add(
                     "the source changed since the upload that is resumed began: parts that differ are \
-                     sent again",
+                     sent retry_advice",
                 );
             }
             Ok(Some(Upload::resumed(
@@ -138,18 +138,18 @@ pub(super) async fn find<S: PartStore>(
 /// Whether an upload can be gone on with, or why not.
 fn judge(
     resume: &Resume,
-    wanted: &Mark,
-    upload: Begun,
-    parts: Vec<Kept>,
-) -> Result<Candidate, (Begun, String)> {
-    let Some((mark, nonce)) = Mark::read(&parts) else {
+    wanted: &UploadFingerprint,
+    upload: UnfinishedUpload,
+    parts: Vec<ListedPart>,
+) -> Result<Candidate, (UnfinishedUpload, String)> {
+    let Some((mark, nonce)) = UploadFingerprint::read(&parts) else {
         let why = "it was not begun by hoist push --resume, or not by the store with CRC-64/NVME";
         return Err((upload, why.to_owned()));
     };
     let newest = parts.iter().map(|part| part.at).fold(upload.at, i64::max);
-    let parts: Vec<Kept> = parts
+    let parts: Vec<ListedPart> = parts
         .into_iter()
-        .filter(|part| !Mark::is_note(part.number))
+        .filter(|part| !UploadFingerprint::is_note(part.number))
         .collect();
     // The last part is shorter.
     let last = parts.iter().map(|part| part.number).max();

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use super::fake::{Fake, Trouble};
 use super::*;
-use crate::archive::pack::Cutter;
+use crate::archive::pack::{Cutter, LinkFeedback};
 use crate::notes::Notes;
 use crate::progress::Progress;
 
@@ -47,14 +47,15 @@ async fn run_with(
     options: &Options,
 ) -> (Result<Stored, Error>, Vec<String>) {
     let (sender, receiver) = mpsc::channel(1);
-    let cancel = crate::cancel::Cancel::new();
+    let cancel = Cancel::new();
     let progress = Progress::new();
-    let (notes, underway) = (Notes::default(), Underway::default());
-    let control = Control {
+    let (notes, underway) = (Notes::default(), CleanupHint::default());
+    let control = UploadContext {
         progress: &progress,
         cancel: &cancel,
         notes: &notes,
         underway: &underway,
+        link: &LinkFeedback::new(),
     };
     let feed = async {
         for part in parts {

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::begin::Upload;
 use super::ramp::Ramp;
-use super::{Cause, Control, PartStore, Retries, SentPart, unless};
+use super::{Caller, Cause, PartStore, UploadContext, UploadedPart, unless};
 use crate::archive::pack::Part;
 use crate::aws::error::CallError;
 use crate::progress::{Track, Wait};
@@ -18,21 +18,21 @@ use crate::progress::{Track, Wait};
 pub(super) struct Transfer<'a, S> {
     store: &'a Arc<S>,
     upload: &'a Upload,
-    retries: &'a Arc<Retries>,
+    retries: &'a Arc<Caller>,
     concurrency: usize,
     /// A request was told that there are too many.
     slower: Arc<Notify>,
-    control: Control<'a>,
+    control: UploadContext<'a>,
 }
 
 /// A part that was sent, when its request began, and the permit that it had.
-type Sent = (SentPart, Instant, OwnedSemaphorePermit);
+type Sent = (UploadedPart, Instant, OwnedSemaphorePermit);
 type Tasks = JoinSet<Result<Sent, CallError>>;
 type Done = Result<Result<Sent, CallError>, JoinError>;
 
 /// What was confirmed, and what may be sent because of it.
 struct Confirmed {
-    parts: Vec<SentPart>,
+    parts: Vec<UploadedPart>,
     /// Those that an earlier push sent.
     earlier: usize,
     ramp: Ramp,
@@ -42,9 +42,9 @@ impl<'a, S: PartStore> Transfer<'a, S> {
     pub(super) fn new(
         store: &'a Arc<S>,
         upload: &'a Upload,
-        retries: &'a Arc<Retries>,
+        retries: &'a Arc<Caller>,
         concurrency: usize,
-        control: Control<'a>,
+        control: UploadContext<'a>,
     ) -> Self {
         Self {
             store,
@@ -61,7 +61,7 @@ impl<'a, S: PartStore> Transfer<'a, S> {
         &self,
         first: Part,
         parts: &mut mpsc::Receiver<Part>,
-    ) -> Result<Vec<SentPart>, Cause> {
+    ) -> Result<Vec<UploadedPart>, Cause> {
         let mut tasks = Tasks::new();
         let sent = self.send_all(&mut tasks, first, parts).await;
         // Cancels what an error left running, and waits for its end.
@@ -74,7 +74,7 @@ impl<'a, S: PartStore> Transfer<'a, S> {
         tasks: &mut Tasks,
         first: Part,
         parts: &mut mpsc::Receiver<Part>,
-    ) -> Result<Vec<SentPart>, Cause> {
+    ) -> Result<Vec<UploadedPart>, Cause> {
         let mut confirmed = Confirmed {
             parts: Vec::new(),
             earlier: 0,
@@ -105,10 +105,14 @@ impl<'a, S: PartStore> Transfer<'a, S> {
             match self.upload.kept(&part) {
                 Some(kept) => {
                     self.control.progress.kept(kept.size);
+                    self.control.link.part_skipped();
                     confirmed.earlier += 1;
                     confirmed.parts.push(kept);
                 }
-                None => self.begin(tasks, part, permit),
+                None => {
+                    self.control.link.request_began();
+                    self.begin(tasks, part, permit);
+                }
             }
         }
         // A slow-down is of no account any more: nothing else is going to begin.
@@ -163,6 +167,7 @@ impl<'a, S: PartStore> Transfer<'a, S> {
     fn note(&self, done: Done, confirmed: &mut Confirmed) -> Result<(), Cause> {
         let (part, since, permit) = done.map_err(|_| Cause::Task)??;
         self.control.progress.sent(part.number, part.size, since);
+        self.control.link.request_answered(since.elapsed());
         confirmed.parts.push(part);
         confirmed.ramp.confirmed(permit);
         Ok(())

@@ -1,18 +1,19 @@
-//! One entry after the other: local header, data, and what lies between.
+//! Reads the entries one after the other: each one's local header, its data, and the bytes up to the
+//! next one.
 
 use std::io;
 
 use async_compression::tokio::bufread::DeflateDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 
-use super::index::{Indexed, Owned};
+use super::index::Index;
 use super::{Reader, Report, Trouble, is_of_the_object};
 use crate::archive::zip::{
     FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
     local_header_size, read_local_header,
 };
 
-/// Bytes of content at a time.
+/// Bytes of content that are decompressed at a time.
 const PIECE: usize = 64 << 10;
 
 /// A position in the entries.
@@ -36,15 +37,19 @@ impl Walk {
         }
     }
 
-    /// Reads an entry, up to where the next one begins. `blake3` is what its content should have.
+    /// Reads the entry at `at`, up to where the next one begins. `blake3` is that of its content, if
+    /// it is known.
     pub(super) async fn entry(
         &mut self,
-        entry: &Owned,
-        next: u64,
+        index: &Index,
+        at: usize,
         blake3: Option<[u8; 32]>,
         report: &mut Report,
     ) -> Result<(), Trouble> {
-        let Indexed { header, offset } = entry.indexed();
+        let Some((header, offset)) = index.entry(at) else {
+            return Ok(());
+        };
+        let next = index.entry(at + 1).map_or(self.end, |(_, offset)| offset);
         report.entries += 1;
         let name = Some(header.name);
         if offset < self.position || offset > self.end {
@@ -62,7 +67,7 @@ impl Walk {
         }
         if let Err(what) = self.open(&header, next).await? {
             report.differs(name, what);
-            // Nobody knows where its data is.
+            // Where its data begins is not known, so nothing more of it can be read.
             self.skip_to(next).await?;
             return Ok(());
         }
@@ -73,7 +78,7 @@ impl Walk {
         self.after(&header, next, report).await
     }
 
-    /// What is left before the central directory.
+    /// Reads what is left before the central directory.
     pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), Trouble> {
         if let Some(unknown) = self.skip_to(self.end).await? {
             report.differs(
@@ -84,7 +89,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Reads the local header. `Err` is a difference after which nothing more can be read.
+    /// Reads the local header. The inner `Err` says why the entry's data cannot be found.
     async fn open(
         &mut self,
         central: &Header<'_>,
@@ -124,7 +129,8 @@ impl Walk {
         })
     }
 
-    /// Reads the data, and whether it is the content that the header says, of that many bytes.
+    /// Reads the data, and compares its content with the header and `blake3`. Returns the content's
+    /// length; the inner `Err` says how it differs.
     async fn content(
         &mut self,
         header: &Header<'_>,
@@ -171,7 +177,7 @@ impl Walk {
         }))
     }
 
-    /// What comes after the data: a descriptor, or the next entry at once.
+    /// Reads the data descriptor, if the entry has one.
     async fn after(
         &mut self,
         header: &Header<'_>,
@@ -198,7 +204,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Passes over what lies before `offset`, and says how much that was.
+    /// Skips the bytes before `offset`, and returns their number unless it is 0.
     async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, Trouble> {
         let len = offset.min(self.end).saturating_sub(self.position);
         copy_buf(&mut (&mut self.reader).take(len), &mut sink()).await?;
@@ -207,7 +213,7 @@ impl Walk {
     }
 }
 
-/// A stream's length, but for the object's errors; or what is wrong with it.
+/// Separates what is wrong with the data, the inner `Err`, from a failure to read the object.
 fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, Trouble> {
     match result {
         Ok(len) => Ok(Ok(len)),
@@ -216,7 +222,7 @@ fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, Trouble> {
     }
 }
 
-/// What a content sums up to, as it passes.
+/// Checksums of one content, which is added piece by piece.
 #[derive(Default)]
 struct Sums {
     crc32: crc32fast::Hasher,
@@ -247,7 +253,7 @@ impl Sums {
     }
 }
 
-/// Reads to the end, or until there is more than `limit`: the length.
+/// Reads to the end, or until there are more than `limit` bytes. Returns how many were read.
 async fn read_all(
     content: &mut (impl AsyncRead + Unpin),
     limit: u64,
@@ -269,9 +275,9 @@ async fn read_all(
     Ok(len)
 }
 
-/// The first field that a local header has otherwise than the central one.
+/// The first field in which a local header differs from the central one.
 fn disagreement(local: &Header<'_>, central: &Header<'_>) -> Option<&'static str> {
-    // Whoever writes a descriptor did not know these yet.
+    // With a descriptor, the local header was written before these were known.
     let later = central.flags & FLAG_DESCRIPTOR != 0;
     [
         ("name", local.name == central.name),

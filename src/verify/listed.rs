@@ -1,30 +1,32 @@
-//! The manifest, held against the central directory before any content is read.
+//! Compares a manifest with the central directory, before any content is read.
 //!
-//! Manifests are in the order of their paths, so one pass over both finds what is missing and what is
-//! too many. What is left for later, when contents stream by, is each one's BLAKE3.
+//! A manifest is in the order of its paths, so one pass over both finds entries that are missing and
+//! entries that should not be there. Each entry's BLAKE3 is kept, to be compared when its content is
+//! read.
 
 use std::cmp::Ordering;
 use std::io::BufRead;
 
-use super::index::{Compact, Index};
+use super::index::{Index, Record};
 use super::{Error, Report};
 use crate::archive::manifest::{self, Kind, Reader};
 use crate::archive::zip::Shown;
 
-/// `st_mode`: the type, and what it says.
+/// The bits of `st_mode` that hold the file type, and its values.
 const TYPE: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
 const SYMLINK: u16 = 0o120_000;
 const DIRECTORY: u16 = 0o040_000;
 
-/// Lines between which others may go on.
+/// After this many lines, other tasks of the runtime get a turn.
 const TURN: u64 = 1024;
 
-/// What the manifest says of each entry, in archive order.
+/// The BLAKE3 that each entry's content should have, in the order of the data. None for an entry that
+/// the manifest lacks, or that differs from it already.
 pub(super) struct Listed(Vec<Option<[u8; 32]>>);
 
 impl Listed {
-    /// Reads the manifest, and compares all that needs no content.
+    /// Reads the manifest, and compares all that the central directory holds.
     pub(super) async fn compare(
         index: &Index,
         manifest: &mut (dyn BufRead + Send),
@@ -36,17 +38,15 @@ impl Listed {
         let mut lines = 0;
         while let Some(entry) = reader.entry()? {
             let mut found = false;
-            while let Some((at, (name, record))) =
-                names.next_if(|(_, (name, _))| *name <= entry.path)
-            {
+            while let Some((at, name, record)) = names.next_if(|(_, name, _)| *name <= entry.path) {
                 if name.cmp(entry.path) == Ordering::Less {
                     report.differs(Some(name), "it is not in the manifest");
                     continue;
                 }
                 found = true;
                 let same = (record.crc32, record.uncompressed) == (entry.crc32, entry.size);
-                // What differs already need not be said once more.
-                if let Some(blake3) = listed.0.get_mut(at as usize).filter(|_| same) {
+                // The digest of a content that differs already would be reported once more.
+                if let Some(blake3) = listed.0.get_mut(at).filter(|_| same) {
                     *blake3 = Some(*entry.blake3.as_bytes());
                 }
                 if let Some(what) = difference(name, record, &entry) {
@@ -61,7 +61,7 @@ impl Listed {
                 tokio::task::yield_now().await;
             }
         }
-        for (_, (name, _)) in names {
+        for (_, name, _) in names {
             report.differs(Some(name), "it is not in the manifest");
         }
         if let Some((first, then)) = index.out_of_order() {
@@ -75,13 +75,14 @@ impl Listed {
         Ok(listed)
     }
 
-    /// The BLAKE3 of an entry. None if the manifest knows nothing of it.
+    /// The BLAKE3 that the entry at `at` should have, if it is to be compared.
     pub(super) fn blake3(&self, at: usize) -> Option<[u8; 32]> {
         self.0.get(at).copied().flatten()
     }
 }
 
-fn difference(name: &[u8], record: &Compact, entry: &manifest::Entry<'_>) -> Option<String> {
+/// The first field in which an entry differs from the manifest.
+fn difference(name: &[u8], record: &Record, entry: &manifest::Entry<'_>) -> Option<String> {
     let kind = match record.mode & TYPE {
         SYMLINK => Kind::Symlink,
         DIRECTORY => Kind::Directory,
@@ -94,11 +95,11 @@ fn difference(name: &[u8], record: &Compact, entry: &manifest::Entry<'_>) -> Opt
         }
     };
     if kind != entry.kind {
-        let (is, listed) = (said(kind), said(entry.kind));
+        let (is, listed) = (with_article(kind), with_article(entry.kind));
         return Some(format!("it is {is}, and {listed} in the manifest"));
     }
     let mode = u32::from(record.mode & 0o7777);
-    // What hoist leaves out, another archiver may have kept.
+    // hoist leaves out setuid, setgid and sticky bits; another archiver may have kept them.
     if mode != entry.mode & 0o777 && mode != entry.mode {
         let listed = entry.mode & 0o777;
         return Some(format!(
@@ -119,7 +120,7 @@ fn difference(name: &[u8], record: &Compact, entry: &manifest::Entry<'_>) -> Opt
     })
 }
 
-fn said(kind: Kind) -> &'static str {
+fn with_article(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "a file",
         Kind::Symlink => "a symbolic link",

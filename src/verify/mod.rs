@@ -41,7 +41,7 @@ use self::entry::Walk;
 use self::index::Index;
 use self::listed::Listed;
 use crate::archive::manifest;
-use crate::archive::zip::{END_WINDOW, ReadError, Shown, find_directory};
+use crate::archive::zip::{Directory, ReadError, Shown, end_window};
 #[cfg(feature = "push")]
 use crate::aws::error::CallError;
 use crate::error::FileError;
@@ -298,13 +298,16 @@ async fn read<O: Object>(
     report: &mut Report,
 ) -> Result<u64, Trouble> {
     let size = head.size;
-    let tail = size.saturating_sub(END_WINDOW)..size;
+    let tail = end_window(size);
     let tail = if tail.is_empty() {
         Bytes::new()
     } else {
         object.get(tail, &head.etag).await?
     };
-    let directory = find_directory(&tail, size)?;
+    let directory = Directory::find(&tail, size)?;
+    if directory.trailing > 0 {
+        return Err(ReadError::NoEnd.into());
+    }
 
     let (mut reader, crc) = bytes_of(object, directory.start..size, &head.etag);
     let index = Index::read(&mut reader, &directory).await?;
@@ -318,7 +321,7 @@ async fn read<O: Object>(
             ),
         );
     }
-    for name in index.twice() {
+    for name in index.duplicates() {
         report.differs(Some(name), "is there more than once");
     }
     // The end records: whoever changes them changes the sum.
@@ -331,9 +334,9 @@ async fn read<O: Object>(
     };
     let (reader, crc) = bytes_of(object, 0..directory.start, &head.etag);
     let mut walk = Walk::new(reader, directory.start);
-    for (at, (entry, next)) in index.in_archive_order(directory.start).enumerate() {
+    for at in 0..index.len() {
         let blake3 = listed.as_ref().and_then(|listed| listed.blake3(at));
-        walk.entry(&entry, next, blake3, report).await?;
+        walk.entry(&index, at, blake3, report).await?;
     }
     walk.rest(report).await?;
     let len = size - directory.start;

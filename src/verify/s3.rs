@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{ChecksumMode, RequestPayer};
 use base64_simd::STANDARD;
 
 use super::{Error, Head, Object};
-use crate::aws::call::{DEFAULT_ATTEMPTS, Retries};
+use crate::aws::call::{Caller, DEFAULT_ATTEMPTS};
 use crate::aws::error::CallError;
 use crate::aws::s3::S3Location;
 use crate::aws::s3::{ObjectOptions, call_error, refusal};
@@ -25,7 +25,7 @@ pub struct S3Object {
     location: S3Location,
     version: Option<String>,
     options: ObjectOptions,
-    retries: Arc<Retries>,
+    retries: Arc<Caller>,
 }
 
 impl S3Object {
@@ -43,14 +43,14 @@ impl S3Object {
             location,
             version,
             options,
-            retries: Arc::new(Retries::new(DEFAULT_ATTEMPTS)),
+            retries: Arc::new(Caller::new(DEFAULT_ATTEMPTS)),
         }
     }
 
     /// The same, with each request tried so often at most.
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Self {
-        let retries = Arc::new(Retries::new(attempts));
+        let retries = Arc::new(Caller::new(attempts));
         Self { retries, ..self }
     }
 

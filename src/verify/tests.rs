@@ -110,8 +110,7 @@ fn ours_and_manifest() -> (Vec<u8>, Vec<u8>) {
         manifest.entry(entry).unwrap();
         Ok(())
     };
-    pack::pack_to_file_and_list(&plan, &target, &options, Some(&mut list), &stop, &progress)
-        .unwrap();
+    pack::pack_to_file(&plan, &target, &options, Some(&mut list), &stop, &progress).unwrap();
     let (manifest, _) = manifest.finish().unwrap();
     (fs::read(target).unwrap(), manifest)
 }

@@ -96,7 +96,7 @@ fn order_and_threads_do_not_show() {
     let first = pack_plain(&forwards);
     // Some file systems list names in an order of their own. Then it is this that shows whether
     // names are sorted; and memory lists them as they came.
-    hoist::archive::zip::check(&first).unwrap();
+    crate::strict_zip::check(&first).unwrap();
     let copy = in_memory(backwards.path());
     for (order, tree) in [
         ("forwards", forwards.path()),

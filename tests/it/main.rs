@@ -37,6 +37,7 @@ mod resume;
 mod select;
 mod serve;
 mod stop;
+mod strict_zip;
 #[cfg(unix)]
 mod support;
 mod tar;

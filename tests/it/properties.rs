@@ -13,8 +13,8 @@ use crate::support::{Entries, hoist, run_silent, run_text, tool};
 use flate2::read::DeflateDecoder;
 use hoist::archive::deflate::Level;
 use hoist::archive::limits::Limits;
+use hoist::archive::pack;
 use hoist::archive::plan::{self, Plan};
-use hoist::archive::{pack, zip as records};
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
@@ -158,7 +158,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
         format: Format::Zip,
         digest: false,
     };
-    let packed = pack::pack_to_file(&plan, archive, &options, &stop, &progress).unwrap();
+    let packed = pack::pack_to_file(&plan, archive, &options, None, &stop, &progress).unwrap();
     assert_eq!(packed.archive, archive.metadata().unwrap().len());
     assert!(packed.archive <= plan.worst_case());
 }
@@ -179,7 +179,7 @@ fn time(name: &[u8], mtime: i64) -> i64 {
 }
 
 fn as_checked(bytes: &[u8], expected: &Entries) -> Result<(), TestCaseError> {
-    let entries = records::check(bytes);
+    let entries = crate::strict_zip::check(bytes);
     prop_assert!(entries.is_ok(), "{:?}", entries);
     let entries = entries.unwrap();
     prop_assert!(entries.iter().map(|entry| entry.name).eq(expected.keys()));

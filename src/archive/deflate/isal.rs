@@ -1,12 +1,12 @@
-//! Intel's ISA-L, up to twice as fast as libdeflate's level 1 for archives as large or little larger.
+//! Intel's ISA-L, up to twice as fast as libdeflate's level 1 at about the same size.
 //!
 //! This is the only file of hoist with unsafe code. The safe wrapper of these bindings, `isal-rs`,
 //! allocates and clears a stream of 80 KiB and a buffer of 276 KiB for every file, and cannot end a
 //! chunk without ending the stream; so the C functions are called here, three of them.
 //!
-//! A stream is started anew for each input, so what was compressed before has no part in the output.
-//! It refuses inputs of 4 GiB and more, whose length the library cannot hold: nobody has such, since
-//! giants come in chunks.
+//! A stream is started anew for each input, so earlier inputs do not influence the output. It refuses
+//! inputs of 4 GiB and more, whose length the library cannot hold; large files come in chunks, so there
+//! are no such inputs.
 
 #![allow(unsafe_code)]
 
@@ -18,20 +18,22 @@ use isal_sys::igzip_lib::{
     isal_deflate_stateless_init, isal_zstream,
 };
 
-/// ISA-L's own level. Below 3 the same input gives one of several streams, by the addresses of the
-/// buffers, in some runs of a program and not in others: same tree, same bytes would not hold.
+use super::engine::Codec;
+
+/// ISA-L's own level. Below 3, the stream of an input depends on the addresses of the buffers, so the
+/// same tree would not always give the same bytes.
 const LEVEL: u32 = 3;
 const BUFFER: u32 = ISAL_DEF_LVL3_DEFAULT;
 
-// Flags of a field that is narrower than C's constants.
+// The field of the flags is narrower than C's constants.
 #[expect(clippy::cast_possible_truncation, reason = "it is 0")]
 const FLUSH_NOT: u16 = NO_FLUSH as u16;
 #[expect(clippy::cast_possible_truncation, reason = "it is 2")]
 const FLUSH: u16 = FULL_FLUSH as u16;
 
-/// A stream and the buffer it works in, to be used again and again.
+/// A stream and its buffer, which are used for all inputs of a thread.
 pub(super) struct Isal {
-    /// Its pointers are null but during a call.
+    /// Its pointers are null, except during a call.
     stream: Box<isal_zstream>,
     buffer: Box<[u8]>,
 }
@@ -51,13 +53,16 @@ impl Isal {
             buffer: vec![0; BUFFER as usize].into_boxed_slice(),
         }
     }
+}
 
-    /// Compresses `input` into `room` and returns the length of the raw deflate stream, or None if
-    /// there is not enough room. If it is not `last`, it ends on a byte boundary and without a final
-    /// block, so that another may follow it.
-    pub(super) fn deflate(&mut self, input: &[u8], last: bool, room: &mut [u8]) -> Option<usize> {
+impl Codec for Isal {
+    fn always_finishes(&self) -> bool {
+        false
+    }
+
+    fn deflate(&mut self, input: &[u8], last: bool, room: &mut [u8]) -> Option<usize> {
         let avail_in = u32::try_from(input.len()).ok()?;
-        // More than 4 GiB of room is not needed.
+        // A stream never needs more than 4 GiB of room.
         let avail_out = u32::try_from(room.len()).unwrap_or(u32::MAX);
         let stream: &mut isal_zstream = &mut self.stream;
         // SAFETY: `stream` is a valid stream; the function sets its fields.
@@ -71,10 +76,10 @@ impl Isal {
         stream.next_out = room.as_mut_ptr();
         stream.avail_out = avail_out;
         stream.end_of_stream = u16::from(last);
-        // After a full flush, an empty stored block, the next chunk needs nothing of this one.
+        // A full flush, an empty stored block, makes the next chunk independent of this one.
         stream.flush = if last { FLUSH_NOT } else { FLUSH };
         // SAFETY: the three pointers are to slices of the given lengths, which live longer than this
-        // call; input is only read, and the others are borrowed mutably by nobody else.
+        // call; input is only read, and the others are borrowed mutably here.
         let code = unsafe { isal_deflate_stateless(stream) };
         stream.next_in = ptr::null_mut();
         stream.next_out = ptr::null_mut();

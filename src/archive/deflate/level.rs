@@ -8,16 +8,15 @@ use libdeflater::{CompressionLvl, Compressor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Level(u8);
 
-/// The number of [`Level::FAST`] where ISA-L is built in. It is nobody's to choose by number.
-#[cfg(feature = "isal")]
-const ISAL: u8 = 13;
+/// ISA-L, which [`Level::FAST`] is in a build with the feature `isal`. [`Level::new`] refuses this number.
+const ISAL: Level = Level(13);
 
 /// A level that is not between 0 and 12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no compression level {0}; choose one from 0 (store) to 12 (smallest)")]
 pub struct LevelError(u8);
 
-/// A level that has no such name or number.
+/// A text that names no level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("choose 0 (store) to 12 (smallest), or fast, default or best")]
 pub struct NoSuchLevel;
@@ -32,16 +31,15 @@ impl Level {
     /// The level of the smallest archives.
     pub const SMALLEST: Self = Self(12);
 
-    /// What `--level fast` means: level 1, or ISA-L where the feature `isal` is on.
-    #[cfg(not(feature = "isal"))]
-    pub const FAST: Self = Self::FASTEST;
+    /// The fastest choice: ISA-L with the feature `isal`, which is faster than level 1 on programs; without
+    /// it, level 1.
+    pub const FAST: Self = if cfg!(feature = "isal") {
+        ISAL
+    } else {
+        Self::FASTEST
+    };
 
-    /// What `--level fast` means: ISA-L, faster than level 1 on programs. Without the feature `isal`
-    /// it is level 1.
-    #[cfg(feature = "isal")]
-    pub const FAST: Self = Self(ISAL);
-
-    /// What `--level best` means: [`SMALLEST`](Self::SMALLEST).
+    /// Another name of [`SMALLEST`](Self::SMALLEST).
     pub const BEST: Self = Self::SMALLEST;
 
     /// The level of this number.
@@ -66,7 +64,7 @@ impl Level {
             "fast" => Ok(Self::FAST),
             "default" => Ok(Self::default()),
             "best" => Ok(Self::BEST),
-            // No sign, no leading zeros: what a person would write.
+            // No sign and no leading zeros.
             number if number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let level = number.parse().ok().and_then(|level| Self::new(level).ok());
                 level.ok_or(NoSuchLevel)
@@ -75,37 +73,31 @@ impl Level {
         }
     }
 
-    /// Its number, 0 to 12. That of [`FAST`](Self::FAST) is 1, whatever makes it.
+    /// Its number, 0 to 12. ISA-L counts as level 1.
     pub fn get(self) -> u8 {
-        #[cfg(feature = "isal")]
-        if self.is_isal() {
-            return Self::FASTEST.0;
+        if self == ISAL {
+            Self::FASTEST.0
+        } else {
+            self.0
         }
-        self.0
     }
 
-    #[cfg(feature = "isal")]
-    pub(super) fn is_isal(self) -> bool {
-        self.0 == ISAL
-    }
-
-    /// A compressor of this level; none at level 0.
+    /// A libdeflate compressor of this level; none for level 0.
     pub(super) fn compressor(self) -> Option<Compressor> {
         if self == Self::STORE {
             return None;
         }
-        // Never an error: libdeflate has the levels that `new` lets pass.
+        // libdeflate has all levels that `new` accepts.
         CompressionLvl::new(i32::from(self.0))
             .ok()
             .map(Compressor::new)
     }
 }
 
-/// As it is [named](Level::named): a number, or `fast` for ISA-L.
+/// In the form that [`Level::named`] reads: a number, or `fast` for ISA-L.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(feature = "isal")]
-        if self.is_isal() {
+        if *self == ISAL {
             return f.write_str("fast");
         }
         self.0.fmt(f)

@@ -1,17 +1,16 @@
-//! Joins deflate streams that were compressed apart, so that many cores can work on one file.
+//! Joins deflate streams that were compressed separately, so that many cores can work on one file.
 //!
-//! libdeflate marks the last block of whatever it writes as final (`BFINAL`, RFC 1951 section 3.2.3)
-//! and has no flush. [`unfinish`] turns such a stream into one that another can follow: it clears the
-//! mark and, unless the stream happens to end on a byte boundary, appends an empty stored block,
-//! which does. For this it needs two places that a stream does not name: where its last block begins,
-//! and the bit at which it ends.
+//! libdeflate marks the last block of every stream as final (`BFINAL`, RFC 1951 section 3.2.3) and has
+//! no flush. [`unfinish`] turns such a stream into one that another can follow: it clears the mark and,
+//! unless the stream ends on a byte boundary, appends an empty stored block, which does. For this it
+//! needs two places that a stream does not name: where its last block begins, and the bit at which it
+//! ends.
 //!
-//! [`scan`] finds them by stepping over every symbol. It is many times as fast as inflating, let
-//! alone deflating, because it asks only how long the symbols are: it writes nothing, follows no
-//! distance, and does not care what a literal is.
+//! [`scan`] finds them by skipping every symbol. It is many times as fast as inflating, because it needs
+//! only the lengths of the symbols: it writes nothing and follows no distance.
 //!
-//! It refuses what zlib refuses, but for one thing that only inflating shows: a distance that reaches
-//! back past the start of the data.
+//! It refuses what zlib refuses, except for a distance that reaches back past the start of the data,
+//! which only inflating shows.
 
 mod bits;
 mod codes;
@@ -36,7 +35,7 @@ pub enum Malformed {
     /// A dynamic block's header does not describe usable Huffman codes.
     #[error("the deflate stream has a block with unusable codes")]
     CodeLengths,
-    /// Some bits are the code of nothing.
+    /// Some bits are not a code.
     #[error("the deflate stream has a code without a meaning")]
     Code,
     /// The stream ends before the bytes do.
@@ -55,13 +54,13 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// The length of the stream in bytes, the last of which it may fill in part only.
+    /// The length of the stream in bytes. It may use only a part of the last one.
     pub fn len_bytes(self) -> u64 {
         self.end.div_ceil(8)
     }
 }
 
-/// Finds the ends of the raw deflate stream that `bytes` begin with. What follows it is not looked at.
+/// Finds the ends of the raw deflate stream at the start of `bytes`. Bytes after it are not read.
 ///
 /// # Errors
 ///
@@ -74,10 +73,10 @@ pub fn scan(bytes: &[u8]) -> Result<Ends, Malformed> {
         let last = bits.take(1)? == 1;
         match bits.take(2)? {
             0 => bits.skip_stored()?,
-            1 => bits.skip_symbols(&FIXED)?,
+            1 => FIXED.skip_symbols(&mut bits)?,
             2 => {
                 dynamic.read(&mut bits)?;
-                bits.skip_symbols(&dynamic)?;
+                dynamic.skip_symbols(&mut bits)?;
             }
             _ => return Err(Malformed::BlockType),
         }
@@ -95,7 +94,7 @@ pub fn scan(bytes: &[u8]) -> Result<Ends, Malformed> {
 ///
 /// # Errors
 ///
-/// [`Malformed`] if that is not one stream and nothing else. `out` is then as before.
+/// [`Malformed`] if that is not exactly one stream. `out` is then unchanged.
 pub fn unfinish(out: &mut Vec<u8>, start: usize) -> Result<(), Malformed> {
     let stream = out.get_mut(start..).unwrap_or_default();
     let ends = scan(stream)?;

@@ -1,5 +1,5 @@
-//! A manifest as a file: written beside its target while the archive is made, and renamed when that is
-//! where it belongs. If it never is, nothing remains.
+//! A manifest as a file. It is written to a temporary file beside its target while the archive is made,
+//! and takes the target's place at the end. If that never happens, nothing remains.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -18,7 +18,7 @@ pub struct Draft {
     writer: Writer<BufWriter<NamedTempFile>>,
 }
 
-/// One that is complete, and not yet in its place.
+/// A complete manifest that does not yet have its name.
 #[derive(Debug)]
 pub struct Finished {
     target: PathBuf,
@@ -27,7 +27,7 @@ pub struct Finished {
 }
 
 impl Draft {
-    /// Begins one that shall be the file `target`.
+    /// Begins the manifest that will be the file `target`.
     ///
     /// # Errors
     ///
@@ -80,13 +80,13 @@ fn failed(target: &Path) -> impl Fn(Error) -> FileError + '_ {
 }
 
 impl Finished {
-    /// What its entries add up to.
+    /// The totals of its entries.
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// Opens it from its beginning.
+    /// Opens it for reading.
     ///
     /// # Errors
     ///
@@ -97,11 +97,11 @@ impl Finished {
             .map_err(|error| FileError::new("open", &self.target, error))
     }
 
-    /// Puts it into its place, where it replaces what is there.
+    /// Renames it to its target, which it replaces.
     ///
     /// # Errors
     ///
-    /// [`FileError`]. The target is then as it was.
+    /// [`FileError`]. The target is then unchanged.
     pub fn keep(self) -> Result<(), FileError> {
         let Self { target, file, .. } = self;
         let kept = file.persist(&target);

@@ -1,7 +1,7 @@
-//! Lines, to text and back.
+//! Renders and parses single lines.
 //!
-//! What a line says is read by a JSON parser that knows nothing of how it must look; then it is
-//! written again, and it must come out as it was. So there is one way to write each entry.
+//! JSON allows many ways to write the same values. A line is parsed as any JSON, then rendered again, and
+//! refused if the bytes differ. So there is only one way to write an entry.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, Fault, Kind, Totals, VERSION};
 
-/// What the format is called.
+/// Name of the format.
 const FORMAT: &str = "hoist-manifest";
 
-/// What only a last line begins with.
+/// The beginning of a last line, and of no other.
 const LAST: &[u8] = b"{\"entries\":";
 
 #[derive(Serialize, Deserialize)]
@@ -46,14 +46,13 @@ struct Last<'a> {
     digest: &'a str,
 }
 
-/// What a line after the first is.
+/// A line after the first.
 pub(super) enum Parsed<'a> {
-    /// An entry, whose path is in the room for it.
     Entry(Entry<'a>),
     Last(Totals),
 }
 
-/// Appends a line and its end. What is written here has no way to fail.
+/// Appends a line and its end. Writing plain structs to memory cannot fail.
 fn append(out: &mut Vec<u8>, line: &impl Serialize) {
     let _ = serde_json::to_writer(&mut *out, line);
     out.push(b'\n');
@@ -70,7 +69,10 @@ pub(super) fn write_head(out: &mut Vec<u8>) {
 pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
     let (path, hex) = match std::str::from_utf8(entry.path) {
         Ok(path) => (Some(path.into()), None),
-        Err(_) => (None, Some(to_hex(entry.path))),
+        Err(_) => {
+            let digits = entry.path.iter().map(|byte| format!("{byte:02x}"));
+            (None, Some(digits.collect::<String>()))
+        }
     };
     let line = Line {
         path,
@@ -102,38 +104,29 @@ pub(super) fn read_head(bytes: &[u8]) -> Result<(), Fault> {
     if head.version != VERSION {
         return Err(Fault::Version(head.version));
     }
-    let mut again = Vec::new();
-    write_head(&mut again);
-    if again == bytes {
-        Ok(())
-    } else {
-        Err(Fault::Head)
-    }
+    let mut rendered = Vec::new();
+    write_head(&mut rendered);
+    (rendered == bytes).then_some(()).ok_or(Fault::Head)
 }
 
-/// Reads any other line, its end included. `room` is for the path, `again` for what the line must be.
+/// Reads any other line, its end included. `path` is where the path goes, and `rendered` where the line
+/// is rendered again.
 pub(super) fn read<'a>(
     bytes: &[u8],
-    room: &'a mut Vec<u8>,
-    again: &mut Vec<u8>,
+    path: &'a mut Vec<u8>,
+    rendered: &mut Vec<u8>,
 ) -> Result<Parsed<'a>, Fault> {
-    again.clear();
-    if bytes.starts_with(LAST) {
+    rendered.clear();
+    let parsed = if bytes.starts_with(LAST) {
         let totals = last(bytes).ok_or(Fault::Form)?;
-        write_last(again, &totals);
-        return same(bytes, again).map(|()| Parsed::Last(totals));
-    }
-    let entry = entry(bytes, room).ok_or(Fault::Form)?;
-    write_entry(again, &entry);
-    same(bytes, again).map(|()| Parsed::Entry(entry))
-}
-
-fn same(bytes: &[u8], again: &[u8]) -> Result<(), Fault> {
-    if bytes == again {
-        Ok(())
+        write_last(rendered, &totals);
+        Parsed::Last(totals)
     } else {
-        Err(Fault::Form)
-    }
+        let entry = entry(bytes, path).ok_or(Fault::Form)?;
+        write_entry(rendered, &entry);
+        Parsed::Entry(entry)
+    };
+    (rendered == bytes).then_some(parsed).ok_or(Fault::Form)
 }
 
 fn last(bytes: &[u8]) -> Option<Totals> {
@@ -145,16 +138,16 @@ fn last(bytes: &[u8]) -> Option<Totals> {
     })
 }
 
-fn entry<'a>(bytes: &[u8], room: &'a mut Vec<u8>) -> Option<Entry<'a>> {
+fn entry<'a>(bytes: &[u8], path: &'a mut Vec<u8>) -> Option<Entry<'a>> {
     let line: Line<'_> = serde_json::from_slice(bytes).ok()?;
-    room.clear();
+    path.clear();
     match (line.path, line.path_hex) {
-        (Some(path), None) => room.extend_from_slice(path.as_bytes()),
-        (None, Some(hex)) => from_hex(hex, room)?,
+        (Some(text), None) => path.extend_from_slice(text.as_bytes()),
+        (None, Some(hex)) => from_hex(hex, path)?,
         _ => return None,
     }
     Some(Entry {
-        path: room,
+        path,
         kind: line.kind,
         mode: u32::from_str_radix(line.mode, 8).ok()?,
         size: line.size,
@@ -163,21 +156,12 @@ fn entry<'a>(bytes: &[u8], room: &'a mut Vec<u8>) -> Option<Entry<'a>> {
     })
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
-}
-
+/// Appends the bytes to `out`. That there are no signs or capitals shows when the line is rendered again.
 fn from_hex(hex: &str, out: &mut Vec<u8>) -> Option<()> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    for [high, low] in pairs {
-        let byte = digit(*high)? << 4 | digit(*low)?;
-        out.push(u8::try_from(byte).ok()?);
+    for pair in pairs {
+        let digits = std::str::from_utf8(pair).ok()?;
+        out.push(u8::from_str_radix(digits, 16).ok()?);
     }
     rest.is_empty().then_some(())
 }

@@ -1,4 +1,5 @@
-//! A list of what went into an archive, in lines of JSON, to hold a stored archive against later.
+//! A list of what an archive contains, in lines of JSON, with which `hoist verify` compares a stored
+//! archive later.
 //!
 //! ```text
 //! {"format":"hoist-manifest","version":1}
@@ -7,15 +8,14 @@
 //! {"entries":26,"content":11110,"digest":"blake3:…"}
 //! ```
 //!
-//! One line for each entry, in archive order, which is that of the paths' bytes; the last line has
-//! their number, the sum of their sizes and the [`TreeDigest`]. So a list that is cut short, sorted
-//! otherwise or changed is known for it (a CRC-32 aside, which must fit its content). Names that are not UTF-8 are in `path_hex` instead
-//! of `path`. There is no time, no place and no machine in it, nor the kind of archive or the level: the
-//! same tree has the same manifest. docs/manifest.md says it for its readers.
+//! There is one line for each entry, in archive order, which is that of the paths' bytes. The last line
+//! has their number, the sum of their sizes and the [`TreeDigest`], so the reader notices a manifest that
+//! was cut short, sorted or changed. (Only a changed CRC-32 shows later, in comparison with the archive.)
+//! A path that is not UTF-8 is in `path_hex` instead of `path`. Times, the kind of archive and the level
+//! are left out: the same tree has the same manifest. docs/manifest.md describes the format for users.
 //!
-//! It is written and read a line at a time: memory is one line. The reader takes what the writer
-//! writes, to the byte, and refuses everything else; whatever the bytes, it never panics and keeps no
-//! more than [`MAX_LINE`] of them.
+//! It is written and read line by line, so memory is one line. The reader accepts only what the writer
+//! writes, byte for byte. It never panics, and keeps at most [`MAX_LINE`] bytes.
 
 mod file;
 mod line;
@@ -37,8 +37,8 @@ pub use self::write::Writer;
 /// The version of the format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
 
-/// Bytes in a line at most, its end included: a path of 4,096 bytes of which each is written as six, and
-/// the rest.
+/// The most bytes of a line, its end included: a path of 4,096 bytes, each written as six, and the other
+/// fields.
 pub const MAX_LINE: usize = 32 << 10;
 
 /// What an entry is.
@@ -47,7 +47,7 @@ pub const MAX_LINE: usize = 32 << 10;
 pub enum Kind {
     /// A file.
     File,
-    /// A symbolic link. Its content is where it leads.
+    /// A symbolic link. Its content is its target.
     Symlink,
     /// A directory. It has no content, and its path ends in `/`.
     Directory,
@@ -73,21 +73,21 @@ pub struct Entry<'a> {
 /// What all entries add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// How many.
+    /// Number of entries.
     pub entries: u64,
-    /// Their content, in bytes.
+    /// Bytes of all contents.
     pub content: u64,
-    /// Names, permissions and contents: the same for the same tree.
+    /// Digest of names, permissions and contents: equal for equal trees.
     pub digest: Hash,
 }
 
 /// Why a manifest cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk's trouble.
+    /// Reading or writing failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A line that is not what it should be.
+    /// A line breaks a rule of the format.
     #[error("line {line}: {fault}")]
     Line {
         /// From 1.
@@ -125,7 +125,7 @@ pub enum Fault {
     Trailing,
 }
 
-/// What entries add up to, one by one, as both the writer and the reader see them.
+/// Adds up entries and checks their order, for the writer and the reader alike.
 #[derive(Debug, Default)]
 struct Tally {
     last: Vec<u8>,
@@ -136,7 +136,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, entry: &Entry<'_>) -> Result<(), Fault> {
-        // An empty path comes after none.
+        // `last` is empty before the first entry, so an empty path is refused too.
         if entry.path <= &self.last[..] {
             return Err(Fault::Order);
         }

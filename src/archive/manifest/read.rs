@@ -1,4 +1,4 @@
-//! The reader.
+//! Reads a manifest and checks every rule of the format.
 
 use std::io::{BufRead, Read as _};
 
@@ -9,42 +9,42 @@ use super::{Entry, Error, Fault, MAX_LINE, Tally, Totals};
 #[derive(Debug)]
 pub struct Reader<R> {
     from: R,
-    /// The number of the line that is being read.
+    /// The number of the current line.
     at: u64,
     line: Vec<u8>,
     path: Vec<u8>,
-    again: Vec<u8>,
+    rendered: Vec<u8>,
     tally: Tally,
     totals: Option<Totals>,
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Begins to read one.
+    /// Reads the first line.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is none, or one of another version.
+    /// [`Error`] if it is not that of a manifest, or has another version.
     pub fn new(from: R) -> Result<Self, Error> {
         let mut reader = Self {
             from,
             at: 0,
             line: Vec::new(),
             path: Vec::new(),
-            again: Vec::new(),
+            rendered: Vec::new(),
             tally: Tally::default(),
             totals: None,
         };
         reader.line(Fault::Head)?;
         let head = line::read_head(&reader.line);
-        reader.told(head)?;
+        reader.at_line(head)?;
         Ok(reader)
     }
 
-    /// The next entry. None: there are no more, and the last line says the same as they do.
+    /// The next entry. None after the last one, if the last line agrees with all of them.
     ///
     /// # Errors
     ///
-    /// [`Error`]. Nothing that comes after one is of any use.
+    /// [`Error`]. After one, the reader must not be used.
     pub fn entry(&mut self) -> Result<Option<Entry<'_>>, Error> {
         if self.totals.is_some() {
             return Ok(None);
@@ -55,11 +55,11 @@ impl<R: BufRead> Reader<R> {
         let Self {
             line,
             path,
-            again,
+            rendered,
             tally,
             ..
         } = self;
-        match line::read(line, path, again).map_err(fails)? {
+        match line::read(line, path, rendered).map_err(fails)? {
             Parsed::Entry(entry) => {
                 tally.add(&entry).map_err(fails)?;
                 Ok(Some(entry))
@@ -80,18 +80,18 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// What the last line says, once it was read.
+    /// The totals in the last line, once it was read.
     #[must_use]
     pub fn totals(&self) -> Option<&Totals> {
         self.totals.as_ref()
     }
 
-    fn told<T>(&self, result: Result<T, Fault>) -> Result<T, Error> {
+    fn at_line<T>(&self, result: Result<T, Fault>) -> Result<T, Error> {
         let line = self.at;
         result.map_err(|fault| Error::Line { line, fault })
     }
 
-    /// Reads a line, with its end. Without one, it is `cut`.
+    /// Reads a line with its end. A line without one has the fault `cut`.
     fn line(&mut self, cut: Fault) -> Result<(), Error> {
         self.at += 1;
         self.line.clear();
@@ -106,6 +106,6 @@ impl<R: BufRead> Reader<R> {
         } else {
             cut
         };
-        self.told(Err(fault))
+        self.at_line(Err(fault))
     }
 }

@@ -99,7 +99,7 @@ fn the_lines_are_as_documented() {
 }
 
 #[test]
-fn what_is_not_as_the_writer_writes_it_is_refused() {
+fn a_line_that_the_writer_would_not_write_is_refused() {
     let text = some();
     let replaced = |from: &str, to: &str| {
         assert!(text.contains(from), "{from}");
@@ -119,7 +119,7 @@ fn what_is_not_as_the_writer_writes_it_is_refused() {
             1,
             Fault::Head,
         ),
-        // Another way to write the same.
+        // The same values, written in another way.
         (
             replaced(r#""path":"a""#, r#""path":"\u0061""#),
             2,
@@ -187,7 +187,7 @@ fn what_is_not_as_the_writer_writes_it_is_refused() {
         ),
         (replaced(r#""path":"a""#, r#""path":"""#), 2, Fault::Order),
         (replaced(r#""path":"a""#, r#""path":"c""#), 3, Fault::Order),
-        // Well formed, and not what was added up.
+        // Well formed, but the last line does not agree.
         (replaced(r#""size":5"#, r#""size":6"#), 8, Fault::Totals),
         (
             replaced(r#""mode":"0777""#, r#""mode":"0755""#),
@@ -218,11 +218,11 @@ fn what_is_not_as_the_writer_writes_it_is_refused() {
 }
 
 #[test]
-fn a_line_has_an_end() {
+fn lines_longer_than_the_limit_are_refused_and_the_longest_path_fits() {
     let mut text = b"{\"format\":\"hoist-manifest\",\"version\":1}\n{\"path\":\"".to_vec();
     text.resize(text.len() + (1 << 20), b'a');
     assert_eq!(fault(&text), (2, Fault::Long));
-    // The longest path that an archive takes fits, however it is written.
+    // The longest path of an archive fits, even if each byte is written as six.
     let path = [1; 4096];
     let text = written(&[entry(&path, b"")]);
     assert_eq!(read(text.as_bytes()).unwrap().len(), 1);
@@ -236,7 +236,7 @@ fn a_line_has_an_end() {
 }
 
 #[test]
-fn the_writer_refuses_what_no_reader_takes() {
+fn the_writer_refuses_entries_that_the_reader_would_refuse() {
     let mut writer = Writer::new(Vec::new()).unwrap();
     writer.entry(&entry(b"b", b"")).unwrap();
     for path in [&b"b"[..], b"a", b""] {
@@ -253,7 +253,7 @@ fn the_writer_refuses_what_no_reader_takes() {
 }
 
 #[test]
-fn a_file_is_there_when_it_is_kept_and_not_before() {
+fn a_manifest_replaces_its_target_only_when_it_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("manifest.jsonl");
     std::fs::write(&target, "old").unwrap();
@@ -287,7 +287,7 @@ fn a_file_is_there_when_it_is_kept_and_not_before() {
 
 proptest! {
     #[test]
-    fn any_entries_come_back(
+    fn any_entries_are_read_as_they_were_written(
         entries in proptest::collection::btree_map(
             proptest::collection::vec(any::<u8>(), 1..40),
             (0..3_u8, 0..0o10000_u32, any::<u32>(), any::<u32>(), any::<[u8; 32]>()),
@@ -313,10 +313,10 @@ proptest! {
     }
 
     #[test]
-    fn any_byte_that_is_another_is_found(at in any::<proptest::sample::Index>(), flip in 1..=255_u8) {
+    fn any_changed_byte_is_noticed(at in any::<proptest::sample::Index>(), flip in 1..=255_u8) {
         let mut text = some().into_bytes();
         let at = at.index(text.len());
-        // The CRC-32 is not in the digest: what it says is compared with the archive.
+        // The CRC-32 is not in the digest: it is compared with the archive.
         let line = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let field = String::from_utf8_lossy(&text[line..at]).contains("\"crc32\":\"");
         let field = field && !String::from_utf8_lossy(&text[line..at]).contains("\"blake3\":\"");

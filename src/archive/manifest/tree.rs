@@ -1,8 +1,7 @@
-//! The digest of a tree.
+//! The digest of a tree, by which two revisions with the same files are recognised.
 //!
-//! It says whether two revisions hold the same files: names, kinds, permissions and contents, in
-//! archive order. It leaves out times, levels and everything else that shapes the archive's bytes, so
-//! it stays when only those change.
+//! It covers names, kinds, permissions and contents, in archive order. It leaves out times, the level and
+//! all else that changes only the archive's bytes.
 
 use blake3::Hash;
 
@@ -14,7 +13,7 @@ pub struct TreeDigest(blake3::Hasher);
 
 impl TreeDigest {
     /// Adds the next entry in archive order: length of its name (32 bits), name, permissions (32 bits;
-    /// of what is no file with its type, as `st_mode` has it), size (64 bits) and the digest of its
+    /// for links and directories with the file type of `st_mode`), size (64 bits) and the BLAKE3 of its
     /// content. Numbers are little-endian.
     pub fn entry(&mut self, entry: &Entry<'_>) {
         let len = u32::try_from(entry.path.len()).unwrap_or(u32::MAX);
@@ -31,7 +30,7 @@ impl TreeDigest {
             .update(entry.blake3.as_bytes());
     }
 
-    /// The digest of all that was added.
+    /// The digest of all entries so far.
     #[must_use]
     pub fn finish(&self) -> Hash {
         self.0.finalize()
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_sees_names_kinds_modes_sizes_and_contents() {
+    fn the_digest_covers_names_kinds_modes_sizes_and_contents() {
         let digest = |path: &[u8], kind, mode, size, content: &[u8]| {
             let mut tree = TreeDigest::default();
             tree.entry(&Entry {
@@ -51,7 +50,7 @@ mod tests {
                 kind,
                 mode,
                 size,
-                // Follows from the content.
+                // Not part of the digest.
                 crc32: 0,
                 blake3: blake3::hash(content),
             });

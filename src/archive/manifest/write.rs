@@ -1,4 +1,4 @@
-//! The writer.
+//! Writes a manifest.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins one. It writes a line at a time: `out` should collect them.
+    /// Writes the first line. Each line is one write, so `out` should be buffered.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     ///
-    /// [`Error`]: those of `out`, and of an entry that no reader would take.
+    /// [`Error`]: those of `out`, and of an entry that the reader would refuse.
     pub fn entry(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let at = self.tally.entries + 2;
         let fails = |fault| Error::Line { line: at, fault };
@@ -47,7 +47,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the last line. Gives back where it wrote, flushed.
+    /// Writes the last line. Returns `out`, flushed.
     ///
     /// # Errors
     ///

@@ -1,55 +1,58 @@
-//! `--level auto`: the level follows the link.
+//! Chooses the level for [`LevelPolicy::Auto`](super::LevelPolicy): the level follows the link.
 //!
-//! When parts wait for the network, time is better spent on making them smaller; when the network
-//! waits for parts, on making more of them. Which of the two it is shows in how long requests take.
-//! A link that has nothing to do answers a request in the shortest time seen so far. If requests
-//! take longer, then of the `n` that are under way only `n x shortest / recent` fit the link, and
-//! the others queue somewhere on it (the reckoning of TCP Vegas, Brakmo and Peterson 1995). Seen
-//! from here a link is also full when all requests are taken and the packer has to wait for one.
+//! When parts wait for the network, time is better spent on making them smaller. When the network waits
+//! for parts, time is better spent on making more of them. The duration of requests tells which of the
+//! two it is. An idle link answers a request in the shortest time seen so far. If requests take longer,
+//! then of the `n` requests under way only `n x shortest / recent` fit the link, and the others queue
+//! somewhere on it (the calculation of TCP Vegas, Brakmo and Peterson 1995). The link is also full when
+//! the upload takes no further part, so that the packer has to wait.
 //!
-//! So, at each part that is made:
+//! The controller decides after each part:
 //!
-//! - more than [`QUEUED`] parts queue and no fewer than before, or the packer waited for much of
-//!   the time: one level up;
-//! - less than one part queues: one level down, but down to 0 only if the link idles and a request
-//!   can take less than a quarter of the time in which a part is made; and up from 0 only if the
-//!   packer waited;
-//! - otherwise: as it is.
+//! - If more than [`QUEUED`] parts queue and no fewer than before, or the packer waited for much of the
+//!   time: one level up.
+//! - If less than one part queues: one level down; but down to 0 only if the link is idle and a request
+//!   can take less than a quarter of the time in which a part is made, and up from 0 only if the packer
+//!   waited.
+//! - Otherwise the level stays.
 //!
-//! It begins at level 1, and goes from 0 to 9: above, a level costs several times the time and
-//! memory for a few percent. The change is gradual since what is being compressed already, and what
-//! is under way, shows its effect late. It refuses to be reproducible: the archive depends on the
-//! network's mood, which is why it is not the default.
+//! It starts at level 1 and stays between 0 and 9; higher levels cost several times the time and memory
+//! for a few percent. The change is gradual, since jobs and requests that are already under way show its
+//! effect late. The archive depends on the network's speed at the time, so it is not reproducible, and
+//! this is not the default.
 
 use std::time::Duration;
 
 use super::link::LinkState;
 use crate::archive::deflate::Level;
 
-/// The levels it chooses from.
+/// The highest level that it chooses.
 const SLOWEST: u8 = 9;
 
-/// Parts that may queue on the link before the level goes up, in hundredths: two of them, so that
-/// the link never runs dry while a part is made.
+/// Parts that may queue on the link before the level goes up, in hundredths: two parts, so that the link
+/// does not run dry while a part is made.
 const QUEUED: u64 = 200;
 
-/// As long as no request was answered, this many under way mean that the link is slow.
+/// Until the first answer, more requests under way than this mean that the link is slow.
 const UNANSWERED: u64 = 4;
 
-/// How many times larger content is that is stored.
+/// How many times larger content is if it is stored.
 const STORED: u32 = 4;
 
 /// The controller of one push.
 #[derive(Debug)]
-pub(super) struct Auto {
+pub(super) struct LevelController {
     level: u8,
-    /// When it was asked before.
+    /// When the previous part was made.
     before: Duration,
     /// How many hundredths of parts queued then.
     queued: u64,
 }
 
-impl Auto {
+impl LevelController {
+    /// The level of the first jobs.
+    pub(super) const START: Level = Level::FASTEST;
+
     pub(super) fn new() -> Self {
         Self {
             level: Self::START.get(),
@@ -58,46 +61,44 @@ impl Auto {
         }
     }
 
-    /// The level of the first jobs.
-    pub(super) const START: Level = Level::FASTEST;
-
-    /// The level to go on with, after a part was made and somebody took it `blocked` later.
+    /// The level from now on, `at` this time of the push, after a part was made and the packer was
+    /// `blocked` for so long until the part was taken.
     pub(super) fn next(&mut self, now: &LinkState, at: Duration, blocked: Duration) -> Level {
         let since = at.saturating_sub(self.before);
         self.before = at;
-        // A quarter: less is the wait for a thread to wake up.
+        // Shorter waits than a quarter of the time are those for a thread to wake up.
         let waited = blocked > since / 4;
         let queued = queued(now);
         let grows = queued >= self.queued;
         self.queued = queued;
         if waited || (queued > QUEUED && grows && self.level > 0) {
             self.level = (self.level + 1).min(SLOWEST);
-        } else if queued < QUEUED / 2 && (self.level > 1 || stores(now, since)) {
+        } else if queued < QUEUED / 2 && (self.level > 1 || may_store(now, since)) {
             self.level = self.level.saturating_sub(1);
         }
-        // There is no such level as one above 12.
+        // Levels up to 9 exist, so the default is never used.
         Level::new(self.level).unwrap_or_default()
     }
 }
 
-/// Whether the link has nothing to do, and a connection alone takes parts so much faster than they are
-/// made that they need not be compressed: stored, there are about that many more of them.
-fn stores(now: &LinkState, since: Duration) -> bool {
-    let idle = now.requests <= 1;
-    idle && now.shortest.is_some_and(|fastest| fastest * STORED < since)
+/// Whether the link is idle, and takes parts so much faster than they are made that content need not be
+/// compressed. Stored, there are about [`STORED`] times as many parts.
+fn may_store(now: &LinkState, since: Duration) -> bool {
+    let is_fast = |shortest| shortest * STORED < since;
+    now.requests <= 1 && now.shortest.is_some_and(is_fast)
 }
 
 /// How many hundredths of parts wait on the link or before it.
 fn queued(now: &LinkState) -> u64 {
     let requests = now.requests;
     let on_link = match (now.shortest, now.recent) {
-        (Some(fastest), Some(recent)) if recent > fastest => {
-            let (fastest, recent) = (fastest.as_micros(), recent.as_micros().max(1));
-            let idle = u128::from(requests) * 100 * (recent - fastest) / recent;
-            u64::try_from(idle).unwrap_or(u64::MAX)
+        (Some(shortest), Some(recent)) if recent > shortest => {
+            let (shortest, recent) = (shortest.as_micros(), recent.as_micros().max(1));
+            let queued = u128::from(requests) * 100 * (recent - shortest) / recent;
+            u64::try_from(queued).unwrap_or(u64::MAX)
         }
         (Some(_), Some(_)) => 0,
-        // Nothing is known yet: neither up nor down, unless there is too much of it.
+        // Before the first answer, the level goes up if requests pile up, and stays otherwise.
         _ if requests > UNANSWERED => QUEUED + 1,
         _ => QUEUED,
     };
@@ -120,62 +121,65 @@ mod tests {
         (MS * at, state)
     }
 
-    fn levels(auto: &mut Auto, states: impl IntoIterator<Item = (Duration, LinkState)>) -> Vec<u8> {
-        let next = |(at, now)| auto.next(&now, at, Duration::ZERO).get();
+    fn levels(
+        controller: &mut LevelController,
+        states: impl IntoIterator<Item = (Duration, LinkState)>,
+    ) -> Vec<u8> {
+        let next = |(at, now)| controller.next(&now, at, Duration::ZERO).get();
         states.into_iter().map(next).collect()
     }
 
     #[test]
     fn an_idle_link_lowers_the_level() {
-        let mut auto = Auto::new();
-        auto.level = 6;
+        let mut controller = LevelController::new();
+        controller.level = 6;
         let states = (1..9).map(|n| state(n * 100, 1, 20, 21));
-        assert_eq!(levels(&mut auto, states), [5, 4, 3, 2, 1, 0, 0, 0]);
+        assert_eq!(levels(&mut controller, states), [5, 4, 3, 2, 1, 0, 0, 0]);
     }
 
     #[test]
-    fn a_queue_on_the_link_raises_it() {
+    fn a_queue_on_the_link_raises_the_level() {
         let states = (1..11).map(|n| state(n * 100, 8, 100, 400));
         let raised = [2, 3, 4, 5, 6, 7, 8, 9, 9, 9];
-        assert_eq!(levels(&mut Auto::new(), states), raised);
+        assert_eq!(levels(&mut LevelController::new(), states), raised);
     }
 
     #[test]
-    fn many_requests_that_are_as_fast_as_one_are_no_queue() {
+    fn many_requests_that_are_as_fast_as_one_do_not_raise_the_level() {
         let states = (1..3).map(|n| state(n * 100, 16, 240, 250));
-        assert_eq!(levels(&mut Auto::new(), states), [1, 1]);
+        assert_eq!(levels(&mut LevelController::new(), states), [1, 1]);
     }
 
     #[test]
-    fn a_packer_that_waits_raises_it() {
-        let waited = |auto: &mut Auto, at, blocked| {
+    fn a_packer_that_waits_raises_the_level() {
+        let waited = |controller: &mut LevelController, at, blocked| {
             let (at, now) = state(at, 16, 240, 240);
-            auto.next(&now, at, blocked).get()
+            controller.next(&now, at, blocked).get()
         };
-        let mut auto = Auto::new();
-        assert_eq!(waited(&mut auto, 100, MS * 50), 2);
-        assert_eq!(waited(&mut auto, 200, MS * 20), 1);
+        let mut controller = LevelController::new();
+        assert_eq!(waited(&mut controller, 100, MS * 50), 2);
+        assert_eq!(waited(&mut controller, 200, MS * 20), 1);
     }
 
     #[test]
-    fn between_one_and_two_parts_it_stays() {
+    fn the_level_stays_while_one_to_two_parts_queue() {
         let states = (1..4).map(|n| state(n * 100, 3, 100, 200));
-        assert_eq!(levels(&mut Auto::new(), states), [1, 1, 1]);
+        assert_eq!(levels(&mut LevelController::new(), states), [1, 1, 1]);
     }
 
     #[test]
-    fn before_the_first_answer_only_a_crowd_counts() {
+    fn before_the_first_answer_only_many_requests_raise_the_level() {
         let states = [(1, 1), (2, 3), (3, 4), (4, 5), (5, 6)];
         let states = states.map(|(n, requests)| state(n * 80, requests, 0, 0));
-        assert_eq!(levels(&mut Auto::new(), states), [1, 1, 1, 2, 3]);
+        assert_eq!(levels(&mut LevelController::new(), states), [1, 1, 1, 2, 3]);
     }
 
-    /// A model of packer and link: levels make parts at their own rates, the link takes so many
-    /// bytes a second, whatever the number of requests.
-    fn simulate(link: f64, auto: Option<&mut Auto>, fixed: u8) -> f64 {
+    /// Simulates a push without noise and returns its duration: each level makes parts at its own rate,
+    /// and the link carries `link` MB/s, shared by all requests.
+    fn simulate(link: f64, controller: Option<&mut LevelController>, fixed: u8) -> f64 {
         const CONTENT: f64 = 4000.0;
         const PART: f64 = 8.0;
-        // MB/s of content on two cores, and what becomes of a megabyte: share/doc's.
+        // MB/s of content on two cores, and the compressed size of a megabyte, for share/doc.
         let level = |level: u8| {
             let rates = [
                 1600.0, 690.0, 600.0, 560.0, 500.0, 440.0, 400.0, 340.0, 280.0, 240.0,
@@ -185,9 +189,9 @@ mod tests {
             ];
             (rates[usize::from(level)], ratios[usize::from(level)])
         };
-        let mut auto = auto;
+        let mut controller = controller;
         let (mut now, mut content, mut current) = (0.0, 0.0, fixed);
-        // When each part was begun to be sent, and how much of it is left.
+        // For each part under way: when its request began, and how much of it is left.
         let mut flying: Vec<(f64, f64)> = Vec::new();
         let (mut fastest, mut recent): (f64, f64) = (f64::MAX, 0.0);
         let advance = |flying: &mut Vec<(f64, f64)>,
@@ -234,7 +238,7 @@ mod tests {
                 advance(&mut flying, &mut now, 0.001, &mut fastest, &mut recent);
             }
             flying.push((now, PART));
-            if let Some(auto) = auto.as_deref_mut() {
+            if let Some(controller) = controller.as_deref_mut() {
                 let duration = |secs: f64| Duration::from_secs_f64(secs);
                 let answered = recent > 0.0;
                 let state = LinkState {
@@ -244,7 +248,7 @@ mod tests {
                     recent: answered.then(|| duration(recent)),
                 };
                 let blocked = duration(now - cut);
-                current = auto.next(&state, duration(now), blocked).get();
+                current = controller.next(&state, duration(now), blocked).get();
             }
         }
         while !flying.is_empty() {
@@ -253,16 +257,15 @@ mod tests {
         now
     }
 
-    /// What `--level auto` is for, on a link and a machine without noise.
     #[test]
-    fn it_is_as_good_as_the_best_level_for_any_link() {
+    fn a_push_takes_at_most_5_percent_longer_than_at_the_best_level_for_the_link() {
         for link in [5.0, 20.0, 60.0, 100.0, 130.0, 200.0, 400.0, 1000.0, 5000.0] {
             let best = (0..=9).map(|level| simulate(link, None, level));
             let best = best.fold(f64::MAX, f64::min);
-            let auto = simulate(link, Some(&mut Auto::new()), 1);
+            let adaptive = simulate(link, Some(&mut LevelController::new()), 1);
             assert!(
-                auto <= best * 1.05,
-                "{link} MB/s: {auto:.2} s, best {best:.2} s"
+                adaptive <= best * 1.05,
+                "{link} MB/s: {adaptive:.2} s, best {best:.2} s"
             );
         }
     }

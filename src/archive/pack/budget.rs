@@ -1,19 +1,19 @@
-//! How much input may be under way: what bounds the packer's memory.
+//! Bounds how much input is under way, and so the packer's memory.
 //!
-//! Shares are taken on one thread, in archive order, before a job is given away. So the entry that
-//! is to be written next always holds its share already, and waiting for a share never waits for
-//! something that waits itself: there is no deadlock to detect.
+//! One thread takes shares in archive order, before it gives a job away. The entry that is to be written
+//! next therefore always holds its share already. So waiting for a share never waits for a job that waits
+//! for a share itself, and cannot deadlock.
 
 use std::sync::PoisonError;
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// Bytes that may be held at one time. All clones are the same.
+/// The bytes that may be held at one time. Clones share one budget.
 #[derive(Clone, Debug)]
-pub(super) struct Budget(Arc<Held>);
+pub(super) struct Budget(Arc<Shared>);
 
 #[derive(Debug)]
-struct Held {
+struct Shared {
     total: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -25,10 +25,10 @@ struct State {
     closed: bool,
 }
 
-/// Bytes held. They go back when it is dropped.
+/// Bytes taken from a budget. Dropping it returns them.
 #[derive(Debug)]
 pub(super) struct Share {
-    held: Arc<Held>,
+    budget: Arc<Shared>,
     bytes: u64,
 }
 
@@ -37,26 +37,27 @@ pub(super) struct Share {
 pub(super) struct Closed;
 
 impl Budget {
+    /// A budget of `total` bytes. Zero counts as one.
     pub(super) fn new(total: u64) -> Self {
         let total = total.max(1);
         let state = Mutex::new(State {
             free: total,
             closed: false,
         });
-        Self(Arc::new(Held {
+        Self(Arc::new(Shared {
             total,
             state,
             changed: Condvar::new(),
         }))
     }
 
-    /// Waits until `bytes` are free and takes them. More than there are in all counts as all.
+    /// Waits until `bytes` are free, and takes them. A request for more than the total takes all.
     pub(super) fn take(&self, bytes: u64) -> Result<Share, Closed> {
-        let held = &self.0;
-        let bytes = bytes.min(held.total);
-        let mut state = held.lock();
+        let shared = &self.0;
+        let bytes = bytes.min(shared.total);
+        let mut state = shared.lock();
         while !state.closed && state.free < bytes {
-            state = held
+            state = shared
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -66,24 +67,24 @@ impl Budget {
         }
         state.free -= bytes;
         Ok(Share {
-            held: Arc::clone(held),
+            budget: Arc::clone(shared),
             bytes,
         })
     }
 
-    /// Bytes that are held now.
+    /// How many bytes are held now.
     pub(super) fn used(&self) -> u64 {
         self.0.total - self.0.lock().free
     }
 
-    /// Ends all waiting, now and later.
+    /// Makes all calls of [`take`](Self::take) fail: those that wait, and all later ones.
     pub(super) fn close(&self) {
         self.0.lock().closed = true;
         self.0.changed.notify_all();
     }
 }
 
-impl Held {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,7 +92,7 @@ impl Held {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.held.lock().free += self.bytes;
-        self.held.changed.notify_all();
+        self.budget.lock().free += self.bytes;
+        self.budget.changed.notify_all();
     }
 }

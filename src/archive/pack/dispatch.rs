@@ -1,8 +1,8 @@
-//! Hands out the work: jobs to the pool, tickets to the assembler.
+//! Gives the work away: jobs to the pool, and tickets to the assembler.
 //!
-//! One thread goes through the plan in archive order. For each job it first takes a share of the
-//! budget, then gives the job away, then queues a ticket on which the assembler will wait. A job
-//! waits for nothing, so the order of tickets is all the order there is.
+//! One thread goes through the plan in archive order. For each job it takes a share of the budget, gives
+//! the job to the pool, and queues a ticket on which the assembler will wait. The order of the tickets is
+//! the only order: a job waits for nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,44 +11,60 @@ use std::time::Instant;
 use super::budget::Budget;
 use super::channel::{Receiver, Sender, bounded};
 use super::source::Source;
-use super::tickets::{self, job};
-use super::worker::{Pace, Worker, Workers};
+use super::tickets;
+use super::worker::{LevelSetting, Worker, Workers};
 use super::{Error, Options, Packed};
 use crate::bundle::Format;
 use crate::cancel::Cancel;
 use crate::progress::{Laps, Progress, Track, Wait};
 
-/// Tickets that may wait. Far more than there are jobs in flight: the budget is what limits.
+/// How many tickets may be queued: far more than there can be jobs in flight, which the budget limits.
 const TICKETS: usize = 1024;
 
-/// What an entry weighs besides its content: its headers and sums. So empty files are bounded too.
+/// What an entry takes of the budget besides its content, for its headers and checksums. It bounds the
+/// number of empty files, too.
 pub(super) const ENTRY_COST: u64 = 512;
 
-/// What a job will give, and the share of the budget that goes back when that is written.
-pub(super) type Pending<T> = tickets::Pending<Result<T, Error>>;
-
-/// What comes next in the archive: a step of its format, or the dispatcher's reason to give up.
+/// The next step of an archive's format, or the error that ends the dispatcher.
 pub(super) type Ticket<T> = Result<T, Error>;
 
-/// What all threads of one pack look at.
+/// A job whose result the assembler can wait for.
+pub(super) struct Pending<T> {
+    pub(super) result: tickets::Pending<Result<T, Error>>,
+    /// Bytes of files' content that the job packs.
+    pub(super) content: u64,
+}
+
+/// What the dispatcher knows of a job before it is done.
+pub(super) struct Job {
+    /// Its name in a trace.
+    pub(super) name: &'static str,
+    /// What it takes of the budget.
+    pub(super) weight: u64,
+    /// Files, or chunks of one, that it packs.
+    pub(super) count: u64,
+    /// Their content, in bytes.
+    pub(super) content: u64,
+}
+
+/// What all threads of a pack share.
 pub(super) struct Shared<'a> {
     pub(super) source: Source<'a>,
     pub(super) format: Format,
-    pub(super) pace: Pace,
+    pub(super) level: LevelSetting,
     /// Whether contents are digested.
     pub(super) digest: bool,
-    pub(super) workers: Workers,
     pub(super) progress: &'a Progress,
+    workers: Workers,
     budget: Budget,
-    cancelled: AtomicBool,
+    failed: AtomicBool,
     stop: &'a Cancel,
 }
 
 impl<'a> Shared<'a> {
     pub(super) fn new(
         source: Source<'a>,
-        pace: Pace,
-        workers: Workers,
+        level: LevelSetting,
         options: &Options,
         progress: &'a Progress,
         stop: &'a Cancel,
@@ -56,41 +72,34 @@ impl<'a> Shared<'a> {
         Self {
             source,
             format: options.format,
-            pace,
+            workers: Workers::new(options.limits.threads, level.current()),
+            level,
             digest: options.digest,
-            workers,
             progress,
             budget: Budget::new(options.limits.budget),
-            cancelled: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             stop,
         }
     }
 
-    /// Ends the dispatcher and makes jobs that have not begun return at once.
-    pub(super) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
+    /// Ends the dispatcher, and makes jobs that have not begun return at once.
+    fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
         self.budget.close();
     }
 
-    /// Tells how much of the budget is in use.
-    pub(super) fn note_budget(&self) {
+    /// Reports to the progress how much of the budget is in use.
+    pub(super) fn report_budget(&self) {
         self.progress.budget_used(self.budget.used());
-    }
-
-    /// Counts a job's time.
-    pub(super) fn did(&self, name: &'static str, laps: &Laps, files: u64, content: u64) {
-        let worker = rayon::current_thread_index().unwrap_or(0);
-        self.progress
-            .job(Track::Worker(worker), name, laps, files, content);
     }
 
     /// Whether the work is to end early.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled() || self.cancelled.load(Ordering::Acquire)
+        self.stop.is_cancelled() || self.failed.load(Ordering::Acquire)
     }
 }
 
-/// Lets `jobs` give work away on a thread of its own while `assemble` takes what comes of it.
+/// Lets `jobs` give work away on a thread of its own, while `assemble` takes the results on this one.
 pub(super) fn side_by_side<'a, T: Send>(
     shared: &Shared<'a>,
     pool: &rayon::ThreadPool,
@@ -105,9 +114,9 @@ pub(super) fn side_by_side<'a, T: Send>(
             .map_err(|error| Error::Threads(error.to_string()))?;
         let packed = assemble(&tickets);
         if packed.is_err() {
-            shared.cancel();
+            shared.fail();
         }
-        // Whoever waits for room in the queue must learn that nobody draws from it.
+        // If the dispatcher waits for room in the queue, this makes its call fail.
         drop(tickets);
         match dispatcher.join() {
             Ok(()) => packed,
@@ -118,9 +127,9 @@ pub(super) fn side_by_side<'a, T: Send>(
 
 /// Why the dispatcher ends before the plan does.
 pub(super) enum End {
-    /// The assembler is gone or the budget closed: the reason is known elsewhere.
+    /// The assembler has ended or the budget was closed. The assembler knows the reason.
     Cancelled,
-    /// A reason of its own.
+    /// An error of the dispatcher's own.
     Failed(Error),
 }
 
@@ -130,12 +139,12 @@ impl From<Error> for End {
     }
 }
 
-/// Goes through the plan, as `run` has it. Returns when all jobs are done.
+/// Runs `jobs`, and returns when all jobs are done.
 fn dispatch<'a, T>(
     shared: &Shared<'a>,
     pool: &rayon::ThreadPool,
     tickets: &Sender<Ticket<T>>,
-    run: impl for<'scope> FnOnce(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
+    jobs: impl for<'scope> FnOnce(&Dispatcher<'_, 'scope, 'a, T>) -> Result<(), End>,
 ) {
     pool.in_place_scope(|scope| {
         let dispatcher = Dispatcher {
@@ -143,8 +152,8 @@ fn dispatch<'a, T>(
             scope,
             tickets,
         };
-        if let Err(End::Failed(error)) = run(&dispatcher) {
-            // If nobody listens, nobody wants to know.
+        if let Err(End::Failed(error)) = jobs(&dispatcher) {
+            // It fails if the assembler has ended, with an error of its own.
             let _ = tickets.send(Err(error));
         }
     });
@@ -158,29 +167,44 @@ pub(super) struct Dispatcher<'d, 'scope, 'a, T> {
 }
 
 impl<'scope, T> Dispatcher<'_, 'scope, '_, T> {
-    /// Gives a job to the pool, once the budget has room for it.
+    /// Waits until the budget has room for the job, and gives it to the pool.
     pub(super) fn job<D: Send + 'scope>(
         &self,
-        weight: u64,
-        work: impl FnOnce(&mut Worker) -> Result<D, Error> + Send + 'scope,
+        job: Job,
+        work: impl FnOnce(&mut Worker, &mut Laps) -> Result<D, Error> + Send + 'scope,
     ) -> Result<Pending<D>, End> {
         let shared = self.shared;
         if shared.is_stopped() {
             return Err(End::Failed(Error::Stopped));
         }
+        let Job {
+            name,
+            weight,
+            count,
+            content,
+        } = job;
         let asked = Instant::now();
-        let (slot, pending) = job(&shared.budget, weight).map_err(|_| End::Cancelled)?;
+        let (slot, result) = tickets::job(&shared.budget, weight).map_err(|_| End::Cancelled)?;
         shared
             .progress
             .waited(Track::Dispatcher, Wait::Budget, asked);
-        shared.note_budget();
+        shared.report_budget();
         self.scope.spawn(move |_| {
-            if !shared.is_stopped() {
-                let result = work(&mut shared.workers.mine(shared.pace.level()));
-                slot.fill(result);
+            if shared.is_stopped() {
+                return;
             }
+            let mut laps = Laps::start();
+            let mut worker = shared.workers.current(shared.level.current());
+            let result = work(&mut worker, &mut laps);
+            if result.is_ok() {
+                let thread = rayon::current_thread_index().unwrap_or(0);
+                shared
+                    .progress
+                    .job(Track::Worker(thread), name, &laps, count, content);
+            }
+            slot.fill(result);
         });
-        Ok(pending)
+        Ok(Pending { result, content })
     }
 
     /// Queues the next step.

@@ -1,12 +1,10 @@
-//! What the upload tells the packer about the link, for [`LevelPolicy::Auto`](super::LevelPolicy).
+//! Tells the packer how the upload fares, for [`LevelPolicy::Auto`](super::LevelPolicy).
 //!
-//! This is a type of its own, and not the counters of the progress display, since the archive's bytes
-//! depend on it. Both sides touch it once a part.
+//! The archive's bytes depend on these counters, so they are apart from those of the progress display. Each
+//! side locks them once or twice a part.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use crate::progress::Snapshot;
 
 /// How the requests for parts fare: written by the upload, and read by the packer.
 #[derive(Debug, Default)]
@@ -87,23 +85,12 @@ impl LinkFeedback {
     }
 }
 
-impl From<Snapshot> for LinkState {
-    fn from(now: Snapshot) -> Self {
-        Self {
-            requests: now.parts_in_flight,
-            waiting: now.parts_waiting,
-            shortest: now.fastest_part,
-            recent: now.recent_part,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn parts_wait_until_they_are_taken_and_are_under_way_until_they_are_answered() {
+    fn a_part_waits_until_it_is_taken_and_its_request_is_under_way_until_it_is_answered() {
         let link = LinkFeedback::new();
         (0..3).for_each(|_| link.part_cut());
         link.part_skipped();

@@ -1,20 +1,53 @@
-//! Makes the archive: every thread of the packing half is started and joined here.
+//! Makes the archive of a plan, on all cores, in one pass and in bounded memory.
 //!
 //! ```text
-//!  plan --> dispatcher --jobs--> rayon workers: read, sum up, deflate
-//!               |                      | results
-//!            tickets, in order         v
-//!               +----------------> assembler --> cutter --> parts
+//!            +------------+  jobs   +---------------------------+
+//!   plan --> | dispatcher | ------> | workers: read, checksum,  |
+//!            +------------+         | deflate                   |
+//!                  |                +---------------------------+
+//!                  | tickets,                     | results
+//!                  | in archive order             v
+//!                  |                +-----------+       +--------+
+//!                  +--------------> | assembler | ----> | cutter | ----> parts
+//!                                   +-----------+ bytes +--------+
 //! ```
 //!
-//! The bytes depend on the tree and the level, never on the number of threads, their timing or
-//! the part size. Memory depends on [`Limits`], never on the tree.
+//! **Threads.** [`pack`] starts all of them and joins all of them before it returns:
 //!
-//! It refuses to know where parts go, to wait for a job in a job, and to pack a file that is no
-//! longer what the plan saw.
+//! - One *dispatcher* (`dispatch`) goes through the plan in archive order and cuts it into jobs: a run of
+//!   small files, or one chunk of 1 MiB of a large file, called a *giant*. So the work spreads over all
+//!   cores whether the tree holds many small files or one large one.
+//! - *Workers* (`worker`), a rayon pool, do the jobs in whatever order they get to them. A job reads its
+//!   files (`source`), computes checksums (`digest`) and compresses, into memory. It never waits for
+//!   another job, so a pool of one thread cannot deadlock.
+//! - The *assembler* runs on the caller's thread. It appends the results in archive order and adds what
+//!   only it can know: offsets, the central directory of a zip (`zip`), the trailer of a tgz (`tar`).
+//!
+//! **Order.** For each job the dispatcher also queues a *ticket* (`tickets`), the receiving end of a
+//! channel with room for one result. The assembler takes the tickets in order and waits on each, so the
+//! results come in archive order without sorting, whichever worker finishes first.
+//!
+//! **Memory.** Before a job is given away, the dispatcher takes its size from the *budget* (`budget`),
+//! and waits until there is enough. The share returns to the budget when the assembler has appended the
+//! result. Since shares are taken in archive order, the job that the assembler waits for always has its
+//! share, so the wait always ends. Together with [`Limits`] this bounds memory, whatever the tree holds.
+//!
+//! **Parts.** The assembler hands its bytes to an `outlet`, whose [`Cutter`] cuts them into parts of equal
+//! size, which S3 takes in any order. A giant's header comes before its data but holds its CRC and its
+//! compressed size; so the part with the header is held back until the giant is complete. The caller's
+//! `emit` receives each [`Part`]. While it blocks, packing goes on until the budget is used up.
+//!
+//! **End.** The first error ends everything: `emit`'s own, a worker's, or the caller's [`Cancel`]. The
+//! assembler closes the budget and drops the queue, which ends the dispatcher; jobs that have not begun
+//! return at once.
+//!
+//! The archive's bytes depend on the tree, the format and the level, never on the number of threads,
+//! their timing or the part size. A file that changes while it is packed is refused, see `source`. Where
+//! the parts go is none of this module's business.
 
 mod auto;
 mod budget;
+mod buffers;
 mod channel;
 mod digest;
 mod dispatch;
@@ -24,7 +57,6 @@ mod link;
 mod outlet;
 mod parts;
 mod source;
-mod spare;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -36,16 +68,16 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use self::file::{pack_to_file, pack_to_file_and_list};
+pub use self::file::pack_to_file;
 pub use self::link::LinkFeedback;
 pub use self::parts::{Cutter, Open, Part};
 
-use self::auto::Auto;
-use self::digest::Told;
+use self::auto::LevelController;
+use self::digest::EntryHasher;
 use self::dispatch::Shared;
 use self::outlet::Outlet;
 use self::source::Source;
-use self::worker::{Pace, Workers};
+use self::worker::LevelSetting;
 use crate::archive::deflate::{self, Level};
 use crate::archive::limits::Limits;
 use crate::archive::manifest;
@@ -58,13 +90,14 @@ use crate::progress::{Progress, Track, Wait};
 /// How to pack.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Into what.
+    /// The archive's format.
     pub format: Format,
-    /// How hard to compress. This and the format shape the archive's bytes; nothing else here does.
+    /// How hard to compress. The format and the level are the only options that shape the archive's
+    /// bytes.
     pub level: LevelPolicy,
-    /// How much to do at a time.
+    /// How much is done at a time.
     pub limits: Limits,
-    /// Whether to compute [`Packed::digest`]: it takes 7% of the processor time at level 1.
+    /// Whether to compute [`Packed::digest`], which takes 7% of the processor time at level 1.
     pub digest: bool,
 }
 
@@ -73,8 +106,8 @@ pub struct Options {
 pub enum LevelPolicy {
     /// One level for all files. The archive's bytes are reproducible.
     Fixed(Level),
-    /// The level follows the speed of the link, as [`LinkFeedback`] tells it. The archive's bytes
-    /// are then not reproducible.
+    /// The level follows the speed of the link, as [`LinkFeedback`] tells it. The archive's bytes are
+    /// then not reproducible.
     Auto,
 }
 
@@ -90,10 +123,10 @@ impl From<Level> for LevelPolicy {
     }
 }
 
-/// Why there is no archive.
+/// Why packing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file cannot be read, or the target not be written.
+    /// A file cannot be read, or the target cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
     /// A file is not what it was when the tree was listed.
@@ -102,15 +135,15 @@ pub enum Error {
         path.display()
     )]
     Changed {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is different.
         how: &'static str,
     },
-    /// A file's compressed chunks cannot be joined. It is a bug.
-    #[error("cannot compress {}: {source}; please report this, and pack with --level 0", path.display())]
+    /// A file's compressed chunks cannot be joined. This is a bug.
+    #[error("cannot compress {}: {source}; please report this", path.display())]
     Deflate {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What went wrong.
         source: deflate::Error,
@@ -118,13 +151,13 @@ pub enum Error {
     /// The system gives no threads.
     #[error("cannot start threads: {0}")]
     Threads(String),
-    /// Nobody takes the parts any more. The reason is known there.
-    #[error("nobody takes the archive's parts any more")]
+    /// The receiver of the parts has ended. It knows the reason.
+    #[error("the receiver of the archive's parts has ended")]
     Closed,
-    /// A thread panicked, with its own message. It is a bug.
+    /// A thread panicked, with its own message. This is a bug.
     #[error("a packing thread failed; please report this")]
     Worker,
-    /// The stop flag was set.
+    /// The caller cancelled.
     #[error("stopped while packing")]
     Stopped,
 }
@@ -132,28 +165,28 @@ pub enum Error {
 /// What was packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed {
-    /// Files.
+    /// Number of files.
     pub files: u64,
     /// Their content, in bytes.
     pub content: u64,
-    /// The archive, in bytes.
+    /// Size of the archive, in bytes.
     pub archive: u64,
-    /// BLAKE3 of names, permissions and contents: the same for the same tree, whatever the level.
-    /// None unless [asked for](Options::digest).
+    /// BLAKE3 of names, permissions and contents. It is equal for equal trees, whatever the level, and
+    /// None unless [`Options::digest`] asks for it.
     pub digest: Option<blake3::Hash>,
 }
 
-/// Whoever is told of each entry, in archive order: a manifest.
+/// Receives each entry in archive order, for a manifest.
 pub type List<'a> = dyn FnMut(&manifest::Entry<'_>) -> Result<(), Error> + 'a;
 
-/// Packs the files of `plan` and gives the parts of the archive to `emit`, on the calling thread.
+/// Packs the files of `plan`, and calls `emit` with the parts of the archive, on the calling thread.
 ///
-/// Parts are numbered from 1; a part that holds a large file's header comes after later ones.
-/// While `emit` waits, packing goes on until the budget is used up.
+/// Parts are numbered from 1. They come in order, except that a part that holds a large file's header
+/// comes after later ones. While `emit` blocks, packing goes on until the budget is used up.
 ///
 /// # Errors
 ///
-/// The first [`Error`], its own or that of `emit`. All threads have ended then.
+/// The first [`Error`], of packing or of `emit`. All threads have ended then.
 pub fn pack(
     plan: &Plan,
     options: &Options,
@@ -161,12 +194,12 @@ pub fn pack(
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
 ) -> Result<Packed, Error> {
-    pack_and_list(plan, options, None, None, stop, progress, emit)
+    let link = LinkFeedback::new();
+    pack_and_list(plan, options, None, &link, stop, progress, emit)
 }
 
 /// Packs as [`pack`] does, and calls `list` for each entry, whose content is digested for it.
-/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to; without one, it only sees how
-/// long `emit` takes.
+/// [`LevelPolicy::Auto`] follows the `link` that the upload writes to.
 ///
 /// # Errors
 ///
@@ -175,7 +208,7 @@ pub fn pack_and_list<'l>(
     plan: &Plan,
     options: &Options,
     list: Option<&'l mut List<'l>>,
-    link: Option<&LinkFeedback>,
+    link: &LinkFeedback,
     stop: &Cancel,
     progress: &Progress,
     emit: &mut dyn FnMut(Part) -> Result<(), Error>,
@@ -184,57 +217,50 @@ pub fn pack_and_list<'l>(
         digest: options.digest || list.is_some(),
         ..*options
     };
-    let told = options.digest.then(|| Told::new(list));
+    let hasher = options.digest.then(|| EntryHasher::new(list));
     let limits = options.limits;
-    let (level, mut auto) = match options.level {
-        LevelPolicy::Fixed(level) => (level, None),
-        LevelPolicy::Auto => (Auto::START, Some(Auto::new())),
+    let (level, mut controller) = match options.level {
+        LevelPolicy::Fixed(level) => (LevelSetting::Fixed(level), None),
+        LevelPolicy::Auto => {
+            let start = LevelSetting::varying(LevelController::START);
+            (start, Some(LevelController::new()))
+        }
     };
     progress.planned(plan.len() as u64, plan.total_size());
-    progress.level(level.get());
+    progress.level(level.current().get());
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(limits.threads)
         .thread_name(|n| format!("hoist-pack-{n}"))
         .build()
         .map_err(|error| Error::Threads(error.to_string()))?;
-    let workers = Workers::new(limits.threads, level);
-    let source = Source::new(plan);
-    let pace = match auto {
-        Some(_) => Pace::varies(level),
-        None => Pace::Fixed(level),
-    };
-    let shared = Shared::new(source, pace, workers, options, progress, stop);
+    let shared = Shared::new(Source::new(plan), level, options, progress, stop);
     let started = Instant::now();
-    // What the assembler spends waiting is not its work.
+    // The assembler subtracts the time that it spends waiting from its own work.
     let idle = Cell::new(Duration::ZERO);
     let mut emit = |part| {
         progress.part_cut();
-        if let Some(link) = link {
-            link.part_cut();
-        }
+        link.part_cut();
         let since = Instant::now();
         let taken = emit(part);
         let blocked = since.elapsed();
         idle.set(idle.get() + blocked);
         progress.waited(Track::Assembler, Wait::Sink, since);
-        if let Some(auto) = &mut auto {
-            // Until the upload writes to a feedback of its own, the progress counters stand in for it.
-            let state = link.map_or_else(|| progress.snapshot().into(), LinkFeedback::state);
-            let level = auto.next(&state, started.elapsed(), blocked);
-            shared.pace.set(level);
+        if let Some(controller) = &mut controller {
+            let level = controller.next(&link.state(), started.elapsed(), blocked);
+            shared.level.set(level);
             progress.level(level.get());
         }
         taken
     };
     let out = Outlet::new(&shared, limits.part_size, &idle, &mut emit);
     match options.format {
-        Format::Zip => zip::pack(&shared, &pool, out, told),
-        Format::Tar | Format::Tgz => tar::pack(&shared, &pool, out, told),
+        Format::Zip => zip::pack(&shared, &pool, out, hasher),
+        Format::Tar | Format::Tgz => tar::pack(&shared, &pool, out, hasher),
     }
 }
 
-/// The most bytes that the archive of `plan` can take: for a zip and a tgz if nothing compresses, for
-/// a tar exactly.
+/// The most bytes that the archive of `plan` can take: exactly the size of a tar, and the size of a zip or
+/// a tgz if nothing compresses.
 #[must_use]
 pub fn worst_case(plan: &Plan, format: Format) -> u64 {
     match format {

@@ -1,67 +1,65 @@
-//! Cuts the archive into parts of equal size, and keeps back what is not final.
+//! Cuts the archive into parts of equal size, and holds back those that are not final.
 //!
-//! A large file's local header is written before its CRC and compressed size are known. Parts of a
-//! multipart upload may be sent in any order, so the part that holds such a header waits until the
-//! header is [closed](Cutter::close), and those behind it do not. That is at most the two parts
-//! that the header touches.
+//! A large file's local header is written before its CRC and compressed size are known. The parts of a
+//! multipart upload may be sent in any order. So a part that holds such a header waits until the header is
+//! [closed](Cutter::close), and later parts do not. At most two parts wait: those that the header touches.
 //!
-//! All parts but the last have the same size, which some S3-compatible stores demand. A full part
-//! is given away only when more bytes come, so that the last one is known to be the last.
+//! All parts but the last have the same size, which some S3-compatible stores demand. A full part is
+//! emitted only when more bytes come, so that the last part can be marked as the last.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
-use super::spare::Spare;
+use super::buffers::Buffers;
 
-/// A piece of the archive, ready to be sent. Cheap to clone.
+/// A part of the archive, ready to be sent. Cloning it is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// From 1, as S3 numbers parts. Numbers may come out of order.
+    /// The number, from 1, as S3 counts. Parts can come out of order.
     pub number: u32,
-    /// Its bytes.
+    /// The bytes.
     pub body: Bytes,
     /// CRC-64/NVME of the body.
     pub crc64nvme: u64,
-    /// Whether the archive ends with it.
+    /// Whether the archive ends with this part.
     pub last: bool,
 }
 
 impl Part {
-    fn new(number: u32, body: Vec<u8>, last: bool, spare: &Spare) -> Self {
+    fn new(number: u32, body: Vec<u8>, last: bool, buffers: &Buffers) -> Self {
         let crc64nvme = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &body);
         Self {
             number,
-            body: spare.body(body),
+            body: buffers.body(body),
             crc64nvme,
             last,
         }
     }
 }
 
-/// A place in the archive that is to be filled in later.
+/// A place in the archive that [`Cutter::close`] fills in later.
 #[derive(Debug)]
-#[must_use = "the parts that hold it wait until it is closed"]
+#[must_use = "the parts that hold the place wait until it is closed"]
 pub struct Open {
     start: u64,
     len: usize,
 }
 
-/// Takes the archive's bytes in order and gives parts away.
+/// Takes the archive's bytes in order, and emits parts.
 #[derive(Debug)]
 pub struct Cutter {
     part_size: usize,
     /// The part that is being filled.
     filling: Vec<u8>,
-    /// Its number.
+    /// The number of that part.
     number: u32,
-    /// The open place. There is one at most.
+    /// The open place, if there is one.
     open: Option<Range<u64>>,
-    /// Full parts that hold a piece of the open place, by number.
+    /// Full parts that hold a piece of the open place, with their numbers.
     held: Vec<(u32, Vec<u8>)>,
-    /// What parts are made of.
-    spare: Spare,
+    buffers: Buffers,
 }
 
 impl Cutter {
@@ -74,17 +72,17 @@ impl Cutter {
             number: 1,
             open: None,
             held: Vec::new(),
-            spare: Spare::default(),
+            buffers: Buffers::default(),
         }
     }
 
-    /// How many bytes came so far.
+    /// How many bytes were added so far.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.start_of(self.number) + self.filling.len() as u64
     }
 
-    /// How many full parts wait for [`close`](Self::close): two at most.
+    /// How many full parts wait for [`close`](Self::close).
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len()
@@ -94,7 +92,7 @@ impl Cutter {
     ///
     /// # Errors
     ///
-    /// Whatever `emit` returns.
+    /// The error of `emit`.
     pub fn append<E>(
         &mut self,
         mut bytes: &[u8],
@@ -105,7 +103,7 @@ impl Cutter {
                 self.cut(emit)?;
             }
             if self.filling.capacity() == 0 {
-                self.filling = self.spare.buffer(self.part_size);
+                self.filling = self.buffers.take(self.part_size);
             }
             let room = self.part_size - self.filling.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -115,18 +113,17 @@ impl Cutter {
         Ok(())
     }
 
-    /// Adds bytes that [`close`](Self::close) will replace. Until then, no other place may be
-    /// opened.
+    /// Adds bytes that [`close`](Self::close) will replace. No other place may be opened until then.
     ///
     /// # Errors
     ///
-    /// Whatever `emit` returns.
+    /// The error of `emit`.
     pub fn append_open<E>(
         &mut self,
         placeholder: &[u8],
         emit: &mut (impl FnMut(Part) -> Result<(), E> + ?Sized),
     ) -> Result<Open, E> {
-        debug_assert!(self.open.is_none(), "one place is open at a time");
+        debug_assert!(self.open.is_none(), "only one place is open at a time");
         let open = Open {
             start: self.position(),
             len: placeholder.len(),
@@ -136,12 +133,12 @@ impl Cutter {
         Ok(open)
     }
 
-    /// Fills in what was left open and gives away the parts that waited for it. `bytes` has the
-    /// placeholder's length; more is left out.
+    /// Fills in an open place, and emits the parts that waited for it. `bytes` must have the placeholder's
+    /// length.
     ///
     /// # Errors
     ///
-    /// Whatever `emit` returns.
+    /// The error of `emit`.
     pub fn close<E>(
         &mut self,
         open: Open,
@@ -157,7 +154,7 @@ impl Cutter {
                 .iter_mut()
                 .find(|(held, _)| u64::from(*held) == number);
             let body = held.map_or(&mut self.filling, |(_, body)| body);
-            // Below the part size, which is a usize.
+            // The remainder is below the part size, which is a usize.
             if let Some(place) = usize::try_from(at % part_size)
                 .ok()
                 .and_then(|at| body.get_mut(at))
@@ -168,26 +165,26 @@ impl Cutter {
         self.open = None;
         self.held
             .drain(..)
-            .try_for_each(|(number, body)| emit(Part::new(number, body, false, &self.spare)))
+            .try_for_each(|(number, body)| emit(Part::new(number, body, false, &self.buffers)))
     }
 
-    /// Gives away what is left, as the last part. There is none if no byte ever came.
+    /// Emits the last part, unless no bytes were added at all.
     ///
     /// # Errors
     ///
-    /// Whatever `emit` returns.
+    /// The error of `emit`.
     pub fn finish<E>(
         self,
         emit: &mut (impl FnMut(Part) -> Result<(), E> + ?Sized),
     ) -> Result<(), E> {
-        debug_assert!(self.open.is_none(), "what is open cannot be sent");
+        debug_assert!(self.open.is_none(), "an open place cannot be sent");
         if self.filling.is_empty() {
             return Ok(());
         }
-        emit(Part::new(self.number, self.filling, true, &self.spare))
+        emit(Part::new(self.number, self.filling, true, &self.buffers))
     }
 
-    /// Ends the full part at hand and begins another.
+    /// Ends the full part, and begins another.
     fn cut<E>(&mut self, emit: &mut (impl FnMut(Part) -> Result<(), E> + ?Sized)) -> Result<(), E> {
         let (number, body) = (self.number, std::mem::take(&mut self.filling));
         self.number += 1;
@@ -200,7 +197,7 @@ impl Cutter {
             self.held.push((number, body));
             return Ok(());
         }
-        emit(Part::new(number, body, false, &self.spare))
+        emit(Part::new(number, body, false, &self.buffers))
     }
 
     fn start_of(&self, number: u32) -> u64 {
@@ -216,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// What a test does to a cutter.
+    /// A call of a cutter.
     #[derive(Clone, Debug)]
     enum Step {
         Append(usize),
@@ -235,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_are_the_patched_archive_in_equal_pieces(part_size in 1..50_usize, steps in steps()) {
+        fn parts_are_the_archive_with_its_places_filled_in_cut_into_equal_sizes(part_size in 1..50_usize, steps in steps()) {
             let mut model = Vec::new();
             let mut parts = Vec::new();
             let mut emit = |part| -> Result<(), Infallible> { parts.push(part); Ok(()) };
@@ -286,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_parts_that_hold_an_open_place_wait() {
+    fn only_parts_that_hold_an_open_place_wait() {
         let mut numbers = Vec::new();
         let mut emit = |part: Part| -> Result<(), Infallible> {
             numbers.push(part.number);
@@ -303,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_the_catalogued_one() {
-        let part = Part::new(1, b"123456789".to_vec(), true, &Spare::default());
+    fn the_checksum_is_crc_64_nvme() {
+        let part = Part::new(1, b"123456789".to_vec(), true, &Buffers::default());
         assert_eq!(part.crc64nvme, 0xAE8B_1486_0A79_9888);
     }
 
     #[test]
-    fn an_error_of_the_receiver_comes_back() {
+    fn an_error_of_the_receiver_is_returned() {
         let mut cutter = Cutter::new(4);
         let mut refuse = |_| Err("closed");
         assert_eq!(cutter.append(&[0; 4], &mut refuse), Ok(()));

@@ -1,15 +1,16 @@
-//! Reads the files of a plan, and says when one is not what the plan saw.
+//! Reads the files of a plan, and refuses those that are no longer what the plan saw.
 //!
-//! A file is opened relative to the source directory, never through a link that the walk did not
-//! see, at any height, and without waiting for a pipe that took its place. After its content was
-//! read, the open file is looked at once more: another size, time or mode, and the push fails,
-//! since an archive may not hold half of an old file and half of a new one. So what an entry says
-//! is what was true when the last byte of it had been read.
+//! An archive must not hold half of an old file and half of a new one, nor a file from outside of the
+//! source. Therefore:
 //!
-//! A small file gets one more try, at once: it is opened and looked at anew, and if it has the
-//! planned size and stays what it is while it is read, it is packed with the time and the mode that it
-//! has now. Only time and mode may differ: sizes have gone into the part size, the budget and the
-//! layout of a tar. A file in chunks gets none, since chunks of it may be on their way.
+//! - A file is opened relative to the source directory, without following a link that the walk did not
+//!   see, at any part of its path. If a pipe has taken its place, opening it does not wait for a writer.
+//! - After its content was read, the open file is examined once more. If its size, time or mode differ,
+//!   the read fails. So the header of an entry says what was true when its last byte had been read.
+//! - A small file gets one second try, at once: it is opened anew, and if it has the planned size and does
+//!   not change while it is read, it is packed with the time and the mode that it has now. Only time and
+//!   mode may differ, since the part size, the budget and the layout of a tar follow from sizes.
+//! - A giant gets no second try, since some of its chunks may have been sent.
 
 use std::fs::File;
 use std::io;
@@ -17,6 +18,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Error;
+use crate::archive::deflate;
 use crate::archive::plan::{Entry, Kind, Mtime, Plan};
 use crate::error::FileError;
 use crate::system::{self, Directory, FileKind, Links, PathError, PathErrorKind, Stat};
@@ -25,13 +27,11 @@ use crate::system::{self, Directory, FileKind, Links, PathError, PathErrorKind, 
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     plan: &'a Plan,
-    /// What was changed before this was changed in an earlier tick of the clock.
+    /// Files that were modified before this time were modified in an earlier tick of the clock.
     settled: Mtime,
-    #[cfg(test)]
-    hook: hook::Hook,
 }
 
-/// The directory of the file that a worker read last.
+/// The directory of the file that a worker read last, kept open for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     path: Vec<u8>,
@@ -39,13 +39,13 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The directory of this path in the archive.
+    /// Opens the directory at this path in the archive, unless it is open.
     fn at<'f>(&'f mut self, plan: &'f Plan, path: &[u8]) -> Result<&'f Directory, PathError> {
         if path.is_empty() {
             return Ok(plan.root().top());
         }
         if self.path != path {
-            // First, so that at most one is open.
+            // Closes the other directory first, so that at most one is open.
             self.open = None;
         }
         let open = match self.open.take() {
@@ -58,14 +58,9 @@ impl Folder {
         };
         Ok(self.open.insert(open))
     }
-
-    /// Looks the next path up, even if it is the same.
-    fn forget(&mut self) {
-        self.open = None;
-    }
 }
 
-/// A name's directory, empty at the top, and the rest.
+/// Splits a name into its directory, which is empty at the top, and the rest.
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|&byte| byte == b'/') {
         Some(slash) => (&name[..slash], &name[slash + 1..]),
@@ -84,8 +79,6 @@ impl<'a> Source<'a> {
                 secs: i64::try_from(before.as_secs()).unwrap_or(i64::MAX),
                 nanos: before.subsec_nanos(),
             },
-            #[cfg(test)]
-            hook: hook::mine(),
         }
     }
 
@@ -93,20 +86,20 @@ impl<'a> Source<'a> {
         self.plan
     }
 
-    /// Opens the file at `index` and checks that it is still the planned one.
+    /// Opens the file at `index`, and checks that it is still as planned.
     pub(super) fn file(&self, index: usize) -> Result<File, Error> {
         let planned = self.plan.entry(index);
-        let file = self.open_file(index, &planned, &mut Folder::default())?;
+        let file = self.open(index, &planned, &mut Folder::default())?;
         self.compare(index, &planned, &self.stat(index, &file)?)?;
         self.settle(planned.mtime);
         Ok(file)
     }
 
-    /// Reads the file at `index`, which was `planned` so, into `window`, which must hold it. Returns its
-    /// entry as it is now, since time and mode may be newer than the plan, and its content.
+    /// Reads the file at `index`, whose entry in the plan is `planned`, into `window`, which must have room
+    /// for it. Returns its content, and its entry as it is now: time and mode can be newer than planned.
     ///
-    /// Files come in archive order, so the next one is mostly in the same directory: `folder` keeps
-    /// that open, and its path is not looked up again.
+    /// Files are read in archive order, so the next one is mostly in the same directory, which `folder`
+    /// keeps open.
     pub(super) fn read<'w>(
         &self,
         index: usize,
@@ -114,51 +107,41 @@ impl<'a> Source<'a> {
         folder: &mut Folder,
         window: &'w mut [u8],
     ) -> Result<(Entry<'a>, &'w [u8]), Error> {
-        let mut entry = planned;
-        let content = usize::try_from(entry.size)
+        let content = usize::try_from(planned.size)
             .ok()
             .and_then(|size| window.get_mut(..size));
         let Some(content) = content else {
             return Err(self.changed(index, "its size changed"));
         };
-        match self.read_as(index, &entry, folder, content) {
-            Err(Error::Changed { .. }) => {
-                folder.forget();
-                entry = self.read_anew(index, folder, content)?;
-            }
-            done => done?,
-        }
+        let first = self
+            .open(index, &planned, folder)
+            .and_then(|file| self.read_open(index, &planned, &file, content));
+        let entry = match first {
+            Err(Error::Changed { .. }) => self.read_again(index, &planned, folder, content)?,
+            done => done.map(|()| planned)?,
+        };
         Ok((entry, content))
     }
 
-    /// Reads a file that is, and stays, what `entry` says.
-    fn read_as(
+    /// The second try: reads the file as it is now, if it has the planned size. Returns its new entry.
+    fn read_again(
         &self,
         index: usize,
-        entry: &Entry<'a>,
-        folder: &mut Folder,
-        content: &mut [u8],
-    ) -> Result<(), Error> {
-        let file = self.open_file(index, entry, folder)?;
-        self.read_open(index, entry, &file, content)
-    }
-
-    /// Reads a file that may have become another of the same size, as which it is returned.
-    fn read_anew(
-        &self,
-        index: usize,
+        planned: &Entry<'a>,
         folder: &mut Folder,
         content: &mut [u8],
     ) -> Result<Entry<'a>, Error> {
-        let planned = self.plan.entry(index);
-        let file = self.open_file(index, &planned, folder)?;
+        // Its directory may have been replaced, too.
+        folder.open = None;
+        let file = self.open(index, planned, folder)?;
         let now = self.stat(index, &file)?;
-        let entry = self.plan.renewed(planned, mtime(&now), now.mode);
+        let entry = self.plan.renewed(*planned, mtime(&now), now.mode);
         self.compare(index, &entry, &now)?;
         self.read_open(index, &entry, &file, content)?;
         Ok(entry)
     }
 
+    /// Reads an open file, and checks afterwards that it is still what `entry` says.
     fn read_open(
         &self,
         index: usize,
@@ -167,18 +150,11 @@ impl<'a> Source<'a> {
         content: &mut [u8],
     ) -> Result<(), Error> {
         self.settle(entry.mtime);
-        #[cfg(test)]
-        self.hook
-            .call(hook::Moment::Opened, self.plan.entry(index).name);
         self.read_at(index, file, content, 0)?;
-        #[cfg(test)]
-        self.hook
-            .call(hook::Moment::Read, self.plan.entry(index).name);
-        // That it did not grow, its size says.
         self.compare(index, entry, &self.stat(index, file)?)
     }
 
-    /// The content of what is no file: a link's text, or nothing. It must still be as planned.
+    /// The content of an entry that is no file: a link's text, or nothing. It must still be as planned.
     pub(super) fn content(&self, index: usize, folder: &mut Folder) -> Result<&'a [u8], Error> {
         let entry = self.plan.entry(index);
         match entry.kind {
@@ -224,7 +200,7 @@ impl<'a> Source<'a> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.changed(index, "it shrank"))
             }
-            // A directory opens like a file.
+            // A directory can be opened like a file.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 Err(self.changed(index, "it is no longer a file"))
             }
@@ -232,11 +208,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Checks that the open file is what the plan saw.
+    /// Checks that an open file is still as planned.
     pub(super) fn check(&self, index: usize, file: &File) -> Result<(), Error> {
-        #[cfg(test)]
-        self.hook
-            .call(hook::Moment::Read, self.plan.entry(index).name);
         self.compare(index, &self.plan.entry(index), &self.stat(index, file)?)
     }
 
@@ -260,23 +233,21 @@ impl<'a> Source<'a> {
     }
 
     fn settle(&self, mtime: Mtime) {
-        // As a rule files are old, and no clock need be asked.
+        // Most files are old, so that the clock need not be read.
         if (mtime.secs, mtime.nanos) >= (self.settled.secs, self.settled.nanos) {
             settle(mtime);
         }
     }
 
-    /// Opens the file at `index`, which the plan has as `entry`.
-    fn open_file(
-        &self,
-        index: usize,
-        entry: &Entry<'_>,
-        folder: &mut Folder,
-    ) -> Result<File, Error> {
-        #[cfg(test)]
-        self.hook.call(hook::Moment::Open, entry.name);
+    /// Opens the file at `index`, whose entry is `entry`.
+    fn open(&self, index: usize, entry: &Entry<'_>, folder: &mut Folder) -> Result<File, Error> {
         if entry.via_link && self.plan.is_confined() {
-            return self.open_inside(index, entry);
+            let place = self.plan.place(entry.name);
+            return match self.plan.root().open_through_link(&place) {
+                Ok(Some(file)) => Ok(file),
+                Ok(None) => Err(self.changed(index, "it leads out of the source now")),
+                Err(error) => Err(self.not_opened(index, error)),
+            };
         }
         let (folder, name) = self.folder(index, entry.name, folder)?;
         let links = if entry.via_link {
@@ -289,17 +260,7 @@ impl<'a> Source<'a> {
             .map_err(|error| self.not_opened(index, error))
     }
 
-    /// Opens what a link leads to, if that is still in the source.
-    fn open_inside(&self, index: usize, entry: &Entry<'_>) -> Result<File, Error> {
-        let place = self.plan.place(entry.name);
-        match self.plan.root().open_through_link(&place) {
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => Err(self.changed(index, "it leads out of the source now")),
-            Err(error) => Err(self.not_opened(index, error)),
-        }
-    }
-
-    /// The open directory of what has this name in the archive, and the rest of the name.
+    /// Splits an entry's name into its directory, open, and the rest.
     fn folder<'f>(
         &'f self,
         index: usize,
@@ -336,18 +297,26 @@ impl<'a> Source<'a> {
             how,
         }
     }
+
+    /// A chunk of the entry at `index` could not be compressed.
+    pub(super) fn not_deflated(&self, index: usize, source: deflate::Error) -> Error {
+        Error::Deflate {
+            path: self.plan.path(index),
+            source,
+        }
+    }
 }
 
-/// A file that was not as planned any more, but whole.
+/// The time and the mode of a file that was packed in a newer state than planned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewed {
-    pub(super) index: usize,
-    pub(super) mtime: Mtime,
-    pub(super) mode: u32,
+    index: usize,
+    mtime: Mtime,
+    mode: u32,
 }
 
 impl Renewed {
-    /// What there is to say of the entry at `index` as it is `now` beyond what was `planned`.
+    /// How the entry at `index` is `now`, if that differs from what was `planned`.
     pub(super) fn since(index: usize, planned: &Entry<'_>, now: &Entry<'_>) -> Option<Self> {
         let Entry { mtime, mode, .. } = *now;
         let renewed = (mtime, mode) != (planned.mtime, planned.mode);
@@ -355,7 +324,7 @@ impl Renewed {
     }
 }
 
-/// The entry at `index`, as it was packed: those that were renewed are in `renewed`, in order.
+/// The entry at `index` as it was packed. `renewed` holds those that differ from the plan, by index.
 pub(super) fn as_packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -> Entry<'a> {
     let entry = plan.entry(index);
     match renewed.binary_search_by_key(&index, |renewed| renewed.index) {
@@ -364,7 +333,6 @@ pub(super) fn as_packed<'a>(plan: &'a Plan, index: usize, renewed: &[Renewed]) -
     }
 }
 
-/// When it was changed last.
 fn mtime(stat: &Stat) -> Mtime {
     Mtime {
         secs: stat.secs,
@@ -372,26 +340,24 @@ fn mtime(stat: &Stat) -> Mtime {
     }
 }
 
-/// The slowest clock that files take their times from ticks a hundred times a second.
+/// Files take their times from a clock that ticks a hundred times a second on the slowest systems.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Waits until a write would show in the modification time of a file that was changed at `mtime`.
+/// Waits until another write to a file that was modified at `mtime` would change its modification time.
 ///
-/// A file that was changed in the present tick could be changed again in it, and no time would tell.
-/// That is rare, and the wait is over before it would be noticed.
+/// A second write within the same tick of the clock leaves the modification time as it is, so reading the
+/// file within that tick could miss the write. This is rare, and the wait is short.
 fn settle(mtime: Mtime) {
     let since = |now: SystemTime| {
         let now = now.duration_since(UNIX_EPOCH).ok()?;
         let mtime = Duration::new(u64::try_from(mtime.secs).ok()?, mtime.nanos);
         now.checked_sub(mtime)
     };
-    // A time that is still to come is no tick of this clock.
+    // A time in the future was not taken from this clock.
     if let Some(since) = since(SystemTime::now()).filter(|since| *since < TICK) {
         thread::sleep(TICK - since);
     }
 }
 
-#[cfg(test)]
-pub(super) mod hook;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
+//! Whole archives, read back by readers that share no code with the packer.
+
 mod budget;
+mod changes;
 mod tickets;
 
 use std::fs;
@@ -12,9 +15,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::archive::limits::{CHUNK, MIB};
 use crate::archive::plan;
-use crate::archive::zip::{Checked, Method, check};
+use crate::archive::zip::Method;
+use crate::archive::zip::strict::{Checked, check};
 
-/// Bytes that deflate to about a third.
+/// Bytes that deflate to about a third of their size.
 fn text(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     (0..len)
@@ -135,7 +139,7 @@ fn mixed() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn an_archive_holds_the_tree_at_every_kind_of_level() {
+fn an_archive_holds_the_tree_at_every_level_that_works_differently() {
     let files = mixed();
     let dir = tree(&files);
     let plan = scan(dir.path(), 2);
@@ -150,14 +154,14 @@ fn an_archive_holds_the_tree_at_every_kind_of_level() {
 }
 
 #[test]
-fn methods_follow_the_content() {
+fn content_that_does_not_compress_is_stored() {
     let files = mixed();
     let dir = tree(&files);
     let (archive, _) = pack_plan(&scan(dir.path(), 1), &options(1, 6)).unwrap();
     for entry in check(&archive).unwrap() {
         let name = String::from_utf8_lossy(entry.name);
         let stored = name.contains("noise") || name == "empty";
-        // A few bytes may go either way.
+        // A few bytes can be either.
         if entry.uncompressed != 0 && entry.uncompressed < 100 {
             continue;
         }
@@ -179,7 +183,7 @@ fn bytes_do_not_depend_on_threads_or_parts() {
 }
 
 #[test]
-fn the_digest_follows_contents_and_not_levels() {
+fn the_digest_depends_on_contents_and_modes_but_not_on_the_level() {
     let dir = tree(&mixed());
     let digest = |level| {
         pack_plan(&scan(dir.path(), 1), &options(1, level))
@@ -205,169 +209,21 @@ fn an_empty_tree_is_an_empty_archive() {
     assert!(check(&archive).unwrap().is_empty());
 }
 
-/// Root can read a file that nobody may; it must not come out readable by all.
+/// Root can read a file of mode 0000, which must not be packed as readable by all.
 #[test]
-fn a_file_without_permissions_keeps_having_none() {
+fn a_file_of_mode_0000_keeps_its_mode() {
     let dir = tree(&[("secret", text(100, 1))]);
     fs::set_permissions(dir.path().join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let plan = scan(dir.path(), 1);
     match pack_plan(&plan, &options(1, 6)) {
         Ok((archive, _)) => assert_eq!(check(&archive).unwrap()[0].mode & 0o777, 0),
-        // Not root.
+        // Other users cannot read it.
         Err(error) => assert!(error.to_string().contains("Permission denied"), "{error}"),
     }
 }
 
-/// What another program can do to a file after the walk.
-fn after_the_walk(format: Format, files: &[(&str, Vec<u8>)], change: impl Fn(&Path)) -> Error {
-    let dir = tree(files);
-    let plan = scan(dir.path(), 1);
-    change(dir.path());
-    let options = Options {
-        format,
-        ..options(2, 6)
-    };
-    pack_plan(&plan, &options).unwrap_err()
-}
-
 #[test]
-fn a_file_that_changed_is_named() {
-    let small = [("dir/f", text(100, 1))];
-    let giant = [("dir/f", text(CHUNK * 3, 1))];
-    for files in [&small, &giant] {
-        type Change = fn(&Path);
-        let changes: [(Change, &str); 5] = [
-            (
-                |dir| fs::remove_file(dir.join("dir/f")).unwrap(),
-                "it vanished",
-            ),
-            (
-                |dir| fs::write(dir.join("dir/f"), "other").unwrap(),
-                "its size changed",
-            ),
-            (
-                |dir| {
-                    fs::rename(dir.join("dir/f"), dir.join("dir/g")).unwrap();
-                    std::os::unix::fs::symlink("g", dir.join("dir/f")).unwrap();
-                },
-                "it became a symbolic link",
-            ),
-            (
-                |dir| {
-                    fs::remove_file(dir.join("dir/f")).unwrap();
-                    fs::create_dir(dir.join("dir/f")).unwrap();
-                },
-                "it is no longer a file",
-            ),
-            (
-                |dir| {
-                    fs::rename(dir.join("dir"), dir.join("elsewhere")).unwrap();
-                    std::os::unix::fs::symlink("elsewhere", dir.join("dir")).unwrap();
-                },
-                "a directory on the way to it became a symbolic link",
-            ),
-        ];
-        let cases = changes
-            .iter()
-            .flat_map(|case| Format::ALL.map(|format| (format, *case)));
-        for (format, (change, expected)) in cases {
-            let error = after_the_walk(format, files, change);
-            let Error::Changed { path, how } = &error else {
-                panic!("{format}: {error}")
-            };
-            assert_eq!(*how, expected, "{format}: {error}");
-            assert!(path.ends_with("dir/f"), "{error}");
-        }
-    }
-}
-
-/// A tree with a followed directory, a followed file, or kept links and an empty directory.
-fn after_the_walk_of_links(symlinks: plan::Symlinks, change: impl Fn(&Path)) {
-    for format in Format::ALL {
-        let dir = tree(&[("d/f", text(100, 1)), ("other/f", text(100, 1))]);
-        let file = |name: &str| dir.path().join(name);
-        std::os::unix::fs::symlink("d", file("link")).unwrap();
-        std::os::unix::fs::symlink("d/f", file("file")).unwrap();
-        fs::create_dir(file("empty")).unwrap();
-        let select = plan::Options {
-            symlinks,
-            empty_dirs: true,
-            ..plan::Options::default()
-        };
-        let plan = Plan::scan(dir.path(), &select, &Cancel::new()).unwrap();
-        let options = Options {
-            format,
-            ..options(2, 6)
-        };
-        pack_plan(&plan, &options).unwrap();
-        change(dir.path());
-        let error = pack_plan(&plan, &options).unwrap_err();
-        assert!(matches!(error, Error::Changed { .. }), "{format}: {error}");
-    }
-}
-
-fn relink(link: &Path, text: impl AsRef<Path>) {
-    fs::remove_file(link).unwrap();
-    std::os::unix::fs::symlink(text, link).unwrap();
-}
-
-#[test]
-fn a_directory_that_became_a_link_is_not_entered() {
-    let files = [("d/e/f", text(100, 1)), ("other/e/f", text(100, 1))];
-    for giant in [false, true] {
-        let mut files = files.clone();
-        if giant {
-            files
-                .iter_mut()
-                .for_each(|file| file.1 = text(CHUNK * 2, 1));
-        }
-        for format in Format::ALL {
-            let dir = tree(&files);
-            let plan = scan(dir.path(), 1);
-            // The same file, by another way.
-            fs::rename(dir.path().join("d"), dir.path().join("moved")).unwrap();
-            std::os::unix::fs::symlink("moved", dir.path().join("d")).unwrap();
-            let options = Options {
-                format,
-                ..options(2, 6)
-            };
-            let error = pack_plan(&plan, &options).unwrap_err();
-            let Error::Changed { path, how } = &error else {
-                panic!("{format}: {error}")
-            };
-            assert!(path.ends_with("d/e/f"), "{error}");
-            assert_eq!(*how, "a directory on the way to it became a symbolic link");
-        }
-    }
-}
-
-#[test]
-fn links_that_changed_after_the_walk_are_not_followed() {
-    use plan::Symlinks::{Follow, Preserve};
-
-    let outside = tree(&[("f", text(100, 1))]);
-    // A file that a link leads to must stay in the source.
-    after_the_walk_of_links(Follow, |dir| {
-        relink(&dir.join("file"), outside.path().join("f"));
-    });
-    // A followed directory is where it was, whatever becomes of the link.
-    after_the_walk_of_links(Follow, |dir| {
-        fs::rename(dir.join("d"), dir.join("moved")).unwrap();
-        std::os::unix::fs::symlink("moved", dir.join("d")).unwrap();
-    });
-    after_the_walk_of_links(Preserve, |dir| relink(&dir.join("link"), "other"));
-    after_the_walk_of_links(Preserve, |dir| {
-        fs::remove_file(dir.join("link")).unwrap();
-        fs::create_dir(dir.join("link")).unwrap();
-    });
-    after_the_walk_of_links(Preserve, |dir| fs::remove_dir(dir.join("empty")).unwrap());
-    after_the_walk_of_links(Preserve, |dir| {
-        fs::write(dir.join("empty/file"), "x").unwrap();
-    });
-}
-
-#[test]
-fn the_receivers_error_ends_the_pack() {
+fn an_error_of_the_receiver_ends_the_pack() {
     let dir = tree(&mixed());
     let plan = scan(dir.path(), 1);
     for allowed in 0..5 {
@@ -390,7 +246,7 @@ fn the_receivers_error_ends_the_pack() {
 }
 
 #[test]
-fn the_stop_flag_ends_the_pack() {
+fn a_cancel_ends_the_pack() {
     let dir = tree(&mixed());
     let plan = scan(dir.path(), 1);
     let stop = Cancel::new();
@@ -412,7 +268,7 @@ fn a_budget_smaller_than_a_file_is_enough() {
 }
 
 #[test]
-fn a_file_is_written_beside_its_target() {
+fn a_failed_pack_leaves_the_old_archive_and_nothing_else() {
     let files = mixed();
     let dir = tree(&files);
     let plan = scan(dir.path(), 1);
@@ -420,13 +276,29 @@ fn a_file_is_written_beside_its_target() {
     let target = out.path().join("bundle.zip");
     fs::write(&target, "old").unwrap();
     let stop = Cancel::new();
-    let packed = pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap();
+    let packed = pack_to_file(
+        &plan,
+        &target,
+        &options(2, 6),
+        None,
+        &stop,
+        &Progress::new(),
+    )
+    .unwrap();
     let archive = fs::read(&target).unwrap();
     assert_eq!(packed.archive, archive.len() as u64);
     assert_holds(&archive, &files);
 
     fs::remove_file(dir.path().join("z/é")).unwrap();
-    pack_to_file(&plan, &target, &options(2, 6), &stop, &Progress::new()).unwrap_err();
+    pack_to_file(
+        &plan,
+        &target,
+        &options(2, 6),
+        None,
+        &stop,
+        &Progress::new(),
+    )
+    .unwrap_err();
     assert!(
         fs::read(&target).unwrap() == archive,
         "the old archive is still there"
@@ -439,7 +311,7 @@ fn a_file_is_written_beside_its_target() {
 }
 
 #[test]
-fn progress_ends_at_the_plan() {
+fn the_progress_ends_at_the_planned_totals() {
     let dir = tree(&mixed());
     let plan = scan(dir.path(), 1);
     let progress = Progress::new();
@@ -483,10 +355,10 @@ proptest! {
     }
 }
 
-/// Names and contents of a tar, as the `tar` crate reads it, after `flate2` if need be.
+/// Names and contents of a tar or tgz, read with the crates `tar` and `flate2`.
 fn untar(format: Format, archive: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let bytes: Box<dyn Read + '_> = match format {
-        // One member: what comes after it would be left over.
+        // This decoder stops after one member.
         Format::Tgz => Box::new(flate2::bufread::GzDecoder::new(archive)),
         _ => Box::new(archive),
     };
@@ -504,7 +376,7 @@ fn untar(format: Format, archive: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Sizes around the edges of blocks, batches and pieces; any number of threads, level and part size.
+    /// Sizes lie around those of blocks, batches and pieces.
     #[test]
     fn any_tree_comes_back_from_a_tar(
         sizes in proptest::collection::vec(

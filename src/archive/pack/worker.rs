@@ -1,4 +1,4 @@
-//! What a worker thread keeps from one job to the next.
+//! What a worker thread keeps from one job to the next: its compressor, its buffers and an open directory.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,57 +7,56 @@ use super::source::Folder;
 use crate::archive::deflate::{Engine, Level};
 use crate::archive::limits::CHUNK;
 
-/// The level of the jobs that begin now.
+/// The level at which jobs that begin now compress.
 #[derive(Debug)]
-pub(super) enum Pace {
+pub(super) enum LevelSetting {
     Fixed(Level),
-    /// A level's number.
-    Varies(AtomicU8),
+    /// The number of a level, which [`set`](Self::set) changes.
+    Varying(AtomicU8),
 }
 
-impl Pace {
-    pub(super) fn varies(start: Level) -> Self {
-        Self::Varies(AtomicU8::new(start.get()))
+impl LevelSetting {
+    pub(super) fn varying(start: Level) -> Self {
+        Self::Varying(AtomicU8::new(start.get()))
     }
 
-    /// Does nothing to a fixed one.
+    /// Changes a varying level. A fixed one stays.
     pub(super) fn set(&self, level: Level) {
-        if let Self::Varies(number) = self {
+        if let Self::Varying(number) = self {
             number.store(level.get(), Relaxed);
         }
     }
 
-    pub(super) fn level(&self) -> Level {
+    pub(super) fn current(&self) -> Level {
         match self {
             Self::Fixed(level) => *level,
-            // Only numbers of levels get in.
-            Self::Varies(number) => Level::new(number.load(Relaxed)).unwrap_or_default(),
+            // Only numbers of levels are stored, so the default is never used.
+            Self::Varying(number) => Level::new(number.load(Relaxed)).unwrap_or_default(),
         }
     }
 
-    /// Whether anything may come to be compressed.
-    pub(super) fn compresses(&self) -> bool {
+    /// Whether any job may compress.
+    pub(super) fn may_compress(&self) -> bool {
         !matches!(self, Self::Fixed(Level::STORE))
     }
 }
 
-/// One worker's compressor and its room for one file or chunk.
+/// One worker's compressor and buffers.
 pub(super) struct Worker {
     level: Level,
     pub(super) engine: Engine,
     pub(super) folder: Folder,
-    /// [`CHUNK`] bytes.
+    /// At least [`CHUNK`] bytes, for the content of a file or a chunk.
     pub(super) input: Vec<u8>,
-    /// A batch, or a chunk, compressed.
+    /// A compressed batch or chunk.
     pub(super) output: Vec<u8>,
-    /// A local header.
+    /// A header.
     pub(super) header: Vec<u8>,
 }
 
-/// The state of every thread in a pool.
+/// The workers of a pool, one for each thread. Each thread only ever locks its own.
 ///
-/// It is owned by the push rather than by the threads, so it can be made for a level and goes when
-/// the push ends. A thread only ever locks its own.
+/// The pack owns them, and not the threads, so that they start at its level and end with it.
 pub(super) struct Workers(Vec<Mutex<Worker>>);
 
 impl Workers {
@@ -73,8 +72,8 @@ impl Workers {
         Self((0..threads).map(|_| Mutex::new(worker())).collect())
     }
 
-    /// The state of the current thread, which must be one of the pool's, set to `level`.
-    pub(super) fn mine(&self, level: Level) -> MutexGuard<'_, Worker> {
+    /// The worker of the current thread, which must belong to the pool, set to `level`.
+    pub(super) fn current(&self, level: Level) -> MutexGuard<'_, Worker> {
         let index = rayon::current_thread_index().unwrap_or(0) % self.0.len();
         let mut worker = self.0[index].lock().unwrap_or_else(PoisonError::into_inner);
         if worker.level != level {

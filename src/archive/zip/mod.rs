@@ -17,28 +17,26 @@
 //! What this room refuses: files, threads and I/O; data descriptors (bit 3);
 //! methods other than stored and deflate; comments; encryption; names that some
 //! reader would reject or change on the way ([`check_name`], [`check_order`]).
-//! [`check`] reads an archive back and accepts nothing but what is described
-//! here.
 //!
 //! Section numbers are those of PKWARE's APPNOTE 6.3.10.
 
-mod check;
 mod entry;
 mod names;
 mod read;
 #[cfg(test)]
-mod round_trip;
+pub(super) mod strict;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod time;
 mod write;
 
-pub use check::{CheckError, Checked, Record, check, check_from, check_sparse};
 pub use entry::{Entry, Method, Sizes};
 pub use names::{MAX_COMPONENT, MAX_PATH, NameError, NonUtf8, Shown, check_name, check_order};
 pub use read::{
-    Central, Directory, END_WINDOW, FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN,
-    MAX_DESCRIPTOR, ReadError, central_header, descriptor_len, find_directory, local_header_size,
+    CENTRAL_LEN, Central, Directory, DirectoryReader, FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header,
+    LOCAL_LEN, MAX_DESCRIPTOR, ReadError, Record, descriptor_len, end_window, local_header_size,
     read_local_header,
 };
 pub use write::{CentralDirectory, MAX_END, local_header, local_header_len, max_overhead};

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, Write};
 
 use super::{CentralDirectory, Entry, Method, Sizes, local_header, local_header_len};
 
@@ -227,56 +227,4 @@ pub(super) fn read_with_rawzip(archive: impl Read + Seek) -> Vec<Seen> {
     }
     assert_eq!(archive.entries_hint(), all.len() as u64);
     all
-}
-
-/// An archive of which only some pieces exist; all else reads as zeros.
-pub(super) struct Sparse<'a> {
-    pieces: Vec<(u64, &'a [u8])>,
-    at: u64,
-}
-
-impl<'a> Sparse<'a> {
-    pub(super) fn new(pieces: &[(u64, &'a [u8])]) -> Self {
-        let pieces = pieces.to_vec();
-        Sparse { pieces, at: 0 }
-    }
-}
-
-impl Read for Sparse<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let piece = self
-            .pieces
-            .iter()
-            .find(|(start, bytes)| self.at < start + bytes.len() as u64);
-        let Some((start, bytes)) = piece else {
-            return Ok(0);
-        };
-        let len = if self.at < *start {
-            let gap = usize::try_from(start - self.at).unwrap();
-            let len = gap.min(buf.len());
-            buf[..len].fill(0);
-            len
-        } else {
-            let rest = &bytes[usize::try_from(self.at - start).unwrap()..];
-            let len = rest.len().min(buf.len());
-            buf[..len].copy_from_slice(&rest[..len]);
-            len
-        };
-        self.at += len as u64;
-        Ok(len)
-    }
-}
-
-impl Seek for Sparse<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let last = self.pieces.last();
-        let end = last.map_or(0, |(start, bytes)| start + bytes.len() as u64);
-        let to = match to {
-            SeekFrom::Start(to) => Some(to),
-            SeekFrom::End(by) => end.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = to.ok_or(std::io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
 }

@@ -233,8 +233,9 @@ fn put64(out: &mut Vec<u8>, value: u64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::testing::{self, File, Sparse, archive};
-    use super::super::{Method, check, check_from, check_sparse};
+    use super::super::Method;
+    use super::super::strict::{Sparse, check, check_from, check_sparse};
+    use super::super::testing::{self, File, archive};
     use super::*;
 
     /// Three entries, written out by hand from the APPNOTE.

@@ -26,7 +26,7 @@ use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
 use self::profile::Profile;
-use crate::aws::limiter::Pace;
+use crate::aws::limiter::RateLimiter;
 use crate::aws::renew::Renewal;
 use crate::aws::wire::Wire;
 
@@ -233,7 +233,7 @@ fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal
         // A body that waits for its time is not a stall. Each request has its own time to end.
         let stalls = StalledStreamProtectionConfig::enabled().upload_enabled(false);
         s3 = s3
-            .interceptor(Pace::new(rate))
+            .interceptor(RateLimiter::new(rate))
             .stalled_stream_protection(stalls.build());
     }
     if access.no_sign {

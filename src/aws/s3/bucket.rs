@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{ChecksumMode, RequestPayer};
 
 use super::options::{NONCE_KEY, ObjectOptions};
-use super::{Found, S3Location, Stored, call_error, decoded, stored};
+use super::{ObjectHead, S3Location, Stored, call_error, decoded, stored};
 use crate::aws::error::CallError;
 
 /// The header in which S3 names a bucket's region, in refusals too.
@@ -105,7 +105,7 @@ pub(super) async fn found(
     client: &Client,
     location: &S3Location,
     options: &ObjectOptions,
-) -> Result<Option<Found>, CallError> {
+) -> Result<Option<ObjectHead>, CallError> {
     const OPERATION: &str = "HeadObject";
     let request = client
         .head_object()
@@ -117,7 +117,7 @@ pub(super) async fn found(
     match request.send().await {
         Ok(answer) => {
             let nonce = answer.metadata().and_then(|pairs| pairs.get(NONCE_KEY));
-            Ok(Some(Found {
+            Ok(Some(ObjectHead {
                 nonce: nonce.and_then(|text| text.parse().ok()),
                 size: answer
                     .content_length()

@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::RequestPayer;
 
 use super::options::ObjectOptions;
-use super::{Begun, Kept, S3Location, UploadId, call_error, decoded};
+use super::{ListedPart, S3Location, UnfinishedUpload, UploadId, call_error, decoded};
 use crate::aws::error::CallError;
 
 /// The uploads of `location` that were begun and not ended.
@@ -16,7 +16,7 @@ pub(super) async fn uploads(
     client: &Client,
     location: &S3Location,
     options: &ObjectOptions,
-) -> Result<Vec<Begun>, CallError> {
+) -> Result<Vec<UnfinishedUpload>, CallError> {
     let mut uploads = Vec::new();
     let mut marker: Option<(String, Option<String>)> = None;
     loop {
@@ -38,7 +38,7 @@ pub(super) async fn uploads(
         };
         let listed = answer.uploads();
         uploads.extend(listed.iter().filter(of_key).filter_map(|upload| {
-            Some(Begun {
+            Some(UnfinishedUpload {
                 id: UploadId(upload.upload_id.clone()?),
                 at: upload.initiated.map_or(0, |time| time.secs()),
             })
@@ -63,7 +63,7 @@ pub(super) async fn parts(
     location: &S3Location,
     upload: &UploadId,
     options: &ObjectOptions,
-) -> Result<Vec<Kept>, CallError> {
+) -> Result<Vec<ListedPart>, CallError> {
     let mut parts = Vec::new();
     let mut marker = None;
     loop {
@@ -79,7 +79,7 @@ pub(super) async fn parts(
             .await
             .map_err(|error| call_error("ListParts", &error))?;
         parts.extend(answer.parts().iter().filter_map(|part| {
-            Some(Kept {
+            Some(ListedPart {
                 number: u32::try_from(part.part_number?).ok()?,
                 size: u64::try_from(part.size?).ok()?,
                 etag: part.e_tag.clone()?,

@@ -33,7 +33,9 @@ pub use self::bucket::{Bucket, Refusal, bucket, object};
 pub use self::location::{BadLocation, S3Location};
 pub use self::nonce::Nonce;
 pub use self::options::{BadMetadata, BadTags, Metadata, ObjectOptions, Tags};
-pub use self::store::{Begun, Found, Kept, PartStore, SentPart, Stored, UploadId, whole};
+pub use self::store::{
+    ListedPart, ObjectHead, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart, whole,
+};
 
 use self::options::NONCE_KEY;
 use self::store::combined;
@@ -244,7 +246,7 @@ impl S3Store {
             .ok_or_else(|| incomplete(OPERATION, "upload id"))
     }
 
-    async fn send_once(&self, upload: &UploadId, part: Part) -> Result<SentPart, CallError> {
+    async fn send_once(&self, upload: &UploadId, part: Part) -> Result<UploadedPart, CallError> {
         let size = part.body.len() as u64;
         let (crc64nvme, crc32, sum32) = self.sums(&part);
         let request = self
@@ -263,7 +265,7 @@ impl S3Store {
         let etag = answer
             .e_tag
             .ok_or_else(|| incomplete("UploadPart", "ETag"))?;
-        Ok(SentPart {
+        Ok(UploadedPart {
             number: part.number,
             size,
             etag,
@@ -275,7 +277,7 @@ impl S3Store {
     async fn complete_once(
         &self,
         upload: &UploadId,
-        parts: &[SentPart],
+        parts: &[UploadedPart],
     ) -> Result<Stored, CallError> {
         let (is_64, is_32) = match self.checksum {
             Checksum::Crc64Nvme => (true, false),
@@ -284,7 +286,7 @@ impl S3Store {
         };
         let (size, crc64nvme) = whole(parts);
         let crc32 = || {
-            let of = |part: &SentPart| part.crc32.unwrap_or_default().into();
+            let of = |part: &UploadedPart| part.crc32.unwrap_or_default().into();
             let (_, crc32) = combined(parts, CrcAlgorithm::Crc32IsoHdlc, of);
             // Its upper half is zero.
             encoded_crc32(u32::try_from(crc32).unwrap_or_default())
@@ -352,12 +354,16 @@ impl PartStore for S3Store {
         self.renewal.fresh(|| self.create_once(nonce)).await
     }
 
-    async fn send(&self, upload: &UploadId, part: Part) -> Result<SentPart, CallError> {
+    async fn send(&self, upload: &UploadId, part: Part) -> Result<UploadedPart, CallError> {
         let send = || self.send_once(upload, part.clone());
         self.renewal.fresh(send).await
     }
 
-    async fn complete(&self, upload: &UploadId, parts: &[SentPart]) -> Result<Stored, CallError> {
+    async fn complete(
+        &self,
+        upload: &UploadId,
+        parts: &[UploadedPart],
+    ) -> Result<Stored, CallError> {
         let complete = || self.complete_once(upload, parts);
         self.renewal.fresh(complete).await
     }
@@ -366,17 +372,17 @@ impl PartStore for S3Store {
         self.renewal.fresh(|| self.abort_once(upload)).await
     }
 
-    async fn uploads(&self) -> Result<Vec<Begun>, CallError> {
+    async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, CallError> {
         let list = || list::uploads(&self.client, &self.location, &self.options);
         self.renewal.fresh(list).await
     }
 
-    async fn parts(&self, upload: &UploadId) -> Result<Vec<Kept>, CallError> {
+    async fn parts(&self, upload: &UploadId) -> Result<Vec<ListedPart>, CallError> {
         let list = || list::parts(&self.client, &self.location, upload, &self.options);
         self.renewal.fresh(list).await
     }
 
-    async fn object(&self) -> Result<Option<Found>, CallError> {
+    async fn object(&self) -> Result<Option<ObjectHead>, CallError> {
         let find = || bucket::found(&self.client, &self.location, &self.options);
         self.renewal.fresh(find).await
     }
@@ -480,7 +486,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_what_the_parts_combine_to() {
-        let part = |number, bytes: &[u8]| SentPart {
+        let part = |number, bytes: &[u8]| UploadedPart {
             number,
             size: bytes.len() as u64,
             etag: String::new(),
@@ -490,7 +496,7 @@ mod tests {
         let parts = [part(1, b"1234"), part(2, b"567"), part(3, b"89")];
         assert_eq!(whole(&parts), (9, 0xAE8B_1486_0A79_9888));
         assert_eq!(whole(&[]), (0, 0));
-        let of = |part: &SentPart| part.crc32.unwrap().into();
+        let of = |part: &UploadedPart| part.crc32.unwrap().into();
         let crc32 = combined(&parts, CrcAlgorithm::Crc32IsoHdlc, of);
         assert_eq!(crc32, (9, 0xCBF4_3926));
     }

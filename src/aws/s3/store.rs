@@ -25,27 +25,29 @@ pub trait PartStore: Send + Sync + 'static {
         &self,
         upload: &UploadId,
         part: Part,
-    ) -> impl Future<Output = Result<SentPart, CallError>> + Send;
+    ) -> impl Future<Output = Result<UploadedPart, CallError>> + Send;
 
     /// Makes the parts, which are all there are and in order, an object.
     fn complete(
         &self,
         upload: &UploadId,
-        parts: &[SentPart],
+        parts: &[UploadedPart],
     ) -> impl Future<Output = Result<Stored, CallError>> + Send;
 
     /// Ends the upload and frees its parts.
     fn abort(&self, upload: &UploadId) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// The uploads of this object that were begun and not ended.
-    fn uploads(&self) -> impl Future<Output = Result<Vec<Begun>, CallError>> + Send;
+    fn uploads(&self) -> impl Future<Output = Result<Vec<UnfinishedUpload>, CallError>> + Send;
 
     /// The parts that are stored of one.
-    fn parts(&self, upload: &UploadId)
-    -> impl Future<Output = Result<Vec<Kept>, CallError>> + Send;
+    fn parts(
+        &self,
+        upload: &UploadId,
+    ) -> impl Future<Output = Result<Vec<ListedPart>, CallError>> + Send;
 
     /// The object, if there is one.
-    fn object(&self) -> impl Future<Output = Result<Option<Found>, CallError>> + Send;
+    fn object(&self) -> impl Future<Output = Result<Option<ObjectHead>, CallError>> + Send;
 
     /// Whatever is said of the object when its upload begins, besides its nonce.
     fn headers(&self) -> String;
@@ -72,7 +74,7 @@ pub struct Stored {
 
 /// An object, as the store describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ObjectHead {
     /// Its names.
     pub stored: Stored,
     /// Bytes.
@@ -85,7 +87,7 @@ pub struct Found {
 
 /// An upload that was begun and not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begun {
+pub struct UnfinishedUpload {
     /// Its name.
     pub id: UploadId,
     /// When, in seconds since 1970.
@@ -94,7 +96,7 @@ pub struct Begun {
 
 /// A part that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct ListedPart {
     /// From 1.
     pub number: u32,
     /// Bytes.
@@ -109,7 +111,7 @@ pub struct Kept {
 
 /// A part, as the store confirmed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentPart {
+pub struct UploadedPart {
     /// From 1.
     pub number: u32,
     /// Bytes.
@@ -124,15 +126,15 @@ pub struct SentPart {
 
 /// Size and CRC-64/NVME of the object that parts, in order, make.
 #[must_use]
-pub fn whole(parts: &[SentPart]) -> (u64, u64) {
+pub fn whole(parts: &[UploadedPart]) -> (u64, u64) {
     combined(parts, CrcAlgorithm::Crc64Nvme, |part| part.crc64nvme)
 }
 
 /// Size and checksum of the object that parts, in order, make.
 pub(super) fn combined(
-    parts: &[SentPart],
+    parts: &[UploadedPart],
     algorithm: CrcAlgorithm,
-    of: impl Fn(&SentPart) -> u64,
+    of: impl Fn(&UploadedPart) -> u64,
 ) -> (u64, u64) {
     parts.iter().fold((0, 0), |(size, crc), part| {
         let crc = if size == 0 {

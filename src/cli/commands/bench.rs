@@ -219,7 +219,7 @@ fn packed(
         digest: false,
     };
     let packed = match file {
-        Some(file) => pack::pack_to_file(&plan, file, &options, stop, progress),
+        Some(file) => pack::pack_to_file(&plan, file, &options, None, stop, progress),
         None => pack::pack(&plan, &options, stop, progress, &mut |_| Ok(())),
     };
     packed.map_err(|error| failure(&error))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
 use hoist::archive::manifest::{self, Draft};
-use hoist::archive::pack::{self, Packed, pack_to_file_and_list};
+use hoist::archive::pack::{self, Packed, pack_to_file};
 use hoist::archive::plan::{self, Plan};
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
@@ -95,8 +95,8 @@ fn pack(
         .as_mut()
         .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
     let list = list.as_mut().map(|list| list as &mut pack::List<'_>);
-    let packed = pack_to_file_and_list(&plan, &arguments.output, &options, list, stop, progress)
-        .map_err(failure)?;
+    let packed =
+        pack_to_file(&plan, &arguments.output, &options, list, stop, progress).map_err(failure)?;
     if let Some(draft) = manifest {
         let kept = draft.finish().and_then(manifest::Finished::keep);
         kept.map_err(|error| {

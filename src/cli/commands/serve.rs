@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use hoist::endpoint::Endpoint;
+use hoist::endpoint::{Endpoint, Link, Settings, Storage};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::signals::Watch;
@@ -12,35 +13,129 @@ use crate::cli::{Exit, Failure, runtime};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to keep buckets, objects, applications and revisions
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    /// Keep buckets, objects, applications and revisions in DIR
+    #[arg(long, value_name = "DIR", required_unless_present = "discard")]
+    dir: Option<PathBuf>,
 
-    /// The port on 127.0.0.1; 0 takes any that is free
+    /// Keep no bytes of objects: count and hash them, and print statistics as JSON at the end
+    #[arg(long, conflicts_with = "dir")]
+    discard: bool,
+
+    /// Listen on this port of 127.0.0.1; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
+
+    /// Let each request take this long to arrive, such as 30ms
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "0ms")]
+    latency: Duration,
+
+    /// Let the body of a request arrive at this rate on each connection, such as 40MB/s
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<u64>,
+
+    /// Let the bodies on all connections together arrive at this rate
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    total_rate: Option<u64>,
 }
 
 pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let cancel = CancellationToken::new();
-    let failed = |error: std::io::Error| Failure::new(Exit::Failure, error);
     let _watch = Watch::start({
         let cancel = cancel.clone();
         move || cancel.cancel()
     })?;
-    let runtime = runtime()?;
-    runtime.block_on(async {
-        let endpoint = Endpoint::start(&arguments.dir, arguments.port)
+    let storage = match &arguments.dir {
+        Some(dir) => Storage::Keep(dir.clone()),
+        None => Storage::Discard,
+    };
+    let settings = Settings {
+        port: arguments.port,
+        link: Link {
+            latency: arguments.latency,
+            rate: arguments.rate,
+            total_rate: arguments.total_rate,
+        },
+        ..Settings::new(storage)
+    };
+    runtime()?.block_on(async {
+        let endpoint = Endpoint::open(settings)
             .await
             .map_err(|error| Failure::new(Exit::Failure, error))?;
-        // A line that a shell can evaluate, and a program can read the port from.
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "export AWS_ENDPOINT_URL={}", endpoint.url())
-            .and_then(|()| out.flush())
-            .map_err(failed)?;
-        drop(out);
+        // A shell can evaluate this line, and a program can read the port from it.
+        print(&format!("export AWS_ENDPOINT_URL={}", endpoint.url()))?;
         cancel.cancelled().await;
+        let statistics = endpoint.statistics();
         endpoint.shutdown().await;
+        if arguments.discard {
+            let json = serde_json::to_string(&statistics);
+            print(&json.map_err(|error| Failure::new(Exit::Failure, error))?)?;
+        }
         Ok(())
     })
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::new(Exit::Failure, error))
+}
+
+/// Parses a time in milliseconds or seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = match text.strip_suffix("ms") {
+        Some(digits) => (digits, Duration::from_millis(1)),
+        None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs(1)),
+    };
+    let number: u32 = digits
+        .parse()
+        .map_err(|_| "write a number and its unit, such as 30ms or 2s")?;
+    unit.checked_mul(number)
+        .ok_or_else(|| "this is too long".to_owned())
+}
+
+/// Parses a rate in powers of 1,000, as networks are measured.
+fn rate(text: &str) -> Result<u64, String> {
+    let bare = text.strip_suffix("/s").unwrap_or(text);
+    let bare = bare.strip_suffix('B').unwrap_or(bare);
+    let (digits, unit) = match bare.chars().last() {
+        Some('k' | 'K') => (&bare[..bare.len() - 1], 1_000),
+        Some('M') => (&bare[..bare.len() - 1], 1_000_000),
+        Some('G') => (&bare[..bare.len() - 1], 1_000_000_000),
+        _ => (bare, 1),
+    };
+    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| "write bytes per second, such as 500kB/s, 40MB/s or 1GB/s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("30ms"), Ok(Duration::from_millis(30)));
+        assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
+        for bad in ["", "30", "ms", "-1s", "1.5s", "3m"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_have_decimal_suffixes() {
+        for (text, bytes) in [
+            ("1000", 1_000),
+            ("500kB/s", 500_000),
+            ("40MB/s", 40_000_000),
+            ("40M", 40_000_000),
+            ("1GB/s", 1_000_000_000),
+        ] {
+            assert_eq!(rate(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "0", "MB/s", "-1", "1.5M", "4x", "99999999999999999999"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
 }

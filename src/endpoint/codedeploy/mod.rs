@@ -1,14 +1,15 @@
-//! The part of CodeDeploy that a push talks to: applications and their revisions.
+//! The part of CodeDeploy that a push and the AWS CLI's commands around it call: applications and
+//! their revisions.
 //!
-//! AWS JSON 1.1: the operation is in `X-Amz-Target`, input and output are JSON objects, timestamps
-//! are seconds since 1970, errors are 400 with `__type` and `message`. Each region has applications
-//! of its own; the region is the one the request was signed for.
+//! The protocol is AWS JSON 1.1: the operation is in `X-Amz-Target`, input and output are JSON
+//! objects, timestamps are seconds since 1970, errors are 400 with `__type` and `message`. Each region
+//! has applications of its own; the region is the one that the request was signed for.
 //!
-//! Deployments are not here, so no revision counts as deployed, and an object that a revision names
-//! is not looked for: the service does not either.
+//! Deployments are not offered, so no revision counts as deployed. Like the service, the endpoint does
+//! not check that the object of a revision exists.
 //!
-//! Where the service's behaviour is not documented we chose: a revision registered again keeps its
-//! place and time, and takes the new description.
+//! The service's documentation does not say what happens to a revision that is registered again. Here
+//! it keeps its place and time and takes the new description.
 
 mod model;
 mod store;
@@ -20,8 +21,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::model::{
-    Application, ApplicationName, CreateApplication, ListApplications, ListRevisions,
-    ManyRevisions, OneRevision, Registered, Revision, check_description, check_name,
+    Application, ApplicationName, CreateApplication, ListRevisions, OneRevision, Registered,
+    Revision, check_description, check_name,
 };
 use self::store::Store;
 use super::ids;
@@ -35,16 +36,13 @@ pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 /// Lines in a page of a listing.
 const PAGE: usize = 100;
 
-/// Most revisions in a BatchGetApplicationRevisions (CodeDeploy API reference).
-const MAX_BATCH: usize = 25;
-
 /// An error of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The error's name, as clients match it.
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// Ours (500), not the client's (400).
+    /// The endpoint's fault (500), not the client's (400).
     pub(crate) internal: bool,
 }
 
@@ -83,7 +81,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `InvalidApplicationNameException`, `ApplicationLimitExceededException`.
+    /// `InvalidApplicationNameException`.
     pub(crate) fn ensure(&self, region: &str, name: &str) -> Result<(), Failure> {
         check_region(region)?;
         let input = CreateApplication {
@@ -107,23 +105,15 @@ impl Service {
         match operation {
             "CreateApplication" => self.create_application(region, input(body)?).map(Some),
             "GetApplication" => self.get_application(region, input(body)?).map(Some),
-            "ListApplications" => self.list_applications(region, input(body)?).map(Some),
-            "DeleteApplication" => {
-                let input: ApplicationName = input(body)?;
-                self.store
-                    .delete(region, &check_name(input.application_name)?)?;
-                Ok(None)
-            }
             "RegisterApplicationRevision" => {
                 self.register(region, input(body)?)?;
                 Ok(None)
             }
             "GetApplicationRevision" => self.get_revision(region, input(body)?).map(Some),
             "ListApplicationRevisions" => self.list_revisions(region, input(body)?).map(Some),
-            "BatchGetApplicationRevisions" => self.get_revisions(region, input(body)?).map(Some),
             other => Err(Failure::new(
                 "UnknownOperationException",
-                format!("{other} is not offered here: applications and their revisions are"),
+                format!("this endpoint does not offer {other}"),
             )),
         }
     }
@@ -142,7 +132,7 @@ impl Service {
         let tags = input.tags.into_iter();
         let application = Application {
             name,
-            id: ids::uuid(),
+            id: ids::unique(),
             created_ms: ids::now_ms(),
             platform,
             tags: tags
@@ -167,21 +157,6 @@ impl Service {
                 "computePlatform": application.platform,
             }
         }))
-    }
-
-    fn list_applications(&self, region: &str, input: ListApplications) -> Result<Value, Failure> {
-        let names = self.store.names(region)?;
-        let start = match &input.next_token {
-            None => 0,
-            Some(token) => {
-                let last = from_token('a', token)?;
-                names.partition_point(|name| *name <= last)
-            }
-        };
-        let page: Vec<&String> = names[start..].iter().take(PAGE).collect();
-        let more = start + page.len() < names.len();
-        let next = page.last().filter(|_| more).map(|name| to_token('a', name));
-        Ok(with_token(json!({ "applications": page }), next))
     }
 
     fn register(&self, region: &str, input: OneRevision) -> Result<(), Failure> {
@@ -232,43 +207,6 @@ impl Service {
         }))
     }
 
-    fn get_revisions(&self, region: &str, input: ManyRevisions) -> Result<Value, Failure> {
-        let name = check_name(input.application_name)?;
-        let wanted = input.revisions.filter(|revisions| !revisions.is_empty());
-        let wanted = required(wanted)?;
-        if wanted.len() > MAX_BATCH {
-            return Err(Failure::new(
-                "BatchLimitExceededException",
-                format!(
-                    "The maximum number of names allowed for this request was exceeded: {MAX_BATCH}"
-                ),
-            ));
-        }
-        for revision in &wanted {
-            revision.check()?;
-        }
-        let application = self.store.get(region, &name)?;
-        let known = |wanted: &Revision| {
-            application
-                .revisions
-                .iter()
-                .find(|known| known.revision == *wanted)
-        };
-        let found: Vec<Value> = wanted
-            .iter()
-            .filter_map(known)
-            .map(|known| {
-                json!({ "revisionLocation": known.revision, "genericRevisionInfo": info(known) })
-            })
-            .collect();
-        let missing = wanted.len() - found.len();
-        let message = match missing {
-            0 => String::new(),
-            _ => format!("{missing} of the revisions do not exist with the application {name}"),
-        };
-        Ok(json!({ "applicationName": name, "errorMessage": message, "revisions": found }))
-    }
-
     fn list_revisions(&self, region: &str, mut input: ListRevisions) -> Result<Value, Failure> {
         let name = check_name(input.application_name.take())?;
         one_of(
@@ -297,7 +235,7 @@ impl Service {
             ));
         }
         let application = self.store.get(region, &name)?;
-        // Nothing was ever used, so every order is the order of registration.
+        // No revision was ever deployed, so every order is the order of registration.
         let mut revisions: Vec<&Registered> = application
             .revisions
             .iter()
@@ -309,7 +247,7 @@ impl Service {
         let start = match &input.next_token {
             None => 0,
             Some(token) => {
-                let last = from_token('r', token)?;
+                let last = from_token(token)?;
                 let position = revisions.iter().position(|known| known.id == last);
                 position.ok_or_else(invalid_token)? + 1
             }
@@ -319,9 +257,13 @@ impl Service {
         let next = page
             .last()
             .filter(|_| more)
-            .map(|known| to_token('r', &known.id));
+            .map(|known| to_token(&known.id));
         let locations: Vec<&Revision> = page.iter().map(|known| &known.revision).collect();
-        Ok(with_token(json!({ "revisions": locations }), next))
+        let mut output = json!({ "revisions": locations });
+        if let Some(next) = next {
+            output["nextToken"] = json!(next);
+        }
+        Ok(output)
     }
 }
 
@@ -345,8 +287,8 @@ fn info(known: &Registered) -> Value {
         "deploymentGroups": [],
         "registerTime": seconds(known.registered_ms),
     });
-    if let (Some(description), Some(info)) = (&known.description, info.as_object_mut()) {
-        info.insert("description".to_owned(), json!(description));
+    if let Some(description) = &known.description {
+        info["description"] = json!(description);
     }
     info
 }
@@ -382,7 +324,7 @@ fn one_of(
     }
 }
 
-/// Regions become directory names, so only their own characters may.
+/// Regions become names of directories, so only the characters of AWS regions are allowed.
 fn check_region(region: &str) -> Result<(), Failure> {
     let fits = (1..=32).contains(&region.len())
         && region
@@ -405,27 +347,15 @@ fn input<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Failure> {
         .map_err(|error| Failure::new("SerializationException", error.to_string()))
 }
 
-fn with_token(mut output: Value, next: Option<String>) -> Value {
-    if let (Some(next), Some(output)) = (next, output.as_object_mut()) {
-        output.insert("nextToken".to_owned(), json!(next));
-    }
-    output
+/// A token that says where a page ended.
+fn to_token(last: &str) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(last)
 }
 
-/// A token that holds where the last page ended; `kind` keeps those of two listings apart.
-fn to_token(kind: char, last: &str) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(format!("{kind}:{last}"))
-}
-
-fn from_token(kind: char, token: &str) -> Result<String, Failure> {
+fn from_token(token: &str) -> Result<String, Failure> {
     let text = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token).ok();
-    let text = text
-        .and_then(|text| String::from_utf8(text).ok())
-        .ok_or_else(invalid_token)?;
-    let last = text
-        .strip_prefix(kind)
-        .and_then(|text| text.strip_prefix(':'));
-    last.map(str::to_owned).ok_or_else(invalid_token)
+    text.and_then(|text| String::from_utf8(text).ok())
+        .ok_or_else(invalid_token)
 }
 
 fn invalid_token() -> Failure {

@@ -1,4 +1,4 @@
-//! CodeDeploy's messages, as far as revisions and applications need them.
+//! CodeDeploy's messages about applications and revisions, and the rules for their members.
 //!
 //! Shapes: "API Reference" of AWS CodeDeploy, version 2014-10-06. Unknown members are ignored, as
 //! the service does.
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 
-/// Longest description of a revision, in characters. Not documented; the service was observed to
-/// refuse more.
+/// Longest description of a revision, in characters. It is not documented; the service was observed
+/// to refuse longer ones.
 const MAX_DESCRIPTION: usize = 512;
 
-/// Where a revision lies. Two revisions are the same if all members are.
+/// Where a revision lies. Two revisions are equal if all members are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Revision {
@@ -66,7 +66,7 @@ pub(crate) struct Content {
 }
 
 impl Revision {
-    /// Checks that the location is whole and says one thing only.
+    /// Checks that exactly one location is given, and that it is complete.
     ///
     /// # Errors
     ///
@@ -181,12 +181,6 @@ pub(crate) struct ApplicationName {
     pub(crate) application_name: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ListApplications {
-    pub(crate) next_token: Option<String>,
-}
-
 /// The input of RegisterApplicationRevision and GetApplicationRevision.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -208,13 +202,6 @@ pub(crate) struct ListRevisions {
     pub(crate) next_token: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ManyRevisions {
-    pub(crate) application_name: Option<String>,
-    pub(crate) revisions: Option<Vec<Revision>>,
-}
-
 /// An application as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Application {
@@ -230,7 +217,7 @@ pub(crate) struct Application {
 /// A registered revision as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Registered {
-    /// Ours alone: marks where a page of a listing ends.
+    /// Not a member of the service's: marks where a page of a listing ends.
     pub(crate) id: String,
     pub(crate) revision: Revision,
     pub(crate) description: Option<String>,

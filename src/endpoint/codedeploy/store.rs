@@ -1,4 +1,4 @@
-//! Applications on disk: one JSON file each, in a directory a region.
+//! Applications on disk: one JSON file each, in one directory per region.
 //!
 //! ```text
 //! DIR/codedeploy/REGION/APPLICATION.json    the application and its revisions
@@ -13,9 +13,6 @@ use super::super::keys;
 use super::super::store::{lock, read_json, write_json};
 use super::Failure;
 use super::model::Application;
-
-/// Most applications in a region ("CodeDeploy quotas").
-const MAX_APPLICATIONS: usize = 1000;
 
 pub(crate) struct Store {
     dir: PathBuf,
@@ -47,19 +44,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `ApplicationAlreadyExistsException`, `ApplicationLimitExceededException`.
+    /// `ApplicationAlreadyExistsException`.
     pub(crate) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
         let _change = lock(&self.change);
         if self.find(region, &application.name)?.is_some() {
             return Err(Failure::new(
                 "ApplicationAlreadyExistsException",
                 format!("Application already exists: {}", application.name),
-            ));
-        }
-        if self.names(region)?.len() >= MAX_APPLICATIONS {
-            return Err(Failure::new(
-                "ApplicationLimitExceededException",
-                format!("More applications than are allowed in a region: {MAX_APPLICATIONS}"),
             ));
         }
         self.save(region, application)
@@ -103,47 +94,4 @@ impl Store {
         change(&mut application);
         self.save(region, &application)
     }
-
-    /// Forgets the application `name`; one that is not there counts as forgotten.
-    pub(crate) fn delete(&self, region: &str, name: &str) -> Result<(), Failure> {
-        let _change = lock(&self.change);
-        let path = self.path(region, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Failure::disk(format!("{}: {error}", path.display())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The names of a region's applications, sorted.
-    pub(crate) fn names(&self, region: &str) -> Result<Vec<String>, Failure> {
-        let root = self.dir.join(region);
-        let mut names = Vec::new();
-        collect(&root, &root, &mut names)
-            .map_err(|error| Failure::disk(format!("{}: {error}", root.display())))?;
-        names.sort();
-        Ok(names)
-    }
-}
-
-fn collect(root: &Path, dir: &Path, names: &mut Vec<String>) -> io::Result<()> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(root, &path, names)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-            && let Ok(path) = path.strip_prefix(root)
-            && let Some(name) = keys::from_path(&path.with_extension(""))
-        {
-            names.push(name);
-        }
-    }
-    Ok(())
 }

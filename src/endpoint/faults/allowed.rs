@@ -1,20 +1,21 @@
-//! What a client may do, by the names that IAM has for it.
+//! The actions of IAM that operations need, so that a test can run a push with the permissions of a
+//! policy.
 //!
 //! Source: "Actions, resources, and condition keys for Amazon S3" and "for AWS CodeDeploy" (service
-//! authorization reference), "Required permissions for Amazon S3 API operations" (S3 user guide). Keys
-//! of KMS are not asked for.
+//! authorization reference), "Required permissions for Amazon S3 API operations" (S3 user guide).
+//! Permissions for keys of KMS are not checked.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use hyper::header::HeaderMap;
 
+use super::super::operation::{Asked, Operation};
 use super::super::server::OWNER;
-use super::operation::{Asked, Operation};
 
 macro_rules! actions {
     ($($service:literal => $($name:ident)*;)*) => {
-        /// What a policy allows or does not.
+        /// An action that a policy allows or denies.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Action {
@@ -22,7 +23,7 @@ macro_rules! actions {
         }
 
         impl Action {
-            /// All that the endpoint's operations need.
+            /// All actions that the endpoint's operations need.
             pub const ALL: &[Self] = &[$($(Self::$name),*),*];
 
             /// As a policy writes it.
@@ -37,13 +38,11 @@ macro_rules! actions {
 }
 
 actions! {
-    "s3" => AbortMultipartUpload CreateBucket DeleteBucket DeleteObject DeleteObjectVersion
-        GetBucketLocation GetBucketVersioning GetObject GetObjectVersion ListAllMyBuckets ListBucket
-        ListBucketMultipartUploads ListBucketVersions ListMultipartUploadParts PutBucketVersioning
-        PutObject PutObjectAcl PutObjectTagging;
-    "codedeploy" => BatchGetApplicationRevisions CreateApplication DeleteApplication GetApplication
-        GetApplicationRevision ListApplicationRevisions ListApplications
-        RegisterApplicationRevision;
+    "s3" => AbortMultipartUpload CreateBucket DeleteBucket DeleteObject GetObject GetObjectVersion
+        ListAllMyBuckets ListBucket ListBucketMultipartUploads ListMultipartUploadParts
+        PutBucketVersioning PutObject PutObjectAcl PutObjectTagging;
+    "codedeploy" => CreateApplication GetApplication GetApplicationRevision
+        ListApplicationRevisions RegisterApplicationRevision;
 }
 
 impl fmt::Display for Action {
@@ -52,11 +51,11 @@ impl fmt::Display for Action {
     }
 }
 
-/// The first action that `asked` needs and that is not allowed. None: it may be done.
+/// The first action that `asked` needs and that is not allowed, or `None` if all are allowed.
 ///
 /// # Errors
 ///
-/// An operation that no action is known for, unless everything is allowed.
+/// The operation is one that the endpoint does not offer, and not everything is allowed.
 pub(super) fn denied(
     allowed: &BTreeSet<Action>,
     asked: &Asked,
@@ -72,7 +71,6 @@ pub(super) fn denied(
 fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
     use Operation as O;
 
-    let or_version = |plain, of_version| if asked.versioned { of_version } else { plain };
     let mut needed = vec![match asked.operation {
         O::PutObject
         | O::CreateMultipartUpload
@@ -83,29 +81,23 @@ fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::AbortMultipartUpload => Action::AbortMultipartUpload,
         O::ListParts => Action::ListMultipartUploadParts,
         O::ListMultipartUploads => Action::ListBucketMultipartUploads,
-        O::GetObject | O::HeadObject => or_version(Action::GetObject, Action::GetObjectVersion),
-        O::DeleteObject => or_version(Action::DeleteObject, Action::DeleteObjectVersion),
-        O::DeleteObjects => Action::DeleteObject,
-        O::HeadBucket | O::ListObjects | O::ListObjectsV2 => Action::ListBucket,
-        O::ListObjectVersions => Action::ListBucketVersions,
+        O::GetObject | O::HeadObject if asked.versioned => Action::GetObjectVersion,
+        O::GetObject | O::HeadObject => Action::GetObject,
+        O::DeleteObject | O::DeleteObjects => Action::DeleteObject,
+        O::HeadBucket | O::ListObjectsV2 => Action::ListBucket,
         O::ListBuckets => Action::ListAllMyBuckets,
         O::CreateBucket => Action::CreateBucket,
         O::DeleteBucket => Action::DeleteBucket,
-        O::GetBucketLocation => Action::GetBucketLocation,
-        O::GetBucketVersioning => Action::GetBucketVersioning,
         O::PutBucketVersioning => Action::PutBucketVersioning,
-        O::BatchGetApplicationRevisions => Action::BatchGetApplicationRevisions,
         O::CreateApplication => Action::CreateApplication,
-        O::DeleteApplication => Action::DeleteApplication,
         O::GetApplication => Action::GetApplication,
         O::GetApplicationRevision => Action::GetApplicationRevision,
         O::ListApplicationRevisions => Action::ListApplicationRevisions,
-        O::ListApplications => Action::ListApplications,
         O::RegisterApplicationRevision => Action::RegisterApplicationRevision,
         O::Other => return None,
     }];
     if needed == [Action::PutObject] {
-        // What the object gets besides its bytes, and what is read to write it.
+        // Actions for what the object gets besides its bytes, and for what is read to write it.
         for (header, action) in [
             ("x-amz-tagging", Action::PutObjectTagging),
             ("x-amz-acl", Action::PutObjectAcl),
@@ -120,7 +112,7 @@ fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
     Some(needed)
 }
 
-/// What IAM says. `application` is that of a request to CodeDeploy.
+/// IAM's message. `application` is the one that a request to CodeDeploy names.
 pub(super) fn refusal(asked: &Asked, action: &str, region: &str, application: &str) -> String {
     let resource = match (&asked.bucket, &asked.key) {
         _ if asked.codedeploy => {
@@ -151,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_has_its_action() {
+    fn every_operation_needs_an_action() {
         let nothing = BTreeSet::new();
         let everything: BTreeSet<Action> = Action::ALL.iter().copied().collect();
         for operation in Operation::ALL {
@@ -168,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_along_needs_actions_of_its_own() {
+    fn tags_acls_copies_and_versions_need_actions_of_their_own() {
         let put = BTreeSet::from([Action::PutObject]);
         let with = |header: &'static str| {
             let mut headers = HeaderMap::new();

@@ -1,9 +1,9 @@
-//! Chance that can be repeated: what happens to a request depends on a seed, its operation and its
-//! number, and on nothing else that goes on at the time.
+//! Random faults that can be repeated: what happens to a request depends only on a seed, the request's
+//! operation and its number, and not on the order in which requests of other operations arrive.
 
 use super::{Fault, Operation};
 
-/// Odds, and what they are thrown with.
+/// Faults with their odds, and the seed.
 pub(super) struct Dice {
     seed: u64,
     odds: Vec<(Operation, Fault, f64)>,
@@ -17,7 +17,7 @@ impl Dice {
         }
     }
 
-    /// What happens to the request, if anything does.
+    /// The fault that happens to a request, if one does.
     pub(super) fn throw(&self, operation: Operation, number: u64) -> Option<Fault> {
         let name = operation.name().bytes();
         let of_operation = name.fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
@@ -38,7 +38,7 @@ fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// From 0, which is possible, to 1, which is not.
+/// A number of at least 0 and less than 1.
 fn share(bits: u64) -> f64 {
     // 53 bits are what an f64 holds exactly.
     (bits >> 11) as f64 / (1u64 << 53) as f64
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_come_as_often_as_their_odds_say() {
+    fn faults_are_as_frequent_as_their_odds_say() {
         let slow = Fault::Refuse(Refusal::SlowDown);
         let lost = Fault::Reset(When::AfterCommit);
         let odds = [

@@ -1,24 +1,25 @@
 //! What may go wrong between a client and S3 or CodeDeploy, on demand, for tests.
 //!
-//! A test says what is to happen to which request, and starts the endpoint with it
-//! ([`Endpoint::start_with`](super::Endpoint::start_with)). Requests are counted for each operation:
-//! a script names them by their number, and dice are thrown by seed, operation and number, so that
-//! the same seed treats the third UploadPart the same whatever else was asked before it.
+//! A test says what happens to which request, and starts the endpoint with it
+//! ([`Endpoint::start_with`](super::Endpoint::start_with)). Requests are counted for each operation, and
+//! a rule names them by their number ([`Faults::on`]). For requests without a rule a function may
+//! decide ([`Faults::choose`]), and then chance ([`Faults::random`]), which depends on a seed, the
+//! operation and the number only.
 //!
 //! Credentials can expire, the endpoint's clock can be wrong, and [allowed actions](Faults::allow) are
-//! those of IAM. Everything that was asked is [kept](Faults::requests), for tests to read.
+//! those of IAM. Every request is [recorded](Faults::requests), with its headers.
 //!
 //! ```
 //! use hoist::endpoint::faults::{Fault, Faults, Operation, Refusal, When};
 //! use hoist::endpoint::{Endpoint, Error};
 //!
 //! # async fn example(dir: &std::path::Path) -> Result<(), Error> {
-//! // The second part is refused once, and nobody hears that the upload was completed.
+//! // The second part is refused once, and the answer that the upload was completed is lost.
 //! let faults = Faults::new()
 //!     .on(Operation::UploadPart, 2..=2, Fault::Refuse(Refusal::SlowDown))
 //!     .on(Operation::CompleteMultipartUpload, 1..=1, Fault::Reset(When::AfterCommit));
 //! let endpoint = Endpoint::start_with(dir, 0, faults.clone()).await?;
-//! // ... what is tested talks to `endpoint.url()` ...
+//! // ... the tested program talks to `endpoint.url()` ...
 //! assert!(endpoint.open_uploads().is_empty());
 //! for request in faults.requests() {
 //!     eprintln!("{request}");
@@ -27,12 +28,14 @@
 //! # }
 //! ```
 //!
-//! The command has no way to it: `hoist serve` and `hoist push --local` are never troubled.
+//! Only the library has faults; `hoist serve` and `hoist push --local` do not.
 
 mod allowed;
+mod body;
+mod clock;
 mod dice;
 mod inject;
-mod operation;
+mod refusal;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -40,84 +43,74 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use hyper::http::request::Parts;
+
 pub use self::allowed::Action;
 pub(super) use self::inject::{Line, handle};
-pub use self::operation::Operation;
+pub use self::refusal::Refusal;
+pub use super::operation::Operation;
 
+use self::clock::Clock;
 use self::dice::Dice;
-use self::operation::Asked;
+use super::operation::Asked;
 use super::store::lock;
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It is answered with an error, and nothing is done.
+    /// It is answered with an error, and has no effect.
     Refuse(Refusal),
     /// It is answered with 200, white space, and then an error, as S3 does when it began to answer
-    /// a CompleteMultipartUpload before it knew. Nothing is done.
+    /// a CompleteMultipartUpload before it knew the result. It has no effect.
     RefuseInside(Refusal),
+    /// It is answered with this, and has no effect.
+    Reply(Reply),
     /// The connection is reset.
     Reset(When),
-    /// There is no answer, and the connection stays open until the endpoint ends.
+    /// It is not answered, and the connection stays open until the endpoint ends.
     Stall(When),
     /// Bodies pass at this many bytes a second, in both directions.
     Slow(u64),
-    /// A bit of the request's body is another one when it arrives. Not for `aws-chunked` bodies.
+    /// One bit of the request's body changes on its way. Not for `aws-chunked` bodies.
     Corrupt,
-    /// A bit of the answer's body is.
+    /// One bit of the answer's body changes on its way.
     CorruptAnswer,
     /// The connection breaks off after this many bytes of the answer's body.
     Truncate(u64),
 }
 
-/// How far a request got.
+/// How far a request gets before its connection is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Its body is not read.
     BeforeBody,
-    /// Its body is read, and nothing is done.
+    /// Its body is read, and the request has no effect.
     AfterBody,
-    /// It is done, and the answer is lost.
+    /// The request has its effect, and the answer is lost.
     AfterCommit,
 }
 
-/// An error that a service answers with, whatever was asked. CodeDeploy has other names for some.
+/// An answer that a test makes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// 503: too many requests.
-    SlowDown,
-    /// 503.
-    ServiceUnavailable,
-    /// 500.
-    InternalError,
-    /// 400 of CodeDeploy, 503 of S3: too many requests.
-    Throttling,
-    /// 400: the body did not come.
-    RequestTimeout,
-    /// 403: somebody may not.
-    AccessDenied,
-    /// 400: the credentials were good once.
-    ExpiredToken,
-    /// 404: the upload was aborted or completed.
-    NoSuchUpload,
-    /// 409: somebody writes the same object.
-    ConditionalRequestConflict,
-    /// 409: somebody changes the same thing.
-    OperationAborted,
-    /// 412: there is an object already.
-    PreconditionFailed,
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Its body, which is left out of answers to HEAD.
+    pub body: &'static str,
 }
 
 impl Fault {
-    /// What a table of faults calls it.
+    /// Its name in a table of faults.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refuse(Refusal::Throttling) => "throttling",
             Self::Refuse(refusal) => refusal.s3().1,
             Self::RefuseInside(_) => "error in a 200",
+            Self::Reply(_) => "another answer",
             Self::Reset(When::BeforeBody) => "reset before the body",
             Self::Reset(When::AfterBody) => "reset after the body",
             Self::Reset(When::AfterCommit) => "lost response (reset)",
@@ -132,22 +125,56 @@ impl Fault {
     }
 }
 
-/// A request that came.
+/// A request that the endpoint got.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Request {
-    /// What was asked for.
+    /// The operation.
     pub operation: Operation,
-    /// Of its kind, from 1.
+    /// Its number among the requests of its operation, from 1.
     pub number: u64,
     /// `BUCKET/KEY` or `BUCKET`; empty for CodeDeploy.
     pub place: String,
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query, as they were sent.
+    pub target: String,
+    /// The headers, with names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The access key id that signed it.
     pub key_id: Option<String>,
-    /// What went wrong with it. One that is refused for its credentials, or by the policy, is
-    /// refused, too.
+    /// What went wrong with it. Refusals for its credentials or by the policy are included.
     pub fault: Option<Fault>,
-    /// The status that it was answered with. None: with none, or not yet.
+    /// The status of its answer; `None` if it has no answer, or not yet.
     pub status: Option<u16>,
+}
+
+impl Request {
+    fn of(head: &Parts, asked: &Asked, number: u64) -> Self {
+        let target = head.uri.path_and_query().map(ToString::to_string);
+        let headers = head.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        });
+        Self {
+            operation: asked.operation,
+            number,
+            place: asked.place(),
+            method: head.method.to_string(),
+            target: target.unwrap_or_default(),
+            headers: headers.collect(),
+            key_id: inject::key_id(&head.headers).map(str::to_owned),
+            fault: None,
+            status: None,
+        }
+    }
+
+    /// The value of a header, whose name is given in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl fmt::Display for Request {
@@ -163,20 +190,23 @@ impl fmt::Display for Request {
     }
 }
 
-/// What goes wrong at an endpoint. Clones are the same: a test may say more while it runs.
+/// What goes wrong at an endpoint. Clones share their state, so a test may change it while it runs.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
+
+type Choice = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 
 #[derive(Default)]
 struct State {
     script: Vec<Rule>,
+    choice: Option<Arc<Choice>>,
     dice: Option<Dice>,
     counts: HashMap<Operation, u64>,
     allowed: Option<BTreeSet<Action>>,
-    /// Requests that are left for access key ids and session tokens that expire.
+    /// How many more requests are allowed to access key ids and session tokens that expire.
     expiring: HashMap<String, u64>,
     clock: Clock,
-    repeats: bool,
+    repeats_completes: bool,
     requests: Vec<Request>,
 }
 
@@ -185,13 +215,6 @@ struct Rule {
     from: Bound<u64>,
     to: Bound<u64>,
     fault: Fault,
-}
-
-/// How far the endpoint's clock is from the machine's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Clock {
-    by: Duration,
-    behind: bool,
 }
 
 impl fmt::Debug for Faults {
@@ -208,7 +231,7 @@ impl Faults {
     }
 
     /// Lets `fault` happen to the requests of `operation` with these numbers, which are counted from
-    /// 1: `1..=1` is the first, `..` all. Of several rules for a request the first holds.
+    /// 1: `1..=1` is the first, `..` all. Of several rules for a request the first applies.
     #[must_use]
     pub fn on(self, operation: Operation, numbers: impl RangeBounds<u64>, fault: Fault) -> Self {
         let rule = Rule {
@@ -221,8 +244,18 @@ impl Faults {
         self
     }
 
-    /// Throws dice for every request that no rule names. Each fault has its odds: of all that are
-    /// given for an operation, one happens, or none does.
+    /// Lets `choose` decide for each request that no rule names.
+    #[must_use]
+    pub fn choose(
+        self,
+        choose: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        self.state().choice = Some(Arc::new(choose));
+        self
+    }
+
+    /// Lets chance decide for each request that is named by no rule and no choice. Each fault has its
+    /// odds; of the faults given for an operation at most one happens to a request.
     #[must_use]
     pub fn random(
         self,
@@ -233,91 +266,100 @@ impl Faults {
         self
     }
 
-    /// Allows these actions and no others. It can be said again.
+    /// Allows these actions and no others, in place of those that were allowed before.
     pub fn allow(&self, actions: impl IntoIterator<Item = Action>) {
         self.state().allowed = Some(actions.into_iter().collect());
     }
 
-    /// Refuses an access key id, or a session token, after this many requests more.
+    /// Refuses an access key id, or a session token, after this many more requests.
     pub fn expire(&self, credential: &str, after: u64) {
         self.state().expiring.insert(credential.to_owned(), after);
     }
 
-    /// Puts the endpoint's clock forward. Requests that are signed for another time, by more than S3
-    /// (15 minutes) and CodeDeploy (5) allow, are refused.
+    /// Puts the endpoint's clock forward. Requests that are signed for a time that differs by more than
+    /// S3 (15 minutes) and CodeDeploy (5) allow are refused.
     #[must_use]
     pub fn clock_ahead(self, by: Duration) -> Self {
-        self.state().clock = Clock { by, behind: false };
+        self.state().clock = Clock::ahead(by);
         self
     }
 
-    /// Puts it back.
+    /// Puts the endpoint's clock back.
     #[must_use]
     pub fn clock_behind(self, by: Duration) -> Self {
-        self.state().clock = Clock { by, behind: true };
+        self.state().clock = Clock::behind(by);
         self
     }
 
-    /// Answers a CompleteMultipartUpload that is repeated word for word as it was answered first.
-    /// S3 is said to; it is documented to answer that there is no such upload, and so does the
-    /// endpoint otherwise. To be said before it starts.
+    /// Answers a repeated CompleteMultipartUpload as it was answered first, as S3 is observed to do
+    /// sometimes. Without it the endpoint answers `NoSuchUpload`, as S3 is documented to do. It must be
+    /// set before the endpoint starts.
     #[must_use]
     pub fn repeatable_completes(self) -> Self {
-        self.state().repeats = true;
+        self.state().repeats_completes = true;
         self
     }
 
-    /// Lets nothing go wrong any more: no rules, no dice, everything allowed, no credentials expired.
+    /// Removes all rules, odds, limits of permissions and expiries, and corrects the clock.
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
+        state.choice = None;
         state.dice = None;
         state.allowed = None;
         state.expiring.clear();
         state.clock = Clock::default();
     }
 
-    /// Everything that was asked so far, in order of arrival.
+    /// All requests so far, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
     }
 
-    /// How often an operation was asked for.
+    /// The requests of one operation so far, in order of arrival.
+    #[must_use]
+    pub fn of(&self, operation: Operation) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.operation == operation);
+        requests
+    }
+
+    /// The number of requests of an operation so far.
     #[must_use]
     pub fn count(&self, operation: Operation) -> u64 {
         let state = self.state();
         state.counts.get(&operation).copied().unwrap_or_default()
     }
 
-    pub(super) fn repeats(&self) -> bool {
-        self.state().repeats
+    pub(super) fn repeats_completes(&self) -> bool {
+        self.state().repeats_completes
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0)
     }
 
-    /// Takes note of a request: its place in the list, and what is to happen to it.
-    fn note(&self, asked: &Asked, key_id: Option<&str>) -> (usize, Option<Fault>) {
+    /// Records a request. Returns its place in the list and the fault that is to happen to it.
+    fn record(&self, head: &Parts, asked: &Asked) -> (usize, Option<Fault>) {
         let state = &mut *self.state();
         let number = state.counts.entry(asked.operation).or_default();
         *number += 1;
-        let number = *number;
-        let holds = |rule: &&Rule| {
-            rule.operation == asked.operation && (rule.from, rule.to).contains(&number)
+        let mut request = Request::of(head, asked, *number);
+        let applies = |rule: &&Rule| {
+            rule.operation == request.operation && (rule.from, rule.to).contains(&request.number)
         };
-        let scripted = state.script.iter().find(holds).map(|rule| rule.fault);
-        let thrown = || state.dice.as_ref()?.throw(asked.operation, number);
-        let fault = scripted.or_else(thrown);
-        state.requests.push(Request {
-            operation: asked.operation,
-            number,
-            place: asked.place(),
-            key_id: key_id.map(str::to_owned),
-            fault,
-            status: None,
-        });
+        let scripted = state.script.iter().find(applies).map(|rule| rule.fault);
+        let fault = scripted
+            .or_else(|| state.choice.as_ref()?(&request))
+            .or_else(|| {
+                state
+                    .dice
+                    .as_ref()?
+                    .throw(request.operation, request.number)
+            });
+        request.fault = fault;
+        state.requests.push(request);
         (state.requests.len() - 1, fault)
     }
 
@@ -333,7 +375,7 @@ impl Faults {
         }
     }
 
-    /// Counts a use of each credential; whether one of them has expired.
+    /// Counts a use of each credential. Returns whether one of them has expired.
     fn has_expired(&self, credentials: &[&str]) -> bool {
         let mut state = self.state();
         let mut expired = false;
@@ -355,120 +397,61 @@ impl Faults {
     }
 }
 
-impl Refusal {
-    /// Status, code and message of S3 ("Error responses" in its API reference).
-    fn s3(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::SlowDown | Self::Throttling => {
-                (503, "SlowDown", "Please reduce your request rate.")
-            }
-            Self::ServiceUnavailable => (
-                503,
-                "ServiceUnavailable",
-                "Service is unable to handle request.",
-            ),
-            Self::InternalError => (
-                500,
-                "InternalError",
-                "We encountered an internal error. Please try again.",
-            ),
-            Self::RequestTimeout => (
-                400,
-                "RequestTimeout",
-                "Your socket connection to the server was not read from or written to within the \
-                 timeout period. Idle connections will be closed.",
-            ),
-            Self::AccessDenied => (403, "AccessDenied", "Access Denied"),
-            Self::ExpiredToken => (400, "ExpiredToken", "The provided token has expired."),
-            Self::NoSuchUpload => (
-                404,
-                "NoSuchUpload",
-                "The specified upload does not exist. The upload ID may be invalid, or the upload \
-                 may have been aborted or completed.",
-            ),
-            Self::ConditionalRequestConflict => (
-                409,
-                "ConditionalRequestConflict",
-                "The conditional request cannot succeed due to a conflicting operation against this \
-                 resource.",
-            ),
-            Self::OperationAborted => (
-                409,
-                "OperationAborted",
-                "A conflicting conditional operation is currently in progress against this resource. \
-                 Try again.",
-            ),
-            Self::PreconditionFailed => (
-                412,
-                "PreconditionFailed",
-                "At least one of the pre-conditions you specified did not hold",
-            ),
-        }
-    }
-
-    /// Status, code and message of CodeDeploy ("Common errors" in its API reference). What it has no
-    /// name for is an internal failure.
-    fn codedeploy(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::SlowDown | Self::Throttling => (400, "ThrottlingException", "Rate exceeded"),
-            Self::ServiceUnavailable => (
-                503,
-                "ServiceUnavailableException",
-                "The request has failed due to a temporary failure of the server.",
-            ),
-            Self::AccessDenied => (
-                400,
-                "AccessDeniedException",
-                "You do not have sufficient access to perform this action.",
-            ),
-            Self::ExpiredToken => (
-                400,
-                "ExpiredTokenException",
-                "The security token included in the request is expired",
-            ),
-            _ => (
-                500,
-                "InternalFailure",
-                "The request processing has failed because of an unknown error.",
-            ),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(operation: Operation) -> Asked {
-        Asked {
-            operation,
-            codedeploy: false,
-            bucket: Some("b".into()),
-            key: None,
-            versioned: false,
-        }
+    /// Records a request and returns its fault.
+    fn record(faults: &Faults, operation: Operation) -> Option<Fault> {
+        let (method, target) = match operation {
+            Operation::UploadPart => ("PUT", "/b/k?partNumber=1&uploadId=u"),
+            Operation::PutObject => ("PUT", "/b/k"),
+            _ => ("HEAD", "/b"),
+        };
+        let head = hyper::Request::builder().method(method).uri(target);
+        let head = head.header("X-Amz-Meta-A", "1").body(()).unwrap();
+        let head = head.into_parts().0;
+        let asked = Asked::of(&head);
+        assert_eq!(asked.operation, operation);
+        faults.record(&head, &asked).1
     }
 
     #[test]
-    fn a_script_names_requests_by_operation_and_number() {
+    fn rules_name_requests_by_operation_and_number() {
         let refuse = Fault::Refuse(Refusal::SlowDown);
         let reset = Fault::Reset(When::AfterBody);
         let faults = Faults::new()
             .on(Operation::UploadPart, 2..=2, reset)
             .on(Operation::UploadPart, 2..4, refuse)
             .on(Operation::HeadBucket, .., refuse);
-        let note = |operation| faults.note(&asked(operation), None).1;
-        let parts: Vec<_> = (0..4).map(|_| note(Operation::UploadPart)).collect();
+        let parts: Vec<_> = (0..4)
+            .map(|_| record(&faults, Operation::UploadPart))
+            .collect();
         assert_eq!(parts, [None, Some(reset), Some(refuse), None]);
-        assert_eq!(note(Operation::HeadBucket), Some(refuse));
-        assert_eq!(note(Operation::PutObject), None);
+        assert_eq!(record(&faults, Operation::HeadBucket), Some(refuse));
+        assert_eq!(record(&faults, Operation::PutObject), None);
         assert_eq!(faults.count(Operation::UploadPart), 4);
         let numbers: Vec<u64> = faults.requests().iter().map(|seen| seen.number).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 1, 1]);
     }
 
     #[test]
-    fn credentials_expire_after_so_many_requests() {
+    fn a_choice_sees_the_request_and_comes_after_the_rules() {
+        let refuse = Fault::Refuse(Refusal::AccessDenied);
+        let reset = Fault::Reset(When::BeforeBody);
+        let faults = Faults::new()
+            .on(Operation::PutObject, 1..=1, reset)
+            .choose(move |request| (request.header("x-amz-meta-a") == Some("1")).then_some(refuse));
+        assert_eq!(record(&faults, Operation::PutObject), Some(reset));
+        assert_eq!(record(&faults, Operation::PutObject), Some(refuse));
+        let seen = &faults.of(Operation::PutObject)[1];
+        assert_eq!((&*seen.method, &*seen.target), ("PUT", "/b/k"));
+        faults.heal();
+        assert_eq!(record(&faults, Operation::PutObject), None);
+    }
+
+    #[test]
+    fn credentials_expire_after_the_given_number_of_requests() {
         let faults = Faults::new();
         faults.expire("key", 2);
         faults.expire("token", 0);

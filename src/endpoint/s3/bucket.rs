@@ -1,12 +1,13 @@
 //! Buckets.
 
 use s3s::dto::*;
-use s3s::{S3Result, s3_error};
+use s3s::{S3Request, S3Result, s3_error};
 
 use super::super::ids;
-use super::super::store::{self, Versioning};
+use super::super::store::{self, Store};
 use super::Service;
 use super::list::{from_token, to_token};
+use super::request::not_offered;
 
 /// The region of a bucket created without a location constraint.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -17,8 +18,9 @@ const MAX_BUCKETS: usize = 10_000;
 impl Service {
     pub(super) async fn make_bucket(
         &self,
-        input: CreateBucketInput,
+        request: S3Request<CreateBucketInput>,
     ) -> S3Result<CreateBucketOutput> {
+        let input = request.input;
         let region = input
             .create_bucket_configuration
             .and_then(|configuration| configuration.location_constraint)
@@ -49,11 +51,10 @@ impl Service {
 
     pub(super) async fn describe_bucket(
         &self,
-        input: HeadBucketInput,
+        request: S3Request<HeadBucketInput>,
     ) -> S3Result<HeadBucketOutput> {
-        let bucket = self
-            .with_store(move |store| store.bucket(&input.bucket))
-            .await?;
+        let name = request.input.bucket;
+        let bucket = self.with_store(move |store| store.bucket(&name)).await?;
         Ok(HeadBucketOutput {
             bucket_region: Some(bucket.region),
             ..Default::default()
@@ -62,14 +63,19 @@ impl Service {
 
     pub(super) async fn remove_bucket(
         &self,
-        input: DeleteBucketInput,
+        request: S3Request<DeleteBucketInput>,
     ) -> S3Result<DeleteBucketOutput> {
-        self.with_store(move |store| store.delete_bucket(&input.bucket))
+        let name = request.input.bucket;
+        self.with_store(move |store| store.delete_bucket(&name))
             .await?;
         Ok(DeleteBucketOutput::default())
     }
 
-    pub(super) async fn buckets(&self, input: ListBucketsInput) -> S3Result<ListBucketsOutput> {
+    pub(super) async fn buckets(
+        &self,
+        request: S3Request<ListBucketsInput>,
+    ) -> S3Result<ListBucketsOutput> {
+        let input = request.input;
         let limit = input
             .max_buckets
             .map_or(Ok(MAX_BUCKETS), usize::try_from)
@@ -85,15 +91,16 @@ impl Service {
             .as_deref()
             .map(from_token)
             .transpose()?;
-        let all = self.with_store(super::Store::buckets).await?;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let mut found = all
+        let region = input.bucket_region;
+        let mut found = self
+            .with_store(Store::buckets)
+            .await?
             .into_iter()
             .filter(|bucket| after.as_ref().is_none_or(|after| bucket.name > *after))
             .filter(|bucket| bucket.name.starts_with(&prefix))
             .filter(|bucket| {
-                input
-                    .bucket_region
+                region
                     .as_ref()
                     .is_none_or(|region| *region == bucket.region)
             });
@@ -116,53 +123,18 @@ impl Service {
         })
     }
 
-    pub(super) async fn location(
+    pub(super) async fn keep_versions(
         &self,
-        input: GetBucketLocationInput,
-    ) -> S3Result<GetBucketLocationOutput> {
-        let bucket = self
-            .with_store(move |store| store.bucket(&input.bucket))
-            .await?;
-        let elsewhere = (bucket.region != DEFAULT_REGION).then_some(bucket.region);
-        Ok(GetBucketLocationOutput {
-            location_constraint: elsewhere.map(BucketLocationConstraint::from),
-        })
-    }
-
-    pub(super) async fn versioning(
-        &self,
-        input: GetBucketVersioningInput,
-    ) -> S3Result<GetBucketVersioningOutput> {
-        let bucket = self
-            .with_store(move |store| store.bucket(&input.bucket))
-            .await?;
-        let status = match bucket.versioning {
-            Versioning::Off => None,
-            Versioning::Enabled => Some(BucketVersioningStatus::ENABLED),
-            Versioning::Suspended => Some(BucketVersioningStatus::SUSPENDED),
-        };
-        Ok(GetBucketVersioningOutput {
-            status: status.map(BucketVersioningStatus::from_static),
-            ..Default::default()
-        })
-    }
-
-    pub(super) async fn set_versioning(
-        &self,
-        input: PutBucketVersioningInput,
+        request: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<PutBucketVersioningOutput> {
+        let input = request.input;
         let status = input.versioning_configuration.status;
-        let versioning = match status.as_ref().map(BucketVersioningStatus::as_str) {
-            Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
-            Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
-            _ => {
-                return Err(s3_error!(
-                    IllegalVersioningConfigurationException,
-                    "The versioning status must be Enabled or Suspended"
-                ));
-            }
-        };
-        self.with_store(move |store| store.set_versioning(&input.bucket, versioning))
+        if status.as_ref().map(BucketVersioningStatus::as_str)
+            != Some(BucketVersioningStatus::ENABLED)
+        {
+            return Err(not_offered("a versioning status other than Enabled"));
+        }
+        self.with_store(move |store| store.keep_versions(&input.bucket))
             .await?;
         Ok(PutBucketVersioningOutput::default())
     }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use s3s::dto::*;
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
+use s3s::{S3Request, S3Result, s3_error};
 
-use super::super::checksum::{Algorithm, Hasher};
+use super::super::checksum::Algorithm;
 use super::super::ids;
 use super::super::store::{self, Attributes, MAX_PART, Precondition, Store, blocking};
 use super::Service;
 use super::request::{
-    Claims, ReadConditions, attributes, checksum_fields, content_length, drain, from_http_date,
-    refuse_customer_key, source,
+    Claims, attributes, check_match, claimed, content_length, drain, from_http_date, not_offered,
+    refuse_customer_key, source, source_condition,
 };
 
 /// Bytes read from disk and sent at once.
@@ -24,14 +24,13 @@ const READ: usize = 1 << 20;
 /// Most keys in one DeleteObjects (S3 API reference).
 const MAX_DELETES: usize = 1000;
 
-/// A version of an object, opened, and what of it was asked for.
+/// A version of an object, opened, and which of its bytes were asked for.
 struct Selected {
     object: store::Object,
     file: File,
     bytes: Range<u64>,
-    /// Only some of the bytes, so the response is 206.
+    /// The request has a range, so the response is 206.
     partial: bool,
-    parts: Option<i32>,
 }
 
 /// Fills the fields that GetObject and HeadObject have in common.
@@ -57,17 +56,14 @@ macro_rules! describe {
             bucket_key_enabled: kept.bucket_key,
             cache_control: kept.cache_control.clone(),
             checksum_crc32: sum.checksum_crc32,
-            checksum_crc32c: sum.checksum_crc32c,
             checksum_crc64nvme: sum.checksum_crc64nvme,
-            checksum_sha1: sum.checksum_sha1,
-            checksum_sha256: sum.checksum_sha256,
             checksum_type: sum.checksum_type,
             content_disposition: kept.content_disposition.clone(),
             content_encoding: kept.content_encoding.clone(),
             content_language: kept.content_language.clone(),
             content_length: i64::try_from(length).ok(),
             content_range: selected.partial.then_some(range),
-            // What S3 says when nothing was said at the upload.
+            // S3's type for an object that was uploaded without one.
             content_type: Some(
                 kept.content_type
                     .clone()
@@ -77,7 +73,6 @@ macro_rules! describe {
             expires: kept.expires.as_deref().and_then(from_http_date),
             last_modified: Some(ids::time(object.modified_ms).into()),
             metadata: Some(kept.metadata.clone().into_iter().collect()),
-            parts_count: selected.parts,
             server_side_encryption: Some(encryption(kept)),
             ssekms_key_id: kept.kms_key.clone(),
             storage_class: kept
@@ -92,30 +87,30 @@ macro_rules! describe {
     }};
 }
 
-/// What GetObject and HeadObject ask for, in the same fields.
+/// Opens what a GetObject or HeadObject asks for.
 macro_rules! select {
     ($service:expr, $input:expr) => {{
-        let conditions = ReadConditions {
-            if_match: $input.if_match,
-            if_none_match: $input.if_none_match,
-            if_modified_since: $input.if_modified_since,
-            if_unmodified_since: $input.if_unmodified_since,
-        };
+        refuse_customer_key!($input);
+        if $input.part_number.is_some() {
+            return Err(not_offered("reading one part of an object"));
+        }
+        if $input.if_modified_since.is_some() || $input.if_unmodified_since.is_some() {
+            return Err(not_offered("a condition on a date"));
+        }
         let (bucket, key, version) = ($input.bucket, $input.key, $input.version_id);
-        $service
-            .select(
-                bucket,
-                key,
-                version,
-                conditions,
-                $input.range,
-                $input.part_number,
-            )
-            .await?
+        let selected = $service.select(bucket, key, version, $input.range).await?;
+        check_match(&selected.object, $input.if_match.as_ref())?;
+        if $input
+            .if_none_match
+            .is_some_and(|unwanted| selected.object.matches(&unwanted))
+        {
+            return Err(s3_error!(NotModified));
+        }
+        selected
     }};
 }
 
-/// The encryption S3 names in responses: its own unless another was asked for.
+/// The encryption that S3 names in responses: its own unless another was asked for.
 pub(super) fn encryption(kept: &Attributes) -> ServerSideEncryption {
     let named = kept.encryption.clone().map(ServerSideEncryption::from);
     named.unwrap_or(ServerSideEncryption::from_static(
@@ -128,11 +123,8 @@ impl Service {
         &self,
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
-        let mut body = request
-            .input
-            .body
-            .take()
-            .unwrap_or_else(|| s3s::Body::empty().into());
+        let body = request.input.body.take();
+        let mut body = body.unwrap_or_else(|| s3s::Body::empty().into());
         let result = self.put_body(&mut request, &mut body).await;
         if result.is_err() {
             drain(&request.headers, &mut body).await;
@@ -148,15 +140,11 @@ impl Service {
         let input = &mut request.input;
         refuse_customer_key!(input);
         if input.write_offset_bytes.is_some() {
-            return Err(s3_error!(
-                NotImplemented,
-                "appending to an object is not offered here"
-            ));
+            return Err(not_offered("appending to an object"));
         }
         let length = content_length(input.content_length)?;
-        let fields = checksum_fields!(input);
-        let md5 = input.content_md5.take();
-        let claims = Claims::read(&request.headers, &request.extensions, fields, md5)?;
+        let (claim, md5) = (claimed!(input)?, input.content_md5.take());
+        let claims = Claims::read(&request.headers, &request.extensions, claim, md5)?;
         let attributes = attributes!(input);
         let precondition = Precondition {
             if_match: input.if_match.take(),
@@ -165,23 +153,20 @@ impl Service {
 
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
         let (opener, from) = (Arc::clone(&self.store), bucket.clone());
-        let (sums, incoming) = store::receive(
-            body,
-            Hasher::new(claims.algorithm()),
-            self.store.incoming(&bucket),
-            move |incoming| {
-                opener.bucket(&from)?;
-                incoming.create()
-            },
-        )
-        .await?;
+        let open = move |incoming: &store::Incoming| {
+            opener.bucket(&from)?;
+            let file = incoming.create()?;
+            Ok(opener.keeps_bytes().then_some(file))
+        };
+        let (sums, incoming) = store::receive(body, self.store.incoming(&bucket), open).await?;
         if sums.length != length {
             return Err(store::incomplete_body());
         }
         claims.verify(&sums)?;
+        let algorithm = claims.algorithm().unwrap_or(Algorithm::Crc64Nvme);
         let object = self
             .with_store(move |store| {
-                let object = store::Object::new(&key, &sums, attributes);
+                let object = store::Object::new(&key, &sums, algorithm, attributes);
                 store.commit(&bucket, object, &precondition, |path| incoming.place(path))
             })
             .await?;
@@ -190,10 +175,7 @@ impl Service {
         Ok(PutObjectOutput {
             bucket_key_enabled: object.attributes.bucket_key,
             checksum_crc32: sum.checksum_crc32,
-            checksum_crc32c: sum.checksum_crc32c,
             checksum_crc64nvme: sum.checksum_crc64nvme,
-            checksum_sha1: sum.checksum_sha1,
-            checksum_sha256: sum.checksum_sha256,
             checksum_type: sum.checksum_type,
             e_tag: Some(ETag::Strong(object.etag)),
             server_side_encryption: Some(encryption(&object.attributes)),
@@ -203,26 +185,33 @@ impl Service {
         })
     }
 
-    pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-        refuse_customer_key!(input);
+    pub(super) async fn get(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<GetObjectOutput> {
+        let input = request.input;
+        if !self.store.keeps_bytes() {
+            return Err(discarded());
+        }
         let with_checksum = input.checksum_mode.is_some();
         let selected = select!(self, input);
         let mut output = describe!(GetObjectOutput, &selected, with_checksum);
-        let tags = selected
-            .object
-            .attributes
-            .tagging
-            .as_deref()
-            .map_or(0, |tags| {
-                tags.split('&').filter(|tag| !tag.is_empty()).count()
-            });
-        output.tag_count = i32::try_from(tags).ok().filter(|tags| *tags > 0);
-        output.body = Some(read_ahead(selected.file, selected.bytes));
+        let tags = selected.object.attributes.tagging.as_deref().map(|tags| {
+            let tags = tags.split('&').filter(|tag| !tag.is_empty());
+            tags.count()
+        });
+        output.tag_count = tags
+            .and_then(|tags| i32::try_from(tags).ok())
+            .filter(|tags| *tags > 0);
+        output.body = Some(stream(selected.file, selected.bytes));
         Ok(output)
     }
 
-    pub(super) async fn head(&self, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
-        refuse_customer_key!(input);
+    pub(super) async fn head(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<HeadObjectOutput> {
+        let input = request.input;
         let with_checksum = input.checksum_mode.is_some();
         let selected = select!(self, input);
         Ok(describe!(HeadObjectOutput, &selected, with_checksum))
@@ -233,65 +222,51 @@ impl Service {
         bucket: String,
         key: String,
         version: Option<String>,
-        conditions: ReadConditions,
         range: Option<s3s::dto::Range>,
-        part: Option<i32>,
     ) -> S3Result<Selected> {
-        if range.is_some() && part.is_some() {
-            return Err(s3_error!(
-                InvalidRequest,
-                "Cannot specify both Range header and partNumber query parameter"
-            ));
-        }
         let (object, file) = self
             .with_store(move |store| store.open_object(&bucket, &key, version.as_deref()))
             .await?;
-        conditions.check(&object, true)?;
-        let (bytes, parts) = match (range, part) {
-            (Some(range), _) => (range.check(object.size)?, None),
-            (None, Some(number)) => {
-                let (bytes, parts) = object.part_range(number).ok_or_else(no_such_part)?;
-                (bytes, parts)
-            }
-            (None, None) => (0..object.size, None),
+        let bytes = match range {
+            Some(range) => range.check(object.size)?,
+            None => 0..object.size,
         };
-        let partial = range.is_some() || (part.is_some() && object.size > 0);
         Ok(Selected {
             object,
             file,
             bytes,
-            partial,
-            parts,
+            partial: range.is_some(),
         })
     }
 
-    pub(super) async fn delete(&self, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+    pub(super) async fn delete(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<DeleteObjectOutput> {
+        let input = request.input;
+        if input.version_id.is_some() {
+            return Err(not_offered("deleting one version of an object"));
+        }
         if input.if_match.is_some()
             || input.if_match_size.is_some()
             || input.if_match_last_modified_time.is_some()
         {
-            return Err(s3_error!(
-                NotImplemented,
-                "conditional deletes are not offered here"
-            ));
+            return Err(not_offered("a conditional delete"));
         }
-        let version_id = input.version_id.clone();
-        let deleted = self
-            .with_store(move |store| {
-                store.delete(&input.bucket, &input.key, input.version_id.as_deref())
-            })
+        let marker = self
+            .with_store(move |store| store.delete(&input.bucket, &input.key))
             .await?;
         Ok(DeleteObjectOutput {
-            delete_marker: deleted.marker.then_some(true),
-            version_id,
+            delete_marker: marker.then_some(true),
             ..Default::default()
         })
     }
 
     pub(super) async fn delete_many(
         &self,
-        input: DeleteObjectsInput,
+        request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
+        let input = request.input;
         let quiet = input.delete.quiet.unwrap_or_default();
         let named = input.delete.objects;
         if named.is_empty() || named.len() > MAX_DELETES {
@@ -305,12 +280,15 @@ impl Service {
             store.bucket(&input.bucket)?;
             let (mut deleted, mut errors) = (Vec::new(), Vec::new());
             for object in named {
-                match store.delete(&input.bucket, &object.key, object.version_id.as_deref()) {
+                let done = match object.version_id {
+                    None => store.delete(&input.bucket, &object.key),
+                    Some(_) => Err(not_offered("deleting one version of an object")),
+                };
+                match done {
                     Ok(_) if quiet => {}
-                    Ok(done) => deleted.push(DeletedObject {
-                        delete_marker: done.marker.then_some(true),
+                    Ok(marker) => deleted.push(DeletedObject {
+                        delete_marker: marker.then_some(true),
                         key: Some(object.key),
-                        version_id: object.version_id,
                         ..Default::default()
                     }),
                     Err(error) => errors.push(Error {
@@ -330,7 +308,11 @@ impl Service {
         .await
     }
 
-    pub(super) async fn copy(&self, mut input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+    pub(super) async fn copy(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<CopyObjectOutput> {
+        let mut input = request.input;
         refuse_customer_key!(input);
         let (from_bucket, from_key, from_version) = source(&input.copy_source)?;
         let algorithm = named_algorithm(input.checksum_algorithm.as_ref())?;
@@ -348,12 +330,7 @@ impl Service {
                 .map(TaggingDirective::as_str),
             "x-amz-tagging-directive",
         )?;
-        let conditions = ReadConditions {
-            if_match: input.copy_source_if_match.take(),
-            if_none_match: input.copy_source_if_none_match.take(),
-            if_modified_since: input.copy_source_if_modified_since.take(),
-            if_unmodified_since: input.copy_source_if_unmodified_since.take(),
-        };
+        let condition = source_condition!(input);
         let given = attributes!(input);
         let itself = from_bucket == input.bucket && from_key == input.key;
         if itself && from_version.is_none() && !replaced && given == Attributes::default() {
@@ -368,20 +345,15 @@ impl Service {
         let (object, source_version) = self
             .with_store(move |store| {
                 store.bucket(&bucket)?;
-                let (found, mut file) =
-                    store.open_object(&from_bucket, &from_key, from_version.as_deref())?;
-                conditions.check(&found, false)?;
-                if found.size > MAX_PART {
-                    return Err(s3_error!(
-                        InvalidRequest,
-                        "The specified copy source is larger than the maximum allowable size for \
-                         a copy source: {MAX_PART}"
-                    ));
-                }
+                let (found, mut file) = open_source(
+                    store,
+                    (&from_bucket, &from_key, from_version.as_deref()),
+                    condition.as_ref(),
+                )?;
+                refuse_large_copy(found.size)?;
                 let incoming = store.incoming(&bucket);
-                let algorithm = algorithm.unwrap_or(found.checksum.algorithm);
                 let sink = &mut incoming.create()?;
-                let sums = Store::copy_bytes(&mut file, 0, found.size, sink, Some(algorithm))?;
+                let sums = Store::copy_bytes(&mut file, 0, found.size, sink)?;
                 let mut attributes = if replaced {
                     given
                 } else {
@@ -390,7 +362,8 @@ impl Service {
                 if !replaced && !retagged {
                     attributes.tagging = found.attributes.tagging;
                 }
-                let object = store::Object::new(&key, &sums, attributes);
+                let algorithm = algorithm.unwrap_or(found.checksum.algorithm);
+                let object = store::Object::new(&key, &sums, algorithm, attributes);
                 let always = Precondition::default();
                 let object = store.commit(&bucket, object, &always, |path| incoming.place(path))?;
                 Ok((object, found.version))
@@ -401,13 +374,11 @@ impl Service {
             bucket_key_enabled: object.attributes.bucket_key,
             copy_object_result: Some(CopyObjectResult {
                 checksum_crc32: sum.checksum_crc32,
-                checksum_crc32c: sum.checksum_crc32c,
                 checksum_crc64nvme: sum.checksum_crc64nvme,
-                checksum_sha1: sum.checksum_sha1,
-                checksum_sha256: sum.checksum_sha256,
                 checksum_type: sum.checksum_type,
                 e_tag: Some(ETag::Strong(object.etag)),
                 last_modified: Some(ids::time(object.modified_ms).into()),
+                ..Default::default()
             }),
             copy_source_version_id: source_version,
             server_side_encryption: Some(encryption(&object.attributes)),
@@ -418,7 +389,39 @@ impl Service {
     }
 }
 
-/// The algorithm an `x-amz-checksum-algorithm` header names.
+/// Opens the source of a copy: bucket, key and version.
+pub(super) fn open_source(
+    store: &Store,
+    (bucket, key, version): (&str, &str, Option<&str>),
+    condition: Option<&s3s::dto::ETagCondition>,
+) -> S3Result<(store::Object, File)> {
+    if !store.keeps_bytes() {
+        return Err(discarded());
+    }
+    let (object, file) = store.open_object(bucket, key, version)?;
+    check_match(&object, condition)?;
+    Ok((object, file))
+}
+
+fn discarded() -> s3s::S3Error {
+    not_offered("reading objects from a store that discards their bytes")
+}
+
+/// # Errors
+///
+/// `InvalidRequest` above 5 GiB.
+pub(super) fn refuse_large_copy(length: u64) -> S3Result<()> {
+    if length > MAX_PART {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The specified copy source is larger than the maximum allowable size for a copy \
+             source: {MAX_PART}"
+        ));
+    }
+    Ok(())
+}
+
+/// The algorithm that an `x-amz-checksum-algorithm` header names.
 pub(super) fn named_algorithm(named: Option<&ChecksumAlgorithm>) -> S3Result<Option<Algorithm>> {
     named
         .map(|named| Algorithm::parse(named.as_str()))
@@ -434,28 +437,19 @@ fn directive(value: Option<&str>, header: &str) -> S3Result<bool> {
     }
 }
 
-fn no_such_part() -> S3Error {
-    let mut error = S3Error::with_message(
-        S3ErrorCode::Custom("InvalidPartNumber".into()),
-        "The requested partnumber is not satisfiable",
-    );
-    error.set_status_code(hyper::StatusCode::RANGE_NOT_SATISFIABLE);
-    error
-}
-
-/// Streams `bytes` of `file` with one read at a time.
-fn read_ahead(file: File, bytes: Range<u64>) -> StreamingBlob {
+/// Streams `bytes` of `file`, one block at a time.
+fn stream(file: File, bytes: Range<u64>) -> StreamingBlob {
     let state = Some((file, bytes));
     StreamingBlob::wrap(futures_util::stream::unfold(state, |state| async {
         let (file, bytes) = state.filter(|(_, bytes)| !bytes.is_empty())?;
-        match blocking(move || read_some(file, bytes)).await {
+        match blocking(move || read_block(file, bytes)).await {
             Ok((data, file, rest)) => Some((Ok(data), Some((file, rest)))),
             Err(error) => Some((Err(error), None)),
         }
     }))
 }
 
-fn read_some(mut file: File, bytes: Range<u64>) -> S3Result<(Bytes, File, Range<u64>)> {
+fn read_block(mut file: File, bytes: Range<u64>) -> S3Result<(Bytes, File, Range<u64>)> {
     let wanted = (bytes.end - bytes.start).min(READ as u64);
     let mut data = Vec::with_capacity(READ);
     file.seek(SeekFrom::Start(bytes.start))

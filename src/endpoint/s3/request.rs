@@ -1,18 +1,18 @@
-//! What several operations read from their requests in the same way.
+//! What several operations read from their requests: checksums, conditions, attributes.
 
 use hyper::header::{HeaderMap, HeaderName};
 use hyper::http::Extensions;
 use s3s::dto::{CopySource, ETagCondition, StreamingBlob, Timestamp, TimestampFormat};
-use s3s::{S3ErrorCode, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::super::checksum::{self, Algorithm, Claim, Sums};
 use super::super::chunked::Trailers;
 use super::super::store::{MAX_PART, Object, precondition_failed};
 
-/// Most of a refused body that is read, so that the client gets to read the answer, in bytes.
+/// How much of a refused body is read before the answer, in bytes.
 const MAX_DRAINED: usize = 64 << 20;
 
-/// The checksums a client sends with a body: before it in headers, or behind it in a trailer.
+/// The checksums that a client sends with a body: before it in headers, or behind it in a trailer.
 pub(super) struct Claims {
     header: Option<Claim>,
     trailer: Option<(Algorithm, HeaderName, Trailers)>,
@@ -20,37 +20,28 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Reads what a request claims.
+    /// Reads the checksums that a request claims.
     ///
     /// # Errors
     ///
     /// `InvalidRequest` for more than one checksum and for an algorithm announced without a value,
-    /// `NotImplemented` for algorithms this endpoint cannot check.
+    /// `NotImplemented` for algorithms that the endpoint does not know.
     pub(super) fn read(
         headers: &HeaderMap,
         extensions: &Extensions,
-        fields: s3s::dto::Checksum,
+        header: Option<Claim>,
         md5: Option<String>,
     ) -> S3Result<Self> {
         for name in headers.keys() {
             if let Some(name) = name.as_str().strip_prefix("x-amz-checksum-")
                 && !matches!(name, "algorithm" | "type" | "mode")
-                && Algorithm::parse(name).is_err()
             {
-                return Err(s3_error!(
-                    NotImplemented,
-                    "this endpoint cannot check {name} checksums; use CRC64NVME"
-                ));
+                Algorithm::parse(name)?;
             }
         }
-        let header = checksum::only_one(fields)?;
         let trailer = announced_trailer(headers, extensions)?;
         if header.is_some() && trailer.is_some() {
-            return Err(s3_error!(
-                InvalidRequest,
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
-                 allowed."
-            ));
+            return Err(checksum::two_checksums());
         }
         let claims = Self {
             header,
@@ -85,7 +76,7 @@ impl Claims {
         in_header.or(self.trailer.as_ref().map(|(algorithm, ..)| *algorithm))
     }
 
-    /// Compares the claims with what the bytes say, once they were all read.
+    /// Compares the claims with the sums of the bytes, once all of them were read.
     ///
     /// # Errors
     ///
@@ -154,7 +145,7 @@ fn announced_trailer(
     ))
 }
 
-/// The length of a body, which S3 must know before it.
+/// The length of a body, which S3 requires before the body.
 ///
 /// # Errors
 ///
@@ -177,7 +168,8 @@ pub(super) fn content_length(length: Option<i64>) -> S3Result<u64> {
     Ok(length)
 }
 
-/// Reads on after a body was refused, so that a client that only writes gets to read the answer.
+/// Reads the rest of a refused body: a client that writes all of it before it reads would miss the
+/// answer otherwise.
 ///
 /// A client that waits for `100 Continue` has not begun to write.
 pub(super) async fn drain(headers: &HeaderMap, body: &mut StreamingBlob) {
@@ -217,55 +209,38 @@ pub(super) fn source(source: &CopySource) -> S3Result<(String, String, Option<St
     }
 }
 
-/// Conditions on an object that is read.
-#[derive(Default)]
-pub(super) struct ReadConditions {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+/// The error for what a client may ask of S3 and not of this endpoint.
+pub(super) fn not_offered(what: &str) -> S3Error {
+    s3_error!(NotImplemented, "{what}: this endpoint does not offer it")
 }
 
-impl ReadConditions {
-    /// Checks the conditions in the order of RFC 9110, section 13.2.2.
-    ///
-    /// # Errors
-    ///
-    /// `PreconditionFailed` (412), `NotModified` (304) where `reading`, for copies 412 again.
-    pub(super) fn check(&self, object: &Object, reading: bool) -> S3Result<()> {
-        let modified = object.modified_ms / 1000;
-        if let Some(wanted) = &self.if_match {
-            if !object.matches(wanted) {
-                return Err(precondition_failed("If-Match"));
-            }
-        } else if let Some(since) = &self.if_unmodified_since
-            && seconds(since).is_some_and(|since| modified > since)
+/// The condition of a copy on its source.
+macro_rules! source_condition {
+    ($input:expr) => {
+        if $input.copy_source_if_none_match.is_some()
+            || $input.copy_source_if_modified_since.is_some()
+            || $input.copy_source_if_unmodified_since.is_some()
         {
-            return Err(precondition_failed("If-Unmodified-Since"));
-        }
-        let unmodified = if reading {
-            |_: &str| s3_error!(NotModified)
+            return Err(super::request::not_offered(
+                "a condition on a copy's source other than If-Match",
+            ));
         } else {
-            |condition: &str| precondition_failed(condition)
-        };
-        if let Some(unwanted) = &self.if_none_match {
-            if object.matches(unwanted) {
-                return Err(unmodified("If-None-Match"));
-            }
-        } else if let Some(since) = &self.if_modified_since
-            && seconds(since).is_some_and(|since| modified <= since)
-        {
-            return Err(unmodified("If-Modified-Since"));
+            $input.copy_source_if_match.take()
         }
-        Ok(())
-    }
+    };
 }
+pub(super) use source_condition;
 
-fn seconds(time: &Timestamp) -> Option<u64> {
-    let mut text = Vec::new();
-    time.format(TimestampFormat::EpochSeconds, &mut text).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    text.split('.').next()?.parse().ok()
+/// Checks that an object has the ETag that `If-Match` names.
+///
+/// # Errors
+///
+/// `PreconditionFailed`.
+pub(super) fn check_match(object: &Object, wanted: Option<&ETagCondition>) -> S3Result<()> {
+    match wanted {
+        Some(wanted) if !object.matches(wanted) => Err(precondition_failed("If-Match")),
+        _ => Ok(()),
+    }
 }
 
 /// The time of an `Expires` header as HTTP writes it.
@@ -317,28 +292,23 @@ macro_rules! attributes {
 }
 pub(super) use attributes;
 
-/// The five checksum fields of an input.
-macro_rules! checksum_fields {
+/// The checksum in the fields of an input.
+macro_rules! claimed {
     ($input:expr) => {
-        s3s::dto::Checksum {
-            checksum_crc32: $input.checksum_crc32.take(),
-            checksum_crc32c: $input.checksum_crc32c.take(),
-            checksum_crc64nvme: $input.checksum_crc64nvme.take(),
-            checksum_sha1: $input.checksum_sha1.take(),
-            checksum_sha256: $input.checksum_sha256.take(),
-            checksum_type: None,
-        }
+        super::super::checksum::only_one(
+            $input.checksum_crc32.take(),
+            $input.checksum_crc64nvme.take(),
+        )
     };
 }
-pub(super) use checksum_fields;
+pub(super) use claimed;
 
-/// Refuses an input that asks for encryption with the customer's key: bytes are kept as they come.
+/// Refuses an input that asks for encryption with the customer's key.
 macro_rules! refuse_customer_key {
     ($input:expr) => {
         if $input.sse_customer_algorithm.is_some() {
-            return Err(s3s::s3_error!(
-                NotImplemented,
-                "encryption with a customer's key is not offered here"
+            return Err(super::request::not_offered(
+                "encryption with a customer's key",
             ));
         }
     };

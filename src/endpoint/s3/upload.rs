@@ -5,25 +5,26 @@ use std::sync::Arc;
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::super::checksum::{self, Hasher, Kind};
+use super::super::checksum::{Algorithm, Kind};
 use super::super::ids;
 use super::super::store::{
-    self, Completion, CompletionPart, Declared, Listed, MAX_PART, MIN_PART, Precondition, Query,
-    Store, UploadSpec,
+    self, Completion, CompletionPart, Declared, Listed, MIN_PART, Precondition, Query, Store,
+    UploadSpec,
 };
 use super::Service;
 use super::list::{encoder, page_size};
-use super::object::{encryption, named_algorithm};
+use super::object::{encryption, named_algorithm, open_source, refuse_large_copy};
 use super::request::{
-    Claims, ReadConditions, attributes, checksum_fields, content_length, drain,
-    refuse_customer_key, source,
+    Claims, attributes, claimed, content_length, drain, not_offered, refuse_customer_key, source,
+    source_condition,
 };
 
 impl Service {
     pub(super) async fn begin(
         &self,
-        mut input: CreateMultipartUploadInput,
+        request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<CreateMultipartUploadOutput> {
+        let mut input = request.input;
         refuse_customer_key!(input);
         let declared = declared(
             input.checksum_algorithm.as_ref(),
@@ -56,11 +57,8 @@ impl Service {
         &self,
         mut request: S3Request<UploadPartInput>,
     ) -> S3Result<UploadPartOutput> {
-        let mut body = request
-            .input
-            .body
-            .take()
-            .unwrap_or_else(|| s3s::Body::empty().into());
+        let body = request.input.body.take();
+        let mut body = body.unwrap_or_else(|| s3s::Body::empty().into());
         let result = self.put_part_body(&mut request, &mut body).await;
         if result.is_err() {
             drain(&request.headers, &mut body).await;
@@ -76,28 +74,30 @@ impl Service {
         let input = &mut request.input;
         refuse_customer_key!(input);
         let length = content_length(input.content_length)?;
-        let fields = checksum_fields!(input);
-        let md5 = input.content_md5.take();
-        let claims = Claims::read(&request.headers, &request.extensions, fields, md5)?;
+        let (claim, md5) = (claimed!(input)?, input.content_md5.take());
+        let claims = Claims::read(&request.headers, &request.extensions, claim, md5)?;
         let (bucket, key, id) = (&input.bucket, &input.key, &input.upload_id);
         let upload = self.store.upload(bucket, key, id)?;
         upload.check_claim(claims.algorithm())?;
         let slot = upload.claim(input.part_number, length)?;
-        let hasher = Hasher::new(upload.algorithm(claims.algorithm()));
-        let (sums, slot) = store::receive(body, hasher, slot, |slot| slot.open()).await?;
+        let keeps = self.store.keeps_bytes();
+        let open = move |slot: &store::Slot| slot.open().map(|file| keeps.then_some(file));
+        let (sums, slot) = store::receive(body, slot, open).await?;
         claims.verify(&sums)?;
         let keeper = Arc::clone(&upload);
-        let part = store::blocking(move || keeper.accept(slot, &sums)).await?;
+        let part = store::blocking(move || keeper.accept(slot, sums)).await?;
 
-        let sum = part.checksum.fields();
+        let declared = upload.spec.declared.map(|declared| declared.algorithm);
+        let algorithm = declared.or(claims.algorithm());
+        let sum = part
+            .sums
+            .checksum(algorithm.unwrap_or(Algorithm::Crc64Nvme));
+        let sum = sum.fields();
         Ok(UploadPartOutput {
             bucket_key_enabled: upload.spec.attributes.bucket_key,
             checksum_crc32: sum.checksum_crc32,
-            checksum_crc32c: sum.checksum_crc32c,
             checksum_crc64nvme: sum.checksum_crc64nvme,
-            checksum_sha1: sum.checksum_sha1,
-            checksum_sha256: sum.checksum_sha256,
-            e_tag: Some(ETag::Strong(part.etag)),
+            e_tag: Some(ETag::Strong(part.sums.etag())),
             server_side_encryption: Some(encryption(&upload.spec.attributes)),
             ssekms_key_id: upload.spec.attributes.kms_key.clone(),
             ..Default::default()
@@ -106,52 +106,36 @@ impl Service {
 
     pub(super) async fn copy_part(
         &self,
-        mut input: UploadPartCopyInput,
+        request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<UploadPartCopyOutput> {
+        let mut input = request.input;
         refuse_customer_key!(input);
         let (from_bucket, from_key, from_version) = source(&input.copy_source)?;
-        let conditions = ReadConditions {
-            if_match: input.copy_source_if_match.take(),
-            if_none_match: input.copy_source_if_none_match.take(),
-            if_modified_since: input.copy_source_if_modified_since.take(),
-            if_unmodified_since: input.copy_source_if_unmodified_since.take(),
-        };
+        let condition = source_condition!(input);
         self.with_store(move |store| {
             let upload = store.upload(&input.bucket, &input.key, &input.upload_id)?;
-            let (found, mut file) =
-                store.open_object(&from_bucket, &from_key, from_version.as_deref())?;
-            conditions.check(&found, false)?;
+            let (found, mut file) = open_source(
+                store,
+                (&from_bucket, &from_key, from_version.as_deref()),
+                condition.as_ref(),
+            )?;
             let (start, length) = match &input.copy_source_range {
                 Some(range) => copy_range(range, found.size)?,
                 None => (0, found.size),
             };
-            if length > MAX_PART {
-                return Err(s3_error!(
-                    InvalidRequest,
-                    "The specified copy source is larger than the maximum allowable size for a \
-                     copy source: {MAX_PART}"
-                ));
-            }
+            refuse_large_copy(length)?;
             let slot = upload.claim(input.part_number, length)?;
             let sink = &mut slot.open()?;
-            let algorithm = upload.algorithm(None);
-            let sums = Store::copy_bytes(&mut file, start, length, sink, algorithm)?;
-            let part = upload.accept(slot, &sums)?;
-            // Without a declared algorithm S3 names no checksum here.
-            let sum = upload
-                .spec
-                .declared
-                .map(|_| part.checksum.fields())
-                .unwrap_or_default();
+            let sums = Store::copy_bytes(&mut file, start, length, sink)?;
+            let part = upload.accept(slot, sums)?;
+            let sum = declared_sum(upload.spec.declared, &part);
             Ok(UploadPartCopyOutput {
                 copy_part_result: Some(CopyPartResult {
                     checksum_crc32: sum.checksum_crc32,
-                    checksum_crc32c: sum.checksum_crc32c,
                     checksum_crc64nvme: sum.checksum_crc64nvme,
-                    checksum_sha1: sum.checksum_sha1,
-                    checksum_sha256: sum.checksum_sha256,
-                    e_tag: Some(ETag::Strong(part.etag)),
+                    e_tag: Some(ETag::Strong(part.sums.etag())),
                     last_modified: Some(ids::time(part.modified_ms).into()),
+                    ..Default::default()
                 }),
                 copy_source_version_id: found.version,
                 server_side_encryption: Some(encryption(&upload.spec.attributes)),
@@ -178,7 +162,7 @@ impl Service {
                 .into_iter()
                 .map(completion_part)
                 .collect::<S3Result<_>>()?,
-            checksum: checksum::only_one(checksum_fields!(input))?,
+            checksum: claimed!(input)?,
             kind: input
                 .checksum_type
                 .as_ref()
@@ -205,10 +189,7 @@ impl Service {
             bucket: Some(bucket),
             bucket_key_enabled: object.attributes.bucket_key,
             checksum_crc32: sum.checksum_crc32,
-            checksum_crc32c: sum.checksum_crc32c,
             checksum_crc64nvme: sum.checksum_crc64nvme,
-            checksum_sha1: sum.checksum_sha1,
-            checksum_sha256: sum.checksum_sha256,
             checksum_type: sum.checksum_type,
             e_tag: Some(ETag::Strong(object.etag)),
             key: Some(key),
@@ -222,8 +203,9 @@ impl Service {
 
     pub(super) async fn abort(
         &self,
-        input: AbortMultipartUploadInput,
+        request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<AbortMultipartUploadOutput> {
+        let input = request.input;
         self.with_store(move |store| {
             store.abort_upload(&input.bucket, &input.key, &input.upload_id)
         })
@@ -231,7 +213,11 @@ impl Service {
         Ok(AbortMultipartUploadOutput::default())
     }
 
-    pub(super) async fn parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
+    pub(super) async fn parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<ListPartsOutput> {
+        let input = request.input;
         let limit = page_size(input.max_parts, "max-parts")?;
         let marker = match input.part_number_marker {
             None => 0,
@@ -250,17 +236,15 @@ impl Service {
         let last = parts.last().map(|part| i32::from(part.number));
         let declared = upload.spec.declared;
         let parts = parts.into_iter().map(|part| {
-            let sum = declared.map(|_| part.checksum.fields()).unwrap_or_default();
+            let sum = declared_sum(declared, &part);
             Part {
                 checksum_crc32: sum.checksum_crc32,
-                checksum_crc32c: sum.checksum_crc32c,
                 checksum_crc64nvme: sum.checksum_crc64nvme,
-                checksum_sha1: sum.checksum_sha1,
-                checksum_sha256: sum.checksum_sha256,
-                e_tag: Some(ETag::Strong(part.etag)),
+                e_tag: Some(ETag::Strong(part.sums.etag())),
                 last_modified: Some(ids::time(part.modified_ms).into()),
                 part_number: Some(part.number.into()),
-                size: i64::try_from(part.size).ok(),
+                size: i64::try_from(part.size()).ok(),
+                ..Default::default()
             }
         });
         Ok(ListPartsOutput {
@@ -284,64 +268,65 @@ impl Service {
 
     pub(super) async fn uploads(
         &self,
-        input: ListMultipartUploadsInput,
+        request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<ListMultipartUploadsOutput> {
+        let input = request.input;
+        if input.delimiter.is_some() {
+            return Err(not_offered("a delimiter in a listing of uploads"));
+        }
         let limit = page_size(input.max_uploads, "max-uploads")?;
         let encode = encoder(input.encoding_type.as_ref())?;
         let query = Query {
             prefix: input.prefix.clone().unwrap_or_default(),
-            delimiter: input.delimiter.clone().unwrap_or_default(),
             after: input.key_marker.clone().unwrap_or_default(),
             limit,
+            ..Query::default()
         };
         let (bucket, after_id) = (input.bucket.clone(), input.upload_id_marker.clone());
         let page = self
             .with_store(move |store| store.list_uploads(&bucket, &query, after_id.as_deref()))
             .await?;
-        let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
-        let (mut next_key, mut next_id) = (None, None);
-        for line in page.lines {
-            match line {
-                Listed::Item(upload) => {
-                    next_key = Some(upload.spec.key.clone());
-                    next_id = Some(upload.id.clone());
-                    uploads.push(MultipartUpload {
-                        checksum_algorithm: algorithm_name(upload.spec.declared),
-                        checksum_type: kind_name(upload.spec.declared),
-                        initiated: Some(ids::time(upload.spec.initiated_ms).into()),
-                        key: Some(encode(upload.spec.key.clone())),
-                        upload_id: Some(upload.id.clone()),
-                        ..Default::default()
-                    });
-                }
-                Listed::Prefix(prefix) => {
-                    next_key = Some(prefix.clone());
-                    next_id = None;
-                    prefixes.push(CommonPrefix {
-                        prefix: Some(encode(prefix)),
-                    });
-                }
-            }
-        }
+        let uploads: Vec<Arc<store::Upload>> = page
+            .lines
+            .into_iter()
+            .filter_map(|line| match line {
+                Listed::Item(upload) => Some(upload),
+                Listed::Prefix(_) => None,
+            })
+            .collect();
+        let last = uploads.last().filter(|_| page.truncated).map(Arc::clone);
+        let uploads = uploads.iter().map(|upload| MultipartUpload {
+            checksum_algorithm: algorithm_name(upload.spec.declared),
+            checksum_type: kind_name(upload.spec.declared),
+            initiated: Some(ids::time(upload.spec.initiated_ms).into()),
+            key: Some(encode(upload.spec.key.clone())),
+            upload_id: Some(upload.id.clone()),
+            ..Default::default()
+        });
         Ok(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
-            common_prefixes: Some(prefixes),
-            delimiter: input.delimiter.map(encode),
             encoding_type: input.encoding_type,
             is_truncated: Some(page.truncated),
             key_marker: input.key_marker.map(encode),
             max_uploads: i32::try_from(limit).ok(),
-            next_key_marker: next_key.filter(|_| page.truncated).map(encode),
-            next_upload_id_marker: next_id.filter(|_| page.truncated),
+            next_key_marker: last.as_ref().map(|last| encode(last.spec.key.clone())),
+            next_upload_id_marker: last.map(|last| last.id.clone()),
             prefix: input.prefix.map(encode),
             upload_id_marker: input.upload_id_marker,
-            uploads: Some(uploads),
+            uploads: Some(uploads.collect()),
             ..Default::default()
         })
     }
 }
 
-/// The checksum an upload is created with.
+/// The checksum that S3 names for a part: none unless the upload declares an algorithm.
+fn declared_sum(declared: Option<Declared>, part: &store::Part) -> Checksum {
+    declared
+        .map(|declared| part.sums.checksum(declared.algorithm).fields())
+        .unwrap_or_default()
+}
+
+/// The checksum that a CreateMultipartUpload declares.
 fn declared(
     algorithm: Option<&ChecksumAlgorithm>,
     kind: Option<&ChecksumType>,
@@ -378,7 +363,7 @@ fn kind_name(declared: Option<Declared>) -> Option<ChecksumType> {
 }
 
 fn completion_part(mut part: CompletedPart) -> S3Result<CompletionPart> {
-    let checksum = checksum::only_one(checksum_fields!(part))?;
+    let checksum = claimed!(part)?;
     match (part.part_number, part.e_tag) {
         (Some(number), Some(etag)) => Ok(CompletionPart {
             number,

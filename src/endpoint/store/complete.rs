@@ -1,5 +1,5 @@
-//! Turning an upload's parts into an object: first every check S3 makes, then as little work as
-//! possible.
+//! Turns the parts of an upload into an object: first every check that S3 makes, then as little
+//! copying as possible.
 //!
 //! Rules: CompleteMultipartUpload in the S3 API reference, "Checking object integrity in Amazon
 //! S3" in the user guide.
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use s3s::{S3Result, s3_error};
 
-use super::super::checksum::{self, Checksum, Claim, Kind};
-use super::object::{Origin, OriginPart};
-use super::upload::{State, no_such_upload};
-use super::{MIN_PART, Object, Part, Precondition, Store, Upload, disk, lock, open_at};
+use super::super::checksum::{self, Algorithm, Checksum, Claim, Kind};
+use super::object::Origin;
+use super::upload::{Declared, Part, State, no_such_upload};
+use super::{MIN_PART, Object, Precondition, Store, Upload, disk, lock, open_at};
 
 /// What a client asks to be completed.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ pub(crate) struct CompletionPart {
 }
 
 impl Store {
-    /// Completes an upload. One that was completed is not there any more; where the store
-    /// [repeats](Self::open), the same Complete returns the same object again.
+    /// Completes an upload. A completed upload no longer exists, so a second Complete fails, unless
+    /// the store [repeats](super::Behavior) the first one's answer.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Store {
         let (parts, straggling) = {
             let mut state = lock(&upload.state);
             let parts = pick(&upload, &state, &wanted.parts)?;
-            let first = parts.first().map_or(0, |part| part.size);
+            let first = parts.first().map_or(0, Part::size);
             state.ended = true;
             (parts, state.busy.iter().any(|(size, _)| *size == first))
         };
@@ -88,7 +88,7 @@ impl Store {
     ) -> S3Result<Object> {
         let size = check_sizes(parts, wanted.size)?;
         let checksum = object_checksum(upload, parts, wanted)?;
-        let etag = checksum::multipart_etag(parts.iter().map(|part| part.etag.as_str()))?;
+        let etag = checksum::multipart_etag(parts.iter().map(|part| &part.sums));
         let object = Object::joined(
             &upload.spec.key,
             size,
@@ -99,15 +99,16 @@ impl Store {
                 upload: upload.id.clone(),
                 parts: parts
                     .iter()
-                    .map(|part| OriginPart {
-                        number: part.number,
-                        etag: part.etag.clone(),
-                        size: part.size,
-                    })
+                    .map(|part| (part.number, part.sums.etag()))
                     .collect(),
             },
         );
-        // An attempt that still writes could write into the finished object.
+        if !self.keeps_bytes() {
+            return self.commit(&upload.bucket, object, &wanted.precondition, |path| {
+                File::create(path).map(drop).map_err(disk(path))
+            });
+        }
+        // An attempt that still writes a part could write into the finished object.
         if is_even(parts) && !straggling {
             self.commit(&upload.bucket, object, &wanted.precondition, |path| {
                 join_in_place(upload, parts, size, path)
@@ -135,13 +136,17 @@ impl Store {
             object.origin.as_ref().is_some_and(|origin| {
                 origin.upload == id
                     && origin.parts.len() == wanted.parts.len()
-                    && origin.parts.iter().zip(&wanted.parts).all(|(kept, part)| {
-                        i32::from(kept.number) == part.number && kept.etag == part.etag
-                    })
+                    && origin
+                        .parts
+                        .iter()
+                        .zip(&wanted.parts)
+                        .all(|((number, etag), part)| {
+                            i32::from(*number) == part.number && *etag == part.etag
+                        })
             })
         };
         self.find(bucket, key)?
-            .filter(|object| self.repeats && same(object))
+            .filter(|object| self.behavior.repeats_completes && same(object))
             .ok_or_else(no_such_upload)
     }
 }
@@ -182,14 +187,10 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
         let part = state
             .parts
             .get(&number)
-            .filter(|part| part.etag == named.etag)
+            .filter(|part| part.sums.etag() == named.etag)
             .ok_or_else(|| invalid(named.number))?;
         if let Some((algorithm, value)) = &named.checksum {
-            let known = [&part.checksum, &part.crc64nvme];
-            if !known
-                .iter()
-                .any(|sum| sum.algorithm == *algorithm && sum.value == *value)
-            {
+            if part.sums.checksum(*algorithm).value != *value {
                 return Err(invalid(named.number));
             }
         } else if let Some(declared) = composite {
@@ -201,7 +202,7 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
             ));
         }
         if composite.is_some() && usize::from(number) != position + 1 {
-            // The user guide says a 500 answers part numbers with gaps here.
+            // The user guide says that S3 answers part numbers with gaps with a 500 here.
             return Err(s3_error!(
                 InternalError,
                 "Parts with a composite checksum must be numbered consecutively from 1."
@@ -215,16 +216,16 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
 /// The object's size, after checking it and the sizes of its parts.
 fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
     if let Some((_, but_last)) = parts.split_last()
-        && let Some(small) = but_last.iter().find(|part| part.size < MIN_PART)
+        && let Some(small) = but_last.iter().find(|part| part.size() < MIN_PART)
     {
         return Err(s3_error!(
             EntityTooSmall,
             "Your proposed upload is smaller than the minimum allowed size: part {} has {} bytes",
             small.number,
-            small.size
+            small.size()
         ));
     }
-    let size = parts.iter().map(|part| part.size).sum();
+    let size = parts.iter().map(Part::size).sum();
     match wanted {
         Some(wanted) if wanted != size => Err(s3_error!(
             InvalidRequest,
@@ -237,8 +238,10 @@ fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
 
 /// The object's checksum, after comparing it with the one claimed.
 fn object_checksum(upload: &Upload, parts: &[Part], wanted: &Completion) -> S3Result<Checksum> {
-    let declared = upload.spec.declared;
-    let kind = declared.map_or(Kind::FullObject, |declared| declared.kind);
+    let Declared { algorithm, kind } = upload.spec.declared.unwrap_or(Declared {
+        algorithm: Algorithm::Crc64Nvme,
+        kind: Kind::FullObject,
+    });
     if wanted.kind.is_some_and(|wanted| wanted != kind) {
         return Err(s3_error!(
             InvalidRequest,
@@ -247,27 +250,7 @@ fn object_checksum(upload: &Upload, parts: &[Part], wanted: &Completion) -> S3Re
             kind.name()
         ));
     }
-    let sum_of = |raw: &dyn Fn(&Part) -> S3Result<Vec<u8>>| {
-        parts.iter().map(raw).collect::<S3Result<Vec<Vec<u8>>>>()
-    };
-    let sizes = parts.iter().map(|part| part.size);
-    let computed = match declared {
-        Some(declared) => {
-            let raw = sum_of(&|part| part.checksum.raw())?;
-            let slices = raw.iter().map(Vec::as_slice);
-            match declared.kind {
-                Kind::Composite => Some(checksum::composite(declared.algorithm, slices)),
-                Kind::FullObject => checksum::full_object(declared.algorithm, slices.zip(sizes)),
-            }
-        }
-        None => {
-            let raw = sum_of(&|part| part.crc64nvme.raw())?;
-            let slices = raw.iter().map(Vec::as_slice);
-            checksum::full_object(checksum::Algorithm::Crc64Nvme, slices.zip(sizes))
-        }
-    };
-    let computed = computed
-        .ok_or_else(|| s3_error!(InternalError, "the declared checksum cannot be combined"))?;
+    let computed = checksum::of_object(algorithm, kind, parts.iter().map(|part| &part.sums));
     match &wanted.checksum {
         Some((algorithm, _)) if *algorithm != computed.algorithm => Err(s3_error!(
             InvalidRequest,
@@ -286,25 +269,27 @@ fn is_even(parts: &[Part]) -> bool {
         .iter()
         .zip(1u16..)
         .all(|(part, number)| part.number == number);
-    let sized = parts
-        .split_last()
-        .is_none_or(|(_, but_last)| but_last.windows(2).all(|pair| pair[0].size == pair[1].size));
+    let sized = parts.split_last().is_none_or(|(_, but_last)| {
+        but_last
+            .windows(2)
+            .all(|pair| pair[0].size() == pair[1].size())
+    });
     numbered && sized
 }
 
-/// Makes the file shared by parts of the first one's size into the object at `path`: puts the parts
-/// that lie elsewhere (as a rule the last one, which is shorter) into their places and cuts off
-/// what was not asked for.
+/// Turns the file shared by the parts of the first part's size into the object at `path`: copies the
+/// parts that lie elsewhere (usually only the last one, which is shorter) to their places, and cuts
+/// off the parts that the client did not name.
 fn join_in_place(upload: &Upload, parts: &[Part], size: u64, path: &Path) -> S3Result<()> {
     let join = || {
-        let even = parts.first().map_or(0, |part| part.size);
+        let even = parts.first().map_or(0, Part::size);
         let base = upload.shared_file(even);
         let mut start = 0;
         for part in parts {
-            if part.own_file.is_some() || part.size != even {
+            if part.own_file.is_some() || part.size() != even {
                 copy_part(upload, part, &mut open_at(&base, start)?)?;
             }
-            start += part.size;
+            start += part.size();
         }
         open_at(&base, 0)?.set_len(size)?;
         fs::rename(&base, path)
@@ -312,12 +297,12 @@ fn join_in_place(upload: &Upload, parts: &[Part], size: u64, path: &Path) -> S3R
     join().map_err(disk(path))
 }
 
-/// Appends a part to `target`. On Linux the kernel copies.
+/// Copies a part to the position of `target`. On Linux the kernel copies.
 fn copy_part(upload: &Upload, part: &Part, target: &mut File) -> io::Result<()> {
     let (path, offset) = upload.place(part);
     let mut source = File::open(path)?;
     source.seek(SeekFrom::Start(offset))?;
-    if io::copy(&mut source.take(part.size), target)? == part.size {
+    if io::copy(&mut source.take(part.size()), target)? == part.size() {
         Ok(())
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())

@@ -1,4 +1,4 @@
-//! Sorted listings in pages, with prefixes rolled up: the rules that ListObjects and
+//! Sorted listings in pages, with prefixes rolled up: the rules that ListObjectsV2 and
 //! ListMultipartUploads share.
 
 use std::collections::BTreeSet;
@@ -7,15 +7,15 @@ use std::path::Path;
 use s3s::S3Result;
 
 use super::super::keys;
-use super::{Object, Store, disk, read_dir_if_there};
+use super::{Store, disk, read_dir_if_there};
 
 /// Which part of a listing is wanted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     pub(crate) prefix: String,
-    /// Empty for none.
+    /// Empty if prefixes are not rolled up.
     pub(crate) delimiter: String,
-    /// Keys up to and including this one are left out, and the common prefix equal to it.
+    /// Keys up to and including this one are left out, and so is the common prefix equal to it.
     pub(crate) after: String,
     pub(crate) limit: usize,
 }
@@ -92,54 +92,6 @@ impl Store {
         let after = found.into_iter().filter(|key| *key > query.after);
         Ok(query.page(after, String::as_str))
     }
-}
-
-/// A version of an object, and whether it is the newest one.
-pub(crate) type Version = (Object, bool);
-
-impl Store {
-    /// One page of the versions in a bucket, of each key the newest first.
-    ///
-    /// With `after_version`, the versions of the key `query.after` older than it are listed too.
-    pub(crate) fn list_versions(
-        &self,
-        bucket: &str,
-        query: &Query,
-        after_version: Option<&str>,
-    ) -> S3Result<Page<Version>> {
-        self.bucket(bucket)?;
-        let mut keys = BTreeSet::new();
-        collect_keys(&self.objects(bucket), &self.objects(bucket), &mut keys)?;
-        let versions = self.versions(bucket);
-        collect_versioned(&versions, &versions, &mut keys)?;
-        let mut found = Vec::new();
-        for key in keys.into_iter().filter(|key| *key >= query.after) {
-            let of_key = self.versions_of(bucket, &key)?;
-            let skipped = match after_version {
-                _ if key != query.after || query.after.is_empty() => 0,
-                None => of_key.len(),
-                Some(id) => of_key
-                    .iter()
-                    .position(|(object, _)| object.version_id() == id)
-                    .map_or(0, |position| position + 1),
-            };
-            found.extend(of_key.into_iter().skip(skipped));
-        }
-        Ok(query.page(found, |(object, _)| &object.key))
-    }
-}
-
-/// Finds the keys that have older versions: the directories with a version's JSON in them.
-fn collect_versioned(root: &Path, dir: &Path, found: &mut BTreeSet<String>) -> S3Result<()> {
-    for entry in read_dir_if_there(dir).map_err(disk(dir))? {
-        let path = entry.map_err(disk(dir))?.path();
-        if path.is_dir() {
-            collect_versioned(root, &path, found)?;
-        } else if let Some(key) = dir.strip_prefix(root).ok().and_then(keys::from_path) {
-            found.insert(key);
-        }
-    }
-    Ok(())
 }
 
 fn collect_keys(root: &Path, dir: &Path, found: &mut BTreeSet<String>) -> S3Result<()> {

@@ -1,20 +1,23 @@
 //! Buckets, objects and multipart uploads on disk.
 //!
-//! The disk is the only truth: nothing but unfinished uploads is kept in memory, so state survives
-//! a restart and a file removed by hand is gone. What is committed becomes visible by a rename
-//! within the same directory tree; nothing is synced to the device, since this store serves tests
-//! and one machine, not durability.
+//! State must survive a restart, and a file that was removed by hand must be gone, so the disk is
+//! the only truth: only unfinished uploads are kept in memory. What is committed becomes visible by
+//! a rename within one directory tree. Files are not synced to the device, since the store serves
+//! tests on one machine and need not be durable.
 //!
 //! ```text
 //! DIR/buckets/BUCKET/bucket.json               region, time of creation, versioning
 //! DIR/buckets/BUCKET/objects/KEY               the newest version of each object, plain
-//! DIR/buckets/BUCKET/metadata/KEY.json         its ETag, checksum, headers and parts
+//! DIR/buckets/BUCKET/metadata/KEY.json         its ETag, checksum and headers
 //! DIR/buckets/BUCKET/versions/KEY/ID{,.json}   older versions, in versioned buckets
 //! DIR/buckets/BUCKET/uploads/ID/               unfinished multipart uploads
-//! DIR/buckets/BUCKET/tmp/                      objects on their way in
+//! DIR/buckets/BUCKET/tmp/                      objects whose bytes are arriving
 //! ```
 //!
 //! `KEY` is the object's key as a path, escaped where it must be (see [`super::keys`]).
+//!
+//! A store that discards counts and hashes all bytes and writes none of them: the files of its
+//! objects have the right length, and no contents.
 
 mod complete;
 mod listing;
@@ -38,24 +41,31 @@ pub(crate) use complete::{Completion, CompletionPart};
 pub(crate) use listing::{Listed, Page, Query};
 pub(crate) use object::{Attributes, Object, Precondition, precondition_failed};
 pub(crate) use receive::receive;
-pub(crate) use upload::{Declared, Part, Upload, UploadSpec, incomplete_body};
+pub(crate) use upload::{Declared, Part, Slot, Upload, UploadSpec, incomplete_body};
 
 /// Smallest size of a part that is not the last, in bytes ("Amazon S3 multipart upload limits").
 pub(crate) const MIN_PART: u64 = 5 << 20;
 /// Largest size of a part, and of an object in one request, in bytes (same page).
 pub(crate) const MAX_PART: u64 = 5 << 30;
 /// Largest part number (same page).
-pub(crate) const MAX_PART_NUMBER: u16 = 10_000;
+const MAX_PART_NUMBER: u16 = 10_000;
+
+/// How a store differs from S3.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Behavior {
+    /// A CompleteMultipartUpload that is repeated is answered as it was answered first.
+    pub(crate) repeats_completes: bool,
+    /// The bytes of objects are counted and hashed, and not kept.
+    pub(crate) discards: bool,
+}
 
 /// Everything under the endpoint's directory but CodeDeploy's part of it.
 pub(crate) struct Store {
     buckets: PathBuf,
-    /// Held while files are renamed into or out of sight, so that an object's two files change
-    /// together.
+    /// Held while files are renamed, so that an object's two files change together.
     commit: Mutex<()>,
     uploads: Mutex<HashMap<String, Arc<Upload>>>,
-    /// Whether a Complete is answered again.
-    repeats: bool,
+    behavior: Behavior,
 }
 
 /// What `bucket.json` holds.
@@ -65,29 +75,20 @@ pub(crate) struct Bucket {
     pub(crate) name: String,
     pub(crate) region: String,
     pub(crate) created_ms: u64,
+    /// Whether older versions of objects are kept.
     #[serde(default)]
-    pub(crate) versioning: Versioning,
-}
-
-/// Whether a bucket keeps old versions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Versioning {
-    /// Never turned on.
-    #[default]
-    Off,
-    Enabled,
-    Suspended,
+    pub(crate) versioned: bool,
 }
 
 impl Store {
-    /// Opens the store under `dir` (created if missing) and takes up the unfinished uploads found
-    /// there. `repeats`: see [`complete_upload`](Self::complete_upload).
-    pub(crate) fn open(dir: &Path, repeats: bool) -> io::Result<Self> {
+    /// Opens the store under `dir`, which is made if it is missing, with the unfinished uploads found
+    /// there.
+    pub(crate) fn open(dir: &Path, behavior: Behavior) -> io::Result<Self> {
         let store = Self {
             buckets: dir.join("buckets"),
             commit: Mutex::default(),
             uploads: Mutex::default(),
-            repeats,
+            behavior,
         };
         fs::create_dir_all(&store.buckets)?;
         for bucket in fs::read_dir(&store.buckets)? {
@@ -95,7 +96,7 @@ impl Store {
             let Ok(name) = bucket.file_name().into_string() else {
                 continue;
             };
-            // Objects that were on their way in when the last process ended.
+            // Objects that were arriving when the last process ended.
             remove_dir_if_there(&bucket.path().join("tmp"))?;
             for upload in read_dir_if_there(&bucket.path().join("uploads"))? {
                 if let Some(upload) = Upload::load(&name, &upload?.path())? {
@@ -106,7 +107,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes the bucket `name` if it is missing; tells whether it was.
+    /// Makes the bucket `name`. Returns false if it is there already.
     ///
     /// # Errors
     ///
@@ -126,7 +127,7 @@ impl Store {
             name: name.to_owned(),
             region: region.to_owned(),
             created_ms: ids::now_ms(),
-            versioning: Versioning::Off,
+            versioned: false,
         })?;
         Ok(true)
     }
@@ -141,7 +142,7 @@ impl Store {
     ///
     /// `NoSuchBucket`.
     pub(crate) fn bucket(&self, name: &str) -> S3Result<Bucket> {
-        // s3s checks the names in paths, but a copy source is just text.
+        // s3s checks the names in paths, but not the one in a copy's source.
         let found = if s3s::path::check_bucket_name(name) {
             read_json::<Bucket>(&self.buckets.join(name).join("bucket.json"))?
         } else {
@@ -166,15 +167,15 @@ impl Store {
         Ok(buckets)
     }
 
-    /// Turns versioning of a bucket on or, once on, to suspended.
-    pub(crate) fn set_versioning(&self, name: &str, versioning: Versioning) -> S3Result<()> {
+    /// Lets a bucket keep older versions of its objects from now on.
+    pub(crate) fn keep_versions(&self, name: &str) -> S3Result<()> {
         let _commit = lock(&self.commit);
         let mut bucket = self.bucket(name)?;
-        bucket.versioning = versioning;
+        bucket.versioned = true;
         self.save_bucket(&bucket)
     }
 
-    /// Removes a bucket without objects; its unfinished uploads go with it.
+    /// Removes a bucket without objects, together with its unfinished uploads.
     ///
     /// # Errors
     ///
@@ -195,9 +196,14 @@ impl Store {
         fs::remove_dir_all(&dir).map_err(disk(&dir))
     }
 
-    /// A new file in the bucket for an object on its way in.
+    /// A new file in the bucket for an object whose bytes arrive.
     pub(crate) fn incoming(&self, bucket: &str) -> Incoming {
         Incoming(self.buckets.join(bucket).join("tmp").join(ids::unique()))
+    }
+
+    /// Whether the bytes of objects are kept.
+    pub(crate) fn keeps_bytes(&self) -> bool {
+        !self.behavior.discards
     }
 }
 
@@ -224,7 +230,8 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // Missing when it was moved or never created; what stays is removed at the next start.
+        // The file is missing when it was moved or never created. One that cannot be removed is
+        // removed at the next start.
         drop(fs::remove_file(&self.0));
     }
 }
@@ -238,12 +245,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|error| s3_error!(InternalError, "file work stopped: {error}"))?
 }
 
-/// Locks a mutex whose data is whole even if another holder panicked.
+/// Locks a mutex whose data is valid even if another holder panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Turns a file error into one that names the path to the client: it runs on the same machine.
+/// Turns a file error into one that names the path. The client runs on the same machine, so the path
+/// is no secret.
 pub(crate) fn disk(path: &Path) -> impl Fn(io::Error) -> S3Error + '_ {
     move |error| {
         S3Error::with_message(

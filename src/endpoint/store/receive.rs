@@ -1,8 +1,8 @@
-//! Bytes on their way to disk: written and hashed in one pass, with bounded memory.
+//! Bytes on their way to disk: hashed and written in one pass, with bounded memory.
 //!
-//! A request's body arrives on a runtime thread and is handed over in batches to a blocking thread,
-//! which hashes and writes one batch while the next one arrives. So a connection holds two batches
-//! at most, and neither MD5 nor a slow disk keeps the runtime from its other connections.
+//! A request's body arrives on a thread of the runtime and is handed over in batches to a blocking
+//! thread, which hashes and writes one batch while the next one arrives. So a connection holds two
+//! batches at most, and neither MD5 nor a slow disk delays other connections.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,49 +15,37 @@ use s3s::{S3Result, s3_error};
 use super::super::checksum::{Hasher, Sums};
 use super::blocking;
 
-/// Bytes handed over at once. Large enough that a hand-over (about 10 µs) does not count against
-/// hashing them (about 2 ms).
+/// Bytes handed over at once. To hash them takes about 2 ms, so the 10 µs of handing them over do not
+/// count.
 const BATCH: usize = 1 << 20;
 
-/// A file being written, with what decides its fate if it is never finished.
-struct Sink<G> {
-    file: File,
-    hasher: Hasher,
-    guard: G,
-}
-
-/// Writes `body` to the file that `open` opens, where it stands.
+/// Hashes `body` and writes it to the file that `open` opens, from the file's position; without a
+/// file the bytes are only hashed.
 ///
-/// `guard` is dropped only when nothing writes any more, also if this call is cancelled; it is
-/// returned with what the bytes say.
+/// `guard` is dropped only when nothing writes any more, also if this call is cancelled. It is
+/// returned with the sums.
 ///
 /// # Errors
 ///
 /// `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
 pub(crate) async fn receive<G: Send + 'static>(
     body: &mut StreamingBlob,
-    hasher: Hasher,
     guard: G,
-    open: impl FnOnce(&G) -> S3Result<File> + Send + 'static,
+    open: impl FnOnce(&G) -> S3Result<Option<File>> + Send + 'static,
 ) -> S3Result<(Sums, G)> {
-    let mut sink = blocking(move || {
-        let file = open(&guard)?;
-        Ok(Sink {
-            file,
-            hasher,
-            guard,
-        })
-    })
-    .await?;
+    let mut sink = blocking(move || Ok((open(&guard)?, Hasher::new(), guard))).await?;
     let mut batch = next_batch(body).await?;
     while !batch.is_empty() {
         let full = batch;
         let write = blocking(move || {
+            let (file, hasher, _) = &mut sink;
             for bytes in &full {
-                sink.hasher.update(bytes);
-                sink.file.write_all(bytes).map_err(|error| {
-                    s3_error!(InternalError, "cannot write the body to disk: {error}")
-                })?;
+                hasher.update(bytes);
+                if let Some(file) = file {
+                    file.write_all(bytes).map_err(|error| {
+                        s3_error!(InternalError, "cannot write the body to disk: {error}")
+                    })?;
+                }
             }
             Ok(sink)
         });
@@ -65,7 +53,8 @@ pub(crate) async fn receive<G: Send + 'static>(
         sink = written?;
         batch = next?;
     }
-    Ok((sink.hasher.finish(), sink.guard))
+    let (_, hasher, guard) = sink;
+    Ok((hasher.finish(), guard))
 }
 
 /// Collects about [`BATCH`] bytes; an empty batch is the end.
@@ -90,13 +79,13 @@ async fn next_batch(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
     Ok(batch)
 }
 
-/// Hashes `length` bytes of `source` from where it stands and writes them to `sink`.
-pub(super) fn pump(
+/// Hashes `length` bytes of `source` from its position and writes them to `sink`.
+pub(super) fn copy_hashed(
     source: &mut File,
     length: u64,
     sink: &mut impl Write,
-    mut hasher: Hasher,
 ) -> io::Result<Sums> {
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; BATCH];
     let mut source = source.take(length);
     loop {

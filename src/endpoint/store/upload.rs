@@ -1,15 +1,15 @@
-//! Unfinished multipart uploads: where parts go so that completing needs no copy.
+//! Unfinished multipart uploads. Their parts are laid out so that completing needs no copy.
 //!
 //! All parts of one size share one file, each at (part number - 1) × size. Clients send parts of
-//! equal size but for the last, so that file *is* the object once the last part is put behind it.
-//! A part whose place is taken (a client that retries a part whose first attempt still runs, or
-//! replaces it) gets a file of its own, so no attempt ever writes over bytes that were accepted.
+//! equal size but for the last, so that file *is* the object once the last part is put behind the
+//! others. A part whose place is taken (a client replaces it, or retries it while the first attempt
+//! still runs) gets a file of its own, so no attempt ever writes over bytes that were accepted.
 //!
 //! ```text
 //! uploads/ID/upload.json    key, headers, declared checksum
 //! uploads/ID/parts.jsonl    one line for each accepted part; the last line of a number counts
 //! uploads/ID/parts-SIZE     all parts of SIZE bytes
-//! uploads/ID/part-N-ID      a part beside its place
+//! uploads/ID/part-N-ID      a part that has a file of its own
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use s3s::{S3Error, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
-use super::super::checksum::{Algorithm, Checksum, Kind, Sums};
+use super::super::checksum::{Algorithm, Kind, Sums};
 use super::super::ids;
 use super::{
     Attributes, MAX_PART_NUMBER, Page, Query, Store, disk, lock, open_at, read_json,
@@ -48,15 +48,16 @@ pub(crate) struct UploadSpec {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) number: u16,
-    pub(crate) size: u64,
-    /// Without quotes.
-    pub(crate) etag: String,
-    /// In the declared algorithm, otherwise the claimed one, otherwise CRC-64/NVME.
-    pub(crate) checksum: Checksum,
-    pub(crate) crc64nvme: Checksum,
+    pub(crate) sums: Sums,
     pub(crate) modified_ms: u64,
     /// The part's own file, if it does not lie in the one shared by parts of its size.
     pub(super) own_file: Option<String>,
+}
+
+impl Part {
+    pub(crate) fn size(&self) -> u64 {
+        self.sums.length
+    }
 }
 
 /// An unfinished multipart upload.
@@ -76,12 +77,12 @@ pub(super) struct State {
     pub(super) parts: BTreeMap<u16, Part>,
     /// Places that are being written: size and part number.
     pub(super) busy: HashSet<(u64, u16)>,
-    /// No part is taken any more.
+    /// The upload takes no more parts.
     pub(super) ended: bool,
 }
 
-/// Permission to write one part, and where. Dropped without [`Upload::accept`], it leaves nothing
-/// behind.
+/// The place where one part is written. Unless [`Upload::accept`] takes it, dropping it frees the
+/// place.
 pub(crate) struct Slot {
     upload: Arc<Upload>,
     number: u16,
@@ -107,7 +108,7 @@ pub(super) fn no_such_upload() -> S3Error {
 }
 
 impl Upload {
-    /// Takes up the upload in the directory `dir`, or returns `None` if it was never begun.
+    /// Loads the upload in the directory `dir`, or returns `None` if it was never begun.
     pub(super) fn load(bucket: &str, dir: &Path) -> io::Result<Option<Self>> {
         let spec = read_json(&dir.join("upload.json")).map_err(io::Error::other)?;
         let id = dir.file_name().and_then(|name| name.to_str());
@@ -117,8 +118,8 @@ impl Upload {
         let path = dir.join("parts.jsonl");
         let journal = fs::read_to_string(&path).unwrap_or_default();
         let mut state = State::default();
-        // A line cut short by a crash belongs to a part that was never acknowledged. The next one
-        // must not be written behind it.
+        // A line cut short by a crash belongs to a part that was never acknowledged. The next line
+        // must not be appended to it.
         if !journal.is_empty() && !journal.ends_with('\n') {
             let mut file = fs::OpenOptions::new().append(true).open(&path)?;
             file.write_all(b"\n")?;
@@ -139,12 +140,12 @@ impl Upload {
         }))
     }
 
-    /// Checks the checksum sent with a part against the declared one, before any byte is read.
+    /// Checks the algorithm of the checksum sent with a part, before any byte is read.
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when another algorithm was declared, or a composite checksum needs one and
-    /// none was sent. A full-object checksum needs none of its parts.
+    /// `InvalidRequest` when another algorithm was declared, or when none was sent and the object's
+    /// checksum will be a composite one.
     pub(crate) fn check_claim(&self, claimed: Option<Algorithm>) -> S3Result<()> {
         let Some(declared) = self.spec.declared else {
             return Ok(());
@@ -164,14 +165,6 @@ impl Upload {
                 .name()
                 .to_ascii_lowercase())
         ))
-    }
-
-    /// The algorithm to compute for a part beside MD5 and CRC-64/NVME.
-    pub(crate) fn algorithm(&self, claimed: Option<Algorithm>) -> Option<Algorithm> {
-        self.spec
-            .declared
-            .map(|declared| declared.algorithm)
-            .or(claimed)
     }
 
     /// Reserves a place for `size` bytes of part `number`.
@@ -196,7 +189,7 @@ impl Upload {
         let held = state
             .parts
             .get(&number)
-            .is_some_and(|part| part.size == size && part.own_file.is_none());
+            .is_some_and(|part| part.size() == size && part.own_file.is_none());
         let free = !held && state.busy.insert((size, number));
         Ok(Slot {
             upload: Arc::clone(self),
@@ -207,21 +200,18 @@ impl Upload {
         })
     }
 
-    /// Makes a part that was written and verified count.
+    /// Accepts a part that was written and verified.
     ///
     /// # Errors
     ///
     /// `NoSuchUpload` when the upload ended meanwhile, `IncompleteBody` when bytes are missing.
-    pub(crate) fn accept(&self, mut slot: Slot, sums: &Sums) -> S3Result<Part> {
+    pub(crate) fn accept(&self, mut slot: Slot, sums: Sums) -> S3Result<Part> {
         if sums.length != slot.size {
             return Err(incomplete_body());
         }
         let part = Part {
             number: slot.number,
-            size: slot.size,
-            etag: sums.etag(),
-            checksum: sums.checksum(),
-            crc64nvme: sums.crc64nvme(),
+            sums,
             modified_ms: ids::now_ms(),
             own_file: slot.own_file.clone(),
         };
@@ -262,7 +252,10 @@ impl Upload {
     pub(super) fn place(&self, part: &Part) -> (PathBuf, u64) {
         match &part.own_file {
             Some(file) => (self.dir.join(file), 0),
-            None => (self.shared_file(part.size), offset(part.number, part.size)),
+            None => (
+                self.shared_file(part.size()),
+                offset(part.number, part.size()),
+            ),
         }
     }
 
@@ -286,7 +279,7 @@ impl Slot {
                 offset(self.number, self.size),
             ),
         };
-        // Held while opening, so that nothing appears in a directory that an abort removes.
+        // Held while opening, so that no file appears in a directory that an abort removes.
         let state = lock(&self.upload.state);
         if state.ended {
             return Err(no_such_upload());
@@ -372,7 +365,7 @@ impl Store {
         Ok(query.page(uploads, |upload| &upload.spec.key))
     }
 
-    /// Drops an upload with all its parts.
+    /// Removes an upload with all its parts.
     ///
     /// # Errors
     ///

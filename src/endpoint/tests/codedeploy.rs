@@ -28,7 +28,7 @@ impl Local {
         output
     }
 
-    /// The name of the error that `operation` answers.
+    /// The name of the error that `operation` fails with.
     fn refusal(&self, operation: &str, input: &Value) -> String {
         let (status, output) = self.call_in("us-east-1", operation, input);
         assert_eq!(status, 400, "{output}");
@@ -61,7 +61,7 @@ fn a_registered_revision_is_found_again() {
     let at = found["revisionInfo"]["registerTime"].as_f64().unwrap();
     assert!(at > 1.7e9 && at < 1e11, "seconds, not {at}");
 
-    // Without the ETag it was registered with it is another revision.
+    // A location without the registered ETag is another revision.
     let mut other = input.clone();
     other["revision"]["s3Location"]
         .as_object_mut()
@@ -72,7 +72,7 @@ fn a_registered_revision_is_found_again() {
         "RevisionDoesNotExistException"
     );
 
-    // Again: the same revision, with the new description.
+    // Registered again, it takes the new description.
     let again = json!({ "applicationName": "app", "revision": s3("k.zip"), "description": "new" });
     local.call("RegisterApplicationRevision", &again);
     let found = local.call("GetApplicationRevision", &again);
@@ -86,7 +86,7 @@ fn a_registered_revision_is_found_again() {
 }
 
 #[test]
-fn bad_registrations_are_named() {
+fn a_bad_registration_gets_the_error_of_the_service() {
     let local = Local::start();
     let refusal = |input: Value| {
         let mut whole = json!({ "applicationName": "app", "revision": s3("k") });
@@ -144,14 +144,19 @@ fn bad_registrations_are_named() {
         &json!({ "applicationName": "none", "revision": s3("k") }),
     );
     assert_eq!(missing["message"], "No application found for name: none");
-    assert_eq!(
-        local.refusal("CreateDeployment", &json!({})),
-        "UnknownOperationException"
-    );
+    for operation in [
+        "CreateDeployment",
+        "DeleteApplication",
+        "ListApplications",
+        "BatchGetApplicationRevisions",
+    ] {
+        let refusal = local.refusal(operation, &json!({}));
+        assert_eq!(refusal, "UnknownOperationException");
+    }
 }
 
 #[test]
-fn other_kinds_of_revisions_are_taken_too() {
+fn revisions_of_every_kind_are_registered() {
     let local = Local::start();
     for revision in [
         json!({
@@ -174,7 +179,7 @@ fn other_kinds_of_revisions_are_taken_too() {
 }
 
 #[test]
-fn revisions_are_listed_in_order_pages_and_parts() {
+fn revisions_are_listed_by_order_filter_and_page() {
     let local = Local::start();
     let key = |number: usize| format!("r/{number:03}");
     for number in 0..103 {
@@ -233,24 +238,10 @@ fn revisions_are_listed_in_order_pages_and_parts() {
         input["applicationName"] = json!("app");
         assert_eq!(local.refusal("ListApplicationRevisions", &input), expected);
     }
-
-    let batch = |revisions: Vec<Value>| json!({ "applicationName": "app", "revisions": revisions });
-    let found = local.call(
-        "BatchGetApplicationRevisions",
-        &batch(vec![s3("r/001"), s3("none")]),
-    );
-    assert_eq!(found["revisions"].as_array().unwrap().len(), 1);
-    assert_eq!(found["revisions"][0]["revisionLocation"], s3("r/001"));
-    assert!(found["errorMessage"].as_str().unwrap().starts_with('1'));
-    let many = batch((0..26).map(|number| s3(&key(number))).collect());
-    assert_eq!(
-        local.refusal("BatchGetApplicationRevisions", &many),
-        "BatchLimitExceededException"
-    );
 }
 
 #[test]
-fn applications_live_in_their_region() {
+fn an_application_belongs_to_its_region() {
     let local = Local::start();
     let named = json!({ "applicationName": "App.1_+=,@-" });
     let id = local.call("CreateApplication", &named)["applicationId"].clone();
@@ -266,34 +257,17 @@ fn applications_live_in_their_region() {
         local.refusal("CreateApplication", &odd),
         "InvalidComputePlatformException"
     );
-    assert_eq!(
-        local.call("ListApplications", &json!({}))["applications"],
-        json!(["App.1_+=,@-", "app"])
-    );
 
     let (status, elsewhere) = local.call_in("eu-west-1", "GetApplication", &named);
     assert_eq!(
         (status, &elsewhere["__type"]),
         (400, &json!("ApplicationDoesNotExistException"))
     );
-    let (_, none) = local.call_in("eu-west-1", "ListApplications", &json!({}));
-    assert_eq!(none["applications"], json!([]));
-    let (status, _) = local.call_in("..", "ListApplications", &json!({}));
+    let (status, _) = local.call_in("..", "GetApplication", &named);
     assert_eq!(status, 400);
 
     // Unsigned requests are us-east-1's.
-    let target = [("X-Amz-Target", "CodeDeploy_20141006.ListApplications")];
-    assert!(
-        local
-            .send("POST", "/", &target, b"")
-            .text()
-            .contains("\"app\"")
-    );
-
-    local.call("DeleteApplication", &named);
-    local.call("DeleteApplication", &named);
-    assert_eq!(
-        local.refusal("GetApplication", &named),
-        "ApplicationDoesNotExistException"
-    );
+    let target = [("X-Amz-Target", "CodeDeploy_20141006.GetApplication")];
+    let unsigned = local.send("POST", "/", &target, br#"{"applicationName":"app"}"#);
+    assert!(unsigned.text().contains("\"app\""), "{}", unsigned.text());
 }

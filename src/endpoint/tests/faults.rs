@@ -1,4 +1,4 @@
-//! Every fault as a client without any help meets it.
+//! Every fault, as a client meets it that does not retry.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::faults::{Action, Fault, Operation, Refusal, When};
+use super::super::faults::{Fault, Operation, Refusal, Reply, When};
 use super::*;
 
 const ONCE: std::ops::RangeInclusive<u64> = 1..=1;
 
-/// Sends a request that gets no answer; how its connection ended.
+/// Sends a request that gets no answer. Returns how its connection ended.
 fn lost(local: &Local, method: &str, path: &str, body: &[u8]) -> ErrorKind {
     let mut stream = local.open(method, path, &[], body.len());
     let mut answer = Vec::new();
@@ -28,7 +28,7 @@ fn is_reset(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-fn codedeploy(local: &Local, operation: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+pub(super) fn codedeploy(local: &Local, operation: &str, headers: &[(&str, &str)]) -> (u16, Value) {
     let input = json!({
         "applicationName": "app",
         "revision": { "revisionType": "S3",
@@ -42,7 +42,7 @@ fn codedeploy(local: &Local, operation: &str, headers: &[(&str, &str)]) -> (u16,
 }
 
 #[test]
-fn errors_are_those_of_the_services() {
+fn a_refusal_has_status_and_code_of_the_service() {
     for (refusal, s3, codedeploy_says) in [
         (
             Refusal::SlowDown,
@@ -119,7 +119,7 @@ fn errors_are_those_of_the_services() {
             (status, &output["__type"]),
             (codedeploy_says.0, &json!(codedeploy_says.1))
         );
-        // Nothing was done, and the next are as ever.
+        // The refused requests had no effect, and the next ones succeed.
         assert_eq!(local.send("HEAD", "/bucket/k", &[], b"").status, 404);
         let (_, list) = codedeploy(&local, "ListApplicationRevisions", &[]);
         assert_eq!(list["revisions"], json!([]));
@@ -149,7 +149,7 @@ fn errors_are_those_of_the_services() {
 }
 
 #[test]
-fn a_reset_tells_nothing_of_how_far_it_got() {
+fn a_reset_request_has_its_effect_only_after_commit() {
     for (when, is_there) in [
         (When::BeforeBody, false),
         (When::AfterBody, false),
@@ -174,7 +174,7 @@ fn a_reset_tells_nothing_of_how_far_it_got() {
 }
 
 #[test]
-fn a_lost_complete_has_made_the_object() {
+fn a_complete_whose_answer_is_lost_has_made_the_object() {
     let lost_answer = Fault::Reset(When::AfterCommit);
     let faults = Faults::new().on(Operation::CompleteMultipartUpload, ONCE, lost_answer);
     let local = Local::start_with(faults);
@@ -199,7 +199,7 @@ fn a_lost_complete_has_made_the_object() {
 }
 
 #[test]
-fn a_stall_is_silent_until_the_endpoint_ends() {
+fn a_stalled_request_gets_no_answer_until_the_endpoint_ends() {
     for (when, is_there) in [
         (When::BeforeBody, false),
         (When::AfterBody, false),
@@ -230,7 +230,7 @@ fn a_stall_is_silent_until_the_endpoint_ends() {
 }
 
 #[test]
-fn an_unread_body_fills_the_way_to_the_endpoint() {
+fn a_body_that_is_not_read_blocks_its_writer() {
     let stall = Fault::Stall(When::BeforeBody);
     let local = Local::start_with(Faults::new().on(Operation::PutObject, ONCE, stall));
     let mut stream = local.open("PUT", "/bucket/k", &[], 64 << 20);
@@ -239,11 +239,11 @@ fn an_unread_body_fills_the_way_to_the_endpoint() {
         .unwrap();
     let block = vec![0; 1 << 20];
     let written = (0..64).take_while(|_| stream.write_all(&block).is_ok());
-    assert!(written.count() < 64, "somebody reads");
+    assert!(written.count() < 64, "the body was read");
 }
 
 #[test]
-fn slow_bodies_take_their_time() {
+fn slow_bodies_pass_at_the_given_rate() {
     let slow = Fault::Slow(1_000_000);
     let faults =
         Faults::new()
@@ -261,11 +261,11 @@ fn slow_bodies_take_their_time() {
     }
     let since = Instant::now();
     assert!(local.get("/bucket/k").body == body);
-    assert!(since.elapsed() < put, "it is slow for ever");
+    assert!(since.elapsed() < put, "later requests are slow");
 }
 
 #[test]
-fn an_error_may_come_inside_a_success() {
+fn an_error_may_come_inside_a_200() {
     let inside = Fault::RefuseInside(Refusal::InternalError);
     let faults = Faults::new().on(Operation::CompleteMultipartUpload, ONCE, inside);
     let local = Local::start_with(faults);
@@ -285,7 +285,7 @@ fn an_error_may_come_inside_a_success() {
 }
 
 #[test]
-fn bytes_change_on_their_way_in_and_out() {
+fn bytes_change_or_are_cut_off_on_their_way() {
     let faults = Faults::new()
         .on(Operation::PutObject, 1..=2, Fault::Corrupt)
         .on(Operation::GetObject, 2..=2, Fault::CorruptAnswer)
@@ -298,7 +298,7 @@ fn bytes_change_on_their_way_in_and_out() {
         (400, "BadDigest")
     );
     assert_eq!(local.get("/bucket/k").status, 404);
-    // Who claims nothing is not told.
+    // Without a claim the change is not noticed.
     assert_eq!(local.put("/bucket/other", &[], &body).status, 200);
     assert_eq!(local.put("/bucket/k", &claim, &body).status, 200);
 
@@ -315,252 +315,30 @@ fn bytes_change_on_their_way_in_and_out() {
     assert!(local.get("/bucket/k").body == body);
 }
 
-fn signed(key: &str) -> String {
-    format!(
-        "AWS4-HMAC-SHA256 Credential={key}/20260101/eu-west-1/s3/aws4_request, \
-         SignedHeaders=host, Signature=0"
-    )
-}
-
 #[test]
-fn credentials_expire() {
-    let faults = Faults::new();
-    faults.expire("AKIDOLD", 1);
-    faults.expire("token-1", 0);
+fn a_test_can_make_an_answer_up() {
+    let reply = Reply {
+        status: 301,
+        headers: &[("x-amz-bucket-region", "eu-west-1")],
+        body: "<Error><Code>PermanentRedirect</Code></Error>",
+    };
+    let faults = Faults::new().choose(move |request| {
+        (request.header("x-amz-meta-a") == Some("1")).then_some(Fault::Reply(reply))
+    });
     let local = Local::start_with(faults.clone());
-    let old = signed("AKIDOLD");
-    let put = |headers: &[(&str, &str)]| local.put("/bucket/k", headers, b"x");
-    assert_eq!(put(&[("Authorization", &old)]).status, 200);
-    let refused = put(&[("Authorization", &old)]);
-    assert_eq!(refused.error(), (400, "ExpiredToken"));
-    let (status, output) = codedeploy(&local, "GetApplication", &[("Authorization", &old)]);
-    assert_eq!(
-        (status, &output["__type"]),
-        (400, &json!("ExpiredTokenException"))
-    );
-    let new = signed("AKIDNEW");
-    assert_eq!(put(&[("Authorization", &new)]).status, 200);
-    let with_token = [
-        ("Authorization", &*new),
-        ("x-amz-security-token", "token-1"),
-    ];
-    assert_eq!(put(&with_token).error(), (400, "ExpiredToken"));
-    assert_eq!(put(&[]).status, 200);
-    let keys: Vec<_> = faults
-        .requests()
-        .into_iter()
-        .map(|seen| seen.key_id)
-        .collect();
-    assert_eq!(keys[0].as_deref(), Some("AKIDOLD"));
-    assert_eq!(keys[3].as_deref(), Some("AKIDNEW"));
-    assert_eq!(keys[5], None);
-    let refused = faults
-        .requests()
-        .iter()
-        .filter(|seen| seen.fault.is_some())
-        .count();
-    assert_eq!(refused, 3);
+    let headers = [("x-amz-meta-a", "1")];
+    let answer = local.put("/bucket/k", &headers, &noise(1 << 20, 1));
+    assert_eq!(answer.error(), (301, "PermanentRedirect"));
+    assert_eq!(answer.header("x-amz-bucket-region"), Some("eu-west-1"));
+    let head = local.send("HEAD", "/bucket/k", &headers, b"");
+    assert_eq!((head.status, head.body.len()), (301, 0));
+    assert_eq!(local.get("/bucket/k").status, 404);
+    let seen = &faults.of(Operation::PutObject)[0];
+    assert_eq!((seen.status, &*seen.target), (Some(301), "/bucket/k"));
 }
 
 #[test]
-fn a_wrong_clock_refuses_what_is_signed_by_the_right_one() {
-    let hour = Duration::from_secs(3600);
-    for faults in [
-        Faults::new().clock_ahead(hour),
-        Faults::new().clock_behind(hour),
-    ] {
-        let ahead = format!("{faults:?}");
-        let local = Local::start_with(faults);
-        let there = local.get("/bucket").header("date").unwrap().to_owned();
-        let now = http_seconds(&there);
-        let here = super::super::ids::now_ms() / 1000;
-        assert!(now.abs_diff(here).abs_diff(3600) < 60, "{ahead}: {there}");
-
-        let at = |seconds: u64| [("x-amz-date", amz_date(seconds))];
-        let put = |date: &[(&str, String); 1]| {
-            let headers = date.each_ref().map(|(name, value)| (*name, &**value));
-            local.put("/bucket/k", &headers, b"x")
-        };
-        let refused = put(&at(here));
-        assert_eq!(refused.error(), (403, "RequestTimeTooSkewed"));
-        assert!(http_seconds(refused.header("date").unwrap()).abs_diff(now) < 60);
-        assert_eq!(put(&at(now)).status, 200);
-        assert_eq!(put(&at(now + 14 * 60)).status, 200);
-        let date = amz_date(here);
-        let (status, output) = codedeploy(&local, "GetApplication", &[("x-amz-date", &date)]);
-        assert_eq!(
-            (status, &output["__type"]),
-            (400, &json!("InvalidSignatureException"))
-        );
-    }
-}
-
-/// Seconds since 1970 as `x-amz-date` has them.
-fn amz_date(seconds: u64) -> String {
-    let mut text = Vec::new();
-    s3s::dto::Timestamp::from(super::super::ids::time(seconds * 1000))
-        .format(s3s::dto::TimestampFormat::DateTime, &mut text)
-        .unwrap();
-    let text = String::from_utf8(text).unwrap();
-    let digits: String = text[..19].replace(['-', ':'], "");
-    format!("{digits}Z")
-}
-
-fn http_seconds(date: &str) -> u64 {
-    let time = s3s::dto::Timestamp::parse(s3s::dto::TimestampFormat::HttpDate, date).unwrap();
-    let mut text = Vec::new();
-    time.format(s3s::dto::TimestampFormat::EpochSeconds, &mut text)
-        .unwrap();
-    String::from_utf8(text)
-        .unwrap()
-        .split('.')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
-}
-
-#[test]
-fn only_what_is_allowed_can_be_done() {
-    let faults = Faults::new();
-    faults.allow([Action::PutObject, Action::RegisterApplicationRevision]);
-    let local = Local::start_with(faults.clone());
-
-    // Enough for a push.
-    assert_eq!(local.put("/bucket/k", &[], b"x").status, 200);
-    let begun = local.send("POST", "/bucket/m?uploads", &[], b"");
-    let id = begun.xml("UploadId").to_owned();
-    let of_upload = format!("/bucket/m?uploadId={id}");
-    let part = local.put(&format!("{of_upload}&partNumber=1"), &[], b"one");
-    assert_eq!(part.status, 200);
-    assert_eq!(
-        codedeploy(&local, "RegisterApplicationRevision", &[]).0,
-        200
-    );
-
-    // And not for anything else.
-    let answers = [
-        ("s3:GetObject", local.get("/bucket/k")),
-        ("s3:GetObjectVersion", local.get("/bucket/k?versionId=1")),
-        ("s3:ListMultipartUploadParts", local.get(&of_upload)),
-        (
-            "s3:ListBucketMultipartUploads",
-            local.get("/bucket?uploads"),
-        ),
-        ("s3:ListBucket", local.get("/bucket?list-type=2")),
-        (
-            "s3:AbortMultipartUpload",
-            local.send("DELETE", &of_upload, &[], b""),
-        ),
-        (
-            "s3:DeleteObject",
-            local.send("DELETE", "/bucket/k", &[], b""),
-        ),
-        (
-            "s3:PutObjectTagging",
-            local.put("/bucket/k", &[("x-amz-tagging", "a=b")], b"x"),
-        ),
-        ("s3:CreateBucket", local.put("/other", &[], b"")),
-    ];
-    for (action, answer) in answers {
-        assert_eq!(answer.error(), (403, "AccessDenied"), "{action}");
-        let message = answer.xml("Message");
-        assert!(
-            message.contains(&format!("perform: {action} on resource")),
-            "{message}"
-        );
-    }
-    assert_eq!(local.get("/bucket?acl").error(), (403, "AccessDenied"));
-    let head = local.send("HEAD", "/bucket/k", &[], b"");
-    assert_eq!((head.status, head.body.len()), (403, 0));
-    // The region is named all the same.
-    let bucket = local.send("HEAD", "/bucket", &[], b"");
-    assert_eq!(
-        (bucket.status, bucket.header("x-amz-bucket-region")),
-        (403, Some("us-east-1"))
-    );
-    let (status, denied) = codedeploy(&local, "GetApplication", &[]);
-    assert_eq!(status, 400);
-    assert_eq!(denied["__type"], "AccessDeniedException");
-    assert_eq!(
-        denied["message"],
-        "User: arn:aws:iam::000000000000:user/test is not authorized to perform: \
-         codedeploy:GetApplication on resource: \
-         arn:aws:codedeploy:us-east-1:000000000000:application:app because no identity-based \
-         policy allows the codedeploy:GetApplication action"
-    );
-    assert_eq!(local.endpoint.as_ref().unwrap().open_uploads(), [id]);
-
-    // What is not there is a secret without s3:ListBucket.
-    faults.allow([Action::GetObject]);
-    assert_eq!(local.get("/bucket/k").text(), "x");
-    assert_eq!(local.get("/bucket/none").error(), (403, "AccessDenied"));
-    assert_eq!(local.send("HEAD", "/bucket/none", &[], b"").status, 403);
-    assert_eq!(local.get("/nonesuch/k").error(), (404, "NoSuchBucket"));
-    faults.allow([Action::GetObject, Action::ListBucket]);
-    assert_eq!(local.get("/bucket/none").error(), (404, "NoSuchKey"));
-    assert_eq!(local.send("HEAD", "/bucket/none", &[], b"").status, 404);
-
-    faults.heal();
-    assert_eq!(local.send("DELETE", &of_upload, &[], b"").status, 204);
-}
-
-/// The name of an operation in the list is that of what the endpoint did.
-#[test]
-fn every_operation_is_known_by_its_name() {
-    let faults = Faults::new();
-    let local = Local::start_with(faults.clone());
-    local.put("/made", &[], b"");
-    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-    local.put("/made?versioning", &[], on.as_bytes());
-    local.put("/bucket/k", &[], b"x");
-    let copy = [("x-amz-copy-source", "/bucket/k")];
-    local.put("/bucket/copy", &copy, b"");
-    let begun = local.send("POST", "/bucket/m?uploads", &[], b"");
-    let path = format!("/bucket/m?uploadId={}", begun.xml("UploadId"));
-    local.put(&format!("{path}&partNumber=1"), &[], b"one");
-    local.put(&format!("{path}&partNumber=2"), &copy, b"");
-    local.send("POST", &path, &[], b"");
-    local.send("DELETE", &path, &[], b"");
-    for path in [
-        "/",
-        "/bucket",
-        "/bucket?list-type=2",
-        "/bucket?versions",
-        "/bucket?uploads",
-        "/bucket?location",
-        "/bucket?versioning",
-        "/bucket/k",
-        &path,
-    ] {
-        local.get(path);
-    }
-    for path in ["/bucket", "/bucket/k"] {
-        local.send("HEAD", path, &[], b"");
-    }
-    local.send("POST", "/bucket?delete", &[], b"<Delete/>");
-    local.send("DELETE", "/bucket/k", &[], b"");
-    local.send("DELETE", "/made", &[], b"");
-    let of_codedeploy: Vec<&Operation> = Operation::ALL
-        .iter()
-        .filter(|operation| operation.name().contains("Application"))
-        .collect();
-    for operation in of_codedeploy {
-        codedeploy(&local, operation.name(), &[]);
-    }
-    let seen: BTreeSet<_> = faults
-        .requests()
-        .iter()
-        .map(|seen| seen.operation)
-        .collect();
-    assert_eq!(seen, Operation::ALL.iter().copied().collect());
-    // None of them is one that the endpoint does not know.
-    let status = |seen: &super::super::faults::Request| seen.status.unwrap();
-    assert!(faults.requests().iter().all(|seen| status(seen) != 501));
-}
-
-#[test]
-fn the_same_seed_is_the_same_trouble() {
+fn the_same_seed_gives_the_same_faults() {
     let run = |seed| {
         let odds = [
             (Operation::PutObject, Fault::Refuse(Refusal::SlowDown), 0.3),

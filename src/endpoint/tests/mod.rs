@@ -1,9 +1,14 @@
 //! The endpoint over real sockets, with a client small enough to send what no SDK would.
 
+mod access;
+mod buckets;
+mod checksums;
 mod codedeploy;
+mod discard;
 mod faults;
 mod multipart;
 mod objects;
+mod parts;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +18,8 @@ use tokio::runtime::Runtime;
 
 use super::checksum::{Algorithm, Hasher, Sums};
 use super::faults::Faults;
-use super::{Endpoint, Error};
+use super::store::MIN_PART;
+use super::{Endpoint, Error, Link, Settings, Storage};
 
 /// A running endpoint with the bucket `bucket` and the application `app` in us-east-1.
 struct Local {
@@ -31,27 +37,25 @@ struct Answer {
 
 impl Local {
     fn start() -> Self {
-        Self::started(None)
+        Self::start_as(|settings| settings)
     }
 
     fn start_with(faults: Faults) -> Self {
-        Self::started(Some(faults))
+        Self::start_as(|settings| Settings {
+            faults: Some(faults),
+            ..settings
+        })
     }
 
-    fn started(faults: Option<Faults>) -> Self {
+    fn start_as(change: impl FnOnce(Settings) -> Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let starting = async {
-            match faults {
-                None => Endpoint::start(dir.path(), 0).await,
-                Some(faults) => Endpoint::start_with(dir.path(), 0, faults).await,
-            }
-        };
-        let endpoint = runtime.block_on(starting).unwrap();
+        let settings = change(Settings::new(Storage::Keep(dir.path().to_owned())));
+        let endpoint = runtime.block_on(Endpoint::open(settings)).unwrap();
         endpoint.prepare("bucket", "us-east-1", "app").unwrap();
         Self {
             runtime,
@@ -197,15 +201,15 @@ impl Answer {
     }
 }
 
-fn sums(algorithm: Option<Algorithm>, bytes: &[u8]) -> Sums {
-    let mut hasher = Hasher::new(algorithm);
+fn sums(bytes: &[u8]) -> Sums {
+    let mut hasher = Hasher::new();
     hasher.update(bytes);
     hasher.finish()
 }
 
 /// The checksum of `bytes` as clients send it.
 fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {
-    sums(Some(algorithm), bytes).checksum().value
+    sums(bytes).checksum(algorithm).value
 }
 
 fn crc64(bytes: &[u8]) -> String {
@@ -213,7 +217,7 @@ fn crc64(bytes: &[u8]) -> String {
 }
 
 fn md5(bytes: &[u8]) -> String {
-    sums(None, bytes).etag()
+    sums(bytes).etag()
 }
 
 /// Bytes that differ from place to place, so that a part in the wrong place shows.
@@ -241,8 +245,64 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+const PART: usize = MIN_PART as usize;
+
+const DECLARED: [(&str, &str); 2] = [
+    ("x-amz-checksum-algorithm", "CRC64NVME"),
+    ("x-amz-checksum-type", "FULL_OBJECT"),
+];
+
+/// A multipart upload of the object `k`.
+struct Upload<'a> {
+    local: &'a Local,
+    id: String,
+}
+
+impl<'a> Upload<'a> {
+    fn begin(local: &'a Local, headers: &[(&str, &str)]) -> Self {
+        let begun = local.send("POST", "/bucket/k?uploads", headers, b"");
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        Self {
+            local,
+            id: begun.xml("UploadId").to_owned(),
+        }
+    }
+
+    fn part(&self, number: u32, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let path = format!("/bucket/k?partNumber={number}&uploadId={}", self.id);
+        self.local.put(&path, headers, body)
+    }
+
+    /// Uploads a part and returns its ETag.
+    fn good(&self, number: u32, body: &[u8]) -> (u32, String) {
+        let sums = sums(body);
+        let crc = sums.checksum(Algorithm::Crc64Nvme).value;
+        let answer = self.part(number, &[("x-amz-checksum-crc64nvme", &crc)], body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.etag(), sums.etag());
+        (number, answer.etag())
+    }
+
+    fn complete(&self, parts: &[(u32, String)], headers: &[(&str, &str)]) -> Answer {
+        let parts: String = parts
+            .iter()
+            .map(|(number, etag)| {
+                format!("<Part><PartNumber>{number}</PartNumber><ETag>\"{etag}\"</ETag></Part>")
+            })
+            .collect();
+        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let path = format!("/bucket/k?uploadId={}", self.id);
+        self.local.send("POST", &path, headers, body.as_bytes())
+    }
+
+    fn list(&self, query: &str) -> Answer {
+        self.local
+            .get(&format!("/bucket/k?uploadId={}{query}", self.id))
+    }
+}
+
 #[test]
-fn what_stands_in_the_way_is_named() {
+fn the_error_names_what_keeps_the_endpoint_from_starting() {
     let local = Local::start();
     let start = |dir: &Path, port| local.runtime.block_on(Endpoint::start(dir, port));
 
@@ -276,7 +336,7 @@ fn what_stands_in_the_way_is_named() {
     assert!(application.to_string().contains("no app"), "{application}");
     let region = endpoint.prepare("bucket", "../up", "app").unwrap_err();
     assert!(matches!(region, Error::Application { .. }), "{region}");
-    // What is there already is left as it is.
+    // What exists already stays as it is.
     endpoint.prepare("bucket", "eu-west-1", "app").unwrap();
     assert_eq!(
         local

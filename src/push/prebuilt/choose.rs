@@ -1,4 +1,4 @@
-//! What a source and a key ask for.
+//! Which kind of bundle a source, a key and the user ask for.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -10,12 +10,13 @@ use crate::archive::tar::{self, BLOCK};
 use crate::bundle::{BundleType, Content, Format};
 use crate::error::FileError;
 
-/// Says what to send of `source` as `key`, and where it is: the files of a directory in an archive, or
-/// one file as it is. `asked` is the archive that somebody wants.
+/// Chooses what to send of `source` as `key`: the files of a directory in an archive, or one file as it
+/// is. Returns its path and kind. `asked` is the archive format that the user asks for.
 ///
-/// A directory becomes the archive that is asked for, or the one that the key's ending names; or, if the
-/// key ends in .yaml, .yml or .json, the AppSpec file for Lambda or ECS that it holds; or else a zip. A
-/// file is told by its content, but an AppSpec file by its ending.
+/// A directory becomes the archive that `asked` or else the key's ending names. If the key ends in
+/// .yaml, .yml or .json and the directory holds an AppSpec file for Lambda or ECS, that file is sent.
+/// Otherwise the directory becomes a zip. A file is recognised by its content, or by its ending if it is
+/// an AppSpec file.
 ///
 /// # Errors
 ///
@@ -25,7 +26,7 @@ pub fn choose(
     key: &str,
     asked: Option<Format>,
 ) -> Result<(PathBuf, Content), Error> {
-    // What is not there, whoever lists it says.
+    // A source that does not exist is reported when it is listed.
     if fs::metadata(source).is_ok_and(|metadata| metadata.is_file()) {
         return file(source, asked).map(|bundle| (source.to_owned(), Content::File(bundle)));
     }
@@ -61,7 +62,7 @@ fn file(path: &Path, asked: Option<Format>) -> Result<BundleType, Error> {
     }
 }
 
-/// The archive that a file begins like.
+/// The archive format that a file's first bytes belong to.
 fn sniff(path: &Path) -> Result<Option<Format>, FileError> {
     let failed = |action| move |error| FileError::new(action, path, error);
     let mut head = Vec::with_capacity(BLOCK);
@@ -81,7 +82,7 @@ fn sniff(path: &Path) -> Result<Option<Format>, FileError> {
     Ok(header.map(|_| Format::Tar))
 }
 
-/// The AppSpec file for Lambda or ECS in a directory; if there are two, the one of the wanted type.
+/// The AppSpec file for Lambda or ECS in a directory; of two, the one of the wanted type.
 fn appspec_in(source: &Path, wanted: BundleType) -> Option<(PathBuf, BundleType)> {
     let mut names = [
         ("appspec.yaml", BundleType::Yaml),
@@ -91,7 +92,7 @@ fn appspec_in(source: &Path, wanted: BundleType) -> Option<(PathBuf, BundleType)
     names.sort_by_key(|(_, bundle)| *bundle != wanted);
     names.into_iter().find_map(|(name, bundle)| {
         let path = source.join(name);
-        // A pipe would be waited for.
+        // Opening a pipe would block.
         fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         let file = File::open(&path).ok()?;
         let found = appspec::kind(&read_appspec(&path, &file).ok()?);

@@ -1,12 +1,12 @@
-//! Files that are sent as they are: archives that somebody else made, and AppSpec files of Lambda and
-//! ECS.
+//! Files that are sent as they are: archives that another program made, and AppSpec files for Lambda
+//! and ECS.
 //!
-//! A revision that no agent can read shows on the first deployment, so a file is looked through before a
-//! byte of it is sent: [`Prebuilt::check`]. It stays open from then on, and if it is another file
-//! when the last part is due, that part is not sent: [`Prebuilt::send`].
+//! Without a check, an archive that no agent can read would only fail on its first deployment. So
+//! [`Prebuilt::check`] reads the names in a file before the first byte is sent. The file stays open, and
+//! [`Prebuilt::send`] does not send the last part if the file has changed since.
 //!
-//! It refuses to read contents of archives (but a tgz must be inflated to
-//! see names), to hold more than 1 MiB of anything, and to change a byte.
+//! It refuses to read the contents of archives (but a tgz must be inflated to see its names), to hold
+//! more than 1 MiB of anything, and to change a byte.
 
 mod choose;
 mod root;
@@ -30,13 +30,13 @@ use crate::error::FileError;
 use crate::progress::Progress;
 use crate::system;
 
-/// Why a file is no revision.
+/// Why a file cannot be a revision.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be opened or read.
+    /// The file cannot be opened or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is no archive that CodeDeploy knows.
+    /// The file is no archive that CodeDeploy takes, and no AppSpec file.
     #[error(
         "{} is not a zip, tar or tgz, nor an AppSpec file that ends in .yaml, .yml or .json; give the \
          directory to bundle, or one of these",
@@ -46,17 +46,17 @@ pub enum Error {
         /// Which.
         path: PathBuf,
     },
-    /// It is something else than was asked for.
+    /// The file is of another kind than the user asks for.
     #[error("{} is {is}, not {asked}", path.display())]
     Contradicted {
         /// Which.
         path: PathBuf,
         /// What it is.
         is: BundleType,
-        /// What it should be.
+        /// What the user asks for.
         asked: Format,
     },
-    /// It is an AppSpec file for instances, which go into an archive.
+    /// The file is an AppSpec file for instances, which belongs into an archive.
     #[error(
         "{} has no Resources:, so it is no AppSpec file for Lambda or ECS; for EC2 or on-premises \
          instances, give the directory that it is in",
@@ -66,30 +66,30 @@ pub enum Error {
         /// Which.
         path: PathBuf,
     },
-    /// An archive is damaged, or made in a way that the agents do not read.
+    /// The archive is damaged, or made in a way that the agents cannot read.
     #[error("{} is no {format} that an agent can read: {reason}", path.display())]
     Damaged {
         /// Which.
         path: PathBuf,
-        /// As what it was read.
+        /// The format that it was read as.
         format: Format,
         /// What is wrong.
         reason: String,
     },
-    /// An archive without an AppSpec file at its root.
+    /// The archive has no AppSpec file at its root.
     #[error("{} has no appspec.yml at its root{}", path.display(), root::hint(*misnamed))]
     NoAppSpec {
         /// Which.
         path: PathBuf,
-        /// Whether there is an `appspec.yaml`.
+        /// Whether it has an `appspec.yaml` instead.
         misnamed: bool,
     },
-    /// The stop flag was set.
+    /// The check was cancelled.
     #[error("stopped while checking")]
     Stopped,
 }
 
-/// A file to be sent as it is.
+/// A file that was checked, and is sent as it is.
 #[derive(Debug)]
 pub struct Prebuilt {
     path: PathBuf,
@@ -100,12 +100,12 @@ pub struct Prebuilt {
 }
 
 impl Prebuilt {
-    /// Opens the file at `path`, which is a `bundle`, and checks that it can be deployed.
+    /// Opens the file at `path`, which is of type `bundle`, and checks that it can be deployed.
     ///
     /// # Errors
     ///
     /// [`Error`].
-    pub fn check(path: &Path, bundle: BundleType, stop: &Cancel) -> Result<Self, Error> {
+    pub fn check(path: &Path, bundle: BundleType, cancel: &Cancel) -> Result<Self, Error> {
         let failed = |error| FileError::new("open", path, error);
         let file = File::open(path).map_err(failed)?;
         let (size, modified) = state(&file).map_err(failed)?;
@@ -117,7 +117,7 @@ impl Prebuilt {
             report: None,
         };
         match bundle {
-            BundleType::Archive(format) => prebuilt.check_archive(format, stop)?,
+            BundleType::Archive(format) => prebuilt.check_archive(format, cancel)?,
             BundleType::Yaml | BundleType::Json => {
                 let bytes = read_appspec(path, &prebuilt.file)?;
                 if appspec::kind(&bytes) != Kind::Resources {
@@ -132,12 +132,12 @@ impl Prebuilt {
         Ok(prebuilt)
     }
 
-    fn check_archive(&self, format: Format, stop: &Cancel) -> Result<(), Error> {
+    fn check_archive(&self, format: Format, cancel: &Cancel) -> Result<(), Error> {
         let mut root = Root::default();
         let read = match format {
-            Format::Zip => zip::names(&self.file, &mut root, stop),
-            Format::Tar => tar::names(tar::Input::plain(&self.file, self.size), &mut root, stop),
-            Format::Tgz => tar::names(tar::Input::gzip(&self.file), &mut root, stop),
+            Format::Zip => zip::names(&self.file, self.size, &mut root, cancel),
+            Format::Tar => tar::names(tar::Input::plain(&self.file, self.size), &mut root, cancel),
+            Format::Tgz => tar::names(tar::Input::gzip(&self.file), &mut root, cancel),
         };
         let path = self.path.clone();
         match read {
@@ -156,13 +156,13 @@ impl Prebuilt {
         }
     }
 
-    /// What was found in it, if it is an AppSpec file.
+    /// What was found in the file, if it is an AppSpec file.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.report.as_ref()
     }
 
-    /// Bytes.
+    /// The file's size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -172,12 +172,12 @@ impl Prebuilt {
     ///
     /// # Errors
     ///
-    /// [`pack::Error`], its own or that of `emit`. The last part is not given away if the file is not
-    /// the one that was checked.
+    /// [`pack::Error`], its own or that of `emit`. The last part is not given away if the file has
+    /// changed since it was checked.
     pub fn send(
         &self,
         part_size: u64,
-        stop: &Cancel,
+        cancel: &Cancel,
         progress: &Progress,
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<Packed, pack::Error> {
@@ -189,7 +189,7 @@ impl Prebuilt {
         };
         let mut window = vec![0; usize::try_from(self.size.min(MIB)).unwrap_or(0)];
         while cutter.position() < self.size {
-            if stop.is_cancelled() {
+            if cancel.is_cancelled() {
                 return Err(pack::Error::Stopped);
             }
             let left = usize::try_from(self.size - cutter.position()).unwrap_or(usize::MAX);
@@ -231,7 +231,7 @@ impl Prebuilt {
     }
 }
 
-/// An AppSpec file, as far as anybody looks at it.
+/// Reads an AppSpec file: one byte more than the largest that is allowed shows that it is too large.
 fn read_appspec(path: &Path, file: &File) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(appspec::MAX_BYTES as u64 + 1)
@@ -240,7 +240,7 @@ fn read_appspec(path: &Path, file: &File) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Size and time of last modification.
+/// A file's size and time of last modification.
 fn state(file: &File) -> io::Result<(u64, SystemTime)> {
     let metadata = file.metadata()?;
     Ok((metadata.len(), metadata.modified()?))
@@ -255,7 +255,7 @@ enum Unreadable {
 }
 
 impl From<io::Error> for Unreadable {
-    /// What a decoder says of the bytes is not the disk's fault.
+    /// Decoders report bad bytes as I/O errors, too.
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Damaged("it is cut short".to_owned()),

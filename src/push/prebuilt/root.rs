@@ -1,15 +1,15 @@
 //! Whether an archive has its AppSpec file where the agents look.
 //!
-//! That is the root; or, if all that the root has is one directory, the root of that: both agents move
-//! its content up then (aws-codedeploy-agent 1.8.1 and 2.0).
+//! They look at the root. If the root holds nothing but one directory, both agents move its content up
+//! and so look there (aws-codedeploy-agent 1.8.1 and 2.0).
 
-/// Where the agents look.
+/// The name that the agents look for.
 const APPSPEC: &[u8] = b"appspec.yml";
 
-/// A common slip, which they do not forgive.
+/// A common mistake, with which a deployment fails.
 const MISNAMED: &[u8] = b"appspec.yaml";
 
-/// What was seen of an archive's names so far.
+/// What the names of an archive's entries have shown so far.
 #[derive(Debug, Default)]
 pub(super) struct Root {
     appspec: bool,
@@ -24,12 +24,12 @@ enum Top {
     Nothing,
     /// One directory, and whether it has an AppSpec file.
     Directory { name: Vec<u8>, appspec: bool },
-    /// Anything else.
-    Much,
+    /// A file, or several directories.
+    More,
 }
 
 impl Root {
-    /// Takes notice of an entry.
+    /// Takes the next entry's name.
     pub(super) fn see(&mut self, name: &[u8], is_directory: bool) {
         let mut name = name;
         while let Some(rest) = name.strip_prefix(b"./") {
@@ -48,7 +48,7 @@ impl Root {
             None if !is_directory => {
                 self.appspec |= name == APPSPEC;
                 self.misnamed |= name == MISNAMED;
-                self.top = Top::Much;
+                self.top = Top::More;
             }
             _ => self.see_directory(first, rest == Some(APPSPEC) && !is_directory),
         }
@@ -63,7 +63,7 @@ impl Root {
                 };
             }
             Top::Directory { name, appspec } if name == first => *appspec |= has_appspec,
-            Top::Directory { .. } | Top::Much => self.top = Top::Much,
+            Top::Directory { .. } | Top::More => self.top = Top::More,
         }
     }
 
@@ -76,7 +76,7 @@ impl Root {
     }
 }
 
-/// What to do about a missing AppSpec file.
+/// Where the AppSpec file should have been, or what to do about a wrong name.
 pub(super) fn hint(misnamed: bool) -> &'static str {
     if misnamed {
         "; there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_at_the_root_or_in_the_only_directory() {
+    fn an_appspec_counts_at_the_root_or_in_the_only_directory() {
         assert!(has_appspec(&["a/b", "appspec.yml", "z"]));
         assert!(has_appspec(&["./", "./a", "./appspec.yml"]));
         assert!(has_appspec(&[
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_ending_is_noticed_at_the_root_only() {
+    fn an_appspec_yaml_is_reported_at_the_root_only() {
         let mut root = Root::default();
         root.see(b"a/appspec.yaml", false);
         assert!(!root.is_misnamed());

@@ -1,8 +1,8 @@
-//! The names in a tar or tgz that anybody made.
+//! The names in a tar or tgz that another program made.
 //!
-//! A tar is read header by header; a tgz has to be inflated, and so is read to its end, which also
-//! tells whether it is whole. What any tar writes is understood: pax, GNU's long names and sparse
-//! files.
+//! A tar is read header by header. A tgz has to be inflated, so it is read to its end, which also shows
+//! whether it is complete. Everything that common tar programs write is understood: pax headers, GNU's
+//! long names and sparse files.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
@@ -22,10 +22,10 @@ impl From<TarError> for Unreadable {
     }
 }
 
-/// Longer names and extended headers than this are no names.
+/// An extended header that is larger than this is damage, not a name.
 const MAX_EXTENDED: u64 = MIB;
 
-/// The stream of a tar.
+/// A tar as a stream.
 pub(super) enum Input<'a> {
     Plain { file: &'a File, at: u64, size: u64 },
     Gzip(Box<MultiGzDecoder<BufReader<&'a File>>>),
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
         Self::Plain { file, at: 0, size }
     }
 
-    /// The file must not have been read from.
+    /// A gzip stream, from the file's current position.
     pub(super) fn gzip(file: &'a File) -> Self {
         let reader = BufReader::with_capacity(64 << 10, file);
         Self::Gzip(Box::new(MultiGzDecoder::new(reader)))
@@ -68,8 +68,8 @@ impl<'a> Input<'a> {
         Ok(true)
     }
 
-    /// Leaves out `len` bytes, which must be there.
-    fn skip(&mut self, len: u64, scratch: &mut [u8], stop: &Cancel) -> Result<(), Unreadable> {
+    /// Skips `len` bytes, which must exist.
+    fn skip(&mut self, len: u64, scratch: &mut [u8], cancel: &Cancel) -> Result<(), Unreadable> {
         let cut_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
         if let Self::Plain { at, size, .. } = self {
             let to = at.checked_add(len).filter(|to| to <= size);
@@ -78,7 +78,7 @@ impl<'a> Input<'a> {
         }
         let mut left = len;
         while left > 0 {
-            if stop.is_cancelled() {
+            if cancel.is_cancelled() {
                 return Err(Unreadable::Stopped);
             }
             let now = usize::try_from(left).map_or(scratch.len(), |left| left.min(scratch.len()));
@@ -91,25 +91,25 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A name that is too long for a header comes before it.
+/// What extended headers say of the entry after them, since its own header has no room for it.
 #[derive(Debug, Default)]
 struct Extended {
     path: Option<Vec<u8>>,
     size: Option<u64>,
 }
 
-/// Shows all names to `root`.
+/// Gives all names to `root`.
 pub(super) fn names(
     mut input: Input<'_>,
     root: &mut Root,
-    stop: &Cancel,
+    cancel: &Cancel,
 ) -> Result<(), Unreadable> {
     let mut scratch = vec![0; 64 << 10];
     let mut block = [0; BLOCK];
     let mut extended = Extended::default();
-    // Some writers leave the end out, and no reader minds.
+    // Some writers leave out the end-of-archive blocks, and all readers accept that.
     while input.fill(&mut block)? {
-        if stop.is_cancelled() {
+        if cancel.is_cancelled() {
             return Err(Unreadable::Stopped);
         }
         let Some(header) = tar::parse(&block)? else {
@@ -121,34 +121,34 @@ pub(super) fn names(
                 let body = body(&mut input, header.size)?;
                 read_pax(&body, &mut extended)?;
             }
-            // Long names as GNU tar has them, with a zero byte.
+            // GNU tar's long name, which ends with a zero byte.
             b'L' => {
                 let mut name = body(&mut input, header.size)?;
                 let end = name.iter().position(|&byte| byte == 0);
                 name.truncate(end.unwrap_or(name.len()));
                 extended.path = Some(name);
             }
-            // Long link targets, what holds for all entries, a volume's label.
-            b'K' | b'g' | b'V' => input.skip(padded(header.size), &mut scratch, stop)?,
+            // A long link target, a global pax header, or a volume's label.
+            b'K' | b'g' | b'V' => input.skip(padded(header.size), &mut scratch, cancel)?,
             kind => {
                 let Extended { path, size } = std::mem::take(&mut extended);
                 if kind == b'S' {
                     skip_sparse_map(&mut input, &block)?;
                 }
                 root.see(path.as_ref().unwrap_or(&header.name), kind == b'5');
-                // Links and directories may say a size and have no content.
+                // Links and directories have no content, though their headers may have a size.
                 let has_content = !matches!(kind, b'1'..=b'6');
                 if has_content {
                     let size = padded(size.unwrap_or(header.size));
-                    input.skip(size, &mut scratch, stop)?;
+                    input.skip(size, &mut scratch, cancel)?;
                 }
             }
         }
     }
-    // For the sum at its end.
+    // The gzip stream's checksum is at its end.
     if let Input::Gzip(_) = input {
         while input.read(&mut scratch)? > 0 {
-            if stop.is_cancelled() {
+            if cancel.is_cancelled() {
                 return Err(Unreadable::Stopped);
             }
         }
@@ -187,8 +187,8 @@ fn read_pax(body: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Reads the rest of a sparse file's map (GNU tar's manual, "Storing Sparse Files", old format): blocks
-/// as long as the one before says that there is another.
+/// Skips the rest of a sparse file's map (GNU tar's manual, "Storing Sparse Files", old format): each
+/// block says whether another follows.
 fn skip_sparse_map(input: &mut Input<'_>, header: &[u8; BLOCK]) -> Result<(), Unreadable> {
     let mut more = header[482] != 0;
     let mut block = [0; BLOCK];

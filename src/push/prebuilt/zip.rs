@@ -1,55 +1,62 @@
-//! The names in a zip that anybody made, from its central directory.
+//! The names in a zip that another program made, from its central directory.
 //!
-//! The repository's own checker accepts only what hoist writes and wants the whole archive in memory;
-//! this one forgives what the agents' readers forgive, and holds one record at a time.
+//! It accepts what the agents' readers accept, also an archive with other bytes before or after it.
 
 use std::fs::File;
 
-use rawzip::{
-    CompressionMethod, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, RECOMMENDED_BUFFER_SIZE,
-    ZipArchive,
-};
-
 use super::Unreadable;
 use super::root::Root;
+use crate::archive::zip::{Directory, DirectoryReader, ReadError, end_window};
 use crate::cancel::Cancel;
+use crate::system;
 
-impl From<rawzip::Error> for Unreadable {
-    fn from(error: rawzip::Error) -> Self {
-        match error.kind() {
-            ErrorKind::IO(error) => std::io::Error::from(error.kind()).into(),
-            kind => Self::Damaged(kind.to_string()),
-        }
+impl From<ReadError> for Unreadable {
+    fn from(error: ReadError) -> Self {
+        Self::Damaged(error.to_string())
     }
 }
 
-/// Shows all names to `root`.
-pub(super) fn names(file: &File, root: &mut Root, stop: &Cancel) -> Result<(), Unreadable> {
-    let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE.max(RECOMMENDED_BUFFER_SIZE)];
-    let archive = ZipArchive::from_file(file.try_clone()?, &mut buffer)?;
-    let expected = archive.entries_hint();
-    let mut entries = archive.entries(&mut buffer);
-    let mut count = 0;
-    while let Some(entry) = entries.next_entry()? {
+/// Shows all names to `root`. `size` is the file's.
+pub(super) fn names(
+    file: &File,
+    size: u64,
+    root: &mut Root,
+    stop: &Cancel,
+) -> Result<(), Unreadable> {
+    let window = end_window(size);
+    let mut tail = vec![0; usize::try_from(size - window.start).unwrap_or(0)];
+    system::read_exact_at(file, &mut tail, window.start)?;
+    let mut directory = Directory::find(&tail, size)?;
+    if directory.gap > 0 {
+        let mut signature = [0; 4];
+        system::read_exact_at(file, &mut signature, directory.start)?;
+        directory = directory.moved_unless_found(signature);
+    }
+    let mut reader = DirectoryReader::new(&directory);
+    let mut entries = 0;
+    while let Some((offset, piece)) = reader.next_piece()? {
         if stop.is_cancelled() {
             return Err(Unreadable::Stopped);
         }
-        count += 1;
-        let (name, method) = (entry.file_path(), entry.compression_method());
-        let name: &[u8] = name.as_ref();
-        // rubyzip and the zip crate, which the agents fall back to, know no others.
-        if method != CompressionMethod::STORE && method != CompressionMethod::DEFLATE {
-            let how = method.name().unwrap_or("an unknown method");
-            let name = String::from_utf8_lossy(name);
-            return Err(Unreadable::Damaged(format!(
-                "{name} is compressed with {how}; make it with deflate"
-            )));
+        system::read_exact_at(file, piece, offset)?;
+        while let Some(central) = reader.next_header()? {
+            let header = central.header;
+            entries += 1;
+            // rubyzip and the zip crate, with which the agents read, know only stored and deflate.
+            if !matches!(header.method, 0 | 8) {
+                let name = String::from_utf8_lossy(header.name);
+                return Err(Unreadable::Damaged(format!(
+                    "{name} is compressed with method {}; make it with deflate",
+                    header.method
+                )));
+            }
+            root.see(header.name, header.name.ends_with(b"/"));
         }
-        root.see(name, entry.is_dir());
     }
-    if count != expected {
+    if entries != directory.entries {
         return Err(Unreadable::Damaged(format!(
-            "its directory has {count} entries and says {expected}"
+            "its directory has {entries} entries and says {}",
+            directory.entries
         )));
     }
     Ok(())

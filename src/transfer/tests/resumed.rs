@@ -2,14 +2,14 @@
 
 use super::*;
 
-const MARK: Mark = Mark {
+const MARK: UploadFingerprint = UploadFingerprint {
     program: 1,
     options: 2,
     headers: 0,
     plan: 4,
 };
 
-fn resuming(insist: bool, mark: Mark) -> Options {
+fn resuming(insist: bool, mark: UploadFingerprint) -> Options {
     Options {
         resume: Some(Resume {
             insist,
@@ -25,8 +25,8 @@ async fn interrupted(parts: &[Part], sent: usize) -> Arc<Fake> {
     let store = Arc::new(Fake::new(Trouble::None));
     let nonce = Nonce::new();
     let upload = store.create(nonce).await.unwrap();
-    let mark = Mark {
-        headers: Mark::digest(store.headers().as_bytes()),
+    let mark = UploadFingerprint {
+        headers: UploadFingerprint::digest(store.headers().as_bytes()),
         ..MARK
     };
     for part in mark.parts(nonce).iter().chain(&parts[..sent]) {
@@ -78,7 +78,7 @@ async fn what_differs_is_sent_again() {
         stored.insert(parts[1].number, bytes::Bytes::from_static(b"0123456789"));
         stored.insert(parts[2].number, bytes::Bytes::from_static(b"012345678"));
     }
-    let mark = Mark { plan: 5, ..MARK };
+    let mark = UploadFingerprint { plan: 5, ..MARK };
     // The smaller one is not the last: the parts of that upload had another size, or so it seems.
     let (done, notes) = run_with(&store, parts.clone(), &resuming(false, mark)).await;
     done.unwrap();
@@ -103,8 +103,11 @@ async fn what_differs_is_sent_again() {
 async fn other_options_are_refused_by_name_and_nothing_is_aborted() {
     let (_, parts) = parts(55);
     for (mark, why) in [
-        (Mark { program: 9, ..MARK }, "another version of hoist"),
-        (Mark { options: 9, ..MARK }, "--level"),
+        (
+            UploadFingerprint { program: 9, ..MARK },
+            "another version of hoist",
+        ),
+        (UploadFingerprint { options: 9, ..MARK }, "--level"),
     ] {
         let store = interrupted(&parts, 3).await;
         let (done, notes) = run_with(&store, parts.clone(), &resuming(false, mark)).await;

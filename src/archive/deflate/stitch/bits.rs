@@ -1,26 +1,21 @@
-//! A place in a deflate stream, and the ways to go on from it.
+//! A position in a deflate stream, and the bits from there on.
 
 use super::Malformed;
-use super::codes::{Codes, MAX_STEP_BITS, Step};
 
 /// Bits in the buffer after a refill. Whole bytes go in, so up to seven of its 64 stay empty.
-const REFILL_BITS: u32 = 56;
-const _: () = assert!(
-    2 * MAX_STEP_BITS <= REFILL_BITS,
-    "a refill lasts for two steps"
-);
+pub(super) const REFILL_BITS: u32 = 56;
 
 /// Reads a stream from the low bit of its first byte on (RFC 1951 section 3.1.1).
 ///
-/// `buffer` has the next `count` bits. Above them it has the bits that follow, or zeros. To put those
-/// in again changes nothing, and so a refill is a load, a shift and an or.
+/// `buffer` has the next `count` bits. Above them it has the bits that follow, or zeros. Adding those
+/// again changes nothing, so a refill is a load, a shift and an or.
 pub(super) struct Bits<'a> {
     stream: &'a [u8],
     /// The first byte that `count` leaves out.
     next: usize,
-    buffer: u64,
+    pub(super) buffer: u64,
     /// At most 63.
-    count: u32,
+    pub(super) count: u32,
 }
 
 impl<'a> Bits<'a> {
@@ -52,14 +47,14 @@ impl<'a> Bits<'a> {
         Ok(bits)
     }
 
-    /// Goes on by `n` bits of those in the buffer.
+    /// Skips `n` bits of those in the buffer.
     pub(super) fn drop(&mut self, n: u32) -> Result<(), Malformed> {
         self.count = self.count.checked_sub(n).ok_or(Malformed::Truncated)?;
         self.buffer >>= n;
         Ok(())
     }
 
-    /// Steps over what follows the type of a stored block (RFC 1951 section 3.2.4).
+    /// Skips what follows the type of a stored block (RFC 1951 section 3.2.4).
     pub(super) fn skip_stored(&mut self) -> Result<(), Malformed> {
         self.drop(self.count % 8)?;
         let len = self.take(16)?;
@@ -76,49 +71,9 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Steps over the symbols of a compressed block, its end included.
-    ///
-    /// The time goes into loads from the table, each of which has to wait for the one before it. So
-    /// the inner loop has no branch that depends on what a symbol is, unless it is a special one.
-    pub(super) fn skip_symbols(&mut self, codes: &Codes) -> Result<(), Malformed> {
-        let mut step = Step::START;
-        loop {
-            while !step.is_special() && self.refill_fast() {
-                step = self.step_fast(codes, step);
-                if step.is_special() {
-                    break;
-                }
-                step = self.step_fast(codes, step);
-            }
-            if !step.is_special() {
-                // Among the last bytes of the stream.
-                self.refill();
-                step = codes.step(self.buffer, step);
-                self.drop(step.bits())?;
-            }
-            if step.is_special() && !step.is_end() {
-                self.refill();
-                step = codes.long_step(self.buffer, step)?;
-                self.drop(step.bits())?;
-            }
-            if step.is_end() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Takes one step. The buffer must have [`MAX_STEP_BITS`].
-    #[inline(always)]
-    fn step_fast(&mut self, codes: &Codes, last: Step) -> Step {
-        let step = codes.step(self.buffer, last);
-        self.buffer = step.shift(self.buffer);
-        self.count -= step.bits();
-        step
-    }
-
     /// Fills the buffer to [`REFILL_BITS`] or more, if the stream has eight more bytes.
     #[inline(always)]
-    fn refill_fast(&mut self) -> bool {
+    pub(super) fn refill_fast(&mut self) -> bool {
         let Some(bytes) = self.stream.get(self.next..).and_then(<[u8]>::first_chunk) else {
             return false;
         };
@@ -129,7 +84,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Fills the buffer to [`REFILL_BITS`] or more, or to the end of the stream.
-    fn refill(&mut self) {
+    pub(super) fn refill(&mut self) {
         while self.count < REFILL_BITS
             && let Some(&byte) = self.stream.get(self.next)
         {

@@ -1,19 +1,23 @@
-//! The Huffman codes of one deflate block, as a table that answers a single question: how many bits
-//! to step over.
+//! Skips the symbols of a deflate block: its Huffman codes become a table that says how many bits to
+//! skip.
 
 use std::sync::LazyLock;
 
 use super::Malformed;
-use super::bits::Bits;
+use super::bits::{Bits, REFILL_BITS};
 
-/// Bits that the table looks at in one step. With fewer, more codes are left to
-/// [`Codes::long_step`]; with more, filling the table costs more than it saves.
+/// Bits of the table's index. With fewer, more codes are left to [`Codes::long_step`]; with more, filling
+/// the table costs more than it saves.
 const TABLE_BITS: u32 = 11;
 const TABLE_SIZE: usize = 1 << TABLE_BITS;
 
-/// The most bits that one look at the table steps over: codes that its index shows in full, and then
-/// the 13 extra bits of a distance.
-pub(super) const MAX_STEP_BITS: u32 = TABLE_BITS + 13;
+/// The most bits that one entry of the table skips: codes that its index shows in full, and then the 13
+/// extra bits of a distance.
+const MAX_STEP_BITS: u32 = TABLE_BITS + 13;
+const _: () = assert!(
+    2 * MAX_STEP_BITS <= REFILL_BITS,
+    "a refill suffices for two steps"
+);
 
 /// The longest code (RFC 1951 section 3.2.7).
 const MAX_CODE_LEN: usize = 15;
@@ -31,43 +35,43 @@ const DISTANCE_EXTRA: [u8; 30] = [
     13,
 ];
 
-/// How far to go, and what comes then. One byte, so that the table stays in the fastest cache.
+/// How many bits to skip, and what comes next. One byte, so that the table fits the fastest cache.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step(u8);
+struct Step(u8);
 
 impl Step {
-    /// The bits to step over: codes and extra bits.
+    /// The bits to skip: codes and extra bits.
     const BITS: u8 = 0x3f;
     /// A distance comes next, not a literal or a length.
     const DISTANCE: u8 = 0x40;
-    /// The end of the block; or, with no bits, a code that the table does not have.
+    /// The end of the block; or, if there are no bits to skip, a code that the table lacks.
     const SPECIAL: u8 = 0x80;
 
     /// Before a block's first symbol.
-    pub(super) const START: Self = Self(0);
+    const START: Self = Self(0);
 
     #[inline(always)]
-    pub(super) fn bits(self) -> u32 {
+    fn bits(self) -> u32 {
         u32::from(self.0 & Self::BITS)
     }
 
-    /// `buffer` less the bits stepped over. A shift of 64 bits heeds the low six bits of its count
-    /// only, and these are the ones.
+    /// `buffer` without the skipped bits. A shift of 64 bits uses only the low six bits of its count,
+    /// which are [`BITS`](Self::BITS).
     #[inline(always)]
-    pub(super) fn shift(self, buffer: u64) -> u64 {
+    fn shift(self, buffer: u64) -> u64 {
         buffer.wrapping_shr(u32::from(self.0))
     }
 
     #[inline(always)]
-    pub(super) fn is_special(self) -> bool {
+    fn is_special(self) -> bool {
         self.0 & Self::SPECIAL != 0
     }
 
-    pub(super) fn is_end(self) -> bool {
+    fn is_end(self) -> bool {
         self.is_special() && self.bits() != 0
     }
 
-    /// Where the half of the table begins in which the next step is.
+    /// Where the half of the table begins that has the next step.
     #[inline(always)]
     fn half(self) -> usize {
         usize::from(self.0 & Self::DISTANCE) << (TABLE_BITS - Self::DISTANCE.trailing_zeros())
@@ -97,7 +101,7 @@ impl Step {
     }
 }
 
-/// The step over one symbol, and how much of it is the code.
+/// The step over one symbol, and how many of its bits are the code.
 #[derive(Clone, Copy)]
 struct Single {
     step: Step,
@@ -106,11 +110,11 @@ struct Single {
 
 /// The codes of a block.
 pub(super) struct Codes {
-    /// Steps by the next bits of the stream: one half of the table for where a literal or a length
-    /// is due, the other for where a distance is.
+    /// Steps by the next bits of the stream. One half of the table is for a literal or a length, the
+    /// other for a distance.
     ///
-    /// In the first half a step covers two symbols wherever its index shows the codes of both: two
-    /// literals, or a length and its distance. Three gain nothing that could be measured.
+    /// In the first half a step skips two symbols if its index shows both codes: two literals, or a
+    /// length and its distance. Three symbols gain nothing measurable.
     steps: [Step; 2 * TABLE_SIZE],
     /// What `steps` is made from.
     singles: [Single; 2 * TABLE_SIZE],
@@ -124,13 +128,13 @@ pub(super) static FIXED: LazyLock<Codes> = LazyLock::new(|| {
     litlen[144..256].fill(9);
     litlen[256..280].fill(7);
     let mut codes = Codes::new();
-    // Cannot fail: these lengths use up either code exactly.
+    // Cannot fail: these lengths use each code completely.
     let _ = codes.assign(&litlen, &[5; DISTANCE_SYMBOLS]);
     codes
 });
 
 impl Codes {
-    /// No codes at all.
+    /// Codes for no symbol.
     pub(super) fn new() -> Self {
         Self {
             steps: [Step::START; 2 * TABLE_SIZE],
@@ -143,16 +147,56 @@ impl Codes {
         }
     }
 
+    /// Skips the symbols of a compressed block, its end included.
+    ///
+    /// Most of the time goes into loads from the table, each of which waits for the one before it. So
+    /// the inner loop branches only for special steps, not for other kinds of symbols.
+    pub(super) fn skip_symbols(&self, bits: &mut Bits<'_>) -> Result<(), Malformed> {
+        let mut step = Step::START;
+        loop {
+            while !step.is_special() && bits.refill_fast() {
+                step = self.step_fast(bits, step);
+                if step.is_special() {
+                    break;
+                }
+                step = self.step_fast(bits, step);
+            }
+            if !step.is_special() {
+                // Among the last bytes of the stream.
+                bits.refill();
+                step = self.step(bits.buffer, step);
+                bits.drop(step.bits())?;
+            }
+            if step.is_special() && !step.is_end() {
+                bits.refill();
+                step = self.long_step(bits.buffer, step)?;
+                bits.drop(step.bits())?;
+            }
+            if step.is_end() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes one step. The buffer must have [`MAX_STEP_BITS`].
+    #[inline(always)]
+    fn step_fast(&self, bits: &mut Bits<'_>, last: Step) -> Step {
+        let step = self.step(bits.buffer, last);
+        bits.buffer = step.shift(bits.buffer);
+        bits.count -= step.bits();
+        step
+    }
+
     /// The step that follows `last` when the next bits are those of `buffer`.
     #[inline(always)]
-    pub(super) fn step(&self, buffer: u64, last: Step) -> Step {
+    fn step(&self, buffer: u64, last: Step) -> Step {
         self.steps[index(buffer) | last.half()]
     }
 
-    /// The step over one symbol whose code is longer than an index of the table, where `last` is the
-    /// special step that the table has instead.
+    /// The step over one symbol whose code is longer than an index of the table. `last` is the special
+    /// step that the table has instead.
     #[cold]
-    pub(super) fn long_step(&self, buffer: u64, last: Step) -> Result<Step, Malformed> {
+    fn long_step(&self, buffer: u64, last: Step) -> Result<Step, Malformed> {
         let step = if last.half() == 0 {
             self.litlen
                 .decode(buffer)
@@ -171,7 +215,7 @@ impl Codes {
         const ORDER: [usize; 19] = [
             16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
         ];
-        /// Symbols that mean something. zlib, too, refuses code lengths for more.
+        /// Symbols that have a meaning. zlib refuses code lengths for more, too.
         const MAX_LITLEN: usize = 286;
         const MAX_DISTANCE: usize = 30;
 
@@ -223,12 +267,12 @@ impl Codes {
         self.assign(litlen, distance)
     }
 
-    /// Takes the codes from their lengths, one for each symbol.
+    /// Takes the codes from the code length of each symbol.
     fn assign(&mut self, litlen: &[u8], distance: &[u8]) -> Result<(), Malformed> {
         self.litlen.assign(litlen)?;
         self.distance.assign(distance)?;
 
-        // As long as no code is, so that it joins no other.
+        // Longer than any code, so that it is not joined with another step.
         let long = |kind| Single {
             step: Step(Step::SPECIAL | kind),
             code_len: u8::MAX,
@@ -249,7 +293,7 @@ impl Codes {
         for (bits, step) in (0_u64..).zip(&mut self.steps[..TABLE_SIZE]) {
             let next = self.singles[index(step.shift(bits)) | step.half()];
             let joins = step.bits() + u32::from(next.code_len) <= TABLE_BITS;
-            // Compiles to a choice, not to a branch, which would often be mispredicted.
+            // Compiles to a conditional move: a branch would often be mispredicted.
             *step = if joins && !step.is_special() {
                 step.then(next.step)
             } else {
@@ -260,17 +304,17 @@ impl Codes {
     }
 }
 
-/// Where to look in either half of the table when the next bits are those of `buffer`.
+/// The index in either half of the table when the next bits are those of `buffer`.
 #[inline(always)]
 fn index(buffer: u64) -> usize {
     let [low, high, ..] = buffer.to_le_bytes();
     usize::from(u16::from_le_bytes([low, high])) & (TABLE_SIZE - 1)
 }
 
-/// A Huffman code that is known by its lengths: of two codes of one length, the greater symbol has
-/// the greater code (RFC 1951 section 3.2.2).
+/// A Huffman code that is defined by its code lengths: of two codes of one length, the greater symbol
+/// has the greater code (RFC 1951 section 3.2.2).
 struct Canonical {
-    /// How many codes there are of each length; none have length zero.
+    /// How many codes there are of each length. Entry 0 is 0.
     counts: [u16; MAX_CODE_LEN + 1],
     /// The symbols in the order of their codes.
     symbols: [u16; LITLEN_SYMBOLS],
@@ -286,8 +330,8 @@ impl Canonical {
 
     /// Takes the code from each symbol's code length, zero for no code.
     ///
-    /// Like zlib, refuses lengths that need more codes than there are or that leave some over. Only
-    /// no code at all, or one of a single bit, may stand alone.
+    /// Like zlib, refuses lengths that need more codes than there are, or fewer. Fewer are allowed only
+    /// if there is no code, or one code of a single bit.
     fn assign(&mut self, lens: &[u8]) -> Result<(), Malformed> {
         self.counts.fill(0);
         for &len in lens {
@@ -322,10 +366,10 @@ impl Canonical {
     }
 
     /// Puts `entry(symbol, code length)` in `table` at every index whose low bits are that symbol's
-    /// code, its first bit lowest. Where no code fits, the table has what it had at index 0. Its
-    /// length is a power of two.
+    /// code, first bit lowest. Elsewhere the table gets what it had at index 0. Its length is a power
+    /// of two.
     ///
-    /// The filled part doubles with each code length: a code is put in once, and copied from there.
+    /// The filled part doubles with each code length: an entry is put in once, and then copied.
     fn fill<T: Copy>(&self, table: &mut [T], entry: impl Fn(u16, u8) -> Option<T>) {
         let mut filled = 1;
         let mut code = 0_u16;
@@ -350,7 +394,7 @@ impl Canonical {
     /// The symbol whose code is next in `buffer`, and the length of the code.
     fn decode(&self, mut buffer: u64) -> Option<(u16, u8)> {
         let mut symbols = &self.symbols[..];
-        // What the bits so far exceed the first code of their length by.
+        // The bits so far, minus the first code of their length.
         let mut code = 0;
         for (len, &count) in (0..).zip(&self.counts).skip(1) {
             code += usize::from(buffer & 1 == 1);

@@ -1,45 +1,43 @@
-//! Puts a tar or tgz together: appends what jobs made, and adds up the sums.
+//! Assembles a tar or a tgz: appends the pieces that jobs made, and joins their checksums.
 
+use std::mem::take;
 use std::ops::Range;
 
 use super::jobs::Step;
 use super::piece::Piece;
 use crate::archive::deflate::gzip;
 use crate::archive::pack::channel::Receiver;
-use crate::archive::pack::digest::{Subtrees, Sums, Told};
+use crate::archive::pack::digest::{EntryHasher, GiantSums};
 use crate::archive::pack::dispatch::{Pending, Shared, Ticket};
-use crate::archive::pack::giant;
+use crate::archive::pack::giant::Giant;
 use crate::archive::pack::outlet::Outlet;
 use crate::archive::pack::source::as_packed;
 use crate::archive::pack::{Error, Packed};
 use crate::bundle::Format;
-
-/// What a giant's slices sum up to, if contents are digested.
-#[derive(Default)]
-struct Giant {
-    crc: crc32fast::Hasher,
-    subtrees: Subtrees,
-}
 
 pub(super) struct Assembler<'a, 'e, 'l> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     files: u64,
     content: u64,
-    /// Bytes of the stream.
+    /// Bytes of the tar's stream, before compression.
     stream: u64,
-    /// CRC-32 of it.
+    /// CRC-32 of the stream, for a tgz.
     crc: crc32fast::Hasher,
     /// None if contents are not digested.
-    told: Option<Told<'l>>,
-    /// What there is of the giant that is being written.
-    giant: Giant,
-    /// Whether the end was written.
+    hasher: Option<EntryHasher<'l>>,
+    /// The checksums of the giant that is being written, if contents are digested.
+    giant: GiantSums,
+    /// Whether the tar's end was written.
     ended: bool,
 }
 
 impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
-    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>, told: Option<Told<'l>>) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        out: Outlet<'a, 'e>,
+        hasher: Option<EntryHasher<'l>>,
+    ) -> Self {
         Self {
             shared,
             out,
@@ -47,8 +45,8 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             content: 0,
             stream: 0,
             crc: crc32fast::Hasher::new(),
-            told,
-            giant: Giant::default(),
+            hasher,
+            giant: GiantSums::default(),
             ended: false,
         }
     }
@@ -63,8 +61,12 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             let lap = self.out.begin(tickets.len())?;
             match ticket? {
                 Step::Run(complete, pending) => self.entries(complete, &pending)?,
-                Step::Slice(pending) => self.slice(&pending)?,
-                Step::GiantEnd(giant) => self.giant_end(&giant)?,
+                Step::Slice(pending) => {
+                    if let Some(sums) = self.append(&pending, 0)?.slice {
+                        self.giant.push(&sums);
+                    }
+                }
+                Step::GiantEnd(giant) => self.end_giant(&giant)?,
                 Step::End(pending) => {
                     self.append(&pending, 0)?;
                     self.ended = true;
@@ -72,7 +74,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             }
             self.out.end(&lap);
         }
-        // The dispatcher ended early without a word: a thread panicked.
+        // If the dispatcher ended early without an error, a thread panicked.
         if !self.ended || self.files != self.shared.source.plan().len() as u64 {
             return Err(Error::Worker);
         }
@@ -85,56 +87,43 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             files: self.files,
             content: self.content,
             archive: self.out.finish(&lap)?,
-            digest: self.told.as_ref().map(Told::finish),
+            digest: self.hasher.as_ref().map(EntryHasher::finish),
         })
     }
 
     fn entries(&mut self, complete: Range<usize>, pending: &Pending<Piece>) -> Result<(), Error> {
         let plan = self.shared.source.plan();
-        let files = complete.len() as u64;
-        let piece = self.append(pending, files)?;
-        if let Some(told) = &mut self.told {
+        let piece = self.append(pending, complete.len() as u64)?;
+        if let Some(hasher) = &mut self.hasher {
             for (sums, index) in piece.sums.iter().zip(complete) {
-                told.entry(&as_packed(plan, index, &piece.renewed), *sums)?;
+                hasher.entry(&as_packed(plan, index, &piece.renewed), *sums)?;
             }
         }
         Ok(())
     }
 
-    fn slice(&mut self, pending: &Pending<Piece>) -> Result<(), Error> {
-        if let Some((crc32, subtree)) = self.append(pending, 0)?.slice {
-            self.giant.crc.combine(&crc32);
-            self.giant.subtrees.push(subtree);
-        }
-        Ok(())
-    }
-
-    fn giant_end(&mut self, giant: &giant::Giant) -> Result<(), Error> {
+    fn end_giant(&mut self, giant: &Giant) -> Result<(), Error> {
         self.shared.source.check(giant.index, &giant.file)?;
-        let Giant { crc, subtrees } = std::mem::take(&mut self.giant);
-        if let Some(told) = &mut self.told {
+        let sums = take(&mut self.giant);
+        if let Some(hasher) = &mut self.hasher {
             let entry = self.shared.source.plan().entry(giant.index);
-            let sums = Sums {
-                crc32: crc.finalize(),
-                blake3: subtrees.finish().ok_or(Error::Worker)?,
-            };
-            told.entry(&entry, sums)?;
+            hasher.entry(&entry, sums.finish().ok_or(Error::Worker)?)?;
         }
         self.files += 1;
         self.shared.progress.packed(1, 0);
         Ok(())
     }
 
-    /// Writes a piece with which so many files are complete. Returns what is left of it: no bytes.
+    /// Appends a piece with which `files` files are complete. Returns the piece without its bytes.
     fn append(&mut self, pending: &Pending<Piece>, files: u64) -> Result<Piece, Error> {
         let (mut piece, share) = self.out.wait(pending)?;
         self.stream += piece.stream;
         self.crc.combine(&piece.crc);
         self.out.append(&piece.bytes)?;
         self.files += files;
-        self.content += piece.content;
-        let bytes = std::mem::take(&mut piece.bytes);
-        self.out.packed(files, piece.content, (bytes, share));
+        self.content += pending.content;
+        let bytes = take(&mut piece.bytes);
+        self.out.packed(files, pending.content, (bytes, share));
         Ok(piece)
     }
 }

@@ -5,24 +5,23 @@ use std::sync::Arc;
 
 use super::layout::{self, pieces};
 use super::piece::{self, Piece};
-use crate::archive::pack::dispatch::{Dispatcher, ENTRY_COST, End, Pending};
+use crate::archive::pack::dispatch::{Dispatcher, ENTRY_COST, End, Job, Pending};
 use crate::archive::pack::giant::Giant;
 use crate::archive::tar;
-use crate::progress::Laps;
 
 /// What comes next in a tar.
 pub(super) enum Step {
-    /// Entries: the files that are complete with it.
+    /// A run of entries, with the indices of those that it completes.
     Run(Range<usize>, Pending<Piece>),
-    /// The next of a giant's content.
+    /// The next chunk of a giant's content.
     Slice(Pending<Piece>),
-    /// There is no more of the giant.
+    /// The giant's end.
     GiantEnd(Arc<Giant>),
-    /// The end of the archive.
+    /// The archive's end.
     End(Pending<Piece>),
 }
 
-/// Gives away all jobs.
+/// Gives all jobs away.
 pub(super) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> {
     let shared = dispatcher.shared;
     let mut position = 0;
@@ -35,39 +34,47 @@ pub(super) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> 
                 if (complete.len() as u64) > run.files {
                     complete.end -= 1;
                 }
-                let weight = len + run.entries.len() as u64 * ENTRY_COST;
-                let pending = dispatcher.job(weight, move |worker| {
-                    let mut laps = Laps::start();
-                    let piece = piece::entries(shared, &run, worker, &mut laps)?;
-                    shared.did("entries", &laps, run.files, run.content);
-                    Ok(piece)
+                let job = Job {
+                    name: "entries",
+                    weight: len + run.entries.len() as u64 * ENTRY_COST,
+                    count: run.files,
+                    content: run.content,
+                };
+                let pending = dispatcher.job(job, move |worker, laps| {
+                    piece::entries(shared, &run, worker, laps)
                 })?;
                 dispatcher.send(Step::Run(complete, pending))?;
             }
             layout::Piece::Giant(index) => position += giant(dispatcher, index)?,
         }
     }
-    let pending = dispatcher.job(ENTRY_COST, move |worker| {
-        let mut laps = Laps::start();
-        let piece = piece::end(shared, position, worker, &mut laps)?;
-        shared.did("end", &laps, 0, 0);
-        Ok(piece)
+    let job = Job {
+        name: "end",
+        weight: ENTRY_COST,
+        count: 0,
+        content: 0,
+    };
+    let pending = dispatcher.job(job, move |worker, laps| {
+        piece::end(shared, position, worker, laps)
     })?;
     dispatcher.send(Step::End(pending))
 }
 
-/// Returns how much stream it is.
+/// Gives the jobs of a giant away, and returns how many bytes of stream they make.
 fn giant(dispatcher: &Dispatcher<'_, '_, '_, Step>, index: usize) -> Result<u64, End> {
     let shared = dispatcher.shared;
-    // Whether a chunk compresses is seen in the stream.
-    let giant = Arc::new(Giant::open(&shared.source, index, false)?);
-    for (offset, len) in giant.chunks() {
+    let giant = Arc::new(Giant::open(&shared.source, index)?);
+    for chunk in giant.chunks() {
         let giant = Arc::clone(&giant);
-        let pending = dispatcher.job(len as u64 + ENTRY_COST, move |worker| {
-            let mut laps = Laps::start();
-            let piece = piece::slice(shared, &giant, offset, len, worker, &mut laps)?;
-            shared.did("slice", &laps, 1, piece.content);
-            Ok(piece)
+        let content = chunk.1 as u64;
+        let job = Job {
+            name: "slice",
+            weight: content + ENTRY_COST,
+            count: 1,
+            content,
+        };
+        let pending = dispatcher.job(job, move |worker, laps| {
+            piece::slice(shared, &giant, chunk, worker, laps)
         })?;
         dispatcher.send(Step::Slice(pending))?;
     }

@@ -1,4 +1,4 @@
-//! Where everything is in a tar, before anything is read.
+//! Computes where everything is in a tar, before any file is read.
 
 use std::ops::Range;
 
@@ -8,29 +8,29 @@ use crate::archive::plan::{self, Kind, Plan};
 use crate::archive::tar;
 use crate::bundle::Format;
 
-/// What follows in the stream.
+/// A piece of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Whole entries; but of the last one only the header if it is a giant.
+    /// Whole entries, except that a giant at the end of the run is only its header.
     Run(Run),
     /// The content of a giant, with its padding.
     Giant(usize),
 }
 
-/// Entries of up to [`CHUNK`] bytes of stream, or one that takes a bit more.
+/// Entries of up to [`CHUNK`] bytes of stream, or one entry that takes a bit more with its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// By index.
+    /// Their indices in the plan.
     pub(super) entries: Range<usize>,
     /// Bytes of stream.
     pub(super) len: usize,
-    /// Files that end in it.
+    /// How many of them are complete: all but a giant.
     pub(super) files: u64,
     /// Their content, in bytes.
     pub(super) content: u64,
 }
 
-/// What an entry's header says.
+/// The fields of an entry's header.
 pub(super) fn record<'a>(entry: &plan::Entry<'a>) -> tar::Entry<'a> {
     tar::Entry {
         name: entry.name,
@@ -45,12 +45,12 @@ pub(super) fn record<'a>(entry: &plan::Entry<'a>) -> tar::Entry<'a> {
     }
 }
 
-/// Whether the content is not in the [`Run`] that has the header.
+/// Whether the content is in pieces of its own, and not in the [`Run`] with the header.
 pub(super) fn is_giant(entry: &plan::Entry<'_>) -> bool {
     entry.size > CHUNK as u64
 }
 
-/// Bytes that follow the header: none if it is a link, whose text is in it.
+/// Bytes of content after the header: 0 for a link, whose text is in the header.
 fn content(entry: &plan::Entry<'_>) -> u64 {
     if entry.kind == Kind::File {
         entry.size
@@ -59,13 +59,13 @@ fn content(entry: &plan::Entry<'_>) -> u64 {
     }
 }
 
-/// Content and padding, in bytes of stream.
+/// Bytes of content and padding.
 fn body(entry: &plan::Entry<'_>) -> u64 {
     let size = content(entry);
     size.saturating_add(tar::padding(size) as u64)
 }
 
-/// All of the stream but its end.
+/// The pieces of the stream, without its end.
 pub(super) fn pieces(plan: &Plan) -> impl Iterator<Item = Piece> + '_ {
     let mut next = 0;
     let mut giant = None;
@@ -85,7 +85,7 @@ pub(super) fn pieces(plan: &Plan) -> impl Iterator<Item = Piece> + '_ {
             if !is_giant(&entry) {
                 grows += body(&entry);
             }
-            // A header and a chunk.
+            // It is at most a header and a chunk.
             let grows = usize::try_from(grows).unwrap_or(usize::MAX);
             let len = run.len.saturating_add(grows);
             if len > CHUNK && !run.entries.is_empty() {
@@ -105,7 +105,7 @@ pub(super) fn pieces(plan: &Plan) -> impl Iterator<Item = Piece> + '_ {
     })
 }
 
-/// The most bytes that the archive can take: exactly those of a tar, and those of a tgz if nothing
+/// The most bytes that the archive can take: exactly the size of a tar, and the size of a tgz if nothing
 /// compresses.
 pub(in crate::archive::pack) fn worst_case(plan: &Plan, format: Format) -> u64 {
     let (mut stream, mut deflated) = (0_u64, gzip::OVERHEAD);

@@ -1,13 +1,9 @@
-//! A job's work: headers, contents and padding of a piece, compressed if it is for a tgz.
-
-use std::path::PathBuf;
-
-use blake3::hazmat::ChainingValue;
+//! The work of a tar's jobs: headers, contents and padding of a piece, compressed for a tgz.
 
 use super::layout::{self, Run};
-use crate::archive::deflate::Engine;
+use crate::archive::deflate;
 use crate::archive::pack::Error;
-use crate::archive::pack::digest::{self, Sums};
+use crate::archive::pack::digest::{ChunkSums, Sums};
 use crate::archive::pack::dispatch::Shared;
 use crate::archive::pack::giant::Giant;
 use crate::archive::pack::source::Renewed;
@@ -20,41 +16,36 @@ use crate::progress::{Laps, Stage};
 /// A piece of the archive.
 #[derive(Debug)]
 pub(super) struct Piece {
-    /// Its bytes.
     pub(super) bytes: Vec<u8>,
-    /// Bytes of the stream that it holds.
+    /// Bytes of the tar's stream that it holds.
     pub(super) stream: u64,
-    /// CRC-32 of those, if it is for a tgz.
+    /// CRC-32 of these, for a tgz.
     pub(super) crc: crc32fast::Hasher,
-    /// Bytes of content of files.
-    pub(super) content: u64,
-    /// What each file's content sums up to, if wanted.
+    /// The checksums of each entry's content, if contents are digested.
     pub(super) sums: Vec<Sums>,
-    /// Entries that are not as planned, by index: none, as a rule.
+    /// The few entries that are no longer as planned, by index.
     pub(super) renewed: Vec<Renewed>,
-    /// CRC-32 and digest of a giant's content in it, if wanted.
-    pub(super) slice: Option<(crc32fast::Hasher, ChainingValue)>,
+    /// The checksums of the chunk of a giant that it holds, if contents are digested.
+    pub(super) slice: Option<ChunkSums>,
 }
 
-/// Makes whole entries.
+/// The job of a run: makes whole entries.
 pub(super) fn entries(
     shared: &Shared<'_>,
     run: &Run,
     worker: &mut Worker,
     laps: &mut Laps,
 ) -> Result<Piece, Error> {
+    if worker.input.len() < run.len {
+        // A file of nearly a chunk has a header, too.
+        worker.input.resize(run.len, 0);
+    }
     let Worker {
-        engine,
         folder,
         input,
-        output,
         header,
         ..
     } = worker;
-    if input.len() < run.len {
-        // A file of nearly a chunk has a header too.
-        input.resize(run.len, 0);
-    }
     let source = &shared.source;
     let plan = source.plan();
     let files = usize::try_from(run.files).unwrap_or(0);
@@ -86,7 +77,8 @@ pub(super) fn entries(
         }
         at += content.len();
         if let Some(change) = Renewed::since(index, &entry, &now) {
-            // A time beyond the format's own field takes a record more, for which there is no room.
+            // A time beyond the range of the header's field needs a longer header, for which the layout
+            // has no room.
             header.clear();
             tar::header(header, &layout::record(&now));
             if header.len() != before.len() {
@@ -100,109 +92,85 @@ pub(super) fn entries(
         at += padding;
     }
     debug_assert_eq!(at, run.len, "a run is as long as its layout says");
-    let path = || plan.path(run.entries.start);
-    let piece = close(shared, &input[..at], false, engine, output, laps, path)?;
+    let piece = finish(shared, at, false, worker, laps)
+        .map_err(|error| source.not_deflated(run.entries.start, error))?;
     Ok(Piece {
-        content: run.content,
         sums,
         renewed,
         ..piece
     })
 }
 
-/// Makes `len` bytes of a giant's content from `offset`, and the padding if they are its last.
+/// The job of a giant's chunk: makes `len` bytes of content from `offset`, and the padding after the last.
 pub(super) fn slice(
     shared: &Shared<'_>,
     giant: &Giant,
-    offset: u64,
-    len: usize,
+    (offset, len): (u64, usize),
     worker: &mut Worker,
     laps: &mut Laps,
 ) -> Result<Piece, Error> {
-    let Worker {
-        engine,
-        input,
-        output,
-        ..
-    } = worker;
-    let source = &shared.source;
-    source.read_at(giant.index, &giant.file, &mut input[..len], offset)?;
+    let (content, after) = worker.input.split_at_mut(len);
+    shared
+        .source
+        .read_at(giant.index, &giant.file, content, offset)?;
     laps.lap(Stage::Read);
-    let summed = shared.digest.then(|| {
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&input[..len]);
-        (crc, digest::subtree(&input[..len], offset))
-    });
+    let slice = shared.digest.then(|| ChunkSums::of(content, offset, true));
     laps.lap(Stage::Hash);
     let padding = if offset + len as u64 == giant.size {
         tar::padding(giant.size)
     } else {
         0
     };
-    // A chunk is a multiple of a block, so there is room.
-    input[len..len + padding].fill(0);
-    let path = || source.plan().path(giant.index);
-    let stream = &input[..len + padding];
-    let piece = close(shared, stream, false, engine, output, laps, path)?;
-    Ok(Piece {
-        content: len as u64,
-        slice: summed,
-        ..piece
-    })
+    // The buffer holds a chunk, which is a multiple of a block, so the padding fits.
+    after[..padding].fill(0);
+    let piece = finish(shared, len + padding, false, worker, laps)
+        .map_err(|error| shared.source.not_deflated(giant.index, error))?;
+    Ok(Piece { slice, ..piece })
 }
 
-/// Makes the end of the archive, whose stream has `position` bytes before it.
+/// The job of the archive's end, which comes after `position` bytes of stream.
 pub(super) fn end(
     shared: &Shared<'_>,
     position: u64,
     worker: &mut Worker,
     laps: &mut Laps,
 ) -> Result<Piece, Error> {
-    let Worker {
-        engine,
-        input,
-        output,
-        ..
-    } = worker;
-    // 10 KiB at most.
+    // At most 10 KiB.
     let len = usize::try_from(tar::end_len(position)).unwrap_or(0);
-    input[..len].fill(0);
-    let path = || shared.source.plan().source().to_owned();
-    close(shared, &input[..len], true, engine, output, laps, path)
+    worker.input[..len].fill(0);
+    finish(shared, len, true, worker, laps).map_err(|source| Error::Deflate {
+        path: shared.source.plan().source().to_owned(),
+        source,
+    })
 }
 
-/// Turns a piece of stream into one of the archive.
-fn close(
+/// Turns the first `len` bytes of the worker's input, a piece of stream, into a piece of the archive.
+fn finish(
     shared: &Shared<'_>,
-    stream: &[u8],
+    len: usize,
     last: bool,
-    engine: &mut Engine,
-    output: &mut Vec<u8>,
+    worker: &mut Worker,
     laps: &mut Laps,
-    path: impl FnOnce() -> PathBuf,
-) -> Result<Piece, Error> {
+) -> Result<Piece, deflate::Error> {
+    let stream = &worker.input[..len];
     let mut crc = crc32fast::Hasher::new();
     let bytes = if shared.format == Format::Tgz {
         crc.update(stream);
         laps.lap(Stage::Hash);
-        output.clear();
-        engine
-            .deflate_chunk(stream, last, output)
-            .map_err(|source| Error::Deflate {
-                path: path(),
-                source,
-            })?;
-        // As long as it is, not as it could have been: it may wait a while.
-        output.as_slice().to_vec()
+        worker.output.clear();
+        worker
+            .engine
+            .deflate_chunk(stream, last, &mut worker.output)?;
+        // The piece may wait for the assembler, so its copy has no spare capacity.
+        worker.output.as_slice().to_vec()
     } else {
         stream.to_vec()
     };
     laps.lap(Stage::Compress);
     Ok(Piece {
         bytes,
-        stream: stream.len() as u64,
+        stream: len as u64,
         crc,
-        content: 0,
         sums: Vec::new(),
         renewed: Vec::new(),
         slice: None,

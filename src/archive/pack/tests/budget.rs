@@ -1,3 +1,5 @@
+//! The budget, against a plain count.
+
 use std::thread;
 
 use proptest::prelude::*;
@@ -14,7 +16,7 @@ fn a_share_larger_than_the_budget_takes_all_of_it() {
 }
 
 #[test]
-fn closing_wakes_who_waits() {
+fn closing_the_budget_ends_all_waiting() {
     let budget = Budget::new(1);
     let held = budget.take(1).unwrap();
     thread::scope(|scope| {
@@ -42,10 +44,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Taken in order by one thread and given back in that order by another, as the packer does
-    /// it, shares of any size all come, and never more than the budget is out.
+    /// One thread takes the shares and another returns them, in the same order, as the packer does.
     #[test]
-    fn shares_taken_in_order_all_come(
+    fn shares_taken_and_returned_in_order_never_exceed_the_budget_and_never_block(
         total in 1..50_u64,
         shares in prop::collection::vec(0..80_u64, 0..60),
     ) {
@@ -64,14 +65,14 @@ proptest! {
         prop_assert_eq!(budget.used(), 0);
     }
 
-    /// One thread, any steps that do not have to wait: what is used is the sum of what is held.
+    /// One thread takes any steps that need not wait.
     #[test]
-    fn it_counts_as_one_would_by_hand(
+    fn the_used_bytes_are_the_sum_of_the_held_shares(
         total in 0..50_u64,
         steps in prop::collection::vec(step(), 0..60),
     ) {
         let budget = Budget::new(total);
-        // None of it is too little to be a budget.
+        // A budget of zero counts as one byte.
         let total = total.max(1);
         let (mut held, mut closed) = (Vec::new(), false);
         for step in steps {
@@ -83,9 +84,8 @@ proptest! {
                 Step::Take(bytes) if used + bytes.min(total) <= total => {
                     held.push((bytes.min(total), budget.take(bytes).unwrap()));
                 }
-                Step::Take(_) => {}
                 Step::GiveBack(index) if index < held.len() => drop(held.remove(index)),
-                Step::GiveBack(_) => {}
+                Step::Take(_) | Step::GiveBack(_) => {}
                 Step::Close => {
                     budget.close();
                     closed = true;

@@ -1,3 +1,5 @@
+//! Jobs and tickets with real threads. `tests/models.rs` tries every order of few threads.
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use proptest::prelude::*;
@@ -7,10 +9,8 @@ use crate::archive::pack::channel::bounded;
 use crate::archive::pack::tickets::job;
 
 proptest! {
-    /// However long jobs take and whoever ends first, results come in the order of their tickets,
-    /// and only so many are held as the budget allows.
     #[test]
-    fn results_come_in_order_whoever_ends_first(
+    fn results_come_in_the_order_of_their_tickets_and_within_the_budget(
         budget in 1..40_u64,
         weights in prop::collection::vec(1..60_u64, 0..40),
         threads in 1..5_usize,
@@ -28,7 +28,7 @@ proptest! {
                         let (slot, pending) = job(&budget, weight).unwrap();
                         let done = &done;
                         scope.spawn(move |_| {
-                            // Some take longer than others.
+                            // Some jobs take longer than others.
                             for _ in 0..(n * 31 + seed) % 7 {
                                 std::thread::yield_now();
                             }
@@ -52,9 +52,9 @@ proptest! {
         prop_assert_eq!(budget.used(), 0);
     }
 
-    /// Whoever goes away, at whatever point, nobody waits for ever and all shares come back.
+    /// The assembler's end can be dropped at any ticket, and a worker's end at any job.
     #[test]
-    fn whoever_leaves_nobody_waits(
+    fn dropping_either_end_unblocks_the_other(
         weights in prop::collection::vec(1..30_u64, 1..30),
         leaves_at in 0..30_usize,
         drops in prop::collection::vec(any::<bool>(), 30),
@@ -78,10 +78,9 @@ proptest! {
                     }
                 });
             });
-            // As the assembler does when it gives up: first the budget, then the queue.
+            // The assembler gives up in this order: first the budget, then the queue.
             let mut left = leaves_at;
             for pending in &tickets {
-                // A job without a result is an answer as well.
                 drop(pending.wait());
                 if left == 0 {
                     break;

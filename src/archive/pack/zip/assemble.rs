@@ -1,49 +1,62 @@
-//! Puts a zip together: draws tickets, and writes what they stand for.
+//! Assembles a zip from the results of jobs, in the order of their tickets.
 //!
-//! It runs on the thread that called [`pack`](crate::archive::pack::pack), never sorts and never looks ahead. It
-//! alone knows offsets, and keeps of each entry the 24 bytes that the central directory needs.
+//! It never sorts and never looks ahead. Only the assembler knows offsets, and it keeps of each entry the
+//! 24 bytes that the central directory needs.
 
 use super::entry::{self, Batch, Record};
+use super::giant::{self, Chunk};
 use super::jobs::Step;
 use crate::archive::limits::CHUNK;
 use crate::archive::pack::channel::Receiver;
-use crate::archive::pack::digest::{Sums, Told};
+use crate::archive::pack::digest::{EntryHasher, GiantSums, Sums};
 use crate::archive::pack::dispatch::{Pending, Shared, Ticket};
-use crate::archive::pack::giant::{self, Chunk, Giant, Joined};
+use crate::archive::pack::giant::Giant;
 use crate::archive::pack::outlet::Outlet;
 use crate::archive::pack::parts::Open;
 use crate::archive::pack::source::{Renewed, as_packed};
 use crate::archive::pack::{Error, Packed};
 use crate::archive::plan;
-use crate::archive::zip::{self, CentralDirectory, Sizes};
+use crate::archive::zip::{self, CentralDirectory, Method, Sizes};
 
-/// The central directory goes out in pieces of this many bytes.
+/// The central directory is written in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
 
 pub(super) struct Assembler<'a, 'e, 'l> {
     shared: &'a Shared<'a>,
     out: Outlet<'a, 'e>,
     records: Vec<Record>,
-    /// Entries that are not as planned, by index.
+    /// The entries that are no longer as planned, by index.
     renewed: Vec<Renewed>,
     /// None if contents are not digested.
-    told: Option<Told<'l>>,
+    hasher: Option<EntryHasher<'l>>,
     content: u64,
     /// The giant that is being written.
-    open: Option<(Open, Joined, u64)>,
+    giant: Option<OpenGiant>,
     header: Vec<u8>,
 }
 
+/// A giant whose header is still to be filled in.
+struct OpenGiant {
+    header: Open,
+    offset: u64,
+    compressed: u64,
+    sums: GiantSums,
+}
+
 impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
-    pub(super) fn new(shared: &'a Shared<'a>, out: Outlet<'a, 'e>, told: Option<Told<'l>>) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        out: Outlet<'a, 'e>,
+        hasher: Option<EntryHasher<'l>>,
+    ) -> Self {
         Self {
             shared,
             out,
             records: Vec::with_capacity(shared.source.plan().len()),
             renewed: Vec::new(),
-            told,
+            hasher,
             content: 0,
-            open: None,
+            giant: None,
             header: Vec::new(),
         }
     }
@@ -54,13 +67,13 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             let lap = self.out.begin(tickets.len())?;
             match ticket? {
                 Step::Batch(first, pending) => self.batch(first, &pending)?,
-                Step::Giant(giant) => self.begin(&giant)?,
+                Step::Giant(giant, method) => self.begin_giant(&giant, method)?,
                 Step::Chunk(pending) => self.chunk(&pending)?,
-                Step::GiantEnd(giant) => self.end(&giant)?,
+                Step::GiantEnd(giant, method) => self.end_giant(&giant, method)?,
             }
             self.out.end(&lap);
         }
-        // The dispatcher ended early without a word: a thread panicked.
+        // If the dispatcher ended early without an error, a thread panicked.
         if self.records.len() != self.shared.source.plan().len() {
             return Err(Error::Worker);
         }
@@ -77,74 +90,75 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
                 offset: start + record.offset,
                 ..*record
             }));
-        if let Some(told) = &mut self.told {
+        if let Some(hasher) = &mut self.hasher {
             let contents = batch.records.iter().zip(&batch.digests);
             for ((record, digest), index) in contents.zip(first..) {
                 let sums = Sums {
                     crc32: record.crc32,
                     blake3: *digest,
                 };
-                told.entry(&as_packed(plan, index, &batch.renewed), sums)?;
+                hasher.entry(&as_packed(plan, index, &batch.renewed), sums)?;
             }
         }
         self.renewed.extend(&batch.renewed);
-        self.content += batch.content;
+        self.content += pending.content;
         let files = batch.records.len() as u64;
-        self.out.packed(files, batch.content, (batch, share));
+        self.out.packed(files, pending.content, (batch, share));
         Ok(())
     }
 
-    fn begin(&mut self, giant: &Giant) -> Result<(), Error> {
+    fn begin_giant(&mut self, giant: &Giant, method: Method) -> Result<(), Error> {
         let offset = self.out.position();
-        self.render(giant, &giant::open_sizes(giant.size, giant.method));
-        let open = self.out.append_open(&self.header)?;
-        self.open = Some((open, Joined::new(self.shared.digest), offset));
+        self.render(giant, method, &giant::open_sizes(giant.size, method));
+        self.giant = Some(OpenGiant {
+            header: self.out.append_open(&self.header)?,
+            offset,
+            compressed: 0,
+            sums: GiantSums::default(),
+        });
         Ok(())
     }
 
     fn chunk(&mut self, pending: &Pending<Chunk>) -> Result<(), Error> {
         let (chunk, share) = self.out.wait(pending)?;
-        if let Some((_, joined, _)) = &mut self.open {
-            joined.push(&chunk);
+        if let Some(giant) = &mut self.giant {
+            giant.sums.push(&chunk.sums);
+            giant.compressed += chunk.bytes.len() as u64;
         }
         self.out.append(&chunk.bytes)?;
-        self.content += chunk.content;
-        self.out.packed(0, chunk.content, (chunk, share));
+        self.content += pending.content;
+        self.out.packed(0, pending.content, (chunk, share));
         Ok(())
     }
 
-    fn end(&mut self, giant: &Giant) -> Result<(), Error> {
-        let Some((open, joined, offset)) = self.open.take() else {
+    fn end_giant(&mut self, giant: &Giant, method: Method) -> Result<(), Error> {
+        let Some(open) = self.giant.take() else {
             return Err(Error::Worker);
         };
         self.shared.source.check(giant.index, &giant.file)?;
-        let (crc32, compressed) = (joined.crc32(), joined.compressed());
-        let sizes = giant::open_sizes(giant.size, giant.method).close(crc32, compressed);
-        self.render(giant, &sizes);
-        self.out.close(open, &self.header)?;
+        let (crc32, compressed) = (open.sums.crc32(), open.compressed);
+        let sizes = giant::open_sizes(giant.size, method).close(crc32, compressed);
+        self.render(giant, method, &sizes);
+        self.out.close(open.header, &self.header)?;
         self.records.push(Record {
-            offset,
+            offset: open.offset,
             compressed,
             crc32,
-            method: giant.method,
+            method,
         });
-        if let Some(told) = &mut self.told {
+        if let Some(hasher) = &mut self.hasher {
             let entry = self.shared.source.plan().entry(giant.index);
-            let blake3 = joined.digest().ok_or(Error::Worker)?;
-            told.entry(&entry, Sums { crc32, blake3 })?;
+            hasher.entry(&entry, open.sums.finish().ok_or(Error::Worker)?)?;
         }
         self.shared.progress.packed(1, 0);
         Ok(())
     }
 
-    fn render(&mut self, giant: &Giant, sizes: &Sizes) {
+    /// Makes a giant's local header.
+    fn render(&mut self, giant: &Giant, method: Method, sizes: &Sizes) {
         let entry = self.shared.source.plan().entry(giant.index);
         self.header.clear();
-        zip::local_header(
-            &mut self.header,
-            &entry::header(&entry, giant.method),
-            sizes,
-        );
+        zip::local_header(&mut self.header, &entry::header(&entry, method), sizes);
     }
 
     fn finish(mut self) -> Result<Packed, Error> {
@@ -168,12 +182,12 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             files: self.records.len() as u64,
             content: self.content,
             archive: self.out.finish(&lap)?,
-            digest: self.told.as_ref().map(Told::finish),
+            digest: self.hasher.as_ref().map(EntryHasher::finish),
         })
     }
 }
 
-/// The sizes that the entry's local header has.
+/// The sizes in an entry's local header.
 fn sizes(entry: &plan::Entry<'_>, record: &Record) -> Sizes {
     if entry.size > CHUNK as u64 {
         giant::open_sizes(entry.size, record.method).close(record.crc32, record.compressed)

@@ -1,7 +1,7 @@
 //! Small files, links and directories: one job turns a run of them into finished entries.
 //!
-//! An entry is its local header and its data. A local header holds no offset, so a job can render
-//! whole entries, one after the other, and the assembler only has to append them.
+//! An entry is its local header and its data. A local header holds no offset, so a job can make whole
+//! entries, one after the other, and the assembler only appends them.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ use crate::archive::plan::{self, Kind};
 use crate::archive::zip::{self, Method, Sizes};
 use crate::progress::{Laps, Stage};
 
-/// What the central directory needs to know of an entry beyond the plan.
+/// What the central directory needs to know of an entry besides the plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
-    /// Where the local header starts: in the batch, later in the archive.
+    /// Where the local header starts: in the batch, and later in the archive.
     pub(super) offset: u64,
     /// Bytes of data.
     pub(super) compressed: u64,
@@ -33,26 +33,24 @@ pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     /// One for each entry.
     pub(super) records: Vec<Record>,
-    /// The digest of each entry's content, or nothing.
+    /// The digest of each entry's content; empty if contents are not digested.
     pub(super) digests: Vec<Hash>,
-    /// Entries that are not as planned, by index: none, as a rule.
+    /// The few entries that are no longer as planned, by index.
     pub(super) renewed: Vec<Renewed>,
-    /// Bytes of content.
-    pub(super) content: u64,
 }
 
 /// What both headers say about an entry.
 pub(super) fn header<'a>(entry: &plan::Entry<'a>, method: Method) -> zip::Entry<'a> {
     zip::Entry {
         name: entry.name,
-        // With its type, a mode of 0000 is not taken for an unknown one, which would become 0644.
+        // With its file type, a mode of 0000 is not taken for an unknown mode, which would become 0644.
         mode: entry.st_mode(),
         mtime: entry.time,
         method,
     }
 }
 
-/// Reads, sums up and compresses the files of `run`.
+/// The job: reads the files of `run`, computes checksums and compresses.
 pub(super) fn pack(
     shared: &Shared<'_>,
     run: Range<usize>,
@@ -63,7 +61,6 @@ pub(super) fn pack(
     let mut records = Vec::with_capacity(count);
     let mut digests = Vec::with_capacity(if shared.digest { count } else { 0 });
     let mut renewed = Vec::new();
-    let mut total = 0;
     let source = &shared.source;
     let plan = source.plan();
     let Worker {
@@ -74,8 +71,8 @@ pub(super) fn pack(
         header: closed,
         ..
     } = worker;
-    // Entries are made where they stay until the batch is done; only then it is known how long it
-    // is, and what waits for the assembler is no longer than that.
+    // Entries are made in the worker's buffer. Only at the end is the batch's size known, and the copy
+    // that waits for the assembler takes no more than that.
     output.clear();
     for index in run {
         let planned = plan.entry(index);
@@ -89,16 +86,15 @@ pub(super) fn pack(
         if shared.digest {
             digests.push(blake3::hash(content));
         }
-        total += entry.size;
         laps.lap(Stage::Hash);
 
-        // The header comes first and says how long the data is. Its own length does not depend on
-        // that: a small file needs no zip64.
+        // The header comes first and holds the length of the data, so it is written again below. Its own
+        // length does not depend on that: a small file needs no zip64.
         let offset = output.len();
         let open = Sizes::known(crc32, 0, entry.size);
         zip::local_header(output, &header(&entry, Method::Stored), &open);
         let start = output.len();
-        // A link's text is stored, as Info-ZIP's zip stores it.
+        // A link's text is stored, as Info-ZIP's zip does.
         let method = if entry.kind == Kind::File && engine.deflate(content, output) {
             Method::Deflate
         } else {
@@ -119,13 +115,12 @@ pub(super) fn pack(
         });
         laps.lap(Stage::Compress);
     }
-    let batch = Batch {
-        bytes: output.as_slice().to_vec(),
+    let bytes = output.as_slice().to_vec();
+    laps.lap(Stage::Compress);
+    Ok(Batch {
+        bytes,
         records,
         digests,
         renewed,
-        content: total,
-    };
-    laps.lap(Stage::Compress);
-    Ok(batch)
+    })
 }

@@ -1,41 +1,43 @@
-//! The jobs of a zip, in archive order: runs of small files, and the chunks of large ones.
+//! The jobs of a zip, in archive order: runs of small files, and the chunks of giants.
 
 use std::sync::Arc;
 
 use super::entry::{self, Batch};
-use crate::archive::pack::dispatch::{Dispatcher, ENTRY_COST, End, Pending};
-use crate::archive::pack::giant::{Chunk, Giant};
+use super::giant::{self, Chunk};
+use crate::archive::pack::dispatch::{Dispatcher, ENTRY_COST, End, Job, Pending};
+use crate::archive::pack::giant::Giant;
 use crate::archive::plan::Run;
-use crate::progress::Laps;
+use crate::archive::zip::Method;
 
 /// What comes next in a zip.
 pub(super) enum Step {
-    /// Small files, from this index of the plan on.
+    /// A run of small files, which starts at this index of the plan.
     Batch(usize, Pending<Batch>),
     /// A giant's local header.
-    Giant(Arc<Giant>),
+    Giant(Arc<Giant>, Method),
     /// The giant's next chunk.
     Chunk(Pending<Chunk>),
-    /// There is no more of the giant.
-    GiantEnd(Arc<Giant>),
+    /// The giant's end.
+    GiantEnd(Arc<Giant>, Method),
 }
 
-/// Gives away all jobs.
+/// Gives all jobs away.
 pub(super) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> {
     let shared = dispatcher.shared;
     let plan = shared.source.plan();
     for run in plan.runs() {
         match run {
             Run::Batch(run) => {
+                let (first, count) = (run.start, run.len() as u64);
                 let content: u64 = run.clone().map(|index| plan.entry(index).size).sum();
-                let first = run.start;
-                let weight = content + run.len() as u64 * ENTRY_COST;
-                let files = run.len() as u64;
-                let pending = dispatcher.job(weight, move |worker| {
-                    let mut laps = Laps::start();
-                    let batch = entry::pack(shared, run, worker, &mut laps)?;
-                    shared.did("batch", &laps, files, batch.content);
-                    Ok(batch)
+                let job = Job {
+                    name: "batch",
+                    weight: content + count * ENTRY_COST,
+                    count,
+                    content,
+                };
+                let pending = dispatcher.job(job, move |worker, laps| {
+                    entry::pack(shared, run, worker, laps)
                 })?;
                 dispatcher.send(Step::Batch(first, pending))?;
             }
@@ -47,18 +49,22 @@ pub(super) fn run(dispatcher: &Dispatcher<'_, '_, '_, Step>) -> Result<(), End> 
 
 fn giant(dispatcher: &Dispatcher<'_, '_, '_, Step>, index: usize) -> Result<(), End> {
     let shared = dispatcher.shared;
-    let giant = Giant::open(&shared.source, index, shared.pace.compresses())?;
-    let giant = Arc::new(giant);
-    dispatcher.send(Step::Giant(Arc::clone(&giant)))?;
-    for (offset, len) in giant.chunks() {
+    let giant = Arc::new(Giant::open(&shared.source, index)?);
+    let method = giant::method(&shared.source, &giant, shared.level.may_compress())?;
+    dispatcher.send(Step::Giant(Arc::clone(&giant), method))?;
+    for chunk in giant.chunks() {
         let giant = Arc::clone(&giant);
-        let pending = dispatcher.job(len as u64 + ENTRY_COST, move |worker| {
-            let mut laps = Laps::start();
-            let chunk = giant.chunk(shared, offset, len, worker, &mut laps)?;
-            shared.did("chunk", &laps, 1, chunk.content);
-            Ok(chunk)
+        let content = chunk.1 as u64;
+        let job = Job {
+            name: "chunk",
+            weight: content + ENTRY_COST,
+            count: 1,
+            content,
+        };
+        let pending = dispatcher.job(job, move |worker, laps| {
+            giant::chunk(shared, &giant, method, chunk, worker, laps)
         })?;
         dispatcher.send(Step::Chunk(pending))?;
     }
-    dispatcher.send(Step::GiantEnd(giant))
+    dispatcher.send(Step::GiantEnd(giant, method))
 }

@@ -23,7 +23,7 @@ use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
     Destination, Observer, Packing, Registrar, Request, Source, Uploading, preview, push,
 };
-use hoist::transfer::Underway;
+use hoist::transfer::CleanupHint;
 use hoist::verify::S3Object;
 
 use crate::cli::args::aws::access::{AccessArgs, refused};
@@ -155,7 +155,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if arguments.output.dry_run {
         return dry_run(arguments, &request, &location);
     }
-    let (cancel, underway) = (Cancel::new(), Underway::default());
+    let (cancel, underway) = (Cancel::new(), CleanupHint::default());
     let stop = {
         let cancel = cancel.clone();
         move || cancel.cancel()
@@ -214,7 +214,7 @@ async fn push_there(
     location: S3Location,
     object: ObjectOptions,
     cancel: &Cancel,
-    underway: Underway,
+    underway: CleanupHint,
 ) -> Result<(), Failure> {
     let access = hoist::aws::access::Access {
         bandwidth: arguments.sending.bandwidth_limit,
@@ -252,7 +252,7 @@ async fn push_there(
 async fn push_with(
     arguments: &PushArgs,
     request: &Request,
-    (location, object, underway): (S3Location, ObjectOptions, Underway),
+    (location, object, underway): (S3Location, ObjectOptions, CleanupHint),
     clients: Clients,
     cancel: &Cancel,
 ) -> Result<(), Failure> {
@@ -313,7 +313,7 @@ async fn push_with(
     };
     let observer = Observer {
         progress: Arc::clone(told.progress()),
-        underway,
+        cleanup: underway,
         ..Observer::default()
     };
     let display = Display::start(&observer.progress, arguments.bundle.quiet);

@@ -1,4 +1,5 @@
-//! What a request asks for, told from its head alone: a fault may come before its body.
+//! Which operation a request asks for, told from its head alone: faults and statistics need it before
+//! the body is read.
 
 use std::fmt;
 
@@ -6,8 +7,7 @@ use hyper::Method;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
-use super::super::codedeploy;
-use super::super::keys;
+use super::{codedeploy, keys};
 
 macro_rules! operations {
     ($($name:ident)*) => {
@@ -16,12 +16,12 @@ macro_rules! operations {
         #[non_exhaustive]
         pub enum Operation {
             $(#[doc = concat!("`", stringify!($name), "`.")] $name,)*
-            /// One that the endpoint does not offer.
+            /// An operation that the endpoint does not offer.
             Other,
         }
 
         impl Operation {
-            /// All that the endpoint offers.
+            /// All operations that the endpoint offers.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Its name in the API.
@@ -38,11 +38,11 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload
-    DeleteBucket DeleteObject DeleteObjects GetBucketLocation GetBucketVersioning GetObject
-    HeadBucket HeadObject ListBuckets ListMultipartUploads ListObjectVersions ListObjects
-    ListObjectsV2 ListParts PutBucketVersioning PutObject UploadPart UploadPartCopy
-    BatchGetApplicationRevisions CreateApplication DeleteApplication GetApplication
-    GetApplicationRevision ListApplicationRevisions ListApplications RegisterApplicationRevision
+    DeleteBucket DeleteObject DeleteObjects GetObject HeadBucket HeadObject ListBuckets
+    ListMultipartUploads ListObjectsV2 ListParts PutBucketVersioning PutObject UploadPart
+    UploadPartCopy
+    CreateApplication GetApplication GetApplicationRevision ListApplicationRevisions
+    RegisterApplicationRevision
 }
 
 impl fmt::Display for Operation {
@@ -51,11 +51,11 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What the head of a request says.
+/// What the head of a request says about its operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) operation: Operation,
-    /// For CodeDeploy, not for S3.
+    /// The request is for CodeDeploy, not for S3.
     pub(super) codedeploy: bool,
     pub(super) bucket: Option<String>,
     pub(super) key: Option<String>,
@@ -96,7 +96,7 @@ impl Asked {
         }
     }
 
-    /// What it is about, for the log.
+    /// `BUCKET/KEY` or `BUCKET`; empty for CodeDeploy.
     pub(super) fn place(&self) -> String {
         let of = |part: &Option<String>| part.clone().unwrap_or_default();
         match &self.key {
@@ -109,12 +109,12 @@ impl Asked {
 fn codedeploy_operation(target: &str) -> Operation {
     let name = target.strip_prefix(codedeploy::TARGET).unwrap_or_default();
     let mut all = Operation::ALL.iter().copied();
-    // No operation of S3 has the name of one of CodeDeploy's.
+    // No operation has one name in S3 and in CodeDeploy.
     all.find(|operation| operation.name() == name)
         .unwrap_or(Operation::Other)
 }
 
-/// Bucket and key. The bucket may be in the host's name.
+/// Bucket and key. The bucket may be in the name of the host.
 fn place(path: &str, headers: &HeaderMap) -> (Option<String>, Option<String>) {
     let text = |text: &str| {
         let text = keys::unescape(text).unwrap_or_else(|| text.to_owned());
@@ -143,23 +143,25 @@ fn of_service(method: &Method) -> Operation {
 }
 
 /// Sub-resources of buckets and objects that the endpoint does not offer.
-const ELSEWHERE: [&str; 12] = [
+const NOT_OFFERED: [&str; 14] = [
     "acl",
     "attributes",
     "cors",
     "encryption",
     "legal-hold",
     "lifecycle",
+    "location",
     "object-lock",
     "policy",
     "restore",
     "retention",
     "select",
     "tagging",
+    "versions",
 ];
 
 fn of_bucket(method: &Method, has: impl Fn(&str) -> bool) -> Operation {
-    if ELSEWHERE.into_iter().any(&has) {
+    if NOT_OFFERED.into_iter().any(&has) {
         return Operation::Other;
     }
     match *method {
@@ -169,17 +171,13 @@ fn of_bucket(method: &Method, has: impl Fn(&str) -> bool) -> Operation {
         Method::DELETE => Operation::DeleteBucket,
         Method::POST if has("delete") => Operation::DeleteObjects,
         Method::GET if has("uploads") => Operation::ListMultipartUploads,
-        Method::GET if has("versions") => Operation::ListObjectVersions,
-        Method::GET if has("location") => Operation::GetBucketLocation,
-        Method::GET if has("versioning") => Operation::GetBucketVersioning,
         Method::GET if has("list-type") => Operation::ListObjectsV2,
-        Method::GET => Operation::ListObjects,
         _ => Operation::Other,
     }
 }
 
 fn of_object(method: &Method, has: impl Fn(&str) -> bool, copies: bool) -> Operation {
-    if ELSEWHERE.into_iter().any(&has) {
+    if NOT_OFFERED.into_iter().any(&has) {
         return Operation::Other;
     }
     match *method {
@@ -205,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_told_from_heads() {
+    fn method_address_and_headers_tell_the_operation() {
         use Operation::*;
         for (method, target, headers, expected) in [
             ("GET", "/", "", ListBuckets),
@@ -213,12 +211,12 @@ mod tests {
             ("HEAD", "/b/", "", HeadBucket),
             ("PUT", "/b", "", CreateBucket),
             ("PUT", "/b?versioning", "", PutBucketVersioning),
-            ("GET", "/b?versioning", "", GetBucketVersioning),
-            ("GET", "/b?location", "", GetBucketLocation),
+            ("GET", "/b?versioning", "", Other),
+            ("GET", "/b?location", "", Other),
             ("GET", "/b?uploads&prefix=p", "", ListMultipartUploads),
-            ("GET", "/b?versions", "", ListObjectVersions),
+            ("GET", "/b?versions", "", Other),
             ("GET", "/b?list-type=2", "", ListObjectsV2),
-            ("GET", "/b", "", ListObjects),
+            ("GET", "/b", "", Other),
             ("POST", "/b?delete", "", DeleteObjects),
             ("DELETE", "/b", "", DeleteBucket),
             ("GET", "/b?acl", "", Other),
@@ -252,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn codedeploy_names_its_operations() {
+    fn the_target_header_tells_the_operation_of_codedeploy() {
         let of = |target: &str| {
             let request = Request::post("/").header("X-Amz-Target", target);
             Asked::of(&request.body(()).unwrap().into_parts().0)
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bucket_is_in_the_path_or_in_the_host() {
+    fn the_bucket_is_in_the_path_or_in_the_name_of_the_host() {
         let of = |host: &str, path: &str| {
             let request = Request::get(path).header("Host", host);
             let asked = Asked::of(&request.body(()).unwrap().into_parts().0);
