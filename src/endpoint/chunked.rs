@@ -26,18 +26,18 @@ const MAX_TRAILERS: usize = 16;
 
 /// The headers behind a chunked body; empty until the body was read to its end.
 #[derive(Clone, Default)]
-pub(crate) struct Trailers(Arc<Mutex<HeaderMap>>);
+pub(super) struct Trailers(Arc<Mutex<HeaderMap>>);
 
 impl Trailers {
     /// The value of the trailer `name`.
-    pub(crate) fn get(&self, name: &HeaderName) -> Option<HeaderValue> {
+    pub(super) fn get(&self, name: &HeaderName) -> Option<HeaderValue> {
         lock(&self.0).get(name).cloned()
     }
 }
 
 /// A body is not what `aws-chunked` says it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChunkedError {
+pub(super) enum ChunkedError {
     /// A chunk or trailer line is not of the form above.
     Malformed,
     /// The body ends within a chunk or before the last one.
@@ -71,7 +71,7 @@ enum Expect {
 }
 
 /// The decoded form of the body `inner`.
-pub(crate) struct Decoder<B> {
+pub(super) struct Decoder<B> {
     inner: B,
     /// Bytes read but not yet decoded.
     buffer: BytesMut,
@@ -85,7 +85,7 @@ pub(crate) struct Decoder<B> {
 
 impl<B> Decoder<B> {
     /// Decodes `inner` into `length` bytes.
-    pub(crate) fn new(inner: B, length: u64, trailers: Trailers) -> Self {
+    pub(super) fn new(inner: B, length: u64, trailers: Trailers) -> Self {
         Self {
             inner,
             buffer: BytesMut::new(),

@@ -37,10 +37,10 @@ use super::store::{Behavior, Store, blocking};
 use super::{ids, s3};
 
 /// The account that owns every bucket.
-pub(crate) const OWNER: &str = "000000000000";
+pub(super) const OWNER: &str = "000000000000";
 
 /// Longest request to CodeDeploy, in bytes.
-pub(crate) const MAX_JSON: usize = 1 << 20;
+pub(super) const MAX_JSON: usize = 1 << 20;
 
 /// How long connections may take to finish their requests once the endpoint stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -49,10 +49,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Both services.
-pub(crate) struct Server {
-    pub(crate) store: Arc<Store>,
-    pub(crate) codedeploy: Arc<codedeploy::Service>,
-    pub(crate) meter: Meter,
+pub(super) struct Server {
+    pub(super) store: Arc<Store>,
+    pub(super) codedeploy: Arc<codedeploy::Service>,
+    pub(super) meter: Meter,
     s3: S3Service,
     faults: Option<Faults>,
     link: Link,
@@ -62,7 +62,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Opens the state under `dir`.
-    pub(crate) fn open(
+    pub(super) fn open(
         dir: &Path,
         discards: bool,
         faults: Option<Faults>,
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Takes connections until `stop`, then gives the open ones a moment to finish.
-    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub(super) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// Answers the requests of one connection. Returns its stream if a fault cut it.
-    pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         self: Arc<Self>,
         stream: S,
         stop: CancellationToken,
@@ -182,7 +182,7 @@ impl Server {
     }
 
     /// Answers a request to either service.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> HttpResponse {
+    pub(super) async fn answer(&self, request: Request<Body>) -> HttpResponse {
         if let Some(refused) = refuse_other_machines(&request) {
             return refused;
         }
@@ -283,7 +283,7 @@ impl S3Host for Hosts {
 }
 
 /// Gives an answer its id.
-pub(crate) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
+pub(super) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
     let id = ids::unique().to_uppercase();
     let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
     let name = if codedeploy {
@@ -335,13 +335,13 @@ fn is_this_machine(host: &str) -> bool {
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-pub(crate) fn internal_error() -> HttpResponse {
+pub(super) fn internal_error() -> HttpResponse {
     let mut response = HttpResponse::new(Body::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }
 
-pub(crate) fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
+pub(super) fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
     let (status, body) = match result {
         Ok(None) => (StatusCode::OK, String::new()),
         Ok(Some(output)) => (StatusCode::OK, output.to_string()),
@@ -363,7 +363,7 @@ pub(crate) fn json_response(result: Result<Option<serde_json::Value>, Failure>) 
 
 /// The region in the credential scope of a signed request:
 /// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
-pub(crate) fn signed_region(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn signed_region(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = value.split_once("Credential=")?;
     let scope = credential.split(',').next()?;

@@ -16,53 +16,53 @@ const MAX_DESCRIPTION: usize = 512;
 /// Where a revision lies. Two revisions are equal if all members are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Revision {
+pub(super) struct Revision {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) revision_type: Option<String>,
+    pub(super) revision_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) s3_location: Option<S3Location>,
+    pub(super) s3_location: Option<S3Location>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) git_hub_location: Option<GitHubLocation>,
+    pub(super) git_hub_location: Option<GitHubLocation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) string: Option<Content>,
+    pub(super) string: Option<Content>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) app_spec_content: Option<Content>,
+    pub(super) app_spec_content: Option<Content>,
 }
 
 /// An archive or AppSpec file in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct S3Location {
+pub(super) struct S3Location {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bucket: Option<String>,
+    pub(super) bucket: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<String>,
+    pub(super) key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bundle_type: Option<String>,
+    pub(super) bundle_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<String>,
+    pub(super) version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) e_tag: Option<String>,
+    pub(super) e_tag: Option<String>,
 }
 
 /// A commit on GitHub.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct GitHubLocation {
+pub(super) struct GitHubLocation {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) repository: Option<String>,
+    pub(super) repository: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) commit_id: Option<String>,
+    pub(super) commit_id: Option<String>,
 }
 
 /// An AppSpec given as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Content {
+pub(super) struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) content: Option<String>,
+    pub(super) content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) sha256: Option<String>,
+    pub(super) sha256: Option<String>,
 }
 
 impl Revision {
@@ -71,7 +71,7 @@ impl Revision {
     /// # Errors
     ///
     /// `InvalidRevisionException`.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), Failure> {
         let invalid = |why: &str| {
             Err(Failure::new(
                 "InvalidRevisionException",
@@ -123,7 +123,7 @@ impl Revision {
 /// # Errors
 ///
 /// `DescriptionTooLongException`.
-pub(crate) fn check_description(description: Option<&str>) -> Result<(), Failure> {
+pub(super) fn check_description(description: Option<&str>) -> Result<(), Failure> {
     if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
         return Err(Failure::new(
             "DescriptionTooLongException",
@@ -139,7 +139,7 @@ pub(crate) fn check_description(description: Option<&str>) -> Result<(), Failure
 /// # Errors
 ///
 /// `ApplicationNameRequiredException`, `InvalidApplicationNameException`.
-pub(crate) fn check_name(name: Option<String>) -> Result<String, Failure> {
+pub(super) fn check_name(name: Option<String>) -> Result<String, Failure> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
         Failure::new(
             "ApplicationNameRequiredException",
@@ -161,65 +161,65 @@ pub(crate) fn check_name(name: Option<String>) -> Result<String, Failure> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct CreateApplication {
-    pub(crate) application_name: Option<String>,
-    pub(crate) compute_platform: Option<String>,
-    pub(crate) tags: Vec<Tag>,
+pub(super) struct CreateApplication {
+    pub(super) application_name: Option<String>,
+    pub(super) compute_platform: Option<String>,
+    pub(super) tags: Vec<Tag>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub(crate) struct Tag {
-    pub(crate) key: Option<String>,
-    pub(crate) value: Option<String>,
+pub(super) struct Tag {
+    pub(super) key: Option<String>,
+    pub(super) value: Option<String>,
 }
 
 /// The input of operations that name an application and nothing else.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct ApplicationName {
-    pub(crate) application_name: Option<String>,
+pub(super) struct ApplicationName {
+    pub(super) application_name: Option<String>,
 }
 
 /// The input of RegisterApplicationRevision and GetApplicationRevision.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct OneRevision {
-    pub(crate) application_name: Option<String>,
-    pub(crate) revision: Option<Revision>,
-    pub(crate) description: Option<String>,
+pub(super) struct OneRevision {
+    pub(super) application_name: Option<String>,
+    pub(super) revision: Option<Revision>,
+    pub(super) description: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct ListRevisions {
-    pub(crate) application_name: Option<String>,
-    pub(crate) sort_by: Option<String>,
-    pub(crate) sort_order: Option<String>,
-    pub(crate) s3_bucket: Option<String>,
-    pub(crate) s3_key_prefix: Option<String>,
-    pub(crate) deployed: Option<String>,
-    pub(crate) next_token: Option<String>,
+pub(super) struct ListRevisions {
+    pub(super) application_name: Option<String>,
+    pub(super) sort_by: Option<String>,
+    pub(super) sort_order: Option<String>,
+    pub(super) s3_bucket: Option<String>,
+    pub(super) s3_key_prefix: Option<String>,
+    pub(super) deployed: Option<String>,
+    pub(super) next_token: Option<String>,
 }
 
 /// An application as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Application {
-    pub(crate) name: String,
-    pub(crate) id: String,
-    pub(crate) created_ms: u64,
-    pub(crate) platform: String,
-    pub(crate) tags: BTreeMap<String, String>,
+pub(super) struct Application {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) created_ms: u64,
+    pub(super) platform: String,
+    pub(super) tags: BTreeMap<String, String>,
     /// In order of their registration.
-    pub(crate) revisions: Vec<Registered>,
+    pub(super) revisions: Vec<Registered>,
 }
 
 /// A registered revision as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Registered {
+pub(super) struct Registered {
     /// Not a member of the service's: marks where a page of a listing ends.
-    pub(crate) id: String,
-    pub(crate) revision: Revision,
-    pub(crate) description: Option<String>,
-    pub(crate) registered_ms: u64,
+    pub(super) id: String,
+    pub(super) revision: Revision,
+    pub(super) description: Option<String>,
+    pub(super) registered_ms: u64,
 }

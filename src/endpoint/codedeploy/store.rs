@@ -14,14 +14,14 @@ use super::super::store::{lock, read_json, write_json};
 use super::Failure;
 use super::model::Application;
 
-pub(crate) struct Store {
+pub(super) struct Store {
     dir: PathBuf,
     /// Held from reading an application to writing it back.
     change: Mutex<()>,
 }
 
 impl Store {
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let dir = dir.join("codedeploy");
         fs::create_dir_all(&dir)?;
         Ok(Self {
@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     ///
     /// `ApplicationAlreadyExistsException`.
-    pub(crate) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
+    pub(super) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
         let _change = lock(&self.change);
         if self.find(region, &application.name)?.is_some() {
             return Err(Failure::new(
@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     ///
     /// `ApplicationDoesNotExistException`.
-    pub(crate) fn get(&self, region: &str, name: &str) -> Result<Application, Failure> {
+    pub(super) fn get(&self, region: &str, name: &str) -> Result<Application, Failure> {
         self.find(region, name)?.ok_or_else(|| {
             Failure::new(
                 "ApplicationDoesNotExistException",
@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     ///
     /// `ApplicationDoesNotExistException`.
-    pub(crate) fn update(
+    pub(super) fn update(
         &self,
         region: &str,
         name: &str,

@@ -27,14 +27,14 @@ use super::{Action, Fault, Faults, Operation, Refusal, Reply, When, allowed};
 const MAX_DRAINED: usize = 64 << 20;
 
 /// The part of a connection that a request may end.
-pub(crate) struct Line {
+pub(in crate::endpoint) struct Line {
     cut: CancellationToken,
     stop: CancellationToken,
 }
 
 impl Line {
     /// A connection of an endpoint that ends with `stop`.
-    pub(crate) fn new(stop: CancellationToken) -> Self {
+    pub(in crate::endpoint) fn new(stop: CancellationToken) -> Self {
         Self {
             cut: CancellationToken::new(),
             stop,
@@ -42,7 +42,10 @@ impl Line {
     }
 
     /// The result of `work`, or `None` when a request has reset the connection.
-    pub(crate) async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(in crate::endpoint) async fn unless_cut<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         self.cut.run_until_cancelled(work).await
     }
 
@@ -60,7 +63,7 @@ impl Line {
 }
 
 /// Answers a request as the server would, unless a fault happens to it.
-pub(crate) async fn handle(
+pub(in crate::endpoint) async fn handle(
     server: &Server,
     faults: &Faults,
     asked: &Asked,

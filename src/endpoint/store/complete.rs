@@ -17,23 +17,23 @@ use super::{MIN_PART, Object, Precondition, Store, Upload, disk, lock, open_at};
 
 /// What a client asks to be completed.
 #[derive(Debug, Default)]
-pub(crate) struct Completion {
-    pub(crate) parts: Vec<CompletionPart>,
+pub(in crate::endpoint) struct Completion {
+    pub(in crate::endpoint) parts: Vec<CompletionPart>,
     /// The checksum of the object.
-    pub(crate) checksum: Option<Claim>,
-    pub(crate) kind: Option<Kind>,
+    pub(in crate::endpoint) checksum: Option<Claim>,
+    pub(in crate::endpoint) kind: Option<Kind>,
     /// The size of the object in bytes.
-    pub(crate) size: Option<u64>,
-    pub(crate) precondition: Precondition,
+    pub(in crate::endpoint) size: Option<u64>,
+    pub(in crate::endpoint) precondition: Precondition,
 }
 
 /// A part as the client names it.
 #[derive(Debug)]
-pub(crate) struct CompletionPart {
-    pub(crate) number: i32,
+pub(in crate::endpoint) struct CompletionPart {
+    pub(in crate::endpoint) number: i32,
     /// Without quotes.
-    pub(crate) etag: String,
-    pub(crate) checksum: Option<Claim>,
+    pub(in crate::endpoint) etag: String,
+    pub(in crate::endpoint) checksum: Option<Claim>,
 }
 
 impl Store {
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`,
     /// `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
-    pub(crate) fn complete_upload(
+    pub(in crate::endpoint) fn complete_upload(
         &self,
         bucket: &str,
         key: &str,

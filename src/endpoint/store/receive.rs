@@ -28,7 +28,7 @@ const BATCH: usize = 1 << 20;
 /// # Errors
 ///
 /// `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
-pub(crate) async fn receive<G: Send + 'static>(
+pub(in crate::endpoint) async fn receive<G: Send + 'static>(
     body: &mut StreamingBlob,
     guard: G,
     open: impl FnOnce(&G) -> S3Result<Option<File>> + Send + 'static,
