@@ -5,7 +5,7 @@
 //! [`child`](Cancel::child) is cancelled with its parent, and can be cancelled alone.
 
 use crate::sync::{Arc, AtomicBool, Ordering};
-#[cfg(feature = "push")]
+#[cfg(any(feature = "push", feature = "local"))]
 use tokio_util::sync::CancellationToken;
 
 /// Tells every thread and task that holds a clone of it to finish its current piece of work and to begin
@@ -17,7 +17,7 @@ pub struct Cancel(Arc<Shared>);
 struct Shared {
     flag: AtomicBool,
     parent: Option<Cancel>,
-    #[cfg(feature = "push")]
+    #[cfg(any(feature = "push", feature = "local"))]
     token: CancellationToken,
 }
 
@@ -34,7 +34,7 @@ impl Cancel {
         Self(Arc::new(Shared {
             flag: AtomicBool::new(false),
             parent: Some(self.clone()),
-            #[cfg(feature = "push")]
+            #[cfg(any(feature = "push", feature = "local"))]
             token: self.0.token.child_token(),
         }))
     }
@@ -42,7 +42,7 @@ impl Cancel {
     /// Cancels all clones and all children.
     pub fn cancel(&self) {
         self.0.flag.store(true, Ordering::Release);
-        #[cfg(feature = "push")]
+        #[cfg(any(feature = "push", feature = "local"))]
         self.0.token.cancel();
     }
 
@@ -54,7 +54,7 @@ impl Cancel {
     }
 
     /// Waits until it is cancelled. Tasks wait for this.
-    #[cfg(feature = "push")]
+    #[cfg(any(feature = "push", feature = "local"))]
     pub async fn cancelled(&self) {
         self.0.token.cancelled().await;
     }

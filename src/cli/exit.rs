@@ -1,28 +1,40 @@
 //! How a command ends: the exit codes of the AWS CLI version 2, or of version 1 for scripts that
-//! know those (`HOIST_EXIT_CODES=v1`).
+//! expect those (`HOIST_EXIT_CODES=v1`).
 
 use std::process::ExitCode;
 
 /// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "push"), allow(dead_code, reason = "only AWS refuses"))]
 pub(crate) enum Exit {
-    /// It did what it was asked.
+    /// The command did what it was asked.
     Success,
-    /// An option is missing, or has a value that it cannot have.
+    /// An option is missing or has a bad value.
     Syntax,
-    /// It was asked for something that cannot be.
+    /// The options are well formed and cannot be followed.
     Usage,
-    /// What it needs is not configured: a region.
-    #[cfg(feature = "push")]
+    /// The region or credentials are not configured.
     Config,
-    /// A service refused.
-    #[cfg(feature = "push")]
+    /// A service refused the request.
     Service,
     /// Anything else went wrong.
     Failure,
-    /// A signal of this number ended it.
+    /// A signal of this number ended the command.
     Signal(u8),
 }
+
+/// The codes as the manual lists them.
+pub(crate) const CODES: [(&str, &str); 6] = [
+    ("0", "The command did what it was asked."),
+    ("252", "An option is missing, unknown or has a bad value."),
+    ("253", "The region or the credentials are not configured."),
+    ("254", "CodeDeploy refused the request."),
+    ("255", "Anything else went wrong."),
+    (
+        "130, 143, 129",
+        "Ctrl-C, SIGTERM or SIGHUP ended the command.",
+    ),
+];
 
 impl Exit {
     /// The code for the shell.
@@ -38,9 +50,7 @@ impl Exit {
             Self::Syntax if version_1 => 2,
             _ if version_1 => 255,
             Self::Syntax | Self::Usage => 252,
-            #[cfg(feature = "push")]
             Self::Config => 253,
-            #[cfg(feature = "push")]
             Self::Service => 254,
             Self::Failure => 255,
         }
@@ -53,7 +63,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command ends without success: what to say, and how to exit.
+/// Why a command ends without success: how to exit, and the lines to say.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -68,11 +78,16 @@ impl Failure {
         }
     }
 
+    /// A failure without an exit code of its own.
+    pub(crate) fn other(text: impl ToString) -> Self {
+        Self::new(Exit::Failure, text)
+    }
+
     pub(crate) fn usage(text: impl ToString) -> Self {
         Self::new(Exit::Usage, text)
     }
 
-    /// All was said already.
+    /// A failure that needs no more words.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self {
             exit,
@@ -80,9 +95,9 @@ impl Failure {
         }
     }
 
-    /// Says more.
-    pub(crate) fn and(mut self, text: impl ToString) -> Self {
-        self.lines.push(text.to_string());
+    /// Adds a line, if there is one to add.
+    pub(crate) fn and(mut self, text: Option<impl ToString>) -> Self {
+        self.lines.extend(text.map(|text| text.to_string()));
         self
     }
 }
@@ -92,14 +107,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_codes_are_those_of_the_aws_cli() {
+    fn exit_codes_are_those_of_the_aws_cli() {
         for (exit, code, code_of_1) in [
             (Exit::Success, 0, 0),
             (Exit::Syntax, 252, 2),
             (Exit::Usage, 252, 255),
-            #[cfg(feature = "push")]
             (Exit::Config, 253, 255),
-            #[cfg(feature = "push")]
             (Exit::Service, 254, 255),
             (Exit::Failure, 255, 255),
             (Exit::Signal(2), 130, 130),
@@ -107,6 +120,10 @@ mod tests {
         ] {
             assert_eq!(exit.code_of(false), code, "{exit:?}");
             assert_eq!(exit.code_of(true), code_of_1, "{exit:?}");
+            let listed = |(codes, _): &(&str, &str)| {
+                codes.split(", ").any(|listed| listed == code.to_string())
+            };
+            assert!(CODES.iter().any(listed), "{exit:?}");
         }
     }
 }

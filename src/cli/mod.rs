@@ -1,13 +1,16 @@
-//! The command line: arguments, text, exit codes. One file a command.
+//! The command line: arguments, texts and exit codes.
 //!
-//! Results go to standard output, everything else to standard error. The messages that
-//! `aws deploy push` has are its own, word for word, so that scripts that look for them go on
-//! working.
+//! `args` has the options, `commands` what each command does with the library, `render` everything
+//! that is said, and `run` how a command is cancelled and how it ends. Results go to standard output,
+//! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
+//! because scripts look for them.
 
 mod args;
 mod commands;
 mod exit;
+mod manual;
 mod render;
+mod run;
 mod signals;
 
 use std::ffi::OsString;
@@ -23,22 +26,22 @@ use self::render::progress::say;
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Arguments::command().color(color::choice(&arguments));
+    let command = manual::add_help(Arguments::command()).color(color::choice(&arguments));
     let parsed = command
         .clone()
         .try_get_matches_from(&arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,
-        Err(error) => match unknown::said(&command, arguments, error) {
-            Ok(failure) => return told(&failure),
+        Err(error) => match unknown::report(&command, arguments, error) {
+            Ok(failure) => return end(&failure),
             Err(error) => {
                 let exit = match error.kind() {
                     _ if !error.use_stderr() => Exit::Success,
                     ErrorKind::UnknownArgument => Exit::Usage,
                     _ => Exit::Syntax,
                 };
-                // If nobody reads help, nobody needs it.
+                // A closed pipe is no reason to fail.
                 let _ = error.print();
                 return exit;
             }
@@ -46,20 +49,12 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match arguments.command.run() {
         Ok(()) => Exit::Success,
-        Err(failure) => told(&failure),
+        Err(failure) => end(&failure),
     }
 }
 
-fn told(failure: &Failure) -> Exit {
+/// Says why a command failed.
+fn end(failure: &Failure) -> Exit {
     failure.lines.iter().for_each(|line| say(line));
     failure.exit
-}
-
-/// What runs the commands that talk to services.
-#[cfg(any(feature = "push", feature = "local"))]
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start threads: {error}")))
 }

@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
+use hoist::endpoint::faults::{Fault, Operation, Request};
+
 use crate::seen::Seen;
-use crate::support::{Answer, Head, Server, Tree, text};
+use crate::support::{Server, Tree, text};
 
 /// What two runs may differ in. A row names those in which they do; they must be the same in all
 /// others.
@@ -51,13 +53,16 @@ pub(crate) enum Verdict {
 
 /// When to stop a run that does not end by itself.
 #[derive(Clone, Copy)]
-pub(crate) enum Cancel {
+pub(crate) enum Stop {
     Never,
-    /// A signal, once a request that begins like this was swallowed.
-    Signal(&'static str, &'static str),
-    /// Killed, if it opens this pipe and waits for somebody to write to it.
+    /// With this signal, once a request of this operation came, which is never answered.
+    Signal(Operation, &'static str),
+    /// Killed, if it opens this pipe and waits for a writer.
     Pipe(&'static str),
 }
+
+/// What goes wrong with a request.
+pub(crate) type Faulty = fn(&Request) -> Option<Fault>;
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -69,13 +74,12 @@ pub(crate) struct Row {
     pub(crate) tree: Box<dyn Fn(&Tree) + Send + Sync>,
     /// Makes what the services have.
     pub(crate) server: fn(&Server),
-    /// What is answered instead of the server.
-    pub(crate) between: Option<fn(&Head) -> Option<Answer>>,
+    pub(crate) faulty: Option<Faulty>,
     /// Whether the endpoint speaks TLS.
     pub(crate) tls: bool,
     /// Runs the command in another way. None: it cannot be, by this user.
     pub(crate) wrap: fn(Command) -> Option<Command>,
-    pub(crate) stop: Cancel,
+    pub(crate) stop: Stop,
     /// The exit code of the AWS CLI version 2.
     pub(crate) v2: i32,
     /// Lines of hoist's standard error besides the error and the summary: a part of each.
@@ -115,10 +119,10 @@ pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
         cwd: "",
         tree: Box::new(small),
         server: ready,
-        between: None,
+        faulty: None,
         tls: false,
         wrap: Some,
-        stop: Cancel::Never,
+        stop: Stop::Never,
         v2: 0,
         says: &[],
         verdict: Verdict::Equal,
@@ -174,8 +178,8 @@ impl Row {
         self
     }
 
-    pub(crate) fn between(mut self, rule: fn(&Head) -> Option<Answer>) -> Self {
-        self.between = Some(rule);
+    pub(crate) fn faulty(mut self, faulty: Faulty) -> Self {
+        self.faulty = Some(faulty);
         self
     }
 
@@ -189,7 +193,7 @@ impl Row {
         self
     }
 
-    pub(crate) fn stop(mut self, stop: Cancel) -> Self {
+    pub(crate) fn stop(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }

@@ -4,18 +4,18 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use hoist::endpoint::faults::{Fault, When};
 use rustix::fs::OFlags;
 
-use crate::row::{Aspect, Cancel, Row, Verdict};
+use crate::row::{Aspect, Row, Stop, Verdict};
 use crate::seen::{Seen, Who};
-use crate::support::{Between, BlackHole, Server, Tls, Tree, authority, aws, hoist, send_signal};
-
-/// Until then a run must have got to where it is stopped.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{
+    Done, Run as _, Running, Server, Tls, Tree, authority, aws, hoist, wait_until,
+};
 
 /// Runs `rows` and prints a line for each. Does nothing without the AWS CLI.
 pub(crate) fn run_rows(rows: &[Row]) {
@@ -111,18 +111,14 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     let (tree, server) = (Tree::new(), Server::start());
     (row.tree)(&tree);
     (row.server)(&server);
-    let between = row.between.map(|rule| Between::before(&server, rule));
-    let hole = match row.stop {
-        Cancel::Signal(request, _) => Some(BlackHole::before(&server, request)),
-        _ => None,
-    };
+    if let Some(faulty) = row.faulty {
+        server.choose(faulty);
+    }
+    if let Stop::Signal(operation, _) = row.stop {
+        server.on(operation, .., Fault::Stall(When::BeforeBody));
+    }
     let tls = row.tls.then(|| Tls::before(&server));
-    let url = match (&between, &hole, &tls) {
-        (Some(between), ..) => between.url.clone(),
-        (_, Some(hole), _) => hole.url.clone(),
-        (.., Some(tls)) => tls.url.clone(),
-        _ => server.url(),
-    };
+    let url = tls.map_or_else(|| server.url().to_owned(), |tls| tls.url);
 
     let mut command = tool;
     command.args(match who {
@@ -155,13 +151,11 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
         };
     }
     command.current_dir(dir.join(row.cwd));
-    let mut command = (row.wrap)(command)?;
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let (output, killed) = finish(command, row.stop, hole.as_ref(), &dir);
-    let mut seen = Seen::new(who, &output, killed, &server);
+    let running = (row.wrap)(command)?.stdin(Stdio::null()).start();
+    let (done, killed) = finish(running, row.stop, &server, &dir);
+    // Nothing goes wrong with what the test itself asks now.
+    server.forget();
+    let mut seen = Seen::new(who, &done, killed, &server);
     // Trees are elsewhere in each run.
     let descriptions = seen.revisions.iter_mut();
     let descriptions = descriptions.filter_map(|revision| revision.description.as_mut());
@@ -177,34 +171,23 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     Some(seen)
 }
 
-fn finish(
-    mut command: Command,
-    stop: Cancel,
-    hole: Option<&BlackHole>,
-    dir: &Path,
-) -> (Output, bool) {
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    let deadline = Instant::now() + PATIENCE;
+/// How it ended, and whether it was killed.
+fn finish(mut running: Running, stop: Stop, server: &Server, dir: &Path) -> (Done, bool) {
     let mut killed = false;
     match stop {
-        Cancel::Never => {}
-        Cancel::Signal(request, signal) => {
-            while hole.is_some_and(|hole| hole.swallowed() == 0) {
-                assert!(Instant::now() < deadline, "{request} was never sent");
-                thread::sleep(Duration::from_millis(5));
-            }
-            send_signal(&child, signal);
+        Stop::Never => {}
+        Stop::Signal(operation, signal) => {
+            wait_until("the request is sent", || server.count(operation) > 0);
+            running.signal(signal);
         }
-        Cancel::Pipe(pipe) => {
-            // It can be opened to write, without waiting, as soon as somebody reads it.
+        Stop::Pipe(pipe) => {
+            // It can be opened to write, without waiting, as soon as a reader has opened it.
             let mut options = OpenOptions::new();
             options
                 .write(true)
                 .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
-            while child.try_wait().unwrap().is_none() {
-                assert!(Instant::now() < deadline, "{command:?} does not end");
+            let child = running.child();
+            wait_until("it ends or reads the pipe", || {
                 match options.open(dir.join(pipe)) {
                     Ok(_held) => {
                         thread::sleep(Duration::from_millis(300));
@@ -215,11 +198,11 @@ fn finish(
                     }
                     Err(error) => assert_eq!(error.kind(), no_reader()),
                 }
-                thread::sleep(Duration::from_millis(5));
-            }
+                child.try_wait().unwrap().is_some()
+            });
         }
     }
-    (child.wait_with_output().unwrap(), killed)
+    (running.end(), killed)
 }
 
 /// ENXIO, for which the standard library has no name.

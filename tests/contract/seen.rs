@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read as _};
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::Output;
 
 use serde_json::Value;
 
 use crate::row::Aspect;
-use crate::support::Server;
+use crate::support::{Done, Server};
 
 /// An entry of a zip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,19 +74,16 @@ impl Who {
 
 impl Seen {
     /// Looks at a run that `who` made, and at `server` after it.
-    pub(crate) fn new(who: Who, output: &Output, killed: bool, server: &Server) -> Self {
+    pub(crate) fn new(who: Who, done: &Done, killed: bool, server: &Server) -> Self {
         let objects = objects(server);
         let (revisions, default_descriptions) = revisions(who, server, &objects);
-        let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let status = output.status;
-        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let code = done.code.or(done.signal.map(|signal| 128 + signal));
         let code = code.filter(|_| !killed);
         let (message, said) = match who {
-            Who::Aws => (message_of_aws(&stderr), Vec::new()),
-            Who::Hoist => message_of_hoist(&stderr, code == Some(0)),
+            Who::Aws => (message_of_aws(&done.stderr), Vec::new()),
+            Who::Hoist => message_of_hoist(&done.stderr, code == Some(0)),
         };
-        let (output, parts) = without_etag(&stdout, &objects);
+        let (output, parts) = without_etag(&done.stdout, &objects);
         Self {
             code,
             output,

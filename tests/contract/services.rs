@@ -1,9 +1,11 @@
 //! Rows about S3 and CodeDeploy: keys, versions, refusals, and ends that come early.
 
 use crate::row::Aspect::{Leftovers, Message, Objects, Output};
-use crate::row::{Cancel, Row, row, small};
+use hoist::endpoint::faults::{Fault, Operation, Refusal, Request};
+
+use crate::row::{Row, Stop, row, small};
 use crate::seen::Seen;
-use crate::support::{Answer, Head, Server, Tree, denied, noise};
+use crate::support::{Server, Tree, noise};
 
 pub(crate) fn keys() -> Vec<Row> {
     let key = |name, location| row(name, &["--description", "d", "--s3-location", location]);
@@ -57,8 +59,10 @@ fn earlier(aws: &Seen, hoist: &Seen, later: &str, before: &str) {
     assert!(hoist.is_nothing() && aws.revisions.is_empty());
 }
 
-fn deny(head: &Head, operation: &str) -> Option<Answer> {
-    (head.operation() == operation).then(|| denied(head))
+const DENIED: Fault = Fault::Refuse(Refusal::AccessDenied);
+
+fn deny(request: &Request, operation: Operation) -> Option<Fault> {
+    (request.operation == operation).then_some(DENIED)
 }
 
 /// A revision of several parts.
@@ -107,23 +111,26 @@ pub(crate) fn refusals() -> Vec<Row> {
                 earlier(aws, hoist, "CreateMultipartUpload", "HeadBucket");
             }),
         push("access denied")
-            .between(|head| deny(head, "PutObject"))
+            .faulty(|request| deny(request, Operation::PutObject))
             .exits(255),
         push("access denied for a large source")
             .tree(large)
-            .between(|head| deny(head, "CreateMultipartUpload"))
+            .faulty(|request| deny(request, Operation::CreateMultipartUpload))
             .exits(255),
         push("access denied for a part")
             .tree(large)
-            .between(|head| deny(head, "UploadPart"))
+            .faulty(|request| deny(request, Operation::UploadPart))
             .exits(255),
         push("access denied when the upload is completed")
             .tree(large)
-            .between(|head| deny(head, "CompleteMultipartUpload"))
+            .faulty(|request| deny(request, Operation::CompleteMultipartUpload))
             .exits(255),
         push("access denied when the upload is aborted")
             .tree(large)
-            .between(|head| deny(head, "UploadPart").or_else(|| deny(head, "AbortMultipartUpload")))
+            .faulty(|request| {
+                deny(request, Operation::UploadPart)
+                    .or_else(|| deny(request, Operation::AbortMultipartUpload))
+            })
             .exits(255)
             .says(&["abort-multipart-upload"])
             .differs(
@@ -141,17 +148,16 @@ pub(crate) fn refusals() -> Vec<Row> {
                 },
             ),
         push("registering denied")
-            .between(|head| deny(head, "RegisterApplicationRevision"))
+            .faulty(|request| deny(request, Operation::RegisterApplicationRevision))
             .exits(254)
             .says(&[
                 "the bundle is in S3, at s3://bucket/dir/key.zip; to register it, run: hoist \
                      register",
             ]),
         push("everything denied that need not be allowed")
-            .between(|head| {
-                let operation = head.operation();
-                let needed = ["PutObject", "RegisterApplicationRevision"];
-                (!needed.contains(&&*operation)).then(|| denied(head))
+            .faulty(|request| {
+                let needed = [Operation::PutObject, Operation::RegisterApplicationRevision];
+                (!needed.contains(&request.operation)).then_some(DENIED)
             })
             .says(&[
                 "not checked: the bucket's region",
@@ -166,7 +172,7 @@ pub(crate) fn endings() -> Vec<Row> {
     let push = |name| row(name, &["--description", "d"]).tree(large);
     vec![
         push("Ctrl-C while parts are sent")
-            .stop(Cancel::Signal("PUT ", "INT"))
+            .stop(Stop::Signal(Operation::UploadPart, "INT"))
             .exits(130)
             .differs(&[Output, Message, Leftovers], STOPPED, |aws, hoist| {
                 assert_eq!((&*aws.output, &*hoist.output), ("\n", ""));
@@ -175,7 +181,7 @@ pub(crate) fn endings() -> Vec<Row> {
                 assert_eq!((aws.leftovers, hoist.leftovers), (1, 0));
             }),
         push("SIGTERM while parts are sent")
-            .stop(Cancel::Signal("PUT ", "TERM"))
+            .stop(Stop::Signal(Operation::UploadPart, "TERM"))
             .exits(143)
             .differs(&[Message, Leftovers], STOPPED, |aws, hoist| {
                 assert_eq!((aws.code, hoist.code), (Some(143), Some(143)));

@@ -1,13 +1,14 @@
 //! Rows about what is in the source.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use crate::row::Aspect::{Exit, Message, Modes, Objects, Output, Parts, Revision, Times};
-use crate::row::{APPSPEC, Cancel, Row, row};
+use crate::row::{APPSPEC, Row, Stop, row};
 use crate::seen::Seen;
-use crate::support::{Tree, noise, run_text, text, tool};
+use crate::support::{Run as _, Tree, is_root, noise, text, tool, within};
 
 fn push(name: &'static str) -> Row {
     row(name, &["--description", "d"])
@@ -116,27 +117,22 @@ pub(crate) fn links() -> Vec<Row> {
     ]
 }
 
-/// As somebody to whom permissions apply: root without the capabilities that overrule them.
+/// As a user to whom permissions apply: root without the capabilities that overrule them.
 fn as_anybody(command: Command) -> Option<Command> {
-    if run_text(Command::new("id").arg("-u")).trim() != "0" {
+    if !is_root() {
         return Some(command);
     }
-    let mut setpriv = tool("setpriv", &["setpriv"])?;
+    let setpriv = tool("setpriv", &["setpriv"])?;
     let without = "-dac_override,-dac_read_search";
-    setpriv
-        .arg(format!("--bounding-set={without}"))
-        .arg(format!("--inh-caps={without}"))
-        .arg("--")
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => setpriv.env(name, value),
-            None => setpriv.env_remove(name),
-        };
-    }
-    setpriv.current_dir(command.get_current_dir()?);
-    Some(setpriv)
+    let [bounding, inherited] =
+        ["bounding-set", "inh-caps"].map(|set| format!("--{set}={without}"));
+    let words: [&OsStr; 4] = [
+        setpriv.get_program(),
+        bounding.as_ref(),
+        inherited.as_ref(),
+        "--".as_ref(),
+    ];
+    Some(within(&words, &command))
 }
 
 const MODES: [(&str, u32); 6] = [
@@ -189,10 +185,7 @@ pub(crate) fn files() -> Vec<Row> {
             .with(|tree| {
                 tree.file("src/x", "a").mode("src/x", 0);
             })
-            .wrap(|command| {
-                let is_root = run_text(Command::new("id").arg("-u")).trim() == "0";
-                is_root.then_some(command)
-            }),
+            .wrap(|command| is_root().then_some(command)),
         push("a file that cannot be read")
             .with(|tree| {
                 tree.file("src/x", "a").mode("src/x", 0);
@@ -223,9 +216,9 @@ pub(crate) fn files() -> Vec<Row> {
         push("a named pipe")
             .with(|tree| {
                 let pipe = tree.path().join("src/x");
-                run_text(Command::new("mkfifo").arg(pipe));
+                Command::new("mkfifo").arg(pipe).silent();
             })
-            .stop(Cancel::Pipe("src/x"))
+            .stop(Stop::Pipe("src/x"))
             .exits(255)
             .differs(
                 &[Exit, Message],

@@ -1,57 +1,50 @@
 //! `hoist bench`, `--timings` and `--trace`, as a user runs them.
-#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::{Run as _, Tree, hoist, packed};
+
 /// A hundred small files and one that is cut into chunks.
-fn tree() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("appspec.yml"), "version: 0.0\nos: linux\n").unwrap();
+fn tree() -> Tree {
+    let tree = Tree::revision();
     for n in 0..100 {
         let line = format!("line {n} of many\n");
-        fs::write(dir.path().join(format!("{n}.txt")), line.repeat(50)).unwrap();
+        tree.file(&format!("{n}.txt"), line.repeat(50));
     }
-    let words: Vec<u8> = (0..5_000_000_u32)
+    let giant: Vec<u8> = (0..2_500_000_u32)
         .map(|n| (n % 251 * (n >> 9)).to_le_bytes()[0])
         .collect();
-    fs::write(dir.path().join("giant"), words).unwrap();
-    dir
+    tree.file("giant", giant);
+    tree
 }
 
-fn hoist(arguments: &[&str], source: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hoist"));
-    command.args(arguments).arg("--source").arg(source);
-    command.output().unwrap()
+fn bench(source: &Path, arguments: &str) -> Command {
+    let mut command = hoist();
+    command.arg("bench").args(arguments.split_whitespace());
+    command.arg("--source").arg(source);
+    command
 }
 
-fn said(arguments: &[&str], source: &Path) -> String {
-    let output = hoist(arguments, source);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn runs(arguments: &[&str], source: &Path) -> Vec<Value> {
-    serde_json::from_str(&said(arguments, source)).unwrap()
+fn events(trace: &Path) -> Vec<Value> {
+    serde_json::from_slice(&fs::read(trace).unwrap()).unwrap()
 }
 
 #[test]
-fn every_setting_runs_as_often_as_asked() {
+fn every_setting_runs_as_often_as_asked_and_its_figures_add_up() {
     let tree = tree();
-    let arguments = "bench --levels 0,1,best --threads 1,3 --repeat 2 --format json";
-    let runs = runs(&arguments.split(' ').collect::<Vec<_>>(), tree.path());
+    let arguments = "--levels 0,1,best --threads 1,3 --repeat 2 --format json";
+    let runs = bench(tree.path(), arguments).ok().json();
+    let runs = runs.as_array().unwrap();
     let settings: Vec<_> = runs
         .iter()
         .map(|run| {
             let number = |key: &str| run[key].as_u64().unwrap();
-            (
-                run["level"].as_str().unwrap(),
-                number("threads"),
-                number("run"),
-            )
+            let level = run["level"].as_str().unwrap();
+            (level, number("threads"), number("run"))
         })
         .collect();
     let expected: Vec<_> = ["0", "1", "12"]
@@ -60,14 +53,12 @@ fn every_setting_runs_as_often_as_asked() {
         .flatten()
         .collect();
     assert_eq!(settings, expected);
-    for run in &runs {
+    for run in runs {
         assert_eq!(run["files"], 102);
         let stages = &run["stages"];
         for stage in ["walk", "read", "compress", "assemble"] {
-            assert!(
-                stages[stage]["busy"].as_f64().unwrap() > 0.0,
-                "{stage}: {run}"
-            );
+            let busy = stages[stage]["busy"].as_f64().unwrap();
+            assert!(busy > 0.0, "{stage}: {run}");
         }
         // Contents are read once, and compressed once.
         assert_eq!(stages["read"]["bytes"], run["content"]);
@@ -79,21 +70,17 @@ fn every_setting_runs_as_often_as_asked() {
         .iter()
         .map(|run| run["archive"].as_u64().unwrap())
         .collect();
-    assert!(
-        archives[0] > archives[4] && archives[4] > archives[8],
-        "{archives:?}"
-    );
-    assert!(
-        archives
-            .chunks(4)
-            .all(|same| same.iter().all(|size| *size == same[0]))
-    );
+    for of_a_level in archives.chunks(4) {
+        assert!(of_a_level.iter().all(|size| *size == of_a_level[0]));
+    }
+    let falls = archives[0] > archives[4] && archives[4] > archives[8];
+    assert!(falls, "{archives:?}");
 }
 
 #[test]
 fn a_table_has_the_stages_and_a_sentence() {
     let tree = tree();
-    let table = said(&["bench", "--sink", "pack", "--repeat", "1"], tree.path());
+    let done = bench(tree.path(), "--sink pack --repeat 1").ok();
     for text in [
         "level ",
         "102 files",
@@ -102,18 +89,17 @@ fn a_table_has_the_stages_and_a_sentence() {
         "MB/s",
         "processor",
     ] {
-        assert!(table.contains(text), "{text}: {table}");
+        done.prints(text);
     }
-    assert!(table.trim_end().ends_with('.'), "{table}");
+    assert!(done.stdout.trim_end().ends_with('.'), "{done}");
 }
 
 #[test]
 fn csv_has_a_line_for_each_run() {
     let tree = tree();
-    let arguments = ["bench", "--repeat", "3", "--format", "csv"];
-    let csv = said(&arguments, tree.path());
+    let csv = bench(tree.path(), "--repeat 2 --format csv").ok().stdout;
     let lines: Vec<_> = csv.lines().collect();
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 3);
     let columns = lines[0].split(',').count();
     assert!(lines.iter().all(|line| line.split(',').count() == columns));
 }
@@ -121,82 +107,55 @@ fn csv_has_a_line_for_each_run() {
 #[test]
 fn plot_and_trace_are_files_that_their_readers_read() {
     let (tree, dir) = (tree(), tempfile::tempdir().unwrap());
-    let at = |name: &str| {
-        dir.path()
-            .join(name)
-            .into_os_string()
-            .into_string()
-            .unwrap()
-    };
-    let (plot, trace) = (at("plot.svg"), at("trace.json"));
-    said(&["bench", "--plot", &plot, "--trace", &trace], tree.path());
+    let (plot, trace) = (dir.path().join("plot.svg"), dir.path().join("trace.json"));
+    let mut command = bench(tree.path(), "--repeat 1");
+    command.arg("--plot").arg(&plot);
+    command.arg("--trace").arg(&trace).ok();
     let svg = fs::read_to_string(plot).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    let events: Vec<Value> = serde_json::from_slice(&fs::read(trace).unwrap()).unwrap();
+    let events = events(&trace);
     let named = |name: &str| events.iter().any(|event| event["name"] == name);
     assert!(named("batch") && named("chunk") && named("thread_name"));
 }
 
 #[test]
-fn what_cannot_be_measured_is_said() {
+fn a_setting_that_cannot_be_measured_is_named() {
     let tree = tree();
-    let cases: [(&[&str], i32, &str); 4] = [
-        (
-            &["--sink", "tape"],
-            252,
-            "choose null, pack, local or s3://",
-        ),
-        (&["--levels", "auto"], 252, "choose a level"),
-        (&["--levels", "13"], 252, "0 (store) to 12"),
-        (&["--repeat", "0"], 252, "1..=1000"),
-    ];
-    for (arguments, code, text) in cases {
-        let output = hoist(&[&["bench"], arguments].concat(), tree.path());
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains(text), "{stderr}");
+    for (arguments, text) in [
+        ("--sink tape", "choose null, pack, local or s3://"),
+        ("--levels auto", "choose a level"),
+        ("--levels 13", "0 (store) to 12"),
+        ("--repeat 0", "1..=1000"),
+    ] {
+        bench(tree.path(), arguments).fails(252).says(text);
     }
-    let output = hoist(&["bench"], &tree.path().join("nowhere"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !output.status.success() && stderr.contains("nowhere"),
-        "{stderr}"
-    );
+    let done = bench(&tree.path().join("nowhere"), "").done();
+    assert_ne!(done.code, Some(0), "{done}");
+    done.says("nowhere");
 }
 
 #[test]
-fn timings_go_to_standard_error_and_the_archive_is_the_same() {
+fn timings_go_to_standard_error_and_the_archive_is_unchanged() {
     let (tree, dir) = (tree(), tempfile::tempdir().unwrap());
-    let archive = |name: &str, more: &[&str]| {
-        let path = dir.path().join(name);
-        let output = ["pack", "--quiet", "--output", path.to_str().unwrap()];
-        let output = hoist(&[&output[..], more].concat(), tree.path());
-        assert!(output.status.success());
-        (
-            fs::read(path).unwrap(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
-    let trace = dir.path().join("trace.json");
-    let (plain, nothing) = archive("a.zip", &[]);
-    let (told, timings) = archive("b.zip", &["--timings", "--trace", trace.to_str().unwrap()]);
-    assert!(plain == told && nothing.is_empty());
-    assert!(
-        timings.contains("compress") && timings.contains("processor"),
-        "{timings}"
-    );
-    let events: Vec<Value> = serde_json::from_slice(&fs::read(trace).unwrap()).unwrap();
-    assert!(events.iter().any(|event| event["name"] == "batch"));
+    let (archive, trace) = (dir.path().join("b.zip"), dir.path().join("trace.json"));
+    let mut command = hoist();
+    command.args(["pack", "--quiet", "--timings", "--source"]);
+    command.arg(tree.path()).arg("--output").arg(&archive);
+    let done = command.arg("--trace").arg(&trace).ok();
+    done.says("compress").says("processor");
+    assert!(fs::read(archive).unwrap() == packed(tree.path(), "a.zip", &[]));
+    assert!(events(&trace).iter().any(|event| event["name"] == "batch"));
 }
 
 #[cfg(all(feature = "push", feature = "local"))]
 #[test]
-fn what_is_sent_to_an_endpoint_is_counted() {
+fn bytes_that_are_sent_to_an_endpoint_are_counted() {
     let tree = tree();
-    let arguments = "bench --sink local --levels 0,auto --repeat 1 --format json";
-    let runs = runs(&arguments.split(' ').collect::<Vec<_>>(), tree.path());
+    let arguments = "--sink local --levels 0,auto --repeat 1 --format json";
+    let runs = bench(tree.path(), arguments).ok().json();
+    let runs = runs.as_array().unwrap();
     assert_eq!(runs.len(), 2);
-    for run in &runs {
+    for run in runs {
         assert_eq!(run["stages"]["send"]["bytes"], run["archive"], "{run}");
         assert!(run["stages"]["send"]["busy"].as_f64().unwrap() > 0.0);
     }

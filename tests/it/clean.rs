@@ -1,12 +1,12 @@
 //! `hoist clean` on uploads that were begun and never ended.
 
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
-
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Between, Server, denied, run, run_failing};
+use hoist::endpoint::faults::Operation;
 use serde_json::Value;
+
+use crate::support::{Run as _, Server, names};
 
 const HOUR: u64 = 3600 * 1000;
 
@@ -23,7 +23,7 @@ fn server(uploads: &[(&str, u64, usize)]) -> Server {
             server.ask(&what, &[], "x");
         }
     }
-    // Everything was begun now: make it older.
+    // All of them were begun now: make them older.
     server.restarted(|dir| {
         for entry in fs::read_dir(dir.join("buckets/bucket/uploads")).unwrap() {
             let path = entry.unwrap().path().join("upload.json");
@@ -32,112 +32,82 @@ fn server(uploads: &[(&str, u64, usize)]) -> Server {
             let (_, hours, _) = uploads.iter().find(|(name, ..)| *name == key).unwrap();
             let begun = upload["initiated_ms"].as_u64().unwrap();
             upload["initiated_ms"] = (begun - hours * HOUR).into();
-            fs::write(&path, serde_json::to_vec(&upload).unwrap()).unwrap();
+            fs::write(&path, upload.to_string()).unwrap();
         }
     })
 }
 
-fn clean(server: &Server, place: &str) -> Command {
-    let mut command = server.client();
-    command.args(["clean", place]);
+fn clean(server: &Server, arguments: &[&str]) -> Command {
+    let mut command = server.hoist(&["clean"]);
+    command.args(arguments);
     command
-}
-
-fn left(server: &Server) -> usize {
-    fs::read_dir(server.dir().join("buckets/bucket/uploads"))
-        .unwrap()
-        .count()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]
 fn stale_uploads_are_aborted_and_young_ones_stay() {
     let server = server(&[("a.zip", 25, 3), ("b.zip", 23, 1), ("c.zip", 48, 0)]);
-    let output = run(clean(&server, "s3://bucket").arg("--dry-run"));
-    let said = stdout(&output);
-    assert!(
-        said.contains("would abort s3://bucket/a.zip, begun "),
-        "{said}"
-    );
-    assert!(said.contains(", 3 parts, 3 B\n"), "{said}");
-    assert!(
-        said.contains("would abort 2 uploads of 3 B; 1 younger than 24h stays\n"),
-        "{said}"
-    );
-    assert_eq!(left(&server), 3);
+    let done = clean(&server, &["s3://bucket", "--dry-run"]).ok();
+    done.prints("would abort s3://bucket/a.zip, begun ")
+        .prints(", 3 parts, 3 B\n")
+        .prints("would abort 2 uploads of 3 B; 1 younger than 24h stays\n");
+    assert_eq!(server.uploads().len(), 3);
 
-    let said = stdout(&run(&mut clean(&server, "s3://bucket")));
-    assert!(said.contains("aborted s3://bucket/a.zip, begun "), "{said}");
-    assert!(said.contains("aborted s3://bucket/c.zip, begun "), "{said}");
-    assert!(
-        said.ends_with("aborted 2 uploads of 3 B; 1 younger than 24h stays\n"),
-        "{said}"
-    );
-    assert_eq!(left(&server), 1);
-    let said = stdout(&run(
-        clean(&server, "s3://bucket").args(["--older-than", "90m"])
-    ));
-    assert!(said.contains("aborted s3://bucket/b.zip"), "{said}");
-    assert_eq!(left(&server), 0);
-    let said = stdout(&run(&mut clean(&server, "s3://bucket")));
-    assert_eq!(said, "aborted 0 uploads of 0 B; 0 younger than 24h stay\n");
+    let done = clean(&server, &["s3://bucket"]).ok();
+    done.prints("aborted s3://bucket/a.zip, begun ")
+        .prints("aborted s3://bucket/c.zip, begun ")
+        .prints("aborted 2 uploads of 3 B; 1 younger than 24h stays\n");
+    assert_eq!(server.uploads().len(), 1);
+    let done = clean(&server, &["s3://bucket", "--older-than", "90m"]).ok();
+    done.prints("aborted s3://bucket/b.zip");
+    assert_eq!(server.uploads(), [""; 0]);
+    let done = clean(&server, &["s3://bucket"]).ok();
+    let expected = "aborted 0 uploads of 0 B; 0 younger than 24h stay\n";
+    assert_eq!(done.stdout, expected);
 }
 
 #[test]
-fn the_prefix_is_taken_to_the_letter() {
+fn a_prefix_is_compared_character_by_character() {
     let server = server(&[
         ("app", 48, 0),
         ("app/x", 48, 0),
         ("apple", 48, 0),
         ("b/app/x", 48, 0),
     ]);
-    let said = stdout(&run(&mut clean(&server, "s3://bucket/app/")));
-    assert!(said.contains("aborted 1 upload of"), "{said}");
-    assert_eq!(left(&server), 3);
-    let said = stdout(&run(&mut clean(&server, "s3://bucket/app")));
-    assert!(said.contains("aborted 2 uploads of"), "{said}");
-    assert_eq!(left(&server), 1);
+    let done = clean(&server, &["s3://bucket/app/"]).ok();
+    done.prints("aborted 1 upload of");
+    let done = clean(&server, &["s3://bucket/app"]).ok();
+    done.prints("aborted 2 uploads of");
+    assert_eq!(server.uploads().len(), 1);
 }
 
 #[test]
-fn a_program_gets_one_object() {
+fn json_is_one_object_with_every_aborted_upload() {
     let server = server(&[("a.zip", 25, 2), ("b.zip", 1, 1)]);
-    let output = run(clean(&server, "s3://bucket/").args(["--output", "json"]));
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["aborted"], 1);
-    assert_eq!(said["bytes"], 2);
-    assert_eq!(said["kept"], 1);
-    assert_eq!(said["uploads"][0]["key"], "a.zip");
-    assert_eq!(said["uploads"][0]["parts"], 2);
-    assert_eq!(said["uploads"][0]["end"], "aborted");
+    let said = clean(&server, &["s3://bucket/", "--output", "json"]).ok();
+    let said = said.json();
+    let counts = ["aborted", "bytes", "kept"].map(|key| &said[key]);
+    assert_eq!(counts, [1, 2, 1]);
     assert_eq!(said["uploads"].as_array().unwrap().len(), 1);
+    let upload = &said["uploads"][0];
+    assert_eq!(upload["key"], "a.zip");
+    assert_eq!(upload["parts"], 2);
+    assert_eq!(upload["end"], "aborted");
 }
 
-/// More than a page of each: copies of one upload, and of its part.
+/// More than a page of uploads, and of the parts of one.
 #[test]
 fn every_page_is_read() {
     let server = server(&[("k0000", 48, 1)]).restarted(|dir| {
         let uploads = dir.join("buckets/bucket/uploads");
-        let first = fs::read_dir(&uploads)
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap()
-            .path();
-        let mut part: Value =
-            serde_json::from_slice(&fs::read(first.join("parts.jsonl")).unwrap()).unwrap();
-        let mut upload: Value =
-            serde_json::from_slice(&fs::read(first.join("upload.json")).unwrap()).unwrap();
+        let name = names(&uploads).remove(0);
+        let first = uploads.join(&name);
+        let read = |file: &str| -> Value {
+            serde_json::from_slice(&fs::read(first.join(file)).unwrap()).unwrap()
+        };
+        let (mut part, mut upload) = (read("parts.jsonl"), read("upload.json"));
         let old = upload["initiated_ms"].clone();
         for n in 1..1005 {
-            let dir = uploads.join(format!("{}{n:04}", first.file_name().unwrap().display()));
+            let dir = uploads.join(format!("{name}{n:04}"));
             fs::create_dir(&dir).unwrap();
             upload["key"] = format!("k{n:04}").into();
             let young = old.as_u64().unwrap() + 47 * HOUR;
@@ -150,90 +120,51 @@ fn every_page_is_read() {
         });
         fs::write(first.join("parts.jsonl"), parts.collect::<String>()).unwrap();
     });
-    let between = Between::watching(&server);
-    let mut command = clean(&server, "s3://bucket");
-    between.point(&mut command);
-    let said = stdout(&run(&mut command));
-    assert!(
-        said.contains("k0000, begun") && said.contains(", 1003 parts, 1003 B\n"),
-        "{said}"
-    );
-    assert!(said.contains("aborted s3://bucket/k1004, begun"), "{said}");
-    assert!(
-        said.contains("aborted 2 uploads of 1003 B; 1003 younger"),
-        "{said}"
-    );
-    assert_eq!(left(&server), 1003);
-    assert_eq!(between.of("ListMultipartUploads").len(), 2);
-    assert_eq!(between.of("ListParts").len(), 3);
+    let done = clean(&server, &["s3://bucket"]).ok();
+    done.prints("k0000, begun")
+        .prints(", 1003 parts, 1003 B\n")
+        .prints("aborted s3://bucket/k1004, begun")
+        .prints("aborted 2 uploads of 1003 B; 1003 younger");
+    assert_eq!(server.uploads().len(), 1003);
+    assert_eq!(server.count(Operation::ListMultipartUploads), 2);
+    assert_eq!(server.count(Operation::ListParts), 3);
 }
 
 #[test]
-fn what_is_denied_is_told() {
-    let denying = |server: &Server, operation: &'static str| {
-        Between::before(server, move |head| {
-            (head.operation() == operation).then(|| denied(head))
-        })
-    };
+fn each_denial_names_the_permission() {
     let server = server(&[("a.zip", 25, 2), ("b.zip", 26, 2)]);
-    let between = denying(&server, "ListMultipartUploads");
-    let mut command = clean(&server, "s3://bucket/x");
-    between.point(&mut command);
-    let said = stderr(&run_failing(&mut command, 255));
-    assert!(
-        said.contains("cannot list the unfinished uploads at s3://bucket/x: "),
-        "{said}"
-    );
-    assert!(
-        said.contains("it takes s3:ListBucketMultipartUploads"),
-        "{said}"
-    );
+    server.deny(&[Operation::ListMultipartUploads]);
+    let done = clean(&server, &["s3://bucket/x"]).fails(255);
+    done.says("cannot list the unfinished uploads at s3://bucket/x: ")
+        .says("s3:ListBucketMultipartUploads");
 
-    let between = denying(&server, "AbortMultipartUpload");
-    let mut command = clean(&server, "s3://bucket");
-    between.point(&mut command);
-    let output = run_failing(&mut command, 255);
-    let (said, told) = (stderr(&output), stdout(&output));
-    assert!(said.contains("it takes s3:AbortMultipartUpload"), "{said}");
-    assert!(
-        said.contains("aws s3api abort-multipart-upload --bucket bucket --key a.zip --upload-id "),
-        "{said}"
-    );
-    assert!(said.contains("2 uploads are still there"), "{said}");
-    assert!(told.contains("still there: s3://bucket/b.zip"), "{told}");
-    assert_eq!(left(&server), 2);
+    server.forget();
+    server.deny(&[Operation::AbortMultipartUpload]);
+    let done = clean(&server, &["s3://bucket"]).fails(255);
+    done.says("s3:AbortMultipartUpload")
+        .says("aws s3api abort-multipart-upload --bucket bucket --key a.zip --upload-id ")
+        .says("2 uploads are still there")
+        .prints("still there: s3://bucket/b.zip");
+    assert_eq!(server.uploads().len(), 2);
 
-    // Who may not look into uploads may abort them.
-    let between = denying(&server, "ListParts");
-    let mut command = clean(&server, "s3://bucket");
-    between.point(&mut command);
-    let told = stdout(&run(&mut command));
-    assert!(told.contains("size unknown (AccessDenied)"), "{told}");
-    assert!(
-        told.contains("aborted 2 uploads of 0 B, and 2 of unknown size; 0"),
-        "{told}"
-    );
-    assert_eq!(left(&server), 0);
+    // Without the permission to list parts, uploads can still be aborted.
+    server.forget();
+    server.deny(&[Operation::ListParts]);
+    let done = clean(&server, &["s3://bucket"]).ok();
+    done.prints("size unknown (AccessDenied)")
+        .prints("aborted 2 uploads of 0 B, and 2 of unknown size; 0");
+    assert_eq!(server.uploads(), [""; 0]);
 }
 
 #[test]
 fn ages_and_places_are_checked_before_anything_is_asked() {
     let server = Server::start();
-    for (arguments, code, said) in [
-        (
-            &["clean", "s3://bucket", "--older-than", "0h"][..],
-            252,
-            "at least 1m",
-        ),
-        (
-            &["clean", "s3://bucket", "--older-than", "1w"],
-            252,
-            "90m, 24h or 7d",
-        ),
-        (&["clean", "bucket"], 252, "s3://<bucket>/<prefix>"),
+    for (arguments, said) in [
+        (&["s3://bucket", "--older-than", "0h"][..], "at least 1m"),
+        (&["s3://bucket", "--older-than", "1w"], "90m, 24h or 7d"),
+        (&["bucket"], "s3://<bucket>/<prefix>"),
     ] {
-        let mut command = server.client();
-        let output = stderr(&run_failing(command.args(arguments), code));
-        assert!(output.contains(said), "{output}");
+        clean(&server, arguments).fails(252).says(said);
     }
+    assert_eq!(server.operations(), []);
 }

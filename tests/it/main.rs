@@ -1,47 +1,92 @@
 //! What the command and the library promise, rule by rule, proven on the real binary.
 //!
-//! One binary, so that everything is linked once.
+//! All of it is one test binary, so that hoist and the AWS SDK are linked once. Tests run in parallel
+//! in one process, so none of them changes the state of the process.
 
 #![recursion_limit = "256"]
+#![cfg(all(unix, feature = "cli"))]
 #![allow(
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::cast_possible_truncation,
-    reason = "a test may panic"
+    reason = "a test may panic and print"
 )]
 
-mod access;
-mod before;
-mod bench;
-mod bundles;
-mod cancel;
-mod clean;
-mod debug;
-mod determinism;
-mod faults;
-mod giants;
-mod lint;
-mod manifest;
-mod moving;
-mod object;
-mod output;
-mod privilege;
-mod properties;
-mod push;
-mod readers;
-mod reliable;
-mod resume;
-mod select;
-mod serve;
-mod stop;
 mod strict_zip;
-#[cfg(unix)]
 mod support;
+
+// Packing: these need no endpoint.
+
+// An archive is the tree, to the byte the same each time, whatever the tree's shape and size.
+mod archive;
+// Patterns, links, empty directories, times and names decide what goes into a bundle.
+mod select;
+// Every zip program that may meet an archive reads it without complaint.
+mod readers;
+// So does every tar program.
 mod tar;
-mod tight;
-#[cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
-mod troubled;
+// `--manifest` has a line for every entry, and is there only when the command succeeded.
+mod manifest;
+// `hoist bench`, `--timings` and `--trace` measure what a pack does.
+mod bench;
+// `hoist lint` judges an AppSpec file, and a push stops at an error before a byte moves.
+mod appspec;
+
+// Pushing: these run against an endpoint in this process.
+
+// A push stores what `pack` writes, registers it, and says so as the AWS CLI does.
+#[cfg(all(feature = "push", feature = "local"))]
+mod push;
+// Each request carries the headers that S3 expects of it, and no others.
+#[cfg(all(feature = "push", feature = "local"))]
+mod object;
+// Application, bucket and region are checked before the first byte.
+#[cfg(all(feature = "push", feature = "local"))]
+mod preflight;
+// `hoist register` finishes a push that stored its bundle and could not register it.
+#[cfg(all(feature = "push", feature = "local"))]
+mod register;
+// `hoist verify` and `push --verify` find every byte that is not what was sent.
+#[cfg(all(feature = "push", feature = "local"))]
 mod verify;
+// `hoist clean` aborts unfinished uploads that are old enough, and no others.
+#[cfg(all(feature = "push", feature = "local"))]
+mod clean;
+// `push --resume` sends only the parts that are missing.
+#[cfg(all(feature = "push", feature = "local"))]
+mod resume;
+// A push that is stopped leaves no upload.
+#[cfg(all(feature = "push", feature = "local"))]
+mod cancel;
+// Time, memory, bandwidth, descriptors, cores and places to write stay within their limits.
+#[cfg(all(feature = "push", feature = "local"))]
+mod limits;
+// A source that changes during a push fails it, or what is registered is whole.
+#[cfg(all(feature = "push", feature = "local"))]
+mod source_changes;
+// Under each fault a push ends registered, or fails and leaves nothing.
+#[cfg(all(feature = "push", feature = "local"))]
+mod upload_faults;
+// Each permission of docs/iam.md adds what it says there.
+#[cfg(all(feature = "push", feature = "local"))]
+mod permissions;
+// Settings, credentials, endpoints, proxies and TLS are found where the AWS CLI finds them.
+#[cfg(all(feature = "push", feature = "local"))]
+mod access;
+// `--debug` shows requests and answers, and no output shows a secret.
+#[cfg(all(feature = "push", feature = "local"))]
+mod debug;
+// Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
+#[cfg(all(feature = "push", feature = "local"))]
+mod output;
+// `hoist serve` serves the AWS CLI and boto3.
+#[cfg(all(feature = "push", feature = "local"))]
+mod serve;
+
+// Pushes by the library, for upload_faults and permissions.
+#[cfg(all(feature = "push", feature = "local"))]
+mod troubled;

@@ -1,18 +1,16 @@
 //! `--manifest`: what is in it, when it is there, and that `hoist verify` takes it.
 
-#![cfg(all(unix, feature = "cli"))]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Tree, hoist, noise, run, run_failing, text};
 use serde_json::Value;
 
+use crate::support::{Run as _, Tree, entries, hoist, names, noise, text};
+
 fn tree() -> Tree {
-    let tree = Tree::new();
-    tree.file("appspec.yml", "version: 0.0\nos: linux\n")
-        .file("empty", "")
+    let tree = Tree::revision();
+    tree.file("empty", "")
         .file("caf\u{e9} \"x\"", "y")
         .file("site/image.png", noise(3 << 20, 2))
         .file("site/large.txt", text((2 << 20) + 1, 3))
@@ -29,37 +27,25 @@ fn pack(tree: &Tree, archive: &Path, manifest: &Path) -> Command {
     let mut command = hoist();
     command
         .args(["pack", "--quiet", "--source"])
-        .arg(tree.path())
-        .arg("--output")
-        .arg(archive)
-        .arg("--manifest")
-        .arg(manifest);
+        .arg(tree.path());
+    command.arg("--output").arg(archive);
+    command.arg("--manifest").arg(manifest);
     command
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]
 fn every_entry_has_its_line() {
     let (tree, out) = (tree(), tempfile::tempdir().unwrap());
     let manifest = out.path().join("m.jsonl");
-    run(&mut pack(&tree, &out.path().join("a.zip"), &manifest));
+    pack(&tree, &out.path().join("a.zip"), &manifest).ok();
     let manifest = fs::read_to_string(manifest).unwrap();
     let lines: Vec<Value> = manifest
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines[0]["version"], 1);
-    let found = crate::support::entries(tree.path());
+    let found = entries(tree.path());
     assert_eq!(lines.len(), found.len() + 2);
-    // Of both programs, the other's library.
     for (line, (name, entry)) in lines[1..].iter().zip(&found) {
         assert_eq!(line["path"], String::from_utf8(name.clone()).unwrap());
         assert_eq!(line["kind"], "file");
@@ -77,158 +63,110 @@ fn every_entry_has_its_line() {
 }
 
 #[test]
-fn the_same_tree_has_the_same_manifest_whatever_it_is_packed_into() {
+fn only_names_contents_and_modes_show_in_a_manifest() {
     let (tree, out) = (tree(), tempfile::tempdir().unwrap());
-    let mut manifests = Vec::new();
+    let manifest = |archive: &str, more: [&str; 2]| {
+        let manifest = out.path().join("m.jsonl");
+        let mut command = pack(&tree, &out.path().join(archive), &manifest);
+        command.args(more).ok();
+        fs::read_to_string(manifest).unwrap()
+    };
+    let first = manifest("a.zip", ["--threads", "1"]);
     for (archive, more) in [
-        ("a.zip", ["--threads", "1"]),
         ("b.zip", ["--threads", "7"]),
         ("c.zip", ["--level", "fast"]),
         ("d.tar", ["--threads", "3"]),
-        ("e.tgz", ["--level", "9"]),
+        ("e.tgz", ["--level", "1"]),
     ] {
-        let manifest = out.path().join(format!("{archive}.jsonl"));
-        run(pack(&tree, &out.path().join(archive), &manifest).args(more));
-        manifests.push(fs::read_to_string(manifest).unwrap());
+        assert!(manifest(archive, more) == first, "{archive} {more:?}");
     }
-    // Times are not in it.
     tree.mtime("empty", 1_000_000_000);
-    let manifest = out.path().join("f.jsonl");
-    run(&mut pack(&tree, &out.path().join("f.zip"), &manifest));
-    manifests.push(fs::read_to_string(manifest).unwrap());
-    assert!(manifests.iter().all(|manifest| *manifest == manifests[0]));
-    // Permissions are.
+    assert!(manifest("f.zip", ["--level", "1"]) == first, "times show");
     tree.mode("empty", 0o600);
-    let manifest = out.path().join("f.jsonl");
-    run(&mut pack(&tree, &out.path().join("f.zip"), &manifest));
-    assert_ne!(fs::read_to_string(manifest).unwrap(), manifests[0]);
+    assert!(manifest("f.zip", ["--level", "1"]) != first, "modes do not");
 }
 
 #[test]
-fn a_pack_that_fails_leaves_none() {
+fn a_pack_that_fails_keeps_the_old_manifest() {
     let (tree, out) = (tree(), tempfile::tempdir().unwrap());
     let (archive, manifest) = (out.path().join("a.zip"), out.path().join("m.jsonl"));
     fs::write(&manifest, "old").unwrap();
-    // It cannot be packed, and that is found out while it is.
+    // A file that says that it has 4,096 bytes and has a few, which is found out while it is packed.
     let target = "/sys/devices/system/cpu/online";
     if cfg!(target_os = "linux") && Path::new(target).exists() {
-        // Says that it holds 4,096 bytes and has a few.
         tree.symlink("zzz", target);
-        run_failing(&mut pack(&tree, &archive, &manifest), 255);
+        pack(&tree, &archive, &manifest).fails(255);
         assert_eq!(fs::read_to_string(&manifest).unwrap(), "old");
         assert_eq!(names(out.path()), ["m.jsonl"]);
     }
 }
 
 #[test]
-fn it_is_neither_in_the_source_nor_the_archive() {
+fn a_manifest_is_refused_in_the_source_and_in_the_place_of_the_archive() {
     let (tree, out) = (tree(), tempfile::tempdir().unwrap());
     let archive = out.path().join("a.zip");
     let inside = tree.path().join("m.jsonl");
-    let output = run_failing(&mut pack(&tree, &archive, &inside), 252);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("--manifest") && said.contains("inside the source"),
-        "{said}"
-    );
+    let done = pack(&tree, &archive, &inside).fails(252);
+    done.says("--manifest").says("inside the source");
     let same = out.path().join(".").join("a.zip");
-    let output = run_failing(&mut pack(&tree, &archive, &same), 252);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("name the same file"), "{said}");
-    assert_eq!(names(out.path()), [""; 0]);
+    let done = pack(&tree, &archive, &same).fails(252);
+    done.says("name the same file");
     let nowhere = out.path().join("none/m.jsonl");
-    let output = run_failing(&mut pack(&tree, &archive, &nowhere), 255);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("cannot create ") && said.contains("none/m.jsonl"),
-        "{said}"
-    );
+    let done = pack(&tree, &archive, &nowhere).fails(255);
+    done.says("cannot create ").says("none/m.jsonl");
     assert_eq!(names(out.path()), [""; 0]);
 }
 
-#[cfg(feature = "push")]
+#[cfg(all(feature = "push", feature = "local"))]
 mod of_a_push {
+    use hoist::endpoint::faults::Operation;
+
     use super::*;
-    #[cfg(feature = "local")]
-    use crate::support::{Between, Server, denied};
+    use crate::support::Scene;
 
-    #[cfg(feature = "local")]
-    fn server() -> Server {
-        let server = Server::start();
-        server.make_bucket("bucket");
-        server.make_application("App", "Server");
-        server
-    }
-
-    fn push(command: &mut Command, source: &Path, manifest: &Path) {
-        command
-            .args(["push", "--application-name", "App", "--source"])
-            .arg(source)
-            .args(["--s3-location", "s3://bucket/key.zip", "--manifest"])
-            .arg(manifest);
-    }
-
-    #[cfg(feature = "local")]
     #[test]
-    fn a_push_writes_it_when_the_revision_is_registered() {
-        let (tree, out, server) = (tree(), tempfile::tempdir().unwrap(), server());
+    fn a_push_writes_what_pack_writes_and_verify_takes_it() {
+        let (scene, out) = (Scene::of(tree()), tempfile::tempdir().unwrap());
         let (pushed, packed) = (out.path().join("pushed"), out.path().join("packed"));
-        let mut command = server.client();
-        push(&mut command, tree.path(), &pushed);
-        let output = run(command.args(["--output", "json"]));
-        run(&mut pack(&tree, &out.path().join("a.zip"), &packed));
+        let mut push = scene.push(&["--output", "json", "--manifest"]);
+        let said = push.arg(&pushed).ok().json();
+        pack(&scene.tree, &out.path().join("a.zip"), &packed).ok();
         let manifest = fs::read_to_string(&pushed).unwrap();
         assert_eq!(manifest, fs::read_to_string(&packed).unwrap());
-        // One digest, in both places.
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
         let last: Value = serde_json::from_str(manifest.lines().last().unwrap()).unwrap();
         assert_eq!(said["digest"], last["digest"]);
 
-        let mut command = server.client();
-        let checked = run(command
-            .args(["verify", "s3://bucket/key.zip", "--manifest"])
-            .arg(&pushed));
-        let said = String::from_utf8(checked.stdout).unwrap();
+        let mut verify = scene.hoist(&["verify", "s3://bucket/key.zip", "--manifest"]);
         let digest = last["digest"].as_str().unwrap();
-        assert!(
-            said.contains(&format!("every entry is as in the manifest, {digest}")),
-            "{said}"
-        );
+        let as_manifest = format!("every entry is as in the manifest, {digest}");
+        verify.arg(&pushed).ok().prints(&as_manifest);
     }
 
-    #[cfg(feature = "local")]
     #[test]
-    fn a_push_that_fails_leaves_none() {
-        let (tree, out, server) = (tree(), tempfile::tempdir().unwrap(), server());
-        let manifest = out.path().join("m.jsonl");
-        for refused in ["PutObject", "RegisterApplicationRevision"] {
-            let between = Between::before(&server, move |head| {
-                (head.operation() == refused).then(|| denied(head))
-            });
-            let mut command = server.client();
-            push(&mut command, tree.path(), &manifest);
-            between.point(&mut command);
-            let output = command.output().unwrap();
-            assert!(!output.status.success());
-            assert_eq!(between.of(refused).len(), 1);
+    fn a_push_that_fails_leaves_no_manifest() {
+        let out = tempfile::tempdir().unwrap();
+        for refused in [Operation::PutObject, Operation::RegisterApplicationRevision] {
+            let scene = Scene::new();
+            scene.deny(&[refused]);
+            let mut push = scene.push(&["--manifest"]);
+            let done = push.arg(out.path().join("m.jsonl")).done();
+            assert_ne!(done.code, Some(0), "{done}");
+            assert_eq!(scene.count(refused), 1);
             assert_eq!(names(out.path()), [""; 0], "{refused}");
         }
     }
 
     #[test]
-    fn what_has_no_entries_has_no_manifest() {
-        let out = tempfile::tempdir().unwrap();
-        let (tree, archive) = (tree(), out.path().join("a.zip"));
-        run(&mut pack(&tree, &archive, &out.path().join("m")));
-        let mut command = hoist();
-        push(&mut command, &archive, &out.path().join("n"));
-        let said = String::from_utf8(run_failing(&mut command, 252).stderr).unwrap();
-        assert!(said.contains("is sent as it is"), "{said}");
-        let mut command = hoist();
-        push(&mut command, tree.path(), &out.path().join("n"));
-        let said = run_failing(command.arg("--dry-run"), 252).stderr;
-        let said = String::from_utf8(said).unwrap();
-        assert!(said.contains("--dry-run reads none"), "{said}");
-        assert_eq!(names(out.path()), ["a.zip", "m"]);
+    fn an_archive_and_a_dry_run_have_no_manifest() {
+        let (scene, out) = (Scene::new(), tempfile::tempdir().unwrap());
+        let archive = out.path().join("a.zip");
+        fs::write(&archive, scene.packed()).unwrap();
+        let mut push = scene.push_of(&archive, &["--manifest"]);
+        let done = push.arg(out.path().join("n")).fails(252);
+        done.says("is sent as it is");
+        let mut push = scene.push(&["--dry-run", "--manifest"]);
+        let done = push.arg(out.path().join("n")).fails(252);
+        done.says("--dry-run reads none");
+        assert_eq!(names(out.path()), ["a.zip"]);
     }
 }

@@ -1,44 +1,11 @@
 //! Options about the object, on the wire: which request carries which header.
 
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
+use std::fs;
+use std::process::Command;
 
-use std::path::Path;
-use std::process::{Command, Output};
+use hoist::endpoint::faults::{Fault, Operation, Refusal, Request};
 
-use crate::support::{Between, Head, Server, Tree, denied, noise, run, run_failing};
-
-const APPSPEC: &str = "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
-
-/// A revision of one part, or of several.
-fn revision(large: bool) -> Tree {
-    let tree = Tree::new();
-    tree.file("appspec.yml", APPSPEC);
-    for n in 0..if large { 4 } else { 0 } {
-        tree.file(&format!("noise-{n}.bin"), noise(5 << 20, n));
-    }
-    tree
-}
-
-fn server() -> Server {
-    let server = Server::start();
-    server.make_bucket("bucket");
-    server.make_application("App", "Server");
-    server
-}
-
-fn push(server: &Server, between: &Between, source: &Path) -> Command {
-    let mut command = server.client();
-    between.point(&mut command);
-    command
-        .args(["push", "-q", "--application-name", "App"])
-        .args(["--s3-location", "s3://bucket/key.zip", "--source"])
-        .arg(source);
-    command
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use crate::support::{Run as _, Scene};
 
 /// What describes an object: header, and the value that the options below give it.
 const DESCRIBED: [(&str, &str); 7] = [
@@ -60,116 +27,103 @@ const ALWAYS: [(&str, &str); 2] = [
     ("x-amz-request-payer", "requester"),
 ];
 
-fn with_all(command: &mut Command) -> &mut Command {
+const KEEPS_OBJECTS: [(&str, &str); 1] = [("if-none-match", "*")];
+
+fn push_with_all(scene: &Scene) -> Command {
+    let mut command = scene.push(&["--sse", "aws:kms", "--sse-kms-key-id", "alias/deploy"]);
     command
-        .args(["--sse", "aws:kms", "--sse-kms-key-id", "alias/deploy"])
         .args(["--acl", "bucket-owner-full-control"])
         .args(["--storage-class", "STANDARD_IA"])
         .args(["--tagging", "team=web&stage=a b"])
         .args(["--metadata", "Commit=abc,note=\"one, two\""])
         .args(["--expected-bucket-owner", "000000000000"])
-        .args(["--request-payer", "requester", "--no-overwrite"])
+        .args(["--request-payer", "requester", "--no-overwrite"]);
+    command
 }
 
 #[track_caller]
-fn assert_headers(head: &Head, expected: &[(&str, &str)]) {
-    for (name, value) in expected {
-        assert_eq!(head.get(name), Some(*value), "{name}: {head:?}");
+fn assert_has(request: &Request, headers: &[(&str, &str)]) {
+    for (name, value) in headers {
+        assert_eq!(request.header(name), Some(*value), "{name}: {request:?}");
     }
 }
 
 #[track_caller]
-fn assert_none(head: &Head, names: &[(&str, &str)]) {
-    for (name, _) in names {
-        assert_eq!(head.get(name), None, "{head:?}");
+fn assert_lacks(request: &Request, headers: &[(&str, &str)]) {
+    for (name, _) in headers {
+        assert_eq!(request.header(name), None, "{name}: {request:?}");
     }
+}
+
+/// The one request of an operation.
+#[track_caller]
+fn only(scene: &Scene, operation: Operation) -> Request {
+    let mut requests = scene.of(operation);
+    assert_eq!(requests.len(), 1, "{operation}: {:?}", scene.operations());
+    requests.remove(0)
 }
 
 #[test]
-fn each_request_carries_what_s3_wants_of_it() {
-    let server = server();
-    let between = Between::watching(&server);
-    let tree = revision(false);
-    run(with_all(&mut push(&server, &between, tree.path())));
-    let [put] = &between.of("PutObject")[..] else {
-        panic!("{:?}", between.heads());
-    };
-    assert_headers(put, &DESCRIBED);
-    assert_headers(put, &ALWAYS);
-    assert_headers(put, &[("if-none-match", "*")]);
-    let [head] = &between.of("HeadBucket")[..] else {
-        panic!("{:?}", between.heads());
-    };
-    assert_headers(head, &ALWAYS[..1]);
-    assert_headers(&between.of("HeadObject")[0], &ALWAYS);
-    std::fs::remove_file(server.dir().join("buckets/bucket/objects/key.zip")).unwrap();
+fn a_put_carries_every_header() {
+    let scene = Scene::new();
+    push_with_all(&scene).ok();
+    let put = only(&scene, Operation::PutObject);
+    assert_has(&put, &DESCRIBED);
+    assert_has(&put, &ALWAYS);
+    assert_has(&put, &KEEPS_OBJECTS);
+    assert_has(&only(&scene, Operation::HeadBucket), &ALWAYS[..1]);
+    assert_has(&scene.of(Operation::HeadObject)[0], &ALWAYS);
+}
 
-    let between = Between::watching(&server);
-    let tree = revision(true);
-    run(with_all(&mut push(&server, &between, tree.path())));
-    let [create] = &between.of("CreateMultipartUpload")[..] else {
-        panic!("{:?}", between.heads());
-    };
-    assert_headers(create, &DESCRIBED);
-    assert_headers(create, &ALWAYS);
-    assert_none(create, &[("if-none-match", "")]);
-    let parts = between.of("UploadPart");
-    assert!(parts.len() > 1, "{:?}", between.heads());
+#[test]
+fn each_request_of_a_multipart_upload_carries_the_headers_that_s3_takes_there() {
+    let scene = Scene::large();
+    push_with_all(&scene).ok();
+    let create = only(&scene, Operation::CreateMultipartUpload);
+    assert_has(&create, &DESCRIBED);
+    assert_has(&create, &ALWAYS);
+    assert_lacks(&create, &KEEPS_OBJECTS);
+    let parts = scene.of(Operation::UploadPart);
+    assert_eq!(parts.len(), 2);
     for part in &parts {
-        assert_headers(part, &ALWAYS);
-        assert_none(part, &DESCRIBED);
-        assert_none(part, &[("if-none-match", "")]);
+        assert_has(part, &ALWAYS);
+        assert_lacks(part, &DESCRIBED);
+        assert_lacks(part, &KEEPS_OBJECTS);
     }
-    let [complete] = &between.of("CompleteMultipartUpload")[..] else {
-        panic!("{:?}", between.heads());
-    };
-    assert_headers(complete, &ALWAYS);
-    assert_headers(complete, &[("if-none-match", "*")]);
-    assert_none(complete, &DESCRIBED);
-    assert!(between.of("AbortMultipartUpload").is_empty());
+    let complete = only(&scene, Operation::CompleteMultipartUpload);
+    assert_has(&complete, &ALWAYS);
+    assert_has(&complete, &KEEPS_OBJECTS);
+    assert_lacks(&complete, &DESCRIBED);
+    assert_eq!(scene.count(Operation::AbortMultipartUpload), 0);
 }
 
 #[test]
 fn an_abort_carries_owner_and_payer() {
-    let server = server();
-    let between = Between::before(&server, |head| {
-        (head.operation() == "CompleteMultipartUpload").then(|| denied(head))
-    });
-    let tree = revision(true);
-    run_failing(with_all(&mut push(&server, &between, tree.path())), 255);
-    let [abort] = &between.of("AbortMultipartUpload")[..] else {
-        panic!("{:?}", between.heads());
-    };
-    assert_headers(abort, &ALWAYS);
+    let scene = Scene::large();
+    scene.deny(&[Operation::CompleteMultipartUpload]);
+    push_with_all(&scene).fails(255);
+    assert_has(&only(&scene, Operation::AbortMultipartUpload), &ALWAYS);
 }
 
 #[test]
-fn nothing_is_said_that_was_not_asked_for() {
-    let server = server();
-    for large in [false, true] {
-        let between = Between::watching(&server);
-        run(&mut push(&server, &between, revision(large).path()));
-        for head in between.heads() {
-            assert_none(&head, &DESCRIBED);
-            assert_none(&head, &ALWAYS);
-            assert_none(&head, &[("if-none-match", "")]);
+fn without_options_no_such_header_is_sent() {
+    for is_large in [false, true] {
+        let scene = Scene::of_size(is_large);
+        scene.push(&[]).ok();
+        for request in scene.requests() {
+            assert_lacks(&request, &DESCRIBED);
+            assert_lacks(&request, &ALWAYS);
+            assert_lacks(&request, &KEEPS_OBJECTS);
         }
     }
 }
 
 #[test]
-fn the_endpoint_keeps_what_it_is_told() {
-    let server = server();
-    let between = Between::watching(&server);
-    let tree = revision(false);
-    run(with_all(&mut push(&server, &between, tree.path())));
-    let mut kept = String::new();
-    for entry in std::fs::read_dir(server.dir().join("buckets/bucket")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap() != "objects" && path.is_dir() {
-            collect(&path, &mut kept);
-        }
-    }
+fn the_endpoint_keeps_what_describes_an_object() {
+    let scene = Scene::new();
+    push_with_all(&scene).ok();
+    let kept = scene.dir().join("buckets/bucket/metadata/key.zip.json");
+    let kept = fs::read_to_string(kept).unwrap();
     for value in [
         "aws:kms",
         "alias/deploy",
@@ -181,89 +135,47 @@ fn the_endpoint_keeps_what_it_is_told() {
     }
 }
 
-fn collect(dir: &Path, text: &mut String) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, text);
-        } else {
-            text.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
-        }
-    }
-}
-
-/// What is there stays, whether that is known before the upload or by it.
 #[test]
-fn no_overwrite_changes_nothing() {
-    for large in [false, true] {
-        let server = server();
-        let tree = revision(large);
-        let watching = Between::watching(&server);
-        run(&mut push(&server, &watching, tree.path()));
-        tree.file("more.txt", "more\n");
-        let object = server.dir().join("buckets/bucket/objects/key.zip");
-        let before = std::fs::read(&object).unwrap();
+fn no_overwrite_keeps_the_object_whether_that_is_known_before_the_upload_or_by_it() {
+    for is_large in [false, true] {
+        let scene = Scene::of_size(is_large);
+        scene.push(&[]).ok();
+        let before = scene.stored();
+        scene.tree.file("more.txt", "more\n");
+        let done = scene.push(&["--no-overwrite"]).fails(255);
+        done.says("hoist: s3://bucket/key.zip is there already")
+            .says("--no-overwrite")
+            .says("nothing was changed\n");
 
-        let mut command = push(&server, &watching, tree.path());
-        let output = run_failing(command.arg("--no-overwrite"), 255);
-        let said = stderr(&output);
-        assert!(
-            said.starts_with(
-                "hoist: s3://bucket/key.zip is there already, and --no-overwrite keeps it: nothing \
-                 was changed\n"
-            ),
-            "{said}"
-        );
+        // Without the permission to ask beforehand.
+        scene.forget();
+        scene.deny(&[Operation::HeadObject]);
+        let done = scene.push(&["--no-overwrite"]).fails(255);
+        done.says("An error occurred (PreconditionFailed)")
+            .says("nothing was changed; choose another key");
+        assert!(scene.stored() == before);
+        let aborts = usize::from(is_large);
+        assert_eq!(scene.count(Operation::AbortMultipartUpload), aborts);
 
-        // Somebody who may not ask.
-        let between = Between::before(&server, |head| {
-            (head.operation() == "HeadObject").then(|| denied(head))
-        });
-        let mut command = push(&server, &between, tree.path());
-        let output = run_failing(command.arg("--no-overwrite"), 255);
-        let said = stderr(&output);
-        assert!(
-            said.contains("An error occurred (PreconditionFailed)"),
-            "{said}"
-        );
-        assert!(
-            said.contains("nothing was changed; choose another key"),
-            "{said}"
-        );
-        assert!(std::fs::read(&object).unwrap() == before);
-        let aborts = if large { 1 } else { 0 };
-        assert_eq!(between.of("AbortMultipartUpload").len(), aborts);
-
-        run(push(&server, &watching, tree.path()).args(["--s3-location", "s3://bucket/new"]));
+        let to_another = ["--no-overwrite", "--s3-location", "s3://bucket/new"];
+        scene.push(&to_another).ok();
     }
 }
 
 #[test]
-fn a_write_at_the_same_time_is_told_apart() {
-    let server = server();
-    let between = Between::before(&server, |head| {
-        let body = "<Error><Code>ConditionalRequestConflict</Code><Message>m</Message></Error>";
-        (head.operation() == "PutObject").then_some((409, vec![], body))
-    });
-    let tree = revision(false);
-    let mut command = push(&server, &between, tree.path());
-    let output = run_failing(command.arg("--no-overwrite"), 255);
-    let said = stderr(&output);
-    assert!(
-        said.contains("somebody else wrote this object meanwhile; push again"),
-        "{said}"
-    );
+fn a_conflicting_write_at_the_same_time_is_named() {
+    let scene = Scene::new();
+    let conflict = Fault::Refuse(Refusal::ConditionalRequestConflict);
+    scene.on(Operation::PutObject, .., conflict);
+    let mut push = scene.push(&["--no-overwrite", "--max-attempts", "1"]);
+    push.fails(255).says("push again");
 }
 
 #[test]
-fn what_s3_would_refuse_is_refused_before() {
-    let server = server();
-    let between = Between::watching(&server);
-    let tree = revision(false);
-    let many = (0..11)
-        .map(|n| format!("k{n}=v"))
-        .collect::<Vec<_>>()
-        .join("&");
+fn values_that_s3_refuses_are_refused_before_anything_is_asked() {
+    let scene = Scene::new();
+    let many = (0..11).map(|n| format!("k{n}=v")).collect::<Vec<_>>();
+    let many = many.join("&");
     let long = format!("k={}", "x".repeat(2048));
     for options in [
         &["--sse", "none"][..],
@@ -279,8 +191,8 @@ fn what_s3_would_refuse_is_refused_before() {
         &["--expected-bucket-owner", "me"],
         &["--request-payer", "you"],
     ] {
-        let output = run_failing(push(&server, &between, tree.path()).args(options), 252);
-        assert!(!stderr(&output).is_empty(), "{options:?}");
+        let done = scene.push(options).fails(252);
+        assert!(!done.stderr.is_empty(), "{options:?}");
     }
-    assert_eq!(between.heads().len(), 0);
+    assert_eq!(scene.operations(), []);
 }

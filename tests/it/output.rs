@@ -1,12 +1,10 @@
-//! What `hoist push` says on standard output, and what it says instead of pushing.
+//! What commands write for scripts, for shells and for GitHub, and the dry run.
 
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
-
+use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Tree, hoist, noise, run, run_failing, tool};
-use serde_json::Value;
+use crate::support::{Run as _, Scene, Tree, hoist, noise, tool};
 
 fn tree() -> Tree {
     let tree = Tree::new();
@@ -20,36 +18,21 @@ fn tree() -> Tree {
     tree
 }
 
-fn push(tree: &Tree) -> Command {
+/// A dry run without any setting of AWS.
+fn dry_run(tree: &Tree, arguments: &[&str]) -> Command {
     let mut command = hoist();
+    command.args(["push", "--dry-run", "--application-name", "App"]);
+    command.args(["--s3-location", "s3://bucket/key.zip", "--source"]);
+    command.arg(tree.path()).args(arguments);
     command
-        .args(["push", "--application-name", "App", "--source"])
-        .arg(tree.path())
-        .args(["--s3-location", "s3://bucket/dir/key.zip"]);
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
-fn json_says_all_that_is_known() {
-    let (tree, dir) = (tree(), tempfile::tempdir().unwrap());
-    let local = dir.path();
-    let output = run(push(&tree)
-        .args(["--output", "json", "--description", "d", "--local"])
-        .arg(local));
-    let said = json(&output);
-    let object = fs::read(local.join("buckets/bucket/objects/dir/key.zip")).unwrap();
+fn json_has_all_that_is_known_of_a_push() {
+    let scene = Scene::of(tree());
+    let said = scene.push(&["--output", "json", "--description", "d"]).ok();
+    let said = said.json();
+    let object = scene.stored().unwrap();
     assert_eq!(said["application"], "App");
     assert_eq!(said["description"], "d");
     assert_eq!(
@@ -67,7 +50,7 @@ fn json_says_all_that_is_known() {
     assert!(said["dropped_links"][0].as_str().unwrap().ends_with("/dir"));
     let revision = &said["revision"];
     assert_eq!(revision["bucket"], "bucket");
-    assert_eq!(revision["key"], "dir/key.zip");
+    assert_eq!(revision["key"], "key.zip");
     assert_eq!(revision["bundleType"], "zip");
     assert_eq!(revision["eTag"], said["etag"]);
     assert!(revision.get("version").is_none() && said["version"].is_null());
@@ -77,78 +60,58 @@ fn json_says_all_that_is_known() {
     assert_eq!(create["revision"]["revisionType"], "S3");
     assert_eq!(&create["revision"]["s3Location"], revision);
 
-    // The digest is the tree's, whatever the archive is.
-    let other = tempfile::tempdir().unwrap();
-    let again = json(&run(push(&tree)
-        .args([
-            "--output",
-            "json",
-            "--level",
-            "1",
-            "--bundle-type",
-            "tgz",
-            "--local",
-        ])
-        .arg(other.path())));
+    // The digest is that of the tree, whatever the archive is.
+    let other = ["--output", "json", "--level", "1", "--bundle-type", "tgz"];
+    let again = scene.push(&other).ok().json();
     assert!(said["digest"].as_str().unwrap().starts_with("blake3:"));
     assert_eq!(again["digest"], said["digest"]);
     assert_eq!(again["revision"]["bundleType"], "tgz");
 }
 
 #[test]
-fn a_push_that_fails_says_nothing_on_standard_output() {
-    let (tree, dir) = (Tree::new(), tempfile::tempdir().unwrap());
+fn a_push_that_fails_prints_nothing_on_standard_output() {
+    let tree = Tree::new();
     tree.file("a", "a");
-    let output = run_failing(
-        push(&tree)
-            .args(["--output", "json", "--local"])
-            .arg(dir.path()),
-        255,
-    );
-    assert!(output.stdout.is_empty());
-    assert!(stderr(&output).contains("appspec.yml was not found"));
+    let done = Scene::of(tree).push(&["--output", "json"]).fails(255);
+    assert_eq!(done.stdout, "");
+    done.says("appspec.yml was not found");
 }
 
 #[test]
-fn a_dry_run_needs_nobody_and_sends_nothing() {
+fn a_dry_run_needs_no_settings_and_lists_what_would_be_sent() {
     let tree = tree();
-    let output = run(push(&tree).arg("--dry-run"));
-    let said = stdout(&output);
-    assert!(
-        said.starts_with(
-            "Would push 4 files, 9.00 MiB, as zip to s3://bucket/dir/key.zip: at most "
-        ) && said.ends_with("in 2 parts; and register it with App.\n"),
-        "{said}"
-    );
-    assert!(stderr(&output).contains("dir"), "the link that is left out");
+    let done = dry_run(&tree, &[]).ok();
+    let begin = "Would push 4 files, 9.00 MiB, as zip to s3://bucket/key.zip: at most ";
+    assert!(done.stdout.starts_with(begin), "{done}");
+    let end = "in 2 parts; and register it with App.\n";
+    assert!(done.stdout.ends_with(end), "{done}");
+    // The link that is left out.
+    done.says("dir");
 
-    let said = stdout(&run(push(&tree).args(["--dry-run", "--list"])));
+    let said = dry_run(&tree, &["--list"]).ok().stdout;
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(
-        lines[0],
-        "-rw-r--r--           23 2024-01-15T12:00:01Z appspec.yml"
-    );
-    assert_eq!(
-        lines[1],
-        "-rwxr-xr-x           10 2024-01-15T12:00:01Z hooks/start.sh"
-    );
-    assert_eq!(lines[3], "-rw-r--r--            0 1969-12-31T23:59:59Z old");
+    for (index, expected) in [
+        (
+            0,
+            "-rw-r--r--           23 2024-01-15T12:00:01Z appspec.yml",
+        ),
+        (
+            1,
+            "-rwxr-xr-x           10 2024-01-15T12:00:01Z hooks/start.sh",
+        ),
+        (3, "-rw-r--r--            0 1969-12-31T23:59:59Z old"),
+    ] {
+        assert_eq!(lines[index], expected);
+    }
     assert_eq!(lines.len(), 5);
 
-    let said = json(&run(push(&tree).args([
-        "--dry-run",
-        "--list",
-        "--output",
-        "json",
-    ])));
-    assert_eq!(
-        (&said["files"], &said["parts_at_most"]),
-        (&4.into(), &2.into())
-    );
-    assert_eq!(said["part_size"], 8 << 20);
-    assert_eq!(said["entries"][1]["name"], "hooks/start.sh");
-    assert_eq!(said["entries"][1]["mode"], "0755");
-    assert_eq!(said["entries"][3]["mtime"], -1);
+    let said = dry_run(&tree, &["--list", "--output", "json"]).ok().json();
+    let numbers = ["files", "parts_at_most", "part_size"].map(|key| &said[key]);
+    assert_eq!(numbers, [4, 2, 8 << 20]);
+    let entries = &said["entries"];
+    assert_eq!(entries[1]["name"], "hooks/start.sh");
+    assert_eq!(entries[1]["mode"], "0755");
+    assert_eq!(entries[3]["mtime"], -1);
     assert!(said["archive_at_most"].as_u64().unwrap() > 9 << 20);
 }
 
@@ -156,95 +119,89 @@ fn a_dry_run_needs_nobody_and_sends_nothing() {
 fn a_dry_run_fails_where_a_push_would() {
     let tree = Tree::new();
     tree.file("a", "a");
-    let said = stderr(&run_failing(push(&tree).arg("--dry-run"), 255));
-    assert!(said.contains("appspec.yml was not found"), "{said}");
-    let said = stderr(&run_failing(push(&tree).arg("--list"), 252));
-    assert!(said.contains("--dry-run"), "{said}");
+    let done = dry_run(&tree, &[]).fails(255);
+    done.says("appspec.yml was not found");
+    let scene = Scene::new();
+    scene.push(&["--list"]).fails(252).says("--dry-run");
 }
 
 #[test]
-fn shells_take_the_completions() {
+fn colors_are_on_off_or_as_the_terminal_has_them() {
+    for (when, colors) in [("on", true), ("off", false), ("auto", false)] {
+        let done = hoist().args(["push", "--color", when]).fails(252);
+        assert_eq!(done.stderr.contains('\u{1b}'), colors, "{when}");
+    }
+    hoist().args(["push", "--color", "pink"]).fails(252);
+}
+
+#[test]
+fn every_shell_gets_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = stdout(&run(hoist().args(["completions", shell])));
-        assert!(script.contains("application-name"), "{shell}");
-        if shell == "bash" {
-            let Some(mut bash) = tool("bash", &["bash"]) else {
-                continue;
-            };
+        let done = hoist().args(["completions", shell]).ok();
+        done.prints("application-name");
+        if shell == "bash"
+            && let Some(mut bash) = tool("bash", &["bash"])
+        {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("hoist.bash");
-            fs::write(&path, script).unwrap();
-            run(bash.arg("-n").arg(path));
+            fs::write(&path, done.stdout).unwrap();
+            bash.arg("-n").arg(path).ok();
         }
     }
-    run_failing(hoist().args(["completions", "cmd"]), 252);
+    hoist().args(["completions", "cmd"]).fails(252);
 }
 
 #[test]
 fn each_command_has_a_manual_page() {
     let dir = tempfile::tempdir().unwrap();
-    run(hoist().arg("man").arg("--dir").arg(dir.path()));
+    hoist().args(["man", "--dir"]).arg(dir.path()).ok();
     let push = fs::read_to_string(dir.path().join("hoist-push.1")).unwrap();
-    assert!(
-        push.contains(".TH") && push.contains("application\\-name"),
-        "{push}"
-    );
+    assert!(push.contains(".TH"), "{push}");
+    assert!(push.contains("application\\-name"), "{push}");
     for command in ["", "-pack", "-bench", "-register", "-verify", "-serve"] {
         let page = dir.path().join(format!("hoist{command}.1"));
         assert!(page.exists(), "{command}");
     }
-    let page = stdout(&run(hoist().arg("man")));
-    assert!(page.contains(".TH hoist 1"), "{page}");
+    hoist().arg("man").ok().prints(".TH hoist 1");
 }
 
 #[test]
-fn github_is_told() {
-    let (tree, dir) = (tree(), tempfile::tempdir().unwrap());
-    let (local, outputs, summary) = (
-        dir.path().join("local"),
-        dir.path().join("outputs"),
-        dir.path().join("summary"),
-    );
+fn github_gets_outputs_and_a_summary() {
+    let (scene, dir) = (Scene::new(), tempfile::tempdir().unwrap());
+    let (outputs, summary) = (dir.path().join("outputs"), dir.path().join("summary"));
     fs::write(&outputs, "before=1\n").unwrap();
-    let mut command = push(&tree);
-    command
+    let mut push = scene.push(&["--github-output"]);
+    let done = push
         .env("GITHUB_OUTPUT", &outputs)
         .env("GITHUB_STEP_SUMMARY", &summary)
-        .args(["--github-output", "--local"])
-        .arg(&local);
-    let said = stdout(&run(&mut command));
+        .ok();
     let text = fs::read_to_string(&outputs).unwrap();
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("before=1"));
-    let mut values = std::collections::BTreeMap::new();
+    let mut values = BTreeMap::new();
     while let Some(line) = lines.next() {
         let (name, end) = line.split_once("<<").unwrap();
         let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
         values.insert(name.to_owned(), value.join("\n"));
     }
     assert_eq!(values["bucket"], "bucket");
-    assert_eq!(values["key"], "dir/key.zip");
+    assert_eq!(values["key"], "key.zip");
     assert_eq!(values["bundle-type"], "zip");
     assert_eq!(values["version"], "");
-    assert!(said.contains(&format!("--s3-location {} ", values["s3-location"])));
+    done.prints(&format!("--s3-location {} ", values["s3-location"]));
     assert!(values["s3-location"].contains(&values["etag"]));
     let text = fs::read_to_string(&summary).unwrap();
-    assert!(
-        text.contains("| Revision | <code>s3://bucket/dir/key.zip</code> |"),
-        "{text}"
-    );
+    let revision = "| Revision | <code>s3://bucket/key.zip</code> |";
+    assert!(text.contains(revision), "{text}");
+}
 
-    // Before anything is sent.
-    let mut command = push(&tree);
-    command.env_remove("GITHUB_OUTPUT").arg("--github-output");
-    let other = dir.path().join("other");
-    let failed = stderr(&run_failing(command.arg("--local").arg(&other), 252));
-    assert!(failed.contains("GITHUB_OUTPUT"), "{failed}");
-    assert!(!other.join("buckets/bucket/objects").exists());
-
-    // After it, a file that cannot be written is no failure.
-    let mut command = push(&tree);
-    command.env("GITHUB_STEP_SUMMARY", dir.path());
-    let output = run(command.arg("--local").arg(dir.path().join("third")));
-    assert!(stderr(&output).contains("warning: the revision is registered, but"));
+#[test]
+fn a_file_of_github_that_is_missing_fails_a_push_before_it_and_not_after_it() {
+    let (scene, dir) = (Scene::new(), tempfile::tempdir().unwrap());
+    let mut push = scene.push(&["--github-output"]);
+    push.fails(252).says("GITHUB_OUTPUT");
+    assert!(scene.stored().is_none());
+    let mut push = scene.push(&[]);
+    let done = push.env("GITHUB_STEP_SUMMARY", dir.path()).ok();
+    done.says("warning: the revision is registered, but");
 }

@@ -1,370 +1,173 @@
-//! `hoist push` as a user runs it, against the embedded endpoint.
-
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
+//! `hoist push` as a user runs it: what is stored, what is registered, and what is said.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use crate::support::{
-    BlackHole, Server, Tree, as_nobody, hoist, noise, run, run_failing, run_silent, send_signal,
-    text, tool,
+    APPSPEC, Done, Run as _, Scene, Server, Tree, as_nobody, hoist, names, noise, packed, tool,
+    within,
 };
 
-const APPSPEC: &str = "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
+const LAMBDA: &str = "version: 0.0\nResources:\n  - f:\n      Type: AWS::Lambda::Function\n      \
+                      Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
+                      \"1\"\n        TargetVersion: \"2\"\n";
+const ECS: &str = r#"{"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service",
+    "Properties": {"TaskDefinition": "t", "LoadBalancerInfo": {"ContainerName": "c",
+    "ContainerPort": 80}}}}]}"#;
 
-/// A small revision.
-fn small() -> Tree {
-    let tree = Tree::new();
-    tree.file("appspec.yml", APPSPEC)
-        .file("scripts/start.sh", "#!/bin/sh\n")
-        .mode("scripts/start.sh", 0o755)
-        .file("site/index.html", text(20_000, 1))
-        .file(".env", "KEY=value\n");
-    tree
-}
-
-/// A revision of several parts, with a large file whose header's part is kept back.
-fn large() -> Tree {
-    let tree = Tree::new();
-    tree.file("appspec.yml", APPSPEC)
-        .file("z.txt", text(100, 2));
-    for n in 0..3 {
-        tree.file(&format!("noise-{n}.bin"), noise(9 << 20, n));
-    }
-    tree
-}
-
-fn push(source: &Path, dir: &Path) -> Command {
+/// `hoist push --local`, which starts the endpoint itself.
+fn push_local(source: &Path, dir: &Path) -> Command {
     let mut command = hoist();
+    command.args(["push", "--application-name", "App", "--source"]);
+    command.arg(source).arg("--local").arg(dir);
+    command.args(["--s3-location", "s3://bucket/dir/key.zip"]);
     command
-        .args([
-            "push",
-            "--application-name",
-            "App",
-            "--s3-location",
-            "s3://bucket/dir/key.zip",
-        ])
-        .arg("--source")
-        .arg(source)
-        .arg("--local")
-        .arg(dir);
-    command
-}
-
-fn object(dir: &Path) -> PathBuf {
-    dir.join("buckets/bucket/objects/dir/key.zip")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// The value of `eTag=` in the success text.
-fn etag(output: &Output) -> String {
-    let text = stdout(output);
-    let (_, rest) = text.split_once("eTag=").unwrap();
-    rest.split([',', ' ']).next().unwrap().to_owned()
-}
-
-fn packed(source: &Path) -> Vec<u8> {
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("out.zip");
-    run_silent(
-        hoist()
-            .args(["pack", "-q", "--source"])
-            .arg(source)
-            .arg("-o")
-            .arg(&file),
-    );
-    fs::read(file).unwrap()
-}
-
-/// Paths below `dir` that hold a multipart upload.
-fn uploads(dir: &Path) -> usize {
-    fs::read_dir(dir.join("buckets/bucket/uploads")).map_or(0, Iterator::count)
 }
 
 #[test]
 fn the_success_text_is_that_of_the_aws_cli() {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    let output = run(&mut push(tree.path(), dir.path()));
-    let etag = etag(&output);
+    let scene = Scene::new();
+    let done = scene.push(&[]).ok();
     assert_eq!(
-        stdout(&output),
+        done.stdout,
         format!(
             "To deploy with this revision, run:\n\
              aws deploy create-deployment --application-name App --s3-location \
-             bucket=bucket,key=dir/key.zip,bundleType=zip,eTag={etag} \
+             bucket=bucket,key=key.zip,bundleType=zip,eTag={} \
              --deployment-group-name <deployment-group-name> \
-             --deployment-config-name <deployment-config-name> --description <description>\n"
+             --deployment-config-name <deployment-config-name> --description <description>\n",
+            done.etag()
         )
     );
-    let summary = stderr(&output);
-    assert!(summary.starts_with("hoist: pushed 4 files, "), "{summary}");
-    assert_eq!(summary.lines().count(), 1, "{summary}");
+    assert!(done.stderr.starts_with("hoist: pushed 4 files, "), "{done}");
+    assert_eq!(done.stderr.lines().count(), 1, "{done}");
 }
 
 #[test]
-fn push_stores_what_pack_writes() {
-    for tree in [small(), large()] {
-        let dir = tempfile::tempdir().unwrap();
-        let output = run(push(tree.path(), dir.path()).arg("--quiet"));
-        assert_eq!(stderr(&output), "");
-        assert!(fs::read(object(dir.path())).unwrap() == packed(tree.path()));
-        assert_eq!(uploads(dir.path()), 0);
+fn a_push_stores_what_pack_writes_and_quiet_says_nothing() {
+    for is_large in [false, true] {
+        let scene = Scene::of_size(is_large);
+        assert_eq!(scene.push(&["--quiet"]).ok().stderr, "");
+        assert!(scene.stored() == Some(scene.packed()));
+        assert_eq!(scene.uploads(), [""; 0]);
     }
 }
 
 #[test]
+fn the_local_endpoint_stores_and_registers() {
+    let (scene, dir) = (Scene::large(), tempfile::tempdir().unwrap());
+    let mut push = push_local(scene.tree.path(), dir.path());
+    let done = push.args(["--description", "a release"]).ok();
+    let object = dir.path().join("buckets/bucket/objects/dir/key.zip");
+    assert!(fs::read(object).unwrap() == scene.packed());
+    let registered = dir.path().join("codedeploy/us-east-1");
+    let name = names(&registered).remove(0);
+    let registered = fs::read_to_string(registered.join(name)).unwrap();
+    for expected in ["a release", done.etag(), "dir/key.zip", "zip"] {
+        assert!(registered.contains(expected), "{expected}: {registered}");
+    }
+}
+
+#[test]
+fn an_endpoint_inside_the_source_is_refused() {
+    let tree = Tree::revision();
+    let out = tree.path().join("out");
+    let done = push_local(tree.path(), &out).fails(252);
+    done.says("is inside the source");
+    assert!(!out.exists());
+}
+
+#[test]
 fn the_etag_is_the_same_with_any_number_of_threads() {
-    let tree = large();
+    let scene = Scene::large();
     let tags = ["1", "2", "16"].map(|threads| {
-        let dir = tempfile::tempdir().unwrap();
-        etag(&run(
-            push(tree.path(), dir.path()).args(["--threads", threads])
-        ))
+        let done = scene.push(&["--threads", threads]).ok();
+        done.etag().to_owned()
     });
-    assert!(tags[0].ends_with("-4"), "{tags:?}");
+    assert!(tags[0].ends_with("-2"), "{tags:?}");
     assert_eq!(tags[0], tags[1]);
     assert_eq!(tags[0], tags[2]);
 }
 
 #[test]
 fn hidden_files_are_left_out_when_asked() {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    let output = run(push(tree.path(), dir.path()).arg("--ignore-hidden-files"));
-    assert!(
-        stderr(&output).starts_with("hoist: pushed 3 files, "),
-        "{}",
-        stderr(&output)
-    );
-    let output = run(push(tree.path(), dir.path()).arg("--no-ignore-hidden-files"));
-    assert!(
-        stderr(&output).starts_with("hoist: pushed 4 files, "),
-        "{}",
-        stderr(&output)
-    );
+    let scene = Scene::new();
+    let done = scene.push(&["--ignore-hidden-files"]).ok();
+    done.says("hoist: pushed 3 files, ");
+    let done = scene.push(&["--no-ignore-hidden-files"]).ok();
+    done.says("hoist: pushed 4 files, ");
 }
 
 #[test]
 fn links_to_directories_are_warned_about() {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    tree.symlink("current", "site")
+    let scene = Scene::new();
+    scene
+        .tree
+        .symlink("current", "site")
         .symlink("copy.html", "site/index.html");
-    let output = run(&mut push(tree.path(), dir.path()));
-    let said = stderr(&output);
-    let mut lines = said.lines();
-    let warning = lines.next().unwrap();
-    assert!(
-        warning.contains("warning: ") && warning.contains("current is a symbolic link"),
-        "{said}"
-    );
-    assert!(
-        lines.next().unwrap().starts_with("hoist: pushed 5 files, "),
-        "{said}"
-    );
+    let done = scene.push(&[]).ok();
+    let (warning, summary) = done.stderr.split_once('\n').unwrap();
+    assert!(warning.contains("warning: "), "{done}");
+    assert!(warning.contains("current is a symbolic link"), "{done}");
+    assert!(summary.starts_with("hoist: pushed 5 files, "), "{done}");
 }
 
-#[test]
-fn the_registered_revision_is_the_stored_one() {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    let output = run(push(tree.path(), dir.path()).args(["--description", "a release"]));
-    let registered = fs::read_dir(dir.path().join("codedeploy/us-east-1"))
-        .unwrap()
-        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
-        .collect::<String>();
-    for expected in ["a release", &etag(&output), "dir/key.zip", "zip"] {
-        assert!(registered.contains(expected), "{expected} in {registered}");
-    }
-}
-
-/// Runs a push that must fail; returns what it said.
-fn failing(arguments: &[&str], code: i32) -> String {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    let mut command = hoist();
-    command.current_dir(tree.path()).arg("push").args(arguments);
-    if !arguments.contains(&"--endpoint-url") {
-        command.arg("--local").arg(dir.path());
-    }
-    let output = run_failing(&mut command, code);
-    assert_eq!(stdout(&output), "");
-    assert_eq!(uploads(dir.path()), 0);
-    stderr(&output)
+/// `hoist push` in a revision with these arguments alone. It must fail before anything is stored.
+fn refused(arguments: &[&str], code: i32) -> Done {
+    let scene = Scene::new();
+    let mut command = scene.hoist(&["push", "--application-name", "App"]);
+    command.args(arguments).current_dir(scene.tree.path());
+    let done = command.fails(code);
+    assert_eq!(done.stdout, "");
+    scene.assert_nothing_is_left();
+    done
 }
 
 #[test]
 fn bad_arguments_have_the_texts_of_the_aws_cli() {
-    let name = ["--application-name", "App"];
-    let with = |more: &[&'static str]| [&name[..], more].concat();
-    let said = failing(&with(&["--s3-location", "bucket/key"]), 252);
     assert_eq!(
-        said,
+        refused(&["--s3-location", "bucket/key"], 252).stderr,
         "hoist: --s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.\n"
     );
-    let both = [
-        "--s3-location",
-        "s3://b/k",
-        "--ignore-hidden-files",
-        "--no-ignore-hidden-files",
-    ];
-    let said = failing(&with(&both), 252);
+    let location = ["--s3-location", "s3://bucket/key.zip"];
+    let both = ["--ignore-hidden-files", "--no-ignore-hidden-files"];
     assert_eq!(
-        said,
+        refused(&[location, both].concat(), 252).stderr,
         "hoist: You cannot specify both --ignore-hidden-files and --no-ignore-hidden-files.\n"
     );
-    assert!(failing(&name, 252).contains("--s3-location"));
-    let said = failing(&with(&["--s3-location", "s3://b/k", "--level", "13"]), 252);
-    assert!(
-        said.contains("0 (store) to 12") && said.contains("auto"),
-        "{said}"
-    );
+    refused(&[], 252).says("--s3-location");
+    let done = refused(&[location, ["--level", "13"]].concat(), 252);
+    done.says("0 (store) to 12").says("auto");
 }
 
 #[test]
-fn no_region_has_the_text_of_the_aws_cli() {
-    let arguments = [
-        "--application-name",
-        "App",
-        "--s3-location",
-        "s3://b/k",
-        "--endpoint-url",
-        "http://127.0.0.1:9",
-    ];
-    assert_eq!(
-        failing(&arguments, 253),
-        "hoist: You must specify a region. You can also configure your region by running \"aws \
-         configure\".\n"
-    );
-}
-
-#[test]
-fn a_source_without_an_appspec_is_no_revision() {
-    let (tree, dir) = (small(), tempfile::tempdir().unwrap());
-    fs::remove_file(tree.path().join("appspec.yml")).unwrap();
-    let output = run_failing(&mut push(tree.path(), dir.path()), 255);
-    assert_eq!(
-        stderr(&output),
-        format!(
-            "hoist: {} was not found\n",
-            tree.path().join("appspec.yml").display()
-        )
-    );
-    assert!(!object(dir.path()).exists());
-}
-
-#[test]
-fn an_endpoint_inside_the_source_is_refused() {
-    let tree = small();
-    let output = run_failing(&mut push(tree.path(), &tree.path().join("out")), 252);
-    assert!(
-        stderr(&output).contains("is inside the source"),
-        "{}",
-        stderr(&output)
-    );
-    assert!(!tree.path().join("out").exists());
+fn a_source_without_an_appspec_file_is_refused() {
+    let scene = Scene::new();
+    let appspec = scene.tree.path().join("appspec.yml");
+    fs::remove_file(&appspec).unwrap();
+    let expected = format!("hoist: {} was not found\n", appspec.display());
+    assert_eq!(scene.push(&[]).fails(255).stderr, expected);
+    scene.assert_nothing_is_left();
 }
 
 #[test]
 fn a_file_that_cannot_be_packed_is_named_and_nothing_is_stored() {
-    let (tree, dir) = (large(), tempfile::tempdir().unwrap());
-    let _socket = std::os::unix::net::UnixListener::bind(tree.path().join("z.sock")).unwrap();
-    let output = run_failing(&mut push(tree.path(), dir.path()), 255);
-    assert!(
-        stderr(&output).contains("z.sock is a socket"),
-        "{}",
-        stderr(&output)
-    );
-    assert!(!object(dir.path()).exists());
-    assert_eq!(uploads(dir.path()), 0);
-}
-
-/// Pushes `source` through a proxy that loses `request`, and signals once that happened.
-fn interrupted(server: &Server, source: &Path, request: &'static str, signal: &str) -> Output {
-    server.make_bucket("bucket");
-    let hole = BlackHole::before(server, request);
-    let mut command = server.client();
-    command
-        .env("AWS_ENDPOINT_URL", &hole.url)
-        .args([
-            "push",
-            "--application-name",
-            "App",
-            "--s3-location",
-            "s3://bucket/key.zip",
-            // Its requests are not the ones to be lost.
-            "--no-preflight",
-        ])
-        .arg("--source")
-        .arg(source)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while hole.swallowed() == 0 {
-        assert!(Instant::now() < deadline, "{request} was never sent");
-        thread::sleep(Duration::from_millis(5));
-    }
-    send_signal(&child, signal);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(stdout(&output), "");
-    output
-}
-
-/// A signal while parts are on their way that will never be answered.
-fn interrupted_upload(signal: &str, code: i32) {
-    let (server, tree) = (Server::start(), large());
-    let output = interrupted(&server, tree.path(), "PUT ", signal);
-    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
-    assert_eq!(stderr(&output), "hoist: stopped\n");
-    assert_eq!(uploads(server.dir()), 0, "it was aborted");
-    assert!(!server.dir().join("buckets/bucket/objects/key.zip").exists());
-    // There was one to abort.
-    assert!(server.dir().join("buckets/bucket/uploads").exists());
+    let scene = Scene::large();
+    let socket = scene.tree.path().join("z.sock");
+    let _socket = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    scene.push(&[]).fails(255).says("z.sock is a socket");
+    scene.assert_nothing_is_left();
 }
 
 #[test]
-fn ctrl_c_while_registering_says_what_is_stored() {
-    let (server, tree) = (Server::start(), small());
-    let output = interrupted(&server, tree.path(), "POST / ", "INT");
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let said = stderr(&output);
-    let (first, next) = said.split_once('\n').unwrap();
-    assert_eq!(
-        first,
-        "hoist: stopped before RegisterApplicationRevision was answered"
-    );
-    assert!(
-        next.contains("run: hoist register --application-name App"),
-        "{said}"
-    );
-    assert!(server.dir().join("buckets/bucket/objects/key.zip").exists());
-}
-
-#[test]
-fn ctrl_c_aborts_the_upload() {
-    interrupted_upload("INT", 130);
-}
-
-#[test]
-fn sigterm_aborts_the_upload() {
-    interrupted_upload("TERM", 143);
-}
-
-#[test]
-fn what_cannot_be_read_is_named() {
-    let everybody = fs::Permissions::from_mode(0o755);
+fn a_file_or_directory_that_cannot_be_read_is_named() {
     for locked in ["site/index.html", "site"] {
-        let (tree, out) = (small(), tempfile::tempdir().unwrap());
-        fs::set_permissions(tree.path(), everybody.clone()).unwrap();
-        fs::set_permissions(out.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let (tree, out) = (Scene::new().tree, tempfile::tempdir().unwrap());
+        let set = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        set(tree.path(), 0o755);
+        set(out.path(), 0o777);
         tree.mode(locked, 0o000);
         let mut command = hoist();
         command.args(["pack", "-q", "--source"]).arg(tree.path());
@@ -372,80 +175,176 @@ fn what_cannot_be_read_is_named() {
         let Some((mut command, _binary)) = as_nobody(&command) else {
             return;
         };
-        let output = run_failing(&mut command, 255);
+        let done = command.fails(255);
         tree.mode(locked, 0o755);
-        let said = stderr(&output);
         let expected = tree.path().join(locked).display().to_string();
-        assert!(
-            said.contains(&expected) && said.contains("Permission denied"),
-            "{said}"
-        );
-        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+        done.says(&expected).says("Permission denied");
+        assert_eq!(names(out.path()), [""; 0]);
     }
-}
-
-/// Whether a traced call opens something without making it or writing to it.
-fn only_reads(call: &str) -> bool {
-    let reads = call.contains("O_RDONLY") || call.contains("O_PATH");
-    call.contains(" open") && reads && !call.contains("O_CREAT")
-}
-
-/// Every file that a push opens to write to, or makes, is in the directory of `--local`.
-#[test]
-fn nothing_is_written_elsewhere() {
-    let (tree, dir) = (large(), tempfile::tempdir().unwrap());
-    let trace = tempfile::NamedTempFile::new().unwrap();
-    let Some(mut strace) = tool("strace", &["strace"]) else {
-        return;
-    };
-    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,link,linkat,symlink,\
-                 symlinkat,rename,renameat,renameat2,memfd_create,truncate";
-    strace
-        .args(["-f", "-qq", "-e", calls, "-o"])
-        .arg(trace.path());
-    let push = push(tree.path(), dir.path());
-    strace.arg(push.get_program()).args(push.get_args());
-    run(&mut strace);
-    let trace = fs::read_to_string(trace.path()).unwrap();
-    let dir = format!("\"{}", dir.path().display());
-    let (inside, outside): (Vec<&str>, Vec<&str>) = trace
-        .lines()
-        // The rest of a call that was interrupted names no file; its begin did.
-        .filter(|call| call.contains('"') && !only_reads(call))
-        .filter(|call| !call.contains("\"/dev/null\""))
-        .partition(|call| call.contains(&dir));
-    assert!(
-        inside.iter().any(|call| call.contains("/objects/")),
-        "{trace}"
-    );
-    assert!(outside.is_empty(), "{outside:#?}");
 }
 
 #[test]
 fn a_bucket_that_does_not_exist_is_named() {
-    let server = Server::start();
-    let tree = small();
-    let output = run_failing(
-        server.client().args([
-            "push",
-            "--application-name",
-            "App",
-            "--s3-location",
-            "s3://no-such-bucket/key",
-            "--source",
-            tree.path().to_str().unwrap(),
-        ]),
-        255,
-    );
-    let said = stderr(&output);
+    let scene = Scene::new();
+    let done = scene
+        .push(&["--s3-location", "s3://no-such-bucket/key"])
+        .fails(255);
     assert_eq!(
-        said.lines().next().unwrap(),
+        done.stderr.lines().next().unwrap(),
         format!(
             "hoist: Failed to upload '{}' to 's3://no-such-bucket/key': An error occurred \
              (NoSuchBucket) when calling the HeadBucket operation: The specified bucket does not \
              exist",
-            tree.path().display()
+            scene.tree.path().display()
         )
     );
-    assert!(said.contains("create the bucket"), "{said}");
+    done.says("create the bucket");
+}
+
+/// Every file that a push opens to write to, or makes, is in the directory of `--local`.
+#[test]
+fn a_push_writes_no_temporary_files() {
+    let (scene, dir) = (Scene::large(), tempfile::tempdir().unwrap());
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let Some(strace) = tool("strace", &["strace"]) else {
+        return;
+    };
+    let calls = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,link,linkat,symlink,\
+                 symlinkat,rename,renameat,renameat2,memfd_create,truncate";
+    let (strace, file) = (strace.get_program(), trace.path().as_os_str());
+    let words = ["-f", "-qq", "-e", calls, "-o"].map(AsRef::as_ref);
+    let outer = [&[strace][..], &words, &[file]].concat();
+    within(&outer, &push_local(scene.tree.path(), dir.path())).ok();
+
+    let only_reads = |call: &str| {
+        let reads = call.contains("O_RDONLY") || call.contains("O_PATH");
+        call.contains(" open") && reads && !call.contains("O_CREAT")
+    };
+    let trace = fs::read_to_string(trace.path()).unwrap();
+    let dir = format!("\"{}", dir.path().display());
+    let (inside, outside): (Vec<&str>, Vec<&str>) = trace
+        .lines()
+        // The second line of a call that was interrupted names no file; its first line did.
+        .filter(|call| call.contains('"') && !only_reads(call))
+        .filter(|call| !call.contains("\"/dev/null\""))
+        .partition(|call| call.contains(&dir));
+    let stores = inside.iter().any(|call| call.contains("/objects/"));
+    assert!(stores, "{trace}");
+    assert!(outside.is_empty(), "{outside:#?}");
+}
+
+// Types of revisions.
+
+/// Pushes `source` as `key`, which must be registered as this type, and returns what is stored.
+#[track_caller]
+fn pushed_as(server: &Server, source: &Path, key: &str, bundle: &str) -> Vec<u8> {
+    let mut push = server.push_of(source, &["--s3-location"]);
+    let done = push.arg(format!("s3://bucket/{key}")).ok();
+    done.prints(&format!("key={key},bundleType={bundle},eTag="));
+    let revisions = server.revisions();
+    let at = revisions.find(&format!(r#""key":"{key}""#)).expect(key);
+    let start = revisions[..at].rfind('{').unwrap();
+    let end = at + revisions[at..].find('}').unwrap();
+    let registered = format!(r#""bundleType":"{bundle}""#);
+    assert!(revisions[start..end].contains(&registered), "{revisions}");
+    fs::read(server.object(key)).unwrap()
+}
+
+#[test]
+fn a_directory_becomes_what_the_key_ends_with() {
+    let scene = Scene::large();
+    for (key, bundle) in [
+        ("a.zip", "zip"),
+        ("a.bin", "zip"),
+        ("a.tar", "tar"),
+        ("a.tgz", "tgz"),
+        ("dir/a.tar.gz", "tgz"),
+    ] {
+        let stored = pushed_as(&scene, scene.tree.path(), key, bundle);
+        let name = key.rsplit('/').next().unwrap();
+        assert!(stored == packed(scene.tree.path(), name, &[]), "{key}");
+    }
+    let done = scene.push(&["--bundle-type", "tar"]).ok();
+    done.prints("bundleType=tar");
+}
+
+#[test]
+fn an_archive_is_sent_as_it_is_and_its_type_is_read_from_its_content() {
+    let (scene, dir) = (Scene::large(), tempfile::tempdir().unwrap());
+    for (name, bundle) in [("a.zip", "zip"), ("a.tar", "tar"), ("a.tgz", "tgz")] {
+        let archive = packed(scene.tree.path(), name, &[]);
+        let other = dir.path().join("other");
+        fs::write(&other, &archive).unwrap();
+        let stored = pushed_as(&scene, &other, &format!("from/{name}"), bundle);
+        assert!(stored == archive, "{name}");
+    }
+}
+
+#[test]
+fn an_archive_that_cannot_be_deployed_is_refused_before_the_first_byte() {
+    let (scene, dir) = (Scene::new(), tempfile::tempdir().unwrap());
+    let without = Tree::new();
+    without.file("sub/appspec.yml", APPSPEC).file("a.txt", "a");
+    let pushes = |name: &str, content: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        let done = scene.push_of(&path, &[]).fails(255);
+        done.says(name);
+        done
+    };
+    for name in ["a.zip", "a.tar", "a.tgz"] {
+        pushes(name, &packed(without.path(), name, &[])).says("appspec.yml");
+        let whole = packed(scene.tree.path(), name, &[]);
+        pushes(name, &whole[..whole.len() / 2]);
+    }
+    pushes("text.zip", b"not an archive");
+    scene.assert_nothing_is_left();
+}
+
+#[test]
+fn an_appspec_file_is_a_revision_for_lambda_and_ecs_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let (yaml, json) = (place("appspec.yaml", LAMBDA), place("service.json", ECS));
+    let server = |platform: &str| {
+        let server = Server::start();
+        server.make_bucket("bucket");
+        server.make_application("App", platform);
+        server
+    };
+    let (lambda, ecs) = (server("Lambda"), server("ECS"));
+    let stored = pushed_as(&lambda, &yaml, "a.yaml", "YAML");
+    assert_eq!(stored, LAMBDA.as_bytes());
+    // The key asks for the file in the directory.
+    let stored = pushed_as(&lambda, dir.path(), "dir.yml", "YAML");
+    assert_eq!(stored, LAMBDA.as_bytes());
+    let stored = pushed_as(&ecs, &json, "a.json", "JSON");
+    assert_eq!(stored, ECS.as_bytes());
+
+    let scene = Scene::new();
+    let to_yaml = ["--s3-location", "s3://bucket/a.yaml"];
+    let done = scene.push_of(&yaml, &to_yaml).fails(255);
+    done.says("compute platform Server");
+    let done = lambda.push_of(scene.tree.path(), &[]).fails(255);
+    done.says("compute platform Lambda");
+    let for_servers = place("appspec.yml", APPSPEC);
+    let done = scene.push_of(&for_servers, &to_yaml).fails(255);
+    done.says("appspec.yml");
+    assert!(!scene.object("a.yaml").exists());
+}
+
+/// A push of several parts whose first part is finished last: it has the local header of a large file.
+#[test]
+fn the_header_of_a_large_file_may_be_sent_after_its_content() {
+    let tree = Tree::revision();
+    tree.file("noise.bin", noise(18 << 20, 1))
+        .file("z.txt", "z");
+    let scene = Scene::of(tree);
+    let done = scene.push(&[]).ok();
+    assert!(done.etag().ends_with("-3"), "{done}");
+    assert!(scene.stored() == Some(scene.packed()));
 }

@@ -1,16 +1,45 @@
 //! What goes into a bundle, as the command has it: patterns, links, empty directories, times, names.
 
-#![cfg(all(unix, feature = "cli"))]
-mod archives;
-mod readers;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
 
-use self::archives::{All, Held, pack, packed, packed_with};
-use crate::support::{Tree, entries, run, run_failing, text, tool};
+use crate::support::{All, Held, Run as _, Tree, entries, hoist, missing, text, tool, unpacked};
+
+pub(crate) fn pack(tree: &Tree, out: &Path, options: &[&str]) -> Command {
+    let mut command = hoist();
+    command.args(["pack", "--source"]).arg(tree.path());
+    command.arg("--output").arg(out).args(options);
+    command
+}
+
+/// Packs each kind of archive and reads it back. All hold the same.
+#[track_caller]
+fn packed(tree: &Tree, options: &[&str]) -> All {
+    packed_with(tree, options, |_| {})
+}
+
+#[track_caller]
+fn packed_with(tree: &Tree, options: &[&str], set: impl Fn(&mut Command)) -> All {
+    let dir = tempfile::tempdir().unwrap();
+    // A tgz is the tar of the same options, compressed; tests/it/tar.rs holds that.
+    let [zip, tar] = ["a.zip", "a.tar"].map(|name| {
+        let out = dir.path().join(name);
+        let [alone, many] = ["1", "7"].map(|threads| {
+            let mut command = pack(tree, &out, options);
+            set(command.args(["--threads", threads]));
+            command.ok();
+            fs::read(&out).unwrap()
+        });
+        assert!(alone == many, "{name}: threads show");
+        unpacked(name, &alone)
+    });
+    assert_eq!(zip, tar);
+    zip
+}
 
 fn names(all: &All) -> Vec<String> {
     all.keys()
@@ -18,29 +47,30 @@ fn names(all: &All) -> Vec<String> {
         .collect()
 }
 
-/// What it says on standard error when it packs, and when it must not.
+/// What it says on standard error when it packs.
+#[track_caller]
 fn said(tree: &Tree, options: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let output = run(&mut pack(tree, &dir.path().join("a.zip"), options));
-    shortened(tree, &output.stderr)
+    let done = pack(tree, &dir.path().join("a.zip"), options).ok();
+    shortened(tree, &done.stderr)
 }
 
+/// What it says when it must not pack.
 #[track_caller]
 fn refused(tree: &Tree, options: &[&str], code: i32) -> String {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("a.zip");
-    let output = run_failing(&mut pack(tree, &out, options), code);
+    let done = pack(tree, &out, options).fails(code);
     assert!(!out.exists());
-    shortened(tree, &output.stderr)
+    shortened(tree, &done.stderr)
 }
 
-fn shortened(tree: &Tree, text: &[u8]) -> String {
-    let dir = tree.path().display().to_string();
-    String::from_utf8_lossy(text).replace(&dir, "DIR")
+fn shortened(tree: &Tree, text: &str) -> String {
+    text.replace(&tree.path().display().to_string(), "DIR")
 }
 
-/// Everything that there is.
-fn every_kind() -> Tree {
+/// A tree with an entry of every kind.
+pub(crate) fn every_kind() -> Tree {
     let tree = Tree::new();
     tree.file("appspec.yml", "version: 0.0\nos: linux\n")
         .file("bin/run", "#!/bin/sh\n")
@@ -133,7 +163,7 @@ fn bad_patterns_are_named() {
 }
 
 #[test]
-fn followed_links_are_files_below_their_own_paths() {
+fn followed_links_are_files_under_the_names_of_the_links() {
     let tree = every_kind();
     let all = packed(&tree, &["--symlinks", "follow"]);
     assert_eq!(all.len(), 8 + 2);
@@ -150,7 +180,7 @@ fn followed_links_are_files_below_their_own_paths() {
 }
 
 #[test]
-fn kept_links_are_links() {
+fn preserved_links_are_links() {
     let tree = every_kind();
     tree.symlink("release", "not/yet/there");
     let all = packed(&tree, &["--symlinks", "preserve"]);
@@ -205,7 +235,7 @@ fn links_are_skipped_or_refused() {
 }
 
 #[test]
-fn links_out_of_the_source_need_leave() {
+fn links_out_of_the_source_need_an_option() {
     let outside = Tree::new();
     outside.file("etc/secret", "s3cr3t\n");
     let target = |name: &str| outside.path().join(name).display().to_string();
@@ -213,7 +243,7 @@ fn links_out_of_the_source_need_leave() {
     tree.file("f", "f")
         .symlink("dir", &target("etc"))
         .symlink("file", &target("etc/secret"));
-    // As the AWS CLI, but not without a word.
+    // As with the AWS CLI, but with a warning.
     assert_eq!(names(&packed(&tree, &[])), ["f", "file"]);
     assert!(said(&tree, &[]).contains("DIR/file is a symbolic link that leads out of the source"));
     for how in ["follow", "preserve"] {
@@ -229,7 +259,7 @@ fn links_out_of_the_source_need_leave() {
 }
 
 #[test]
-fn empty_directories_are_entries() {
+fn empty_directories_are_entries_when_asked() {
     let tree = every_kind();
     let all = packed(&tree, &["--empty-dirs"]);
     assert_eq!(all.len(), 8 + 2);
@@ -241,7 +271,7 @@ fn empty_directories_are_entries() {
         };
         assert_eq!(all[name.as_bytes()], expected);
     }
-    // One whose content stays out is not empty.
+    // A directory whose content stays out is not empty.
     let all = packed(
         &tree,
         &["--empty-dirs", "--exclude", "data/*", "--exclude", "logs"],
@@ -254,7 +284,7 @@ fn empty_directories_are_entries() {
 }
 
 #[test]
-fn times_follow_the_epoch() {
+fn times_follow_mtime_and_source_date_epoch() {
     let tree = every_kind();
     tree.mtime("appspec.yml", 1_900_000_000).mtime(".env", 1);
     let times = |options: &[&str], epoch: Option<&str>| {
@@ -281,18 +311,14 @@ fn times_follow_the_epoch() {
     for bad in ["", "now", "-1", "1e9"] {
         let dir = tempfile::tempdir().unwrap();
         let mut command = pack(&tree, &dir.path().join("a.zip"), &[]);
-        let output = run_failing(command.env("SOURCE_DATE_EPOCH", bad), 252);
-        let said = shortened(&tree, &output.stderr);
-        assert!(
-            said.contains(&format!("SOURCE_DATE_EPOCH is {bad:?}")),
-            "{said}"
-        );
+        let done = command.env("SOURCE_DATE_EPOCH", bad).fails(252);
+        done.says(&format!("SOURCE_DATE_EPOCH is {bad:?}"));
     }
     // Copies of a tree are the same archive then.
     let dir = tempfile::tempdir().unwrap();
     let archive = |options: &[&str]| {
         let out = dir.path().join("a.zip");
-        run(&mut pack(&tree, &out, options));
+        pack(&tree, &out, options).ok();
         fs::read(out).unwrap()
     };
     let before = archive(fixed);
@@ -303,12 +329,12 @@ fn times_follow_the_epoch() {
 }
 
 #[test]
-fn names_of_other_bytes() {
+fn names_that_are_not_utf_8_need_an_option_and_are_kept() {
     let tree = every_kind();
     let name = |bytes: &[u8]| tree.path().join(OsStr::from_bytes(bytes));
     let long = [&b"caf\xe9-"[..], &[b'x'; 120]].concat();
     if fs::write(name(b"caf\xe9"), "x").is_err() {
-        return crate::support::missing("a file system with names of any bytes", "it refuses one");
+        return missing("a file system with names of any bytes", "it refuses one");
     }
     fs::write(name(&long), "y").unwrap();
     std::os::unix::fs::symlink(OsStr::from_bytes(b"caf\xe9"), name(b"link")).unwrap();
@@ -325,7 +351,7 @@ fn names_of_other_bytes() {
         "{said}"
     );
 
-    // Those that extract to a Unix file system restore the bytes.
+    // Readers that extract to a Unix file system restore the bytes.
     for (reader, file) in [("unzip", "a.zip"), ("tar", "a.tar"), ("bsdtar", "a.tar")] {
         let Some(mut command) = tool(reader, &[reader]) else {
             continue;
@@ -333,15 +359,15 @@ fn names_of_other_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (archive, out) = (dir.path().join(file), dir.path().join("out"));
         fs::create_dir(&out).unwrap();
-        run(&mut pack(&tree, &archive, &options));
+        pack(&tree, &archive, &options).ok();
         command.current_dir(&out);
         match reader {
             "unzip" => command.arg("-qo").arg(&archive),
             _ => command.arg("-xpf").arg(&archive),
         };
-        let said = String::from_utf8(run(&mut command).stderr).unwrap();
-        // Of a name that is long besides, GNU tar says that it knows no `hdrcharset`, which the others
-        // need to know that the name is no text.
+        let said = command.ok().stderr;
+        // GNU tar says of a long name that it knows no `hdrcharset`, from which the others learn that
+        // the name is not UTF-8.
         let lines: Vec<_> = said.lines().collect();
         let known = |line: &&str| reader == "tar" && line.ends_with("keyword 'hdrcharset'");
         assert!(
@@ -374,14 +400,14 @@ fn special_files_are_skipped_when_asked() {
 }
 
 #[test]
-fn what_agents_mishandle_is_told() {
+fn names_and_modes_that_agents_mishandle_are_warned_about() {
     let tree = every_kind();
     tree.file("README", "1")
         .file("readme", "2")
         .file("a\\b", "3")
         .mode("bin/run", 0o4755);
     if fs::read(tree.path().join("README")).unwrap() != b"1" {
-        return crate::support::missing("a file system that tells case", "it does not");
+        return missing("a file system that tells case", "it does not");
     }
     let said = said(&tree, &[]);
     for part in [
@@ -395,21 +421,12 @@ fn what_agents_mishandle_is_told() {
 
 #[cfg(all(feature = "push", feature = "local"))]
 #[test]
-fn a_push_takes_the_same_options_and_tells_programs() {
-    let tree = every_kind();
-    tree.file("README", "1").file("readme", "2");
-    let push = |options: &[&str]| {
-        let mut command = crate::support::hoist();
-        command
-            .args(["push", "--application-name", "App", "--source"])
-            .arg(tree.path())
-            .args(["--s3-location", "s3://bucket/key.zip", "--output", "json"])
-            .args(options);
-        let output = run(&mut command);
-        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let local = dir.path().display().to_string();
+fn a_push_takes_the_same_options_and_reports_the_same() {
+    use crate::support::{Scene, packed};
+    use serde_json::Value;
+
+    let scene = Scene::of(every_kind());
+    scene.tree.file("README", "1").file("readme", "2");
     let options = [
         "--exclude",
         "*.log",
@@ -419,60 +436,37 @@ fn a_push_takes_the_same_options_and_tells_programs() {
         "small.log",
         "--empty-dirs",
     ];
-    let real = push(&[&options[..], &["--local", &local]].concat());
-    let dry = push(&[&options[..], &["--dry-run", "--list"]].concat());
-    for said in [&real, &dry] {
-        assert_eq!(said["files"], 8 + 2 + 2, "{said:#}");
-        let dropped: Vec<_> = said["dropped_links"].as_array().unwrap().iter().collect();
-        assert_eq!(dropped, [tree.path().join("shared").to_str().unwrap()]);
-        let kinds: Vec<_> = said["notices"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|n| &n["kind"])
-            .collect();
-        assert_eq!(kinds, ["dropped-link", "collision"]);
-        assert_eq!(said["notices"][1]["count"], 2);
-        assert_eq!(said["notices"][1]["paths"].as_array().unwrap().len(), 2);
-        assert!(
-            said["notices"][1]["message"]
-                .as_str()
-                .unwrap()
-                .contains("case")
-        );
-    }
-    let object = fs::read(dir.path().join("buckets/bucket/objects/key.zip")).unwrap();
-    let out = dir.path().join("a.zip");
-    run(&mut pack(&tree, &out, &options));
-    assert!(fs::read(out).unwrap() == object);
-
-    let listed = |options: &[&str]| push(&[&["--dry-run", "--list"], options].concat());
-    let kept = listed(&["--symlinks", "preserve"]);
-    let shared = kept["entries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|entry| entry["name"] == "shared");
-    assert_eq!(shared.unwrap()["link"], "data");
-    let mut command = crate::support::hoist();
-    command
-        .args(["push", "--application-name", "App", "--source"])
-        .arg(tree.path())
-        .args([
-            "--s3-location",
-            "s3://bucket/key.zip",
-            "--dry-run",
-            "--list",
-            "--empty-dirs",
-        ])
-        .args(["--symlinks", "preserve"]);
-    let text = String::from_utf8(run(&mut command).stdout).unwrap();
-    let line = |end: &str| {
-        text.lines()
-            .find(|line| line.ends_with(end))
-            .unwrap()
-            .to_owned()
+    let push = |more: &[&str]| {
+        let mut push = scene.push(&["--output", "json"]);
+        push.args(options).args(more).ok().json()
     };
+    for said in [push(&[]), push(&["--dry-run", "--list"])] {
+        assert_eq!(said["files"], 8 + 2 + 2, "{said:#}");
+        let shared = scene.tree.path().join("shared").display().to_string();
+        assert_eq!(said["dropped_links"], Value::from(vec![shared]));
+        let notices = said["notices"].as_array().unwrap();
+        let kinds: Vec<_> = notices.iter().map(|notice| &notice["kind"]).collect();
+        assert_eq!(kinds, ["dropped-link", "collision"]);
+        assert_eq!(notices[1]["count"], 2);
+        assert_eq!(notices[1]["paths"].as_array().unwrap().len(), 2);
+        assert!(notices[1]["message"].as_str().unwrap().contains("case"));
+    }
+    let expected = packed(scene.tree.path(), "a.zip", &options);
+    assert!(scene.stored() == Some(expected));
+
+    let kept = push(&["--dry-run", "--list", "--symlinks", "preserve"]);
+    let mut entries = kept["entries"].as_array().unwrap().iter();
+    let shared = entries.find(|entry| entry["name"] == "shared").unwrap();
+    assert_eq!(shared["link"], "data");
+    let listed = [
+        "--dry-run",
+        "--list",
+        "--empty-dirs",
+        "--symlinks",
+        "preserve",
+    ];
+    let text = scene.push(&listed).ok().stdout;
+    let line = |end: &str| text.lines().find(|line| line.ends_with(end)).unwrap();
     assert!(line(" shared -> data").starts_with("lrwxrwxrwx"), "{text}");
     assert!(line(" logs/").starts_with("drwxr-x---"), "{text}");
 }

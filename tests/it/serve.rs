@@ -1,101 +1,122 @@
-//! `hoist serve`, judged by the clients that it is for: the AWS CLI and boto3.
-
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
+//! `hoist serve`, as a process, and judged by the clients that it is for: the AWS CLI and boto3.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
-use crate::support::{Server, Tree, noise, run, run_text, text, tool};
+use crate::support::{Run as _, Running, Tree, aws, hoist, missing, noise, text, tool};
 
-/// The AWS CLI as a client of `server`.
-fn aws(server: &Server) -> Option<Command> {
-    let mut command = tool("AWS CLI", &["aws"])?;
-    server.point(&mut command);
-    command
-        .env("AWS_PAGER", "")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
-    Some(command)
+/// `hoist serve` on a directory of its own.
+struct Serve {
+    running: Running,
+    url: String,
+    dir: tempfile::TempDir,
+}
+
+impl Serve {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = hoist();
+        command.args(["serve", "--port", "0", "--dir"]);
+        let mut running = command.arg(dir.path()).start();
+        let mut line = String::new();
+        let stdout = running.child().stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let url = line.trim_end().strip_prefix("export AWS_ENDPOINT_URL=");
+        Self {
+            running,
+            url: url.unwrap().to_owned(),
+            dir,
+        }
+    }
+
+    /// With the bucket `bucket` and the application `App`, which the AWS CLI makes. None without it.
+    fn ready() -> Option<Self> {
+        let serve = Self::start();
+        serve.aws(&["s3", "mb", "s3://bucket"])?.ok();
+        let create = ["deploy", "create-application", "--application-name", "App"];
+        serve.aws(&create)?.ok();
+        Some(serve)
+    }
+
+    /// Makes a command a client.
+    fn client(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_DEFAULT_REGION", "us-east-1");
+        command
+    }
+
+    fn aws(&self, arguments: &[&str]) -> Option<Command> {
+        Some(self.client(aws()?, arguments))
+    }
+
+    /// Pushes `tree` with `hoist push`.
+    fn push(&self, tree: &Tree) -> Command {
+        let push = [
+            "push",
+            "--application-name",
+            "App",
+            "--description",
+            "by hoist",
+        ];
+        let mut command = self.client(hoist(), &push);
+        command.args(["--s3-location", "s3://bucket/a/b.zip", "--source"]);
+        command.arg(tree.path());
+        command
+    }
 }
 
 fn revision() -> Tree {
-    let tree = Tree::new();
-    tree.file("appspec.yml", "version: 0.0\nos: linux\n")
-        .file("site/index.html", text(50_000, 1))
-        .file("site/photo.jpg", noise(7 << 20, 2));
+    let tree = Tree::revision();
+    tree.file("site/index.html", text(50_000, 1))
+        .file("site/photo.jpg", noise(8 << 20, 2));
     tree
 }
 
-/// Pushes `tree` as hoist does.
-fn push(server: &Server, tree: &Tree, location: &str) {
-    let mut command = server.client();
-    command.args([
-        "push",
-        "--application-name",
-        "App",
-        "--s3-location",
-        location,
-    ]);
-    command.args(["--description", "by hoist", "--source"]);
-    run(command.arg(tree.path()));
-}
-
 #[test]
-fn the_aws_cli_copies_what_hoist_pushed() {
-    let (server, tree, out) = (Server::start(), revision(), tempfile::tempdir().unwrap());
-    let Some(mut cli) = aws(&server) else { return };
-    server.make_bucket("bucket");
-    run(cli.args(["deploy", "create-application", "--application-name", "App"]));
-    push(&server, &tree, "s3://bucket/a/b.zip");
+fn the_aws_cli_lists_and_copies_what_hoist_pushed() {
+    let Some(serve) = Serve::ready() else { return };
+    serve.push(&revision()).ok();
+    let copy = serve.dir.path().join("copy");
+    let mut cp = serve
+        .aws(&["s3", "cp", "--quiet", "s3://bucket/a/b.zip"])
+        .unwrap();
+    cp.arg(&copy).ok();
+    let stored = serve.dir.path().join("buckets/bucket/objects/a/b.zip");
+    assert!(fs::read(&copy).unwrap() == fs::read(stored).unwrap());
 
-    let file = out.path().join("b.zip");
-    let mut cli = aws(&server).unwrap();
-    run(cli
-        .args(["s3", "cp", "--quiet", "s3://bucket/a/b.zip"])
-        .arg(&file));
-    let stored = server.dir().join("buckets/bucket/objects/a/b.zip");
-    assert!(fs::read(&file).unwrap() == fs::read(stored).unwrap());
-
-    let mut cli = aws(&server).unwrap();
-    cli.args([
+    let list = [
         "deploy",
         "list-application-revisions",
         "--application-name",
         "App",
-    ]);
-    let listed = run_text(cli.args(["--output", "text"]));
-    assert!(
-        listed.contains("a/b.zip") && listed.contains("bucket"),
-        "{listed}"
-    );
+    ];
+    let mut list = serve.aws(&list).unwrap();
+    let done = list.args(["--output", "text"]).ok();
+    done.prints("a/b.zip").prints("bucket");
 }
 
 #[test]
-fn aws_deploy_push_works_as_hoist_push_does() {
-    let (server, tree) = (Server::start(), revision());
-    let Some(mut cli) = aws(&server) else { return };
-    server.make_bucket("bucket");
-    run(cli.args(["deploy", "create-application", "--application-name", "App"]));
+fn aws_deploy_push_prints_what_hoist_push_prints() {
+    let Some(serve) = Serve::ready() else { return };
+    let tree = revision();
+    let by_hoist = serve.push(&tree).ok();
     let push = [
+        "deploy",
         "push",
         "--application-name",
         "App",
-        "--s3-location",
-        "s3://bucket/key.zip",
+        "--description",
+        "by aws",
     ];
-    let by_aws = run_text(
-        aws(&server)
-            .unwrap()
-            .arg("deploy")
-            .args(push)
-            .arg("--source")
-            .arg(tree.path()),
-    );
-    let by_hoist = run_text(server.client().args(push).arg("--source").arg(tree.path()));
-    let without_etag = |text: &str| {
-        let (before, rest) = text.split_once("eTag=").unwrap();
-        let (_, after) = rest.split_once(' ').unwrap();
-        format!("{before}{after}")
-    };
+    let mut by_aws = serve.aws(&push).unwrap();
+    by_aws.args(["--s3-location", "s3://bucket/a/b.zip", "--source"]);
+    let by_aws = by_aws.arg(tree.path()).ok();
+    let without_etag = |done: &crate::support::Done| done.stdout.replace(done.etag(), "");
     assert_eq!(without_etag(&by_hoist), without_etag(&by_aws));
 }
 
@@ -104,7 +125,7 @@ fn boto3_finds_checksums_and_revisions() {
     const PROGRAM: &str = r#"
 import boto3, sys
 s3, deploy = boto3.client("s3"), boto3.client("codedeploy")
-head = s3.head_object(Bucket="bucket", Key="key.zip", ChecksumMode="ENABLED")
+head = s3.head_object(Bucket="bucket", Key="a/b.zip", ChecksumMode="ENABLED")
 assert head["ChecksumType"] == "FULL_OBJECT", head
 assert head["ChecksumCRC64NVME"], head
 revision = deploy.list_application_revisions(applicationName="App")["revisions"][0]
@@ -113,31 +134,22 @@ info = deploy.get_application_revision(applicationName="App", revision=revision)
 print(info["revisionInfo"]["description"])
 assert not s3.list_multipart_uploads(Bucket="bucket").get("Uploads")
 "#;
-    let (server, tree) = (Server::start(), revision());
     // Where the AWS CLI is, its Python is, and boto3 beside it.
-    let Some(mut python) = tool("Python", &["python3"]) else {
-        return;
-    };
-    if !python
-        .args(["-c", "import boto3"])
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        return crate::support::missing("boto3", "python3 cannot import it");
+    let python = || tool("Python", &["python3"]);
+    let Some(mut probe) = python() else { return };
+    if probe.args(["-c", "import boto3"]).done().code != Some(0) {
+        return missing("boto3", "python3 cannot import it");
     }
-    server.make_bucket("bucket");
-    let Some(mut cli) = aws(&server) else { return };
-    run(cli.args(["deploy", "create-application", "--application-name", "App"]));
-    push(&server, &tree, "s3://bucket/key.zip");
-    let mut python = tool("Python", &["python3"]).unwrap();
-    server.point(&mut python);
-    assert_eq!(run_text(python.args(["-c", PROGRAM])), "by hoist\n");
+    let Some(serve) = Serve::ready() else { return };
+    serve.push(&revision()).ok();
+    let mut python = serve.client(python().unwrap(), &["-c", PROGRAM]);
+    assert_eq!(python.ok().stdout, "by hoist\n");
 }
 
 #[test]
-fn ctrl_c_ends_it_without_an_error() {
-    let mut server = Server::start();
-    assert_eq!(server.stop("INT"), Some(0));
+fn an_interrupt_ends_it_without_an_error() {
+    let Serve { running, .. } = Serve::start();
+    running.signal("INT");
+    let done = running.end();
+    assert_eq!(done.code, Some(0), "{done}");
 }

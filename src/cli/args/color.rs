@@ -4,31 +4,19 @@ use std::ffi::OsString;
 
 use clap::ColorChoice;
 
-/// When to use colors. By default on terminals, unless `NO_COLOR` or `TERM` say otherwise.
+/// When to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
     /// Always
     On,
     /// Never
     Off,
-    /// On terminals
+    /// On terminals, unless NO_COLOR or TERM disables them
     #[default]
     Auto,
 }
 
-#[cfg(feature = "push")]
-impl Color {
-    /// For what is drawn from now on.
-    pub(crate) fn set(self) {
-        match self {
-            Self::On => console::set_colors_enabled_stderr(true),
-            Self::Off => console::set_colors_enabled_stderr(false),
-            Self::Auto => {}
-        }
-    }
-}
-
-/// What the arguments say, before they are read: also what is wrong with them is told in colors.
+/// Finds `--color` before the arguments are parsed, so that errors in them have colors, too.
 pub(crate) fn choice(arguments: &[OsString]) -> ColorChoice {
     let words = arguments.iter().filter_map(|word| word.to_str());
     let mut last = ColorChoice::Auto;
@@ -54,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_on_colors_counts() {
+    fn the_last_color_option_counts() {
         let of = |text: &str| choice(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert_eq!(of("hoist push --color on"), ColorChoice::Always);
         assert_eq!(of("hoist push --color=off --source x"), ColorChoice::Never);

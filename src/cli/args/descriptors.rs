@@ -1,13 +1,14 @@
-//! How much may be done at a time with the files that the system lets a process have open
-//! (`ulimit -n`): some give 64.
+//! How many workers and requests fit the number of files that the system lets a process have open
+//! (`ulimit -n`), which is 64 on some systems.
 //!
-//! It counts what a push opens at most. A worker has a directory and a file; a large file stays open
-//! while its chunks are under way, and there are as many as the budget has MiB, one for each worker
-//! and eight; a request has a connection, and with `--local` a file and the connection's other end. So
-//! with an eighth of the limit each, workers take three eighths at most and eight more, requests three,
-//! and what is left is for the runtime.
+//! It counts the most files that a push opens. A worker has a directory and a file open. A large file
+//! stays open while its chunks are in progress, and there are at most as many chunks as the budget has
+//! MiB, plus one for each worker and eight. A request has a connection, and with `--local` also a file
+//! and the other end of the connection. So workers and requests get an eighth of the limit each:
+//! workers then open at most three eighths of it plus eight files, requests three eighths, and the
+//! runtime gets the rest.
 
-/// Workers, or requests, of `asked` that there are files for.
+/// The most workers, or requests, up to `asked`, that the limit of open files allows.
 pub(crate) fn at_most(asked: usize) -> usize {
     fit(asked, limit())
 }
@@ -19,13 +20,12 @@ fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Windows has none that a push would come near to.
+/// Windows allows more open files than a push needs.
 #[cfg(windows)]
 fn limit() -> Option<u64> {
     None
 }
 
-/// No limit is none.
 fn fit(asked: usize, limit: Option<u64>) -> usize {
     let most = limit.map_or(usize::MAX, |limit| {
         usize::try_from(limit / 8).unwrap_or(usize::MAX)
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_files_are_few_workers() {
+    fn a_low_limit_of_open_files_means_fewer_workers() {
         assert_eq!(fit(24, None), 24);
         assert_eq!(fit(24, Some(1024)), 24);
         assert_eq!(fit(24, Some(64)), 8);

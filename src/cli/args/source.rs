@@ -1,81 +1,95 @@
-//! What goes into a bundle: patterns, links, empty directories, times, names.
+//! What goes into a bundle: the directory, patterns, links, empty directories, times and names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use hoist::archive::plan::{self, Pattern, Symlinks, Times};
 
 use crate::cli::Failure;
 
-/// When everything is supposed to have been made: <https://reproducible-builds.org/specs/source-date-epoch/>.
+/// The latest time that an entry may have: <https://reproducible-builds.org/specs/source-date-epoch/>.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// The last second of the year 9999.
 const LAST: i64 = 253_402_300_799;
 
 #[derive(Debug, Args)]
-pub(crate) struct SelectArgs {
-    /// Leave out files and directories whose name starts with a dot
-    #[arg(long)]
-    ignore_hidden_files: bool,
-
-    /// Bundle them (the default)
-    #[arg(long)]
-    no_ignore_hidden_files: bool,
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceArgs {
+    /// Directory to bundle; to be deployed it must have an appspec.yml at its root
+    #[arg(
+        id = "source",
+        long = "source",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    pub(crate) dir: PathBuf,
 
     #[command(flatten)]
     patterns: Patterns,
 
-    /// Take .hoistignore files for files like any other
+    /// Leave out files and directories whose name starts with a dot
+    #[arg(long)]
+    ignore_hidden_files: bool,
+
+    /// Bundle files and directories whose name starts with a dot (the default)
+    #[arg(long)]
+    no_ignore_hidden_files: bool,
+
+    /// Do not apply .hoistignore files, and bundle them like any other file
     #[arg(long)]
     no_hoistignore: bool,
 
-    /// What to do with symbolic links [default: bundle what links to files lead to, leave links to
-    /// directories out, with a warning]
+    /// What to do with symbolic links [default: bundle the files that links point to, and leave
+    /// out links to directories with a warning]
     #[arg(long, value_name = "HOW", value_enum)]
     symlinks: Option<SymlinksArg>,
 
-    /// With --symlinks follow or preserve: allow links that lead out of the source
+    /// With --symlinks follow or preserve: allow links that point outside the source
     #[arg(long)]
     external_links: bool,
 
-    /// Bundle directories that hold nothing, too
+    /// Bundle empty directories as well
     #[arg(long)]
     empty_dirs: bool,
 
-    /// Times of entries: those of the files, none after SOURCE_DATE_EPOCH if that is set; or all
-    /// SOURCE_DATE_EPOCH, or else 1980
+    /// Which modification times the entries get
     #[arg(long, value_name = "TIMES", value_enum, default_value_t)]
     mtime: MtimeArg,
 
-    /// Bundle names that are not UTF-8, byte for byte
+    /// Bundle names that are not UTF-8 byte for byte, instead of failing
     #[arg(long)]
     raw_names: bool,
 
-    /// Leave pipes, sockets and devices out, with a warning, instead of failing
+    /// Leave out pipes, sockets and devices with a warning, instead of failing
     #[arg(long)]
     skip_special: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SymlinksArg {
-    /// Bundle what they lead to, directories too
+    /// Bundle what links point to, directories included
     Follow,
     /// Bundle the links themselves
     Preserve,
-    /// Leave them out, with a warning
+    /// Leave links out, with a warning
     Skip,
-    /// Fail if there is one
+    /// Fail if there is a link
     Error,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum MtimeArg {
+    /// The file's own time, or SOURCE_DATE_EPOCH if that is set and earlier
     #[default]
     Keep,
+    /// SOURCE_DATE_EPOCH for every entry, or 1980-01-01 if that is not set
     Fixed,
 }
 
-impl SelectArgs {
-    /// What the library is to know, for so many threads.
+impl SourceArgs {
+    /// The plan's options, when `threads` threads list the source.
     pub(crate) fn options(&self, threads: usize) -> Result<plan::Options, Failure> {
         if self.ignore_hidden_files && self.no_ignore_hidden_files {
             return Err(Failure::usage(
@@ -87,7 +101,7 @@ impl SelectArgs {
             epoch_of(&text.to_string_lossy()).ok_or_else(|| {
                 Failure::usage(format!(
                     "{SOURCE_DATE_EPOCH} is {text:?}: it must be a number of seconds since 1970; unset \
-                     it, or say `export {SOURCE_DATE_EPOCH}=$(git log -1 --format=%ct)`"
+                     it, or run `export {SOURCE_DATE_EPOCH}=$(git log -1 --format=%ct)`"
                 ))
             })
         });
@@ -116,25 +130,50 @@ impl SelectArgs {
     }
 }
 
+/// Refuses to write below the directory that is read: the output would be part of the input.
+pub(crate) fn keep_apart(source: &Path, output: &Path, option: &str) -> Result<(), Failure> {
+    let (Ok(source_dir), Some(output_dir)) = (fs::canonicalize(source), existing(output)) else {
+        // Opening them fails later, with a better message.
+        return Ok(());
+    };
+    if output_dir.starts_with(&source_dir) {
+        return Err(Failure::usage(format!(
+            "{option} {} is inside the source {}; choose a place outside of it",
+            output.display(),
+            source.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Resolves as much of `path` as exists.
+fn existing(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors()
+        .find_map(|path| fs::canonicalize(path).ok())
+}
+
 fn epoch_of(text: &str) -> Option<i64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = text.parse().ok().filter(|_| digits)?;
     (0..=LAST).contains(&seconds).then_some(seconds)
 }
 
-/// `--exclude` and `--include`, in the order in which they were given, which derived arguments lose.
+/// `--exclude` and `--include` in the order in which they were given, which clap's derived arguments
+/// do not keep.
 #[derive(Debug)]
 struct Patterns(Vec<Pattern>);
 
-/// The options as clap sees them.
+/// The two options as clap derives them.
 #[derive(Args)]
 struct PatternArgs {
-    /// Leave out what GLOB matches, in gitignore's syntax; of all --exclude and --include that match, the
-    /// last one decides [may be repeated]
+    /// Leave out what GLOB matches (gitignore syntax); if several --exclude and --include match a
+    /// path, the last one decides [may be repeated]
     #[arg(long, value_name = "GLOB", value_parser = Pattern::exclude)]
     exclude: Vec<Pattern>,
 
-    /// Do not leave out what GLOB matches [may be repeated]
+    /// Bundle what GLOB matches, although an earlier --exclude or a .hoistignore file leaves it out
+    /// [may be repeated]
     #[arg(long, value_name = "GLOB", value_parser = Pattern::include)]
     include: Vec<Pattern>,
 }
@@ -177,11 +216,11 @@ mod tests {
     #[command(args_override_self = true)]
     struct Only {
         #[command(flatten)]
-        select: SelectArgs,
+        source: SourceArgs,
     }
 
     #[test]
-    fn patterns_keep_their_order() {
+    fn patterns_keep_the_order_of_the_command_line() {
         let words = "x --include a --exclude b --exclude c --include d --exclude e";
         let only = Only::try_parse_from(words.split(' ')).unwrap();
         let expected = [
@@ -192,7 +231,7 @@ mod tests {
             Pattern::exclude("e"),
         ];
         let expected: Vec<_> = expected.into_iter().map(Result::unwrap).collect();
-        assert_eq!(only.select.patterns.0, expected);
+        assert_eq!(only.source.patterns.0, expected);
     }
 
     #[test]
@@ -212,6 +251,20 @@ mod tests {
             "99999999999999999999",
         ] {
             assert_eq!(epoch_of(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_inside_the_source_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        fs::create_dir(&source).unwrap();
+        for inside in ["x.zip", "not/there/x.zip", "../source/x.zip", ""] {
+            let failure = keep_apart(&source, &source.join(inside), "--output").unwrap_err();
+            assert_eq!(failure.exit, crate::cli::Exit::Usage, "{inside}");
+        }
+        for outside in ["x.zip", "source.zip", "source-2/x.zip"] {
+            keep_apart(&source, &dir.path().join(outside), "--output").unwrap();
         }
     }
 }

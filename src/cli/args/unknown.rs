@@ -1,5 +1,5 @@
-//! Words that are no option's, said as the AWS CLI says them: all at once, and only after the
-//! options that must be there.
+//! Unknown options, reported as the AWS CLI reports them: all at once, and only if no required option
+//! is missing.
 
 use std::ffi::OsString;
 
@@ -8,9 +8,9 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::cli::Failure;
 
-/// What to say of `error`, which `arguments` gave: of unknown words if it is about those, and nothing
-/// else is wrong.
-pub(crate) fn said(
+/// Turns the parser's `error` into a failure that names all unknown options, if nothing else is wrong
+/// with `arguments`.
+pub(crate) fn report(
     command: &Command,
     mut arguments: Vec<OsString>,
     error: Error,
@@ -20,7 +20,7 @@ pub(crate) fn said(
     }
     let (mut words, mut next) = (Vec::new(), Some(error));
     let mut near = None;
-    // Each time, the parser tells of the first.
+    // The parser only reports the first one, so that one is removed and the rest parsed again.
     while let Some(error) = next {
         if error.kind() != ErrorKind::UnknownArgument {
             if error.use_stderr() {
@@ -42,7 +42,7 @@ pub(crate) fn said(
     }
     let failure = Failure::usage(format!("Unknown options: {}", words.join(",")));
     let near = near.map_or_else(String::new, |near| format!("; {near} is one"));
-    Ok(failure.and(format!("--help lists the options{near}")))
+    Ok(failure.and(Some(format!("--help lists the options{near}"))))
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<&str> {
@@ -52,7 +52,7 @@ fn text(error: &Error, kind: ContextKind) -> Option<&str> {
     }
 }
 
-/// Whether an argument is what the parser calls so: it leaves a value behind `=` out.
+/// Whether the parser means this argument by `word`, which lacks the value behind `=`.
 fn is(argument: &OsString, word: &str) -> bool {
     let argument = argument.to_string_lossy();
     let rest = argument.strip_prefix(word);
@@ -65,34 +65,35 @@ mod tests {
 
     use super::*;
 
-    fn said_of(words: &[&str]) -> Result<Vec<String>, ErrorKind> {
+    fn reported(words: &[&str]) -> Result<Vec<String>, ErrorKind> {
         let command = Command::new("hoist")
             .arg(Arg::new("source").long("source"))
             .arg(Arg::new("name").long("name").required(true));
         let words = ["hoist"].iter().chain(words).map(OsString::from);
         let arguments: Vec<OsString> = words.collect();
         let error = command.clone().try_get_matches_from(&arguments);
-        let said = said(&command, arguments, error.unwrap_err());
-        said.map(|failure| failure.lines)
+        let reported = report(&command, arguments, error.unwrap_err());
+        reported
+            .map(|failure| failure.lines)
             .map_err(|error| error.kind())
     }
 
     #[test]
-    fn all_are_named_as_they_were_written() {
-        let said = said_of(&["foo", "--name", "a", "bar", "--baz=1", "--none", "x"]).unwrap();
-        assert_eq!(said[0], "Unknown options: foo,bar,--baz=1,--none,x");
-        assert_eq!(said[1], "--help lists the options");
-        let said = said_of(&["--name=a", "--sourced", "x"]).unwrap();
-        assert_eq!(said[0], "Unknown options: --sourced,x");
-        assert_eq!(said[1], "--help lists the options; --source is one");
+    fn all_unknown_options_are_named_as_they_were_written() {
+        let lines = reported(&["foo", "--name", "a", "bar", "--baz=1", "--none", "x"]).unwrap();
+        assert_eq!(lines[0], "Unknown options: foo,bar,--baz=1,--none,x");
+        assert_eq!(lines[1], "--help lists the options");
+        let lines = reported(&["--name=a", "--sourced", "x"]).unwrap();
+        assert_eq!(lines[0], "Unknown options: --sourced,x");
+        assert_eq!(lines[1], "--help lists the options; --source is one");
     }
 
     #[test]
-    fn what_must_be_there_comes_first() {
+    fn a_missing_required_option_is_reported_first() {
         assert_eq!(
-            said_of(&["--nope"]),
+            reported(&["--nope"]),
             Err(ErrorKind::MissingRequiredArgument)
         );
-        assert_eq!(said_of(&["--name"]), Err(ErrorKind::InvalidValue));
+        assert_eq!(reported(&["--name"]), Err(ErrorKind::InvalidValue));
     }
 }

@@ -1,23 +1,26 @@
-//! `hoist completions` and `hoist man`: what shells and readers of manuals know of the arguments.
+//! `hoist completions` and `hoist man`: the arguments, for shells and for readers of manuals.
 
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
-use clap_mangen::{Man, generate_to};
+use clap_mangen::Man;
 
-use crate::cli::{Exit, Failure};
+use crate::cli::Failure;
+use crate::cli::manual::page;
+use crate::cli::render::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
-    /// The shell that reads it
+    /// Shell to print completions for
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// Write a page for each command to this directory, instead of the first to standard output
+    /// Write a page for each command to this directory, instead of printing the page of hoist
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -28,29 +31,28 @@ pub(crate) fn completions(
 ) -> Result<(), Failure> {
     let mut script = Vec::new();
     generate(arguments.shell, &mut command, "hoist", &mut script);
-    print(&script)
+    print(script)
 }
 
 pub(crate) fn man(arguments: &ManArgs, command: Command) -> Result<(), Failure> {
-    if let Some(dir) = &arguments.dir {
-        let written = std::fs::create_dir_all(dir).and_then(|()| generate_to(command, dir));
-        return written.map_err(|error| unwritable(dir, &error));
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let Some(dir) = &arguments.dir else {
+        return print(page(&command).map_err(Failure::other)?);
+    };
+    write_pages(&command, dir).map_err(|error| {
+        Failure::other(format!(
+            "cannot write manual pages to {}: {error}",
+            dir.display()
+        ))
+    })
+}
+
+fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    for command in std::iter::once(command).chain(command.get_subcommands()) {
+        let name = Man::new(command.clone()).get_filename();
+        fs::write(dir.join(name), page(command)?)?;
     }
-    let mut page = Vec::new();
-    Man::new(command)
-        .render(&mut page)
-        .map_err(|error| Failure::new(Exit::Failure, error))?;
-    print(&page)
-}
-
-fn unwritable(dir: &Path, error: &io::Error) -> Failure {
-    let text = format!("cannot write manual pages to {}: {error}", dir.display());
-    Failure::new(Exit::Failure, text)
-}
-
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(Exit::Failure, error))
+    Ok(())
 }

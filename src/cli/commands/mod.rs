@@ -1,7 +1,7 @@
-//! The commands, one a file.
+//! The commands: one file, or one folder, each.
 
 #[cfg(feature = "push")]
-pub(crate) mod aws;
+mod aws;
 mod bench;
 mod describe;
 pub(crate) mod lint;
@@ -13,8 +13,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::Failure;
 
-/// Push AWS CodeDeploy revisions: a directory becomes a zip on all cores and streams to S3 while it
-/// is made.
+/// Push AWS CodeDeploy revisions: pack a directory on all cores, and upload the archive to S3 while it
+/// is packed
 #[derive(Debug, Parser)]
 #[command(
     name = "hoist",
@@ -32,14 +32,14 @@ pub(crate) enum Command {
     #[cfg(feature = "push")]
     #[command(flatten)]
     Aws(aws::Command),
-    /// Bundle a directory into a local archive, byte for byte what push uploads
+    /// Bundle a directory into a local archive, byte for byte the one that push uploads
     Pack(pack::PackArgs),
-    /// Check an AppSpec file: what an agent would refuse, and what would surprise
+    /// Check an AppSpec file for errors and for surprises
     #[command(args_override_self = true)]
     Lint(lint::LintArgs),
-    /// Measure the pipeline on a directory: where the time goes, and what would move it
+    /// Measure where the time of packing a directory goes, and which option would help
     Bench(bench::BenchArgs),
-    /// Print what a shell needs to complete arguments
+    /// Print the completions of a shell
     Completions(describe::CompletionsArgs),
     /// Print the manual page
     Man(describe::ManArgs),

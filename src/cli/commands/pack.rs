@@ -10,58 +10,67 @@ use hoist::archive::plan::{self, Plan};
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
-use crate::cli::args::{BundleArgs, keep_apart};
+use crate::cli::Failure;
+use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
+use crate::cli::args::output::ReportArgs;
+use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::progress::Display;
-use crate::cli::render::timings::Setup;
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure};
+use crate::cli::render::timings::{Setup, TimingReport};
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
-    /// The archive to write; an existing one is replaced when the new one is complete
+    /// Archive to write; an existing file is replaced when the archive is complete
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
     #[command(flatten)]
-    bundle: BundleArgs,
+    source: SourceArgs,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
-    let options = arguments.bundle.plan_options()?;
-    keep_apart(&arguments.bundle.source, &arguments.output, "--output")?;
-    arguments.bundle.keep_manifest_apart()?;
+    let (source, manifest) = (&arguments.source.dir, &arguments.archive.manifest);
+    let options = arguments.source.options(arguments.archive.threads())?;
+    keep_apart(source, &arguments.output, "--output")?;
+    arguments.archive.keep_manifest_apart(source)?;
     let absolute = |path: &PathBuf| std::path::absolute(path).ok();
-    let manifest = arguments.bundle.manifest.as_ref();
-    if manifest.is_some_and(|manifest| absolute(manifest) == absolute(&arguments.output)) {
+    if manifest
+        .as_ref()
+        .is_some_and(|path| absolute(path) == absolute(&arguments.output))
+    {
         return Err(Failure::usage(
             "--output and --manifest name the same file; choose another for one of them",
         ));
     }
-    let stop = Cancel::new();
-    let watch = Watch::start({
-        let stop = stop.clone();
-        move || stop.cancel()
-    })?;
-    let told = arguments.bundle.timing.start()?;
+    let run = Run::start()?;
+    let (timings, trace) = (arguments.report.timings, arguments.report.trace.as_deref());
+    let timing = TimingReport::start(timings, trace)?;
     let setup = Setup {
-        level: arguments.bundle.level.to_string(),
+        level: level_name(arguments.archive.level),
         threads: options.threads,
         sends: false,
     };
-    let display = Display::start(told.progress(), arguments.bundle.quiet);
-    match pack(arguments, &options, &stop, told.progress()) {
+    let display = Display::start(timing.progress(), arguments.report.quiet, true);
+    match pack(arguments, &options, run.cancel(), timing.progress()) {
         Ok((packed, plan)) => {
             display.end(Some((&packed, plan.notices(), "packed")));
-            told.end(setup, Some(&packed));
+            timing.end(setup, Some(&packed));
             Ok(())
         }
         Err(failure) => {
             display.end(None);
-            told.end(setup, None);
-            Err(match watch.exit() {
-                Some(exit) => Failure::new(exit, "stopped; nothing was written"),
-                None => failure,
-            })
+            timing.end(setup, None);
+            run.finish(Err(if run.cancel().is_cancelled() {
+                Failure::other("stopped; nothing was written")
+            } else {
+                failure
+            }))
         }
     }
 }
@@ -69,46 +78,36 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
 fn pack(
     arguments: &PackArgs,
     options: &plan::Options,
-    stop: &Cancel,
+    cancel: &Cancel,
     progress: &Progress,
 ) -> Result<(Packed, Plan), Failure> {
-    let bundle = &arguments.bundle;
-    let level = bundle.level.fixed()?;
+    let archive = &arguments.archive;
+    refuse_auto(archive.level)?;
     let plan = progress
-        .walk(|| Plan::scan(&bundle.source, options, stop))
-        .map_err(failure)?;
-    let format = bundle
-        .bundle_type
-        .format(&arguments.output.to_string_lossy());
+        .walk(|| Plan::scan(&arguments.source.dir, options, cancel))
+        .map_err(Failure::other)?;
+    let name = arguments.output.to_string_lossy();
+    let format = archive.bundle_type.format(&name);
     let worst_case = pack::worst_case(&plan, format);
-    let limits =
-        Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY).map_err(failure)?;
+    let limits = Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY)
+        .map_err(Failure::other)?;
     let options = pack::Options {
         format,
-        level: level.into(),
+        level: archive.level,
         limits,
         digest: false,
     };
-    let manifest = bundle.manifest.as_deref().map(Draft::create);
-    let mut manifest = manifest.transpose().map_err(failure)?;
+    let manifest = archive.manifest.as_deref().map(Draft::create);
+    let mut manifest = manifest.transpose().map_err(Failure::other)?;
     let mut list = manifest
         .as_mut()
         .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
     let list = list.as_mut().map(|list| list as &mut pack::List<'_>);
-    let packed =
-        pack_to_file(&plan, &arguments.output, &options, list, stop, progress).map_err(failure)?;
+    let packed = pack_to_file(&plan, &arguments.output, &options, list, cancel, progress)
+        .map_err(Failure::other)?;
     if let Some(draft) = manifest {
         let kept = draft.finish().and_then(manifest::Finished::keep);
-        kept.map_err(|error| {
-            Failure::new(
-                Exit::Failure,
-                format!("the archive is complete, but: {error}"),
-            )
-        })?;
+        kept.map_err(|error| Failure::other(format!("the archive is complete, but: {error}")))?;
     }
     Ok((packed, plan))
-}
-
-fn failure(error: impl ToString) -> Failure {
-    Failure::new(Exit::Failure, error)
 }

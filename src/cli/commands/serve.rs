@@ -1,15 +1,14 @@
-//! `hoist serve`: the embedded endpoint for other clients.
+//! `hoist serve`: the embedded S3 and CodeDeploy for other clients.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use hoist::endpoint::{Endpoint, Link, Settings, Storage};
-use tokio_util::sync::CancellationToken;
 
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure, runtime};
+use crate::cli::Failure;
+use crate::cli::render::print;
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -39,11 +38,7 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
-    let cancel = CancellationToken::new();
-    let _watch = Watch::start({
-        let cancel = cancel.clone();
-        move || cancel.cancel()
-    })?;
+    let run = Run::start()?;
     let storage = match &arguments.dir {
         Some(dir) => Storage::Keep(dir.clone()),
         None => Storage::Discard,
@@ -57,28 +52,19 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
         },
         ..Settings::new(storage)
     };
-    runtime()?.block_on(async {
-        let endpoint = Endpoint::open(settings)
-            .await
-            .map_err(|error| Failure::new(Exit::Failure, error))?;
-        // A shell can evaluate this line, and a program can read the port from it.
-        print(&format!("export AWS_ENDPOINT_URL={}", endpoint.url()))?;
-        cancel.cancelled().await;
+    run.block_on(async {
+        let endpoint = Endpoint::open(settings).await.map_err(Failure::other)?;
+        // A line that a shell can evaluate, and from which a program can read the port.
+        print(format!("export AWS_ENDPOINT_URL={}\n", endpoint.url()))?;
+        run.cancel().cancelled().await;
         let statistics = endpoint.statistics();
         endpoint.shutdown().await;
         if arguments.discard {
             let json = serde_json::to_string(&statistics);
-            print(&json.map_err(|error| Failure::new(Exit::Failure, error))?)?;
+            print(json.map_err(Failure::other)? + "\n")?;
         }
         Ok(())
     })
-}
-
-fn print(line: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(Exit::Failure, error))
 }
 
 /// Parses a time in milliseconds or seconds.

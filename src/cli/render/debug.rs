@@ -1,20 +1,19 @@
-//! `--debug`: what the library and the AWS SDK say while they work, on standard error.
+//! `--debug`: logs of the library and of the AWS SDK, on standard error.
 //!
-//! No secret may get there. The SDK's own lines are shown up to the level at which it tells what it
-//! does, never to that at which it shows requests, answers and identities; requests and answers are
-//! told by the library, which knows what of them to hide. What is left is read once more before it is
-//! written: secrets that the environment holds, and what looks like a key or a signature, are
-//! replaced.
+//! The log must not contain secrets. The SDK's own lines are shown up to level DEBUG, since at TRACE
+//! it logs requests, answers and identities. The library logs requests and answers itself, without
+//! their secret parts. As a last defence, each line is searched before it is written: secrets that
+//! the environment holds, and whatever looks like a key or a signature, are replaced.
 
 use std::io::{self, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "<hidden>";
 
 /// Variables whose values are secrets.
@@ -26,7 +25,7 @@ const SECRETS: [&str; 5] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
-/// Variables whose values may hold a user and a password.
+/// Variables whose values may contain a user and a password.
 const PROXIES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
@@ -36,8 +35,8 @@ const PROXIES: [&str; 6] = [
     "all_proxy",
 ];
 
-/// What comes before a secret, in lower case. The secret goes to the next character that cannot be
-/// in it.
+/// Texts that precede a secret, in lower case. The secret ends at the next character that it cannot
+/// contain.
 const MARKS: [&str; 14] = [
     "authorization",
     "x-amz-security-token",
@@ -55,18 +54,8 @@ const MARKS: [&str; 14] = [
     "clientsecret",
 ];
 
-static STARTED: OnceLock<()> = OnceLock::new();
-
-/// Whether it was asked for.
-pub(crate) fn is_on() -> bool {
-    STARTED.get().is_some()
-}
-
-/// Begins to write.
+/// Starts the log.
 pub(crate) fn start() {
-    if STARTED.set(()).is_err() {
-        return;
-    }
     let shown = Targets::new()
         .with_target("hoist", LevelFilter::DEBUG)
         .with_target("aws_", LevelFilter::DEBUG)
@@ -75,11 +64,11 @@ pub(crate) fn start() {
         .with_ansi(false)
         .with_writer(Redacting::new());
     let subscriber = tracing_subscriber::registry().with(shown).with(lines);
-    // Somebody who has a subscriber already sees it there.
+    // A program that has set a subscriber gets the lines there.
     let _ = subscriber.try_init();
 }
 
-/// Standard error, without secrets.
+/// Writes to standard error, without secrets.
 #[derive(Clone, Debug)]
 struct Redacting {
     secrets: Arc<Vec<String>>,
@@ -87,26 +76,22 @@ struct Redacting {
 
 impl Redacting {
     fn new() -> Self {
-        let values = |names: &[&str]| -> Vec<String> {
-            names
-                .iter()
-                .filter_map(|name| std::env::var(name).ok())
-                .collect()
-        };
-        let proxies = values(&PROXIES);
-        let users = proxies.iter().filter_map(|url| {
+        let value = |name: &&str| std::env::var(name).ok();
+        let mut secrets: Vec<String> = SECRETS.iter().filter_map(value).collect();
+        for url in PROXIES.iter().filter_map(value) {
             let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-            Some(rest.rsplit_once('@')?.0.to_owned())
-        });
-        let passwords = users
-            .clone()
-            .filter_map(|user| Some(user.split_once(':')?.1.to_owned()));
-        let secrets = values(&SECRETS)
-            .into_iter()
-            .chain(users.clone())
-            .chain(passwords);
-        // Shorter ones would hide half of every line, and are no secrets.
-        let secrets = secrets.filter(|secret| secret.len() >= 4).collect();
+            if let Some((user, _)) = rest.rsplit_once('@') {
+                let password = user.split_once(':').map(|(_, password)| password);
+                secrets.extend(
+                    [Some(user), password]
+                        .into_iter()
+                        .flatten()
+                        .map(str::to_owned),
+                );
+            }
+        }
+        // Shorter values would hide half of every line, and are not secrets.
+        secrets.retain(|secret| secret.len() >= 4);
         Self {
             secrets: Arc::new(secrets),
         }
@@ -130,7 +115,7 @@ impl MakeWriter<'_> for Redacting {
 }
 
 impl Write for Redacting {
-    /// One event, whole: that is how events are given to a writer.
+    /// Writes one event. The subscriber passes each event in one piece.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = self.redact(&String::from_utf8_lossy(event));
         io::stderr().lock().write_all(text.as_bytes())?;
@@ -152,7 +137,7 @@ fn hide_marked(text: &str) -> String {
         let rest = &text[name_end..];
         let value = rest.trim_start_matches([' ', ':', '=', '"', '\'', '\\']);
         let value_start = name_end + (rest.len() - value.len());
-        // An Authorization header has words in it.
+        // The value of an Authorization header contains spaces.
         let ends: &[char] = if mark == "authorization" {
             &['"', '\n', '<']
         } else {
@@ -176,7 +161,7 @@ fn next_mark(lower: &str, from: usize) -> Option<(usize, &'static str)> {
         let start = lower.get(from..)?.find(mark)? + from;
         Some((start, *mark))
     });
-    // Of two at one place the longer.
+    // Of two marks at the same place, the longer one counts.
     found.min_by_key(|(start, mark)| (*start, usize::MAX - mark.len()))
 }
 
@@ -205,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_secret_is_hidden() {
+    fn values_that_look_like_secrets_are_hidden() {
         let redacting = Redacting {
             secrets: Arc::new(vec!["hunter2".into()]),
         };

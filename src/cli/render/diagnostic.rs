@@ -1,16 +1,15 @@
-//! Findings for people: each with the line it is about.
+//! Findings in an AppSpec file for people: each with the lines that it is about.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hoist::appspec::{Finding, Report, Severity};
 
-/// Lines of one finding that are shown.
+/// The most lines that are shown of one finding.
 const LINES: usize = 3;
 
-/// Draws the findings of this severity, or all, one after the other.
+/// Draws all findings, or those of one severity.
 pub(crate) fn draw(report: &Report, only: Option<Severity>, colored: bool) -> String {
     let renderer = if colored {
         Renderer::styled()
@@ -51,16 +50,16 @@ fn draw_one(report: &Report, finding: &Finding, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// The lines that a finding is about, and what of them is marked.
+/// The lines that a finding is about, and which part of them is marked.
 struct Lines<'t> {
     text: &'t str,
-    /// The number of the first.
+    /// The number of the first line.
     first: usize,
     marked: std::ops::Range<usize>,
 }
 
 impl<'t> Lines<'t> {
-    /// None if the text has none.
+    /// None if the text is empty.
     fn around(report: &'t Report, finding: &Finding) -> Option<Self> {
         let text = report.text.as_str();
         let span = finding.span;
@@ -90,13 +89,7 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Draws findings on standard error. If that is closed, there is nobody to tell.
-pub(crate) fn show(report: &Report) {
-    let drawn = draw(report, None, console::colors_enabled_stderr());
-    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
-}
-
-/// A path as somebody in this directory would type it.
+/// A path as it is typed in the working directory.
 pub(crate) fn shown(path: &Path) -> Cow<'_, Path> {
     let here = std::env::current_dir().ok();
     let relative = here.and_then(|here| path.strip_prefix(here).ok());
@@ -137,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_says_does_not_reach_the_terminal_as_it_is() {
+    fn control_characters_of_the_file_do_not_reach_the_terminal() {
         let text = drawn("version: 0.0\nos: linux\n\"a\u{202E}b\": \"c\"\nfiles: *x\n");
         assert!(!text.contains('\u{202E}'), "{text}");
     }
 
     #[test]
-    fn long_and_empty_places_are_drawn() {
+    fn long_and_empty_texts_are_drawn() {
         let many = "- a\n".repeat(100);
         for text in [
             "",

@@ -8,3 +8,17 @@ pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
 pub(crate) mod timings;
+
+use std::io::{self, Write as _};
+
+use super::Failure;
+
+/// Writes a result to standard output.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    write_out(text.as_ref()).map_err(Failure::other)
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}

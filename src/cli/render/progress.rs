@@ -1,4 +1,4 @@
-//! What a running command shows: a bar for somebody who watches, one line for a log.
+//! What a running command shows: a progress bar on a terminal, and one line at the end.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressSty
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What matters most comes first: a narrow terminal cuts the end off.
+/// The most important figures come first, since a narrow terminal cuts the end off.
 const BAR: &str = "{percent:>3}% {bar:10.cyan/blue} {eta} left, {msg}";
 
 /// Shows how far a command is.
@@ -31,21 +31,17 @@ struct Bar {
 }
 
 impl Display {
-    /// Begins: a bar on standard error if that is a terminal, nothing yet otherwise.
-    pub(crate) fn start(progress: &Arc<Progress>, quiet: bool) -> Self {
-        let watched = !quiet && std::io::stderr().is_terminal();
-        // A bar would be drawn over the lines.
-        #[cfg(feature = "push")]
-        let watched = watched && !super::debug::is_on();
-        let bar = watched.then(|| Bar::start(Arc::clone(progress))).flatten();
+    /// Starts a bar on standard error, if that is a terminal and `bar` allows it.
+    pub(crate) fn start(progress: &Arc<Progress>, quiet: bool, bar: bool) -> Self {
+        let bar = bar && !quiet && std::io::stderr().is_terminal();
         Self {
             started: Instant::now(),
             quiet,
-            bar,
+            bar: bar.then(|| Bar::start(Arc::clone(progress))).flatten(),
         }
     }
 
-    /// Takes the bar away. Says what was done if it was.
+    /// Removes the bar. Prints warnings and a summary, if the command is done.
     pub(crate) fn end(self, done: Option<(&Packed, &[Notice], &str)>) {
         if let Some(bar) = self.bar {
             bar.stop();
@@ -85,13 +81,13 @@ impl Bar {
 
     fn stop(self) {
         drop(self.end);
-        // It only draws: there is nothing to learn from its end.
+        // The thread only draws, so a panic in it loses nothing.
         let _ = self.drawer.join();
         self.bar.finish_and_clear();
     }
 }
 
-/// What the bar says beside itself.
+/// The text beside the bar.
 fn line(snapshot: &Snapshot, elapsed: Duration) -> String {
     if snapshot.bytes_planned == 0 && snapshot.files_planned == 0 {
         return "listing files".to_owned();
@@ -107,7 +103,7 @@ fn line(snapshot: &Snapshot, elapsed: Duration) -> String {
     )
 }
 
-/// The one line that a log keeps.
+/// The line at the end of a command.
 fn summary(packed: &Packed, elapsed: Duration, verb: &str) -> String {
     let took = if elapsed < Duration::from_secs(60) {
         format!("{:.1} s", elapsed.as_secs_f64())
@@ -125,8 +121,8 @@ fn summary(packed: &Packed, elapsed: Duration, verb: &str) -> String {
     )
 }
 
-/// A tenth of a percent is as exact as anyone needs it. Empty files make an archive many times
-/// their size, which is no ratio worth telling.
+/// A share in percent, or `-` if there is no content or the archive is ten times as large, as it is
+/// with empty files.
 fn percent(part: u64, whole: u64) -> String {
     match u128::from(part) * 1000 / u128::from(whole.max(1)) {
         tenths if whole == 0 || tenths >= 10_000 => "-".to_owned(),
@@ -140,14 +136,14 @@ fn rate(bytes: u64, elapsed: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
-/// Says what should be known of the source.
+/// Prints warnings about the source.
 pub(crate) fn warn_of(notices: &[Notice]) {
     for notice in notices {
         say(&format!("warning: {notice}"));
     }
 }
 
-/// A line on standard error. If that is closed, there is nobody to tell.
+/// Prints a line on standard error. If that is closed, the line is lost.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "hoist: {text}");
 }
@@ -157,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_is_one_line_of_figures() {
+    fn a_summary_is_one_line() {
         let packed = Packed {
             files: 51_933,
             content: 644 << 20,
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_is_one_file() {
+    fn one_file_is_written_in_the_singular() {
         let packed = Packed {
             files: 1,
             content: 78,
@@ -183,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_divided_by_nothing() {
+    fn no_content_and_no_time_are_not_divided_by() {
         assert_eq!(percent(22, 0), "-");
         assert_eq!(percent(1, 3), "33.3%");
         assert_eq!(percent(1000, 3), "-");

@@ -1,4 +1,4 @@
-//! Signals, on a thread that waits for them.
+//! Signals of Unix, on a thread that waits for them.
 
 use std::fs;
 use std::io;
@@ -7,11 +7,11 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as Waiting};
 
-/// Signals that are waited for until this is dropped.
+/// Waits for signals until this is dropped.
 pub(super) struct Signals(Handle);
 
 impl Signals {
-    /// Calls `each` with the number of each.
+    /// Calls `each` with the number of every signal.
     pub(super) fn watch(mut each: impl FnMut(u8) + Send + 'static) -> io::Result<Self> {
         let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
         let watched = [SIGINT, SIGTERM, SIGHUP];
@@ -35,7 +35,7 @@ impl Drop for Signals {
     }
 }
 
-/// Which signals are ignored, says a process's status: bits of a number in hexadecimal.
+/// Which signals the process ignores, from its `/proc/self/status` (proc_pid_status(5)).
 fn ignored(status: &str) -> impl Fn(i32) -> bool + use<> {
     let mut lines = status.lines();
     let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_bits_of_the_status() {
+    fn ignored_signals_are_read_from_the_status_of_the_process() {
         let status = "Name:\thoist\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
         assert_eq!(
             [1, 2, 13, 15].map(ignored(status)),

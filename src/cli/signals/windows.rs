@@ -1,4 +1,4 @@
-//! Ctrl-C and Ctrl-Break, which the console tells a thread of.
+//! Ctrl-C and Ctrl-Break, as the Windows console reports them.
 
 use std::io;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::end_now;
 
-/// The number that Unix has for Ctrl-C: exit codes are the same.
+/// The number of Ctrl-C on Unix, so that exit codes are the same.
 const SIGINT: u8 = 2;
 
-/// Ctrl-C is told of until this is dropped; then it ends the process, as it would have without.
+/// Reports Ctrl-C until this is dropped; after that, Ctrl-C ends the process, as by default.
 pub(super) struct Signals(Arc<AtomicBool>);
 
 impl Signals {
-    /// Calls `each` with the number of Ctrl-C. There can be one handler in a process, once.
+    /// Calls `each` at every Ctrl-C. A process can set this handler once only.
     pub(super) fn watch(mut each: impl FnMut(u8) + Send + 'static) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::support::{Entries, Entry, Tree, entries, hoist, noise, run_clean, run_silent, text};
+use crate::support::{Entries, Entry, Run as _, Tree, entries, hoist, noise, text};
 
 /// New York is five hours behind UTC in winter, when the files whose times depend on it were
 /// changed.
@@ -37,7 +37,7 @@ pub(crate) enum Times {
     Not,
     /// As the UT field says, else the DOS fields taken for local time.
     Restored,
-    /// So too, but it counts a 29 February 2100, which there will not be.
+    /// As [`Restored`](Self::Restored), but counting a 29 February 2100, which there will not be.
     RestoredWithLeap2100,
 }
 
@@ -91,11 +91,12 @@ impl Fixture {
             let (entry, name_shown) = (&found[name], show(name));
             assert_contents(archive, name, wanted, &entry.contents);
             if modes == Modes::Restored {
+                let modes = [entry.mode, wanted.mode].map(|mode| format!("{mode:o}"));
                 assert_eq!(
-                    format!("{:o}", entry.mode),
-                    format!("{:o}", wanted.mode),
+                    modes[0],
+                    modes[1],
                     "mode of {name_shown} in {}",
-                    archive.display(),
+                    archive.display()
                 );
             }
             if times != Times::Not {
@@ -106,12 +107,8 @@ impl Fixture {
                 if times == Times::RestoredWithLeap2100 && mtime > MARCH_2100 {
                     mtime += 24 * 3600;
                 }
-                assert_eq!(
-                    entry.mtime,
-                    mtime,
-                    "time of {name_shown} in {}",
-                    archive.display()
-                );
+                let place = archive.display();
+                assert_eq!(entry.mtime, mtime, "time of {name_shown} in {place}");
             }
         }
     }
@@ -121,8 +118,7 @@ impl Fixture {
     #[track_caller]
     pub(crate) fn assert_told(&self, reader: &mut Command, ways: &[&str], tells: Tells) {
         let out = tempfile::tempdir().unwrap();
-        let output = run_clean(reader.arg(out.path()).args(&self.archives));
-        let said = String::from_utf8(output.stdout).unwrap();
+        let said = reader.arg(out.path()).args(&self.archives).quiet().stdout;
         let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split(' ').collect()).collect();
         for (index, archive) in self.archives.iter().enumerate() {
             for way in ways {
@@ -136,12 +132,8 @@ impl Fixture {
                     assert_contents(archive, name, wanted, &contents);
                     // A stream has no central directory, which is where modes are.
                     if tells != Tells::Name && *way == "file" {
-                        assert_eq!(
-                            line[3],
-                            format!("{:o}", wanted.mode),
-                            "mode of {}",
-                            show(name)
-                        );
+                        let mode = format!("{:o}", wanted.mode);
+                        assert_eq!(line[3], mode, "mode of {}", show(name));
                     }
                     if tells == Tells::ModeAndTime {
                         let (mtime, _) = time_in_archive(name, wanted.mtime);
@@ -280,14 +272,10 @@ fn mixed_tree() -> Tree {
 #[track_caller]
 pub(crate) fn pack(source: &Path, archive: &Path, options: &[&str]) {
     let mut command = hoist();
-    command
-        .arg("pack")
-        .arg("--source")
-        .arg(source)
-        .arg("--output")
-        .arg(archive);
+    command.args(["pack", "-q", "--source"]).arg(source);
+    command.arg("--output").arg(archive).args(options);
     // The archive must not depend on where it is made either.
-    run_silent(command.arg("-q").args(options).env("TZ", "Asia/Tokyo"));
+    command.env("TZ", "Asia/Tokyo").silent();
 }
 
 pub(crate) fn show(name: &[u8]) -> String {

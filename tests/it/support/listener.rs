@@ -1,11 +1,10 @@
-//! Servers that hear what they are asked, and answer little.
+//! A server that gives every request the same answer and notes what it heard.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Gives every request the same answer and notes its lines.
 pub(crate) struct Listener {
     pub(crate) url: String,
     heard: Arc<Mutex<Vec<String>>>,
@@ -26,7 +25,7 @@ impl Listener {
                     .take_while(|line| !line.is_empty());
                 noted.lock().unwrap().extend(lines);
                 let length = body.len();
-                // It may have heard enough.
+                // The client may be gone.
                 let _ = write!(
                     client,
                     "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: \
@@ -37,7 +36,7 @@ impl Listener {
         Self { url, heard }
     }
 
-    /// A proxy that connects nobody.
+    /// A proxy that refuses every connection.
     pub(crate) fn proxy() -> Self {
         Self::answering("502 Bad Gateway", "")
     }

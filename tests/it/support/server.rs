@@ -1,82 +1,113 @@
-//! `hoist serve` for one test, and a proxy in front of it that loses requests.
+//! The embedded endpoint in this process, what it was asked, and what goes wrong with it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::ops::RangeBounds;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use super::hoist;
+use hoist::endpoint::Endpoint;
+use hoist::endpoint::faults::{Fault, Faults, Operation, Refusal, Request};
+use tokio::runtime::Runtime;
 
-/// The endpoint on a directory of its own. It ends on drop.
+use super::run::{Run as _, hoist};
+
+/// The threads of all endpoints, and of pushes by the library.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            // Unoptimised, the futures of the SDK are large.
+            .thread_stack_size(16 << 20)
+            .enable_all()
+            .build()
+            .unwrap()
+    })
+}
+
+/// An endpoint on a directory of its own. It ends on drop.
 pub(crate) struct Server {
-    child: Child,
+    endpoint: Endpoint,
+    /// What goes wrong. Rules may be added while it runs.
+    pub(crate) faults: Faults,
+    /// How many requests [`forget`](Self::forget) has forgotten.
+    forgotten: AtomicUsize,
     dir: tempfile::TempDir,
-    authority: String,
 }
 
 impl Server {
+    /// With neither buckets nor applications.
     pub(crate) fn start() -> Self {
-        Self::start_on(tempfile::tempdir().unwrap())
+        Self::start_on(tempfile::tempdir().unwrap(), Faults::new())
+    }
+
+    /// With the bucket `bucket` and the application `App`, both in us-east-1.
+    pub(crate) fn ready() -> Self {
+        let server = Self::start();
+        server
+            .endpoint
+            .prepare("bucket", "us-east-1", "App")
+            .unwrap();
+        server
+    }
+
+    pub(crate) fn start_on(dir: tempfile::TempDir, faults: Faults) -> Self {
+        let started = Endpoint::start_with(dir.path(), 0, faults.clone());
+        Self {
+            endpoint: runtime().block_on(started).unwrap(),
+            faults,
+            forgotten: AtomicUsize::new(0),
+            dir,
+        }
     }
 
     /// Ends it, lets `change` do something to its directory, and starts it again.
-    pub(crate) fn restarted(mut self, change: impl FnOnce(&Path)) -> Self {
-        self.stop("TERM");
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        change(dir.path());
-        Self::start_on(dir)
-    }
-
-    fn start_on(dir: tempfile::TempDir) -> Self {
-        let mut child = hoist()
-            .args(["serve", "--port", "0", "--dir"])
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line
-            .trim_end()
-            .strip_prefix("export AWS_ENDPOINT_URL=")
-            .unwrap();
-        let authority = url.strip_prefix("http://").unwrap().to_owned();
-        Self {
-            child,
-            dir,
-            authority,
-        }
+    pub(crate) fn restarted(self, change: impl FnOnce(&Path)) -> Self {
+        runtime().block_on(self.endpoint.shutdown());
+        change(self.dir.path());
+        Self::start_on(self.dir, Faults::new())
     }
 
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.authority)
-    }
-
-    /// hoist as a client of this server.
-    pub(crate) fn client(&self) -> Command {
-        let mut command = hoist();
-        self.point(&mut command);
-        command
+    pub(crate) fn url(&self) -> &str {
+        self.endpoint.url()
     }
 
     /// Makes any AWS tool a client of this server.
-    pub(crate) fn point(&self, command: &mut Command) {
+    pub(crate) fn point<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("AWS_ENDPOINT_URL", self.url())
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_DEFAULT_REGION", "us-east-1");
+            .env("AWS_DEFAULT_REGION", "us-east-1")
     }
+
+    /// `hoist` with these arguments, as a client of this server.
+    pub(crate) fn hoist(&self, arguments: &[&str]) -> Command {
+        let mut command = hoist();
+        self.point(&mut command).args(arguments);
+        command
+    }
+
+    /// `hoist push` of `source` to `s3://bucket/key.zip`. Of an option that is given twice the last counts.
+    pub(crate) fn push_of(&self, source: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.hoist(&["push", "--application-name", "App"]);
+        command
+            .args(["--s3-location", "s3://bucket/key.zip", "--source"])
+            .arg(source)
+            .args(arguments);
+        command
+    }
+
+    // What is made there before a command runs.
 
     pub(crate) fn make_bucket(&self, name: &str) {
         self.ask(&format!("PUT /{name}"), &[], "");
@@ -90,162 +121,165 @@ impl Server {
         self.ask(&format!("PUT /{name}"), &[], &body);
     }
 
-    /// Makes an application for `platform`, in us-east-1.
-    pub(crate) fn make_application(&self, name: &str, platform: &str) {
-        let body = format!(r#"{{"applicationName":"{name}","computePlatform":"{platform}"}}"#);
-        self.codedeploy("CreateApplication", &body);
-    }
-
-    /// Makes an application for `platform`, in `region`, which CodeDeploy takes from the signature.
-    pub(crate) fn make_application_in(&self, name: &str, platform: &str, region: &str) {
-        let body = format!(r#"{{"applicationName":"{name}","computePlatform":"{platform}"}}"#);
-        let signature =
-            format!("AWS4-HMAC-SHA256 Credential=key/20260101/{region}/codedeploy/aws4_request");
-        let target = "CodeDeploy_20141006.CreateApplication";
-        let headers = [("X-Amz-Target", target), ("Authorization", &signature)];
-        self.ask("POST /", &headers, &body);
-    }
-
-    /// The revisions of an application, as CodeDeploy lists them.
-    pub(crate) fn revisions(&self, application: &str) -> String {
-        let body = format!(r#"{{"applicationName":"{application}"}}"#);
-        self.codedeploy("ListApplicationRevisions", &body)
-    }
-
-    fn codedeploy(&self, operation: &str, body: &str) -> String {
-        let target = format!("CodeDeploy_20141006.{operation}");
-        self.ask("POST /", &[("X-Amz-Target", &target)], body)
-    }
-
-    /// Sends a request that succeeds. Its answer's body.
-    pub(crate) fn ask(&self, what: &str, headers: &[(&str, &str)], body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.authority).unwrap();
-        let headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        write!(
-            stream,
-            "{what} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.authority,
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        body.to_owned()
-    }
-
-    /// The head and the body of what is at a path of S3.
-    pub(crate) fn get(&self, path: &str) -> (String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.authority).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.authority
-        )
-        .unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap();
-        let body = answer.split_off(end + 4);
-        let head = String::from_utf8(answer).unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
-        (head, body)
-    }
-
     /// Turns the versions of a bucket on.
     pub(crate) fn keep_versions(&self, bucket: &str) {
         let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
         self.ask(&format!("PUT /{bucket}?versioning"), &[], body);
     }
 
-    /// Signals the server and waits for its end.
-    pub(crate) fn stop(&mut self, signal: &str) -> Option<i32> {
-        send_signal(&self.child, signal);
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-pub(crate) fn send_signal(child: &Child, signal: &str) {
-    // A shell's background job ignores interrupts, and so does all that it starts: the test would wait
-    // for ever.
-    const SIGINT: u64 = 1 << 1;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
-    let status = status.unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    assert!(
-        signal != "INT" || ignored.unwrap_or(0) & SIGINT == 0,
-        "interrupts are ignored here; run the tests in the foreground, or by env --default-signal=INT"
-    );
-    let status = Command::new("kill")
-        .arg(format!("-{signal}"))
-        .arg(child.id().to_string())
-        .status();
-    assert!(status.unwrap().success());
-}
-
-/// Forwards connections to a server, until one of them sends a request that begins as told: that
-/// request, and whatever comes after it on its connection, is never answered.
-pub(crate) struct BlackHole {
-    pub(crate) url: String,
-    swallowed: Arc<AtomicUsize>,
-}
-
-impl BlackHole {
-    pub(crate) fn before(server: &Server, request: &'static str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let swallowed = Arc::new(AtomicUsize::new(0));
-        let (authority, count) = (server.authority.clone(), Arc::clone(&swallowed));
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(&authority) else {
-                    return;
-                };
-                let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-                let count = Arc::clone(&count);
-                thread::spawn(move || forward(client, server, request, &count));
-            }
-        });
-        Self { url, swallowed }
+    /// Makes an application for a compute platform.
+    pub(crate) fn make_application(&self, name: &str, platform: &str) {
+        self.make_application_in(name, platform, "us-east-1");
     }
 
-    /// How many requests were swallowed so far.
-    pub(crate) fn swallowed(&self) -> usize {
-        self.swallowed.load(Ordering::SeqCst)
+    /// CodeDeploy takes the region from the signature.
+    pub(crate) fn make_application_in(&self, name: &str, platform: &str, region: &str) {
+        let body = format!(r#"{{"applicationName":"{name}","computePlatform":"{platform}"}}"#);
+        let signature =
+            format!("AWS4-HMAC-SHA256 Credential=key/20260101/{region}/codedeploy/aws4_request");
+        let headers = [
+            ("X-Amz-Target", "CodeDeploy_20141006.CreateApplication"),
+            ("Authorization", &signature),
+        ];
+        self.ask("POST /", &headers, &body);
     }
-}
 
-fn forward(mut client: TcpStream, mut server: TcpStream, request: &str, swallowed: &AtomicUsize) {
-    let mut buffer = vec![0; 64 << 10];
-    let mut lost = false;
-    while let Ok(len @ 1..) = client.read(&mut buffer) {
-        if !lost && buffer.starts_with(request.as_bytes()) {
-            lost = true;
-            swallowed.fetch_add(1, Ordering::SeqCst);
+    // What is there afterwards.
+
+    /// Where the endpoint keeps an object of `bucket`.
+    pub(crate) fn object(&self, key: &str) -> PathBuf {
+        self.dir().join("buckets/bucket/objects").join(key)
+    }
+
+    /// The bytes of `s3://bucket/key.zip`, if it is there.
+    pub(crate) fn stored(&self) -> Option<Vec<u8>> {
+        fs::read(self.object("key.zip")).ok()
+    }
+
+    /// The ids of the uploads that are neither completed nor aborted.
+    pub(crate) fn uploads(&self) -> Vec<String> {
+        self.endpoint.open_uploads()
+    }
+
+    /// The revisions of `App`, as CodeDeploy lists them.
+    pub(crate) fn revisions(&self) -> String {
+        self.revisions_of("App")
+    }
+
+    pub(crate) fn revisions_of(&self, application: &str) -> String {
+        let body = format!(r#"{{"applicationName":"{application}"}}"#);
+        let target = "CodeDeploy_20141006.ListApplicationRevisions";
+        self.ask("POST /", &[("X-Amz-Target", target)], &body)
+    }
+
+    /// Whether `s3://bucket/key.zip` is registered.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.revisions().contains("key.zip")
+    }
+
+    /// There is neither an object, nor an upload, nor a revision.
+    #[track_caller]
+    pub(crate) fn assert_nothing_is_left(&self) {
+        assert!(self.stored().is_none(), "there is an object");
+        assert_eq!(self.uploads(), [""; 0], "there are uploads");
+        assert!(!self.is_registered(), "there is a revision");
+    }
+
+    // What goes wrong, and what was asked.
+
+    /// Lets `fault` happen to the requests of an operation with these numbers.
+    pub(crate) fn on(
+        &self,
+        operation: Operation,
+        numbers: impl RangeBounds<u64>,
+        fault: Fault,
+    ) -> &Self {
+        drop(self.faults.clone().on(operation, numbers, fault));
+        self
+    }
+
+    /// Denies operations.
+    pub(crate) fn deny(&self, operations: &[Operation]) -> &Self {
+        for operation in operations {
+            self.on(*operation, .., Fault::Refuse(Refusal::AccessDenied));
         }
-        if !lost && server.write_all(&buffer[..len]).is_err() {
-            break;
-        }
+        self
     }
-    let _ = server.shutdown(Shutdown::Write);
+
+    /// Lets `choose` say what goes wrong with a request. It may also do something else then.
+    pub(crate) fn choose(
+        &self,
+        choose: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
+    ) -> &Self {
+        drop(self.faults.clone().choose(choose));
+        self
+    }
+
+    /// Forgets the requests so far, and what goes wrong.
+    pub(crate) fn forget(&self) {
+        self.faults.heal();
+        self.forgotten
+            .store(self.faults.requests().len(), Ordering::SeqCst);
+    }
+
+    /// All requests since [`forget`](Self::forget), without those of the test itself.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
+        let mut requests = self.faults.requests().split_off(forgotten);
+        requests.retain(|request| request.header("user-agent").is_some());
+        requests
+    }
+
+    /// The requests of an operation.
+    pub(crate) fn of(&self, operation: Operation) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.operation == operation);
+        requests
+    }
+
+    pub(crate) fn count(&self, operation: Operation) -> usize {
+        self.of(operation).len()
+    }
+
+    /// What was asked for, in order.
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        let requests = self.requests();
+        requests.iter().map(|request| request.operation).collect()
+    }
+
+    // Requests of the test itself, which name no agent.
+
+    /// Sends a request that succeeds. Its answer's body.
+    pub(crate) fn ask(&self, what: &str, headers: &[(&str, &str)], body: &str) -> String {
+        let (_, body) = self.send(what, headers, body);
+        String::from_utf8(body).unwrap()
+    }
+
+    /// The head and the body of what is at a path of S3.
+    pub(crate) fn get(&self, path: &str) -> (String, Vec<u8>) {
+        self.send(&format!("GET {path}"), &[], "")
+    }
+
+    fn send(&self, what: &str, headers: &[(&str, &str)], body: &str) -> (String, Vec<u8>) {
+        let authority = self.url().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(authority).unwrap();
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        write!(
+            stream,
+            "{what} HTTP/1.1\r\nHost: {authority}\r\n{headers}Content-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        let body = answer.split_off(end.unwrap() + 4);
+        let head = String::from_utf8(answer).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
+        (head, body)
+    }
 }

@@ -10,18 +10,16 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use super::Server;
+use super::server::{Server, runtime};
 
-/// A front for the server, as long as it is kept.
+/// A front for the server.
 pub(crate) struct Tls {
     pub(crate) url: String,
-    _runtime: Runtime,
 }
 
-/// Who vouches for it.
+/// The certificate of the authority that signed the front's.
 pub(crate) fn authority() -> PathBuf {
     file("authority.pem")
 }
@@ -44,19 +42,11 @@ impl Tls {
             .with_single_cert(vec![certificate], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = runtime().block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.unwrap();
-        let url = format!(
-            "https://localhost:{}",
-            listener.local_addr().unwrap().port()
-        );
+        let port = listener.local_addr().unwrap().port();
         let authority = server.url().strip_prefix("http://").unwrap().to_owned();
-        runtime.spawn(async move {
+        runtime().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, authority) = (acceptor.clone(), authority.clone());
                 tokio::spawn(async move {
@@ -70,8 +60,7 @@ impl Tls {
             }
         });
         Self {
-            url,
-            _runtime: runtime,
+            url: format!("https://localhost:{port}"),
         }
     }
 }

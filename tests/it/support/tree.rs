@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt as _, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
+
+/// An AppSpec file of a revision for servers.
+pub(crate) const APPSPEC: &str =
+    "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
 
 /// A directory to pack. It is removed on drop.
 ///
@@ -25,6 +29,13 @@ impl Tree {
         Tree {
             dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A tree with an AppSpec file.
+    pub(crate) fn revision() -> Tree {
+        let tree = Tree::new();
+        tree.file("appspec.yml", APPSPEC);
+        tree
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -48,6 +59,14 @@ impl Tree {
     pub(crate) fn symlink(&self, name: &str, target: &str) -> &Tree {
         std::os::unix::fs::symlink(target, self.place(name)).unwrap();
         self
+    }
+
+    /// Makes a file of `zeros` bytes that take no room on the disk, and `end`.
+    pub(crate) fn sparse(&self, name: &str, zeros: u64, end: &[u8]) -> &Tree {
+        let file = fs::File::create(self.place(name)).unwrap();
+        file.set_len(zeros).unwrap();
+        file.write_all_at(end, zeros).unwrap();
+        self.mtime(name, Tree::MTIME)
     }
 
     /// Sets the permission bits of a file.
@@ -77,6 +96,16 @@ impl Tree {
     }
 }
 
+/// The sorted names of what is in a directory.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 /// One regular file or symbolic link of a directory tree.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -104,32 +133,18 @@ pub(crate) fn entries(root: &Path) -> Entries {
                 continue;
             }
             let (contents, kind) = if meta.is_symlink() {
-                (
-                    fs::read_link(&path)
-                        .unwrap()
-                        .as_os_str()
-                        .as_bytes()
-                        .to_vec(),
-                    0o120_000,
-                )
+                let target = fs::read_link(&path).unwrap();
+                (target.as_os_str().as_bytes().to_vec(), 0o120_000)
             } else {
                 (fs::read(&path).unwrap(), 0)
             };
-            let name = path
-                .strip_prefix(root)
-                .unwrap()
-                .as_os_str()
-                .as_bytes()
-                .to_vec();
-            let mode = meta.mode() & 0o777 | kind;
-            found.insert(
-                name,
-                Entry {
-                    contents,
-                    mode,
-                    mtime: meta.mtime(),
-                },
-            );
+            let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes();
+            let entry = Entry {
+                contents,
+                mode: meta.mode() & 0o777 | kind,
+                mtime: meta.mtime(),
+            };
+            found.insert(name.to_vec(), entry);
         }
     }
     found

@@ -1,76 +1,73 @@
-//! Options about AWS that several commands have, as the AWS CLI has them.
+//! How AWS is reached: options that several commands have, as the AWS CLI has them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hoist::aws::access::{Access, Error};
+use hoist::aws::access::Access;
 
 use crate::cli::args::color::Color;
 use crate::cli::render::debug;
-use crate::cli::{Exit, Failure};
 
-/// How AWS is reached.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "AWS options")]
+#[command(next_help_heading = "AWS access")]
 pub(crate) struct AccessArgs {
-    /// The region of the bucket and the application [default: as the AWS CLI finds it]
+    /// Region of the bucket and the application [default: as the AWS CLI finds it]
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
-    /// The profile in ~/.aws to use
+    /// Profile of ~/.aws/config and ~/.aws/credentials to use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
-    /// The endpoint of both S3 and CodeDeploy, instead of Amazon's
+    /// Endpoint of both S3 and CodeDeploy, instead of Amazon's
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
 
-    /// The endpoint of S3
+    /// Endpoint of S3
     #[arg(long, value_name = "URL")]
     s3_endpoint_url: Option<String>,
 
-    /// The endpoint of CodeDeploy
+    /// Endpoint of CodeDeploy
     #[arg(long, value_name = "URL")]
     codedeploy_endpoint_url: Option<String>,
 
-    /// A PEM file of the only certificate authorities to trust [default: AWS_CA_BUNDLE, ca_bundle
-    /// of the profile, the system's]
+    /// PEM file of the certificate authorities to trust, and no others [default: AWS_CA_BUNDLE, the
+    /// profile's ca_bundle, or those of the system]
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
 
-    /// Believe any certificate: nobody knows then who gets the bundle
+    /// Do not verify TLS certificates (insecure)
     #[arg(long)]
     no_verify_ssl: bool,
 
-    /// Sign nothing and look for no credentials
+    /// Do not sign requests, and load no credentials
     #[arg(long)]
     no_sign_request: bool,
 
-    /// Seconds until a connection must be open; 0 waits for ever
+    /// Seconds in which a connection must be open; 0 means no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     cli_connect_timeout: u32,
 
-    /// Seconds until an answer must begin, the time to send the request included; 0 waits for ever
+    /// Seconds in which a request must be sent and its answer must begin; 0 means no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     cli_read_timeout: u32,
 
-    /// Use colors
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    /// When to use colors
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     color: Color,
 
-    /// Say on standard error what is sent and answered; never credentials or contents
-    #[arg(long)]
-    debug: bool,
+    /// Log requests and answers to standard error, without credentials and contents
+    #[arg(long, help_heading = "Output")]
+    pub(crate) debug: bool,
 
     #[command(flatten)]
-    _others: Others,
+    _ignored: IgnoredArgs,
 }
 
-/// What the AWS CLI's commands all take, and what changes nothing for one that answers with two
-/// lines. Scripts have them.
+/// Options of all commands of the AWS CLI that change nothing here. Scripts use them.
 #[derive(Clone, Debug, Args)]
-struct Others {
+struct IgnoredArgs {
     #[arg(long = "no-paginate", hide = true)]
     _no_paginate: bool,
     #[arg(long = "no-cli-pager", hide = true)]
@@ -84,9 +81,13 @@ struct Others {
 }
 
 impl AccessArgs {
-    /// What the library is to know. Also begins what `--debug` and `--color` ask for.
+    /// How the library reaches AWS. Also starts `--debug` and sets `--color`.
     pub(crate) fn access(&self) -> Access {
-        self.color.set();
+        match self.color {
+            Color::On => console::set_colors_enabled_stderr(true),
+            Color::Off => console::set_colors_enabled_stderr(false),
+            Color::Auto => {}
+        }
         if self.debug {
             debug::start();
         }
@@ -107,7 +108,7 @@ impl AccessArgs {
         }
     }
 
-    /// The words that say the same to the AWS CLI, about S3.
+    /// The options with which the AWS CLI reaches the same S3.
     pub(crate) fn words_of_the_aws_cli(&self) -> Vec<String> {
         let s3 = Self {
             endpoint_url: self.s3_endpoint_url.clone().or(self.endpoint_url.clone()),
@@ -118,7 +119,7 @@ impl AccessArgs {
         s3.words()
     }
 
-    /// The words that say the same to another command.
+    /// The same options for another command line of hoist.
     pub(crate) fn words(&self) -> Vec<String> {
         let bundle = self
             .ca_bundle
@@ -146,14 +147,4 @@ impl AccessArgs {
             .map(|(name, _)| name.to_owned());
         valued.chain(switches).collect()
     }
-}
-
-/// Why there are no clients, and the exit code that the AWS CLI has for it.
-pub(crate) fn refused(error: &Error) -> Failure {
-    let exit = match error {
-        Error::NoRegion => Exit::Config,
-        Error::Endpoint(_) => Exit::Usage,
-        _ => Exit::Failure,
-    };
-    Failure::new(exit, error)
 }

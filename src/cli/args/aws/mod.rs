@@ -1,6 +1,20 @@
 //! Options of the commands that talk to S3 and CodeDeploy.
 
 pub(crate) mod access;
+pub(crate) mod bucket;
+pub(crate) mod local;
 pub(crate) mod object;
+pub(crate) mod output;
 pub(crate) mod paramfile;
 pub(crate) mod upload;
+
+use clap::Args;
+use hoist::aws::call::DEFAULT_ATTEMPTS;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AttemptsArgs {
+    /// How often each request is tried before the command fails, with longer and longer pauses in
+    /// between
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) max_attempts: u32,
+}

@@ -1,60 +1,54 @@
-//! Options about the object in S3.
+//! What S3 stores with the object.
 
 use clap::Args;
 use hoist::aws::s3::{Metadata, ObjectOptions, Tags};
 
+use super::bucket::BucketArgs;
 use crate::cli::Failure;
 
-/// What S3 is told about the object.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Object options")]
+#[command(next_help_heading = "S3 object")]
 pub(crate) struct ObjectArgs {
-    /// Encryption at rest
+    /// Server-side encryption
     #[arg(long, value_name = "KIND", value_parser = ["AES256", "aws:kms", "aws:kms:dsse"])]
     sse: Option<String>,
 
-    /// The KMS key to encrypt with: its id, alias or ARN; needs --sse aws:kms or aws:kms:dsse
+    /// KMS key to encrypt with: its id, alias or ARN; needs --sse aws:kms or aws:kms:dsse
     #[arg(long, value_name = "KEY", requires = "sse")]
     sse_kms_key_id: Option<String>,
 
-    /// A canned ACL
+    /// Canned ACL of the object
     #[arg(long, value_name = "ACL", value_parser = [
         "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
         "bucket-owner-read", "bucket-owner-full-control",
     ])]
     acl: Option<String>,
 
-    /// A storage class from which instances can read at once
+    /// Storage class; GLACIER and DEEP_ARCHIVE are refused, since instances cannot read them
     #[arg(long, value_name = "CLASS", value_parser = storage_class)]
     storage_class: Option<String>,
 
-    /// Tags, URL-encoded: KEY=VALUE&KEY2=VALUE2, 10 at most
+    /// Tags, URL-encoded: KEY=VALUE&KEY2=VALUE2, at most 10
     #[arg(long, value_name = "TAGS", value_parser = Tags::parse)]
     tagging: Option<Tags>,
 
-    /// Metadata: KEY=VALUE,KEY2=VALUE2, 2 KB at most
+    /// Metadata: KEY=VALUE,KEY2=VALUE2, at most 2 KB
     #[arg(long, value_name = "PAIRS", value_parser = Metadata::parse)]
     metadata: Option<Metadata>,
 
-    /// Fail unless this account owns the bucket: 12 digits
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    expected_bucket_owner: Option<String>,
+    #[command(flatten)]
+    pub(crate) bucket: BucketArgs,
 
-    /// Pay for the requests in the bucket owner's place
-    #[arg(long, value_name = "PAYER", value_parser = ["requester"])]
-    request_payer: Option<String>,
-
-    /// Fail if there is an object already
+    /// Fail if the object exists already
     #[arg(long)]
     no_overwrite: bool,
 }
 
 impl ObjectArgs {
-    /// What the library is to know.
     pub(crate) fn options(&self) -> Result<ObjectOptions, Failure> {
         if self.sse_kms_key_id.is_some() && self.sse.as_deref() == Some("AES256") {
             return Err(Failure::usage(
-                "--sse AES256 takes no key; for --sse-kms-key-id say --sse aws:kms or aws:kms:dsse",
+                "--sse AES256 takes no key; --sse-kms-key-id needs --sse aws:kms or aws:kms:dsse",
             ));
         }
         Ok(ObjectOptions {
@@ -64,26 +58,14 @@ impl ObjectArgs {
             storage_class: self.storage_class.clone(),
             tags: self.tagging.clone().unwrap_or_default(),
             metadata: self.metadata.clone().unwrap_or_default(),
-            expected_owner: self.expected_bucket_owner.clone(),
-            requester_pays: self.request_payer.is_some(),
             no_overwrite: self.no_overwrite,
+            ..self.bucket.options()
         })
-    }
-
-    /// Those of the words that also say how to ask for the object.
-    pub(crate) fn words(&self) -> Vec<String> {
-        [
-            ("--expected-bucket-owner", &self.expected_bucket_owner),
-            ("--request-payer", &self.request_payer),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]))
-        .flatten()
-        .collect()
     }
 }
 
-/// Any class but those that must be restored first: a deployment would fail.
+/// Takes any class but those that must be restored before they can be read, since a deployment would
+/// fail.
 fn storage_class(text: &str) -> Result<String, String> {
     match text {
         "GLACIER" | "DEEP_ARCHIVE" => Err(format!(
@@ -106,11 +88,4 @@ fn storage_class(text: &str) -> Result<String, String> {
                 .to_owned(),
         ),
     }
-}
-
-pub(crate) fn account(text: &str) -> Result<String, String> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(text.to_owned());
-    }
-    Err("an account has 12 digits".to_owned())
 }

@@ -1,15 +1,14 @@
-//! Values that name a file which holds them (`--description file://notes.txt`), as every value of the
-//! AWS CLI may.
+//! Values that are read from a file (`--description file://notes.txt`), as the AWS CLI reads them.
 //!
-//! It refuses what the AWS CLI version 2 does: values from the network, and variables in paths,
-//! which are the shell's affair.
+//! As with version 2 of the AWS CLI, a value is not read from the network, and variables in a path
+//! are left to the shell.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::cli::Failure;
 
-/// Puts what the file holds, line break at the end and all, in place of a value that names one.
+/// Replaces a value that names a file by the content of the file, the line break at its end included.
 pub(crate) fn read(option: &str, value: &mut String) -> Result<(), Failure> {
     let Some(path) = value.strip_prefix("file://") else {
         return Ok(());
@@ -19,14 +18,14 @@ pub(crate) fn read(option: &str, value: &mut String) -> Result<(), Failure> {
             "Error parsing parameter '{option}': Unable to load paramfile {value}: {why}"
         ))
     };
-    let bytes = fs::read(at_home(path)).map_err(|error| failed(&error))?;
+    let bytes = fs::read(expand_home(path)).map_err(|error| failed(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8 text"))?;
     *value = text;
     Ok(())
 }
 
-/// Behind `file://`, a shell leaves the tilde alone.
-fn at_home(path: &str) -> PathBuf {
+/// Expands `~/`, which a shell does not expand behind `file://`.
+fn expand_home(path: &str) -> PathBuf {
     let below = path.strip_prefix("~/").zip(std::env::home_dir());
     below.map_or_else(|| path.into(), |(below, home)| home.join(below))
 }
@@ -37,7 +36,7 @@ mod tests {
     use crate::cli::Exit;
 
     #[test]
-    fn a_value_may_be_in_a_file() {
+    fn a_value_that_names_a_file_is_replaced_by_its_content() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes");
         fs::write(&path, "two\nlines\n").unwrap();
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_a_value_is_named() {
+    fn an_unusable_file_is_an_error_that_names_option_and_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes");
         let mut value = format!("file://{}", path.display());
@@ -75,9 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn the_tilde_is_home() {
+    fn a_leading_tilde_is_the_home_directory() {
         let home = std::env::home_dir().unwrap();
-        assert_eq!(at_home("~/notes"), home.join("notes"));
-        assert_eq!(at_home("a/~/notes"), PathBuf::from("a/~/notes"));
+        assert_eq!(expand_home("~/notes"), home.join("notes"));
+        assert_eq!(expand_home("a/~/notes"), PathBuf::from("a/~/notes"));
     }
 }

@@ -1,39 +1,51 @@
-//! Options about how a push is sent: how long, how fast, with how much memory, and checked by what.
+//! How a push uploads: how fast, with how much memory, for how long and checked by what.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hoist::aws::error::CallError;
+use hoist::archive::limits::DEFAULT_CONCURRENCY;
+use hoist::archive::pack::LevelPolicy;
 use hoist::aws::s3::Checksum;
 use hoist::push::Resume;
 
+use super::AttemptsArgs;
 use crate::cli::Failure;
-use crate::cli::args::LevelArg;
 
-/// Less would be no push but a wait: 56 MiB an hour.
+/// The lowest bandwidth limit: 56 MiB an hour. With less, a push would only wait.
 const SLOWEST: u64 = 16 << 10;
 
+/// More requests than this S3 may refuse from one client.
+const MOST_REQUESTS: usize = 64;
+
 #[derive(Debug, Args)]
-pub(crate) struct SendingArgs {
-    /// Give up after so many seconds, and abort the upload [default: none]
+#[command(next_help_heading = "Upload")]
+pub(crate) struct UploadArgs {
+    /// Most requests to S3 at a time; fewer if memory does not suffice
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
+    pub(crate) concurrency: usize,
+
+    #[command(flatten)]
+    pub(crate) attempts: AttemptsArgs,
+
+    /// Give up after so many seconds, and abort the upload [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
 
-    /// Send no more than this many bytes a second to S3: 500K, 10M, 1G
+    /// Send at most this many bytes a second to S3: 500K, 10M, 1G
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) bandwidth_limit: Option<u64>,
 
-    /// Take no more memory than this, apart from the list of files: 128M, 1G; threads and requests
-    /// at a time follow [default: 256M, more above 84 GB]
+    /// Use at most this much memory, not counting the list of files: 128M, 1G; if necessary, with
+    /// fewer threads and requests at a time [default: 256M, more for archives above 84 GB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<u64>,
 
-    /// What S3 checks every part, and the whole, by; other stores may not know the default
+    /// Checksum that S3 verifies for every part and for the whole object
     #[arg(long, value_name = "KIND", value_enum, default_value_t = ChecksumArg::Crc64nvme)]
     checksum: ChecksumArg,
 
-    /// Go on with an upload of the same key that was not finished: always (also without a value)
-    /// says why if it does not, auto leaves alone what somebody may still be writing
+    /// Continue an unfinished upload of the same object instead of starting again; without a value:
+    /// always
     #[arg(
         long,
         value_name = "WHEN",
@@ -44,23 +56,38 @@ pub(crate) struct SendingArgs {
         default_missing_value = "always"
     )]
     resume: ResumeArg,
+
+    /// Read the object back and compare it with what was sent before it is registered; with
+    /// --manifest, each entry's BLAKE3 too. Needs the permission s3:GetObject
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) verify: bool,
+
+    /// Do not check before the upload that the application and the bucket exist
+    #[arg(long)]
+    pub(crate) no_preflight: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ChecksumArg {
+    /// CRC-64/NVME, which S3 also records for the whole object
     Crc64nvme,
+    /// CRC-32, for stores that do not support CRC-64/NVME
     Crc32,
+    /// No checksum, for stores that support neither
     None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ResumeArg {
+    /// Start a new upload
     Never,
+    /// Continue the upload, unless another push may still be writing it
     Auto,
+    /// Continue the upload, and say why if that is not possible
     Always,
 }
 
-impl SendingArgs {
+impl UploadArgs {
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout.map(Duration::from_secs)
     }
@@ -73,64 +100,31 @@ impl SendingArgs {
         }
     }
 
-    pub(crate) fn resume(&self, level: LevelArg) -> Result<Resume, Failure> {
+    pub(crate) fn resume(&self, level: LevelPolicy) -> Result<Resume, Failure> {
         let resume = match self.resume {
             ResumeArg::Never => return Ok(Resume::Never),
             ResumeArg::Auto => Resume::Auto,
             ResumeArg::Always => Resume::Always,
         };
-        if level == LevelArg::Auto {
+        if level == LevelPolicy::Auto {
             return Err(Failure::usage(
                 "--resume needs the same bytes again, and --level auto does not make them; choose a level",
             ));
         }
         if self.checksum != ChecksumArg::Crc64nvme {
             return Err(Failure::usage(
-                "--resume knows parts by their CRC-64/NVME; leave --checksum out",
+                "--resume compares parts by their CRC-64/NVME; leave --checksum out",
             ));
         }
         Ok(resume)
     }
-
-    /// What to do about a refusal, if it is one of the checksums.
-    pub(crate) fn about_checksums(&self, error: &CallError) -> Option<&'static str> {
-        is_about_checksums(error).then_some(match self.checksum {
-            ChecksumArg::Crc64nvme => {
-                "the store may not know this checksum: try --checksum crc32, or, if it takes none, \
-                 --checksum none"
-            }
-            ChecksumArg::Crc32 => "the store may take no checksums: try --checksum none",
-            ChecksumArg::None => {
-                "the bucket may ask for a checksum, as those with Object Lock do: leave --checksum out"
-            }
-        })
-    }
-
-    /// What failed because its time was over.
-    pub(crate) fn late(&self, failure: Failure) -> Failure {
-        let seconds = self.timeout.unwrap_or_default();
-        let mut lines = vec![format!(
-            "stopped: not done after {seconds} s, which is --timeout"
-        )];
-        lines.extend(failure.lines.into_iter().filter(|line| line != "stopped"));
-        Failure { lines, ..failure }
-    }
 }
 
-/// Whether a store says that it does not take the checksums that were sent, or wants some.
-fn is_about_checksums(error: &CallError) -> bool {
-    let may_mean_it = matches!(
-        error.code.as_deref(),
-        Some(
-            "NotImplemented"
-                | "InvalidArgument"
-                | "InvalidRequest"
-                | "MissingContentMD5"
-                | "BadRequest"
-        )
-    );
-    let message = error.message.to_ascii_lowercase();
-    may_mean_it && (message.contains("checksum") || message.contains("x-amz-sdk"))
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(requests @ 1..=MOST_REQUESTS) => Ok(requests),
+        _ => Err(format!("choose from 1 to {MOST_REQUESTS}")),
+    }
 }
 
 /// A number of bytes, with a suffix for powers of 1,024.
@@ -163,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_suffixes() {
+    fn a_size_is_a_number_with_a_suffix_for_powers_of_1024() {
         for (text, bytes) in [
             ("1000", 1000),
             ("500K", 500 << 10),
@@ -179,29 +173,5 @@ mod tests {
         }
         assert_eq!(rate("10M/s"), Ok(10 << 20));
         rate("15K").unwrap_err();
-    }
-
-    #[test]
-    fn a_store_that_knows_no_checksum_is_recognised() {
-        let error = |code: &str, message: &str| CallError {
-            operation: "PutObject",
-            code: Some(code.to_owned()),
-            message: message.to_owned(),
-        };
-        // Cloudflare R2, and Ceph.
-        let header = "Header 'x-amz-checksum-crc64nvme' with value 'x' not implemented";
-        assert!(is_about_checksums(&error("NotImplemented", header)));
-        assert!(is_about_checksums(&error(
-            "InvalidArgument",
-            "bad checksum algorithm"
-        )));
-        assert!(!is_about_checksums(&error(
-            "NotImplemented",
-            "A header you provided"
-        )));
-        assert!(!is_about_checksums(&error(
-            "BadDigest",
-            "The checksum did not match"
-        )));
     }
 }

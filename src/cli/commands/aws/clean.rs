@@ -1,131 +1,108 @@
-//! `hoist clean`: aborts multipart uploads that nobody will finish.
+//! `hoist clean`: aborts multipart uploads that no push will finish.
 
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use hoist::archive::zip::Shown;
-use hoist::aws::access::connect;
+use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::aws::s3::ObjectOptions;
 use hoist::clean::{Age, End, Options, Place, S3Uploads, Stale, Totals, clean};
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::aws::access::{AccessArgs, refused};
-use crate::cli::args::aws::object::account;
+use super::with_clients;
+use crate::cli::Failure;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::output::{Output, OutputArgs};
+use crate::cli::render::print;
 use crate::cli::render::progress::say;
-use crate::cli::render::push::report::Output;
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure, runtime};
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct CleanArgs {
-    /// The bucket, and what the keys begin with: s3://bucket or s3://bucket/prefix
+    /// Bucket, and what the keys begin with: s3://bucket or s3://bucket/prefix
     #[arg(value_name = "URL")]
     place: String,
 
-    /// Only uploads that were begun so long ago: minutes, hours or days, as 90m, 24h, 7d
+    /// Abort only uploads that are older than this, in minutes, hours or days: 90m, 24h, 7d
     #[arg(long, value_name = "AGE", default_value = "24h")]
     older_than: Age,
 
-    /// Abort nothing, and say what would be
+    /// Only list what would be aborted
     #[arg(long)]
     dry_run: bool,
 
-    /// What to say on standard output
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Output,
-
-    /// Fail unless this account owns the bucket: 12 digits
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    expected_bucket_owner: Option<String>,
-
-    /// Pay for the requests in the bucket owner's place
-    #[arg(long, value_name = "PAYER", value_parser = ["requester"])]
-    request_payer: Option<String>,
+    #[command(flatten, next_help_heading = "S3 object")]
+    bucket: BucketArgs,
 
     #[command(flatten)]
     access: AccessArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let place: Place = arguments.place.parse().map_err(Failure::usage)?;
-    let cancel = CancellationToken::new();
-    let watch = Watch::start({
-        let cancel = cancel.clone();
-        move || cancel.cancel()
-    })?;
-    let runtime = runtime()?;
-    let mut told = Told {
+    let run = Run::start()?;
+    let mut output = CleanOutput {
         arguments,
         place: &place,
         uploads: Vec::new(),
         written: Ok(()),
     };
-    let done = runtime.block_on(async {
-        let cleaning = clean_there(arguments, &place, &mut told);
-        let cleaned = cancel.run_until_cancelled(cleaning).await;
-        cleaned.unwrap_or_else(|| Err(Failure::new(Exit::Failure, "stopped")))
+    let access = arguments.access.access();
+    let cleaning = with_clients(access, None, run.cancel(), async |clients| {
+        clean_with(arguments, &place, clients, &mut output).await
     });
-    runtime.shutdown_background();
-    let totals = done.map_err(|failure| match watch.exit() {
-        Some(exit) => Failure { exit, ..failure },
-        None => failure,
-    })?;
-    told.end(&totals)
+    let totals = run.block_on_until_cancelled(cleaning)?;
+    output.end(&totals)
 }
 
-async fn clean_there(
+async fn clean_with(
     arguments: &CleanArgs,
     place: &Place,
-    told: &mut Told<'_>,
+    clients: Clients,
+    output: &mut CleanOutput<'_>,
 ) -> Result<Totals, Failure> {
-    let clients = connect(&arguments.access.access())
-        .await
-        .map_err(|error| refused(&error))?;
-    let of_bucket = ObjectOptions {
-        expected_owner: arguments.expected_bucket_owner.clone(),
-        requester_pays: arguments.request_payer.is_some(),
-        ..ObjectOptions::default()
-    };
-    let uploads = S3Uploads::new(clients.s3, place.clone(), of_bucket);
+    let uploads = S3Uploads::new(clients.s3, place.clone(), arguments.bucket.options());
     let options = Options {
         prefix: place.prefix.clone(),
         older_than: arguments.older_than.duration(),
         now: SystemTime::now(),
         dry_run: arguments.dry_run,
     };
-    let cleaned = clean(&uploads, &options, &mut |stale| told.each(stale)).await;
+    let cleaned = clean(&uploads, &options, &mut |stale| output.each(stale)).await;
     cleaned.map_err(|error| {
-        let failure = Failure::new(
-            Exit::Failure,
-            format!("cannot list the unfinished uploads at {place}: {error}"),
-        );
-        match error.code.as_deref() {
-            Some("AccessDenied") => failure.and("it takes s3:ListBucketMultipartUploads"),
-            _ => failure,
-        }
+        let hint = is_denied(&error).then_some("it takes s3:ListBucketMultipartUploads");
+        let text = format!("cannot list the unfinished uploads at {place}: {error}");
+        Failure::other(text).and(hint)
     })
 }
 
-/// What was said of uploads, and what is to be.
-struct Told<'a> {
+fn is_denied(error: &CallError) -> bool {
+    error.code.as_deref() == Some("AccessDenied")
+}
+
+/// What the command says: lines while it works, or one JSON object at its end.
+struct CleanOutput<'a> {
     arguments: &'a CleanArgs,
     place: &'a Place,
     uploads: Vec<Value>,
-    written: std::io::Result<()>,
+    /// The first failure to write.
+    written: Result<(), Failure>,
 }
 
-impl Told<'_> {
+impl CleanOutput<'_> {
     fn each(&mut self, stale: &Stale) {
         let bucket = &self.place.bucket;
         if let End::Failed(error) = &stale.end {
-            let permission = match error.code.as_deref() {
-                Some("AccessDenied") => "; it takes s3:AbortMultipartUpload",
-                _ => "",
+            let permission = if is_denied(error) {
+                "; it takes s3:AbortMultipartUpload"
+            } else {
+                ""
             };
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
@@ -133,14 +110,14 @@ impl Told<'_> {
                 stale.upload.abort_command(bucket)
             ));
         }
-        match self.arguments.output {
+        match self.arguments.output.format {
             Output::Text => self.print(&line(bucket, stale)),
             Output::Json => self.uploads.push(upload_json(stale)),
         }
     }
 
     fn end(mut self, totals: &Totals) -> Result<(), Failure> {
-        let text = match self.arguments.output {
+        let text = match self.arguments.output.format {
             Output::Text => sum(self.arguments, totals),
             Output::Json => {
                 let uploads = std::mem::take(&mut self.uploads);
@@ -163,8 +140,7 @@ impl Told<'_> {
             }
         };
         self.print(&text);
-        self.written
-            .map_err(|error| Failure::new(Exit::Failure, error))?;
+        self.written?;
         if totals.failed == 0 {
             return Ok(());
         }
@@ -173,19 +149,20 @@ impl Told<'_> {
         } else {
             "uploads are"
         };
-        let text = format!("{} {uploads} still there", totals.failed);
-        Err(Failure::new(Exit::Failure, text))
+        Err(Failure::other(format!(
+            "{} {uploads} still there",
+            totals.failed
+        )))
     }
 
     fn print(&mut self, text: &str) {
         if self.written.is_ok() {
-            let mut out = std::io::stdout().lock();
-            self.written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            self.written = print(text);
         }
     }
 }
 
-/// An object's place, safe to show: anybody who may write to a bucket chooses keys.
+/// Where an object is, safe to print: everyone who may write to the bucket chooses keys.
 fn shown(bucket: &str, key: &str) -> String {
     if key.contains(|c: char| c.is_control()) {
         return format!("s3://{bucket}/ {}", Shown::new(key.as_bytes()));

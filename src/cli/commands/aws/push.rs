@@ -1,22 +1,14 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use clap::Args;
 use hoist::appspec::Report;
-use hoist::archive::limits::DEFAULT_CONCURRENCY;
-use hoist::aws::access::{Clients, connect};
-use hoist::aws::call::DEFAULT_ATTEMPTS;
+use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, check_description, check_name, default_description};
-use hoist::aws::s3::S3Location;
-use hoist::aws::s3::{ObjectOptions, S3Store};
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Store};
 use hoist::bundle::{BundleType, Content};
-use hoist::cancel::Cancel;
-#[cfg(feature = "local")]
-use hoist::endpoint::Endpoint;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{PATIENCE, Preflight};
@@ -26,88 +18,85 @@ use hoist::push::{
 use hoist::transfer::CleanupHint;
 use hoist::verify::S3Object;
 
-use crate::cli::args::aws::access::{AccessArgs, refused};
+use super::{Local, with_clients};
+use crate::cli::Failure;
+use crate::cli::args::archive::{ArchiveArgs, level_name};
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::object::ObjectArgs;
+use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::aws::paramfile;
-use crate::cli::args::aws::upload::SendingArgs;
-use crate::cli::args::{BundleArgs, descriptors, keep_apart};
-use crate::cli::render::diagnostic::show;
+use crate::cli::args::aws::upload::UploadArgs;
+use crate::cli::args::descriptors;
+use crate::cli::args::output::ReportArgs;
+use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::progress::{Display, say, warn_of};
-use crate::cli::render::push::advice::{self, failure};
+use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
-use crate::cli::render::push::report::{Done, Output, OutputArgs, would};
-use crate::cli::render::timings::Setup;
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure, runtime};
+use crate::cli::render::push::report::{Done, Previewed};
+use crate::cli::render::push::show;
+use crate::cli::render::timings::{Setup, TimingReport};
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    /// The CodeDeploy application to register the revision with
+    /// CodeDeploy application to register the revision with
     #[arg(long, value_name = "NAME")]
-    pub(crate) application_name: String,
+    application_name: String,
 
     /// Where to upload the bundle: s3://bucket/key
     #[arg(long, value_name = "URL")]
-    pub(crate) s3_location: String,
+    s3_location: String,
 
-    #[command(flatten)]
-    pub(crate) bundle: BundleArgs,
-
-    /// A description of the revision, or file://PATH [default: Uploaded by hoist <time> UTC]
+    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
+    /// hoist <time> UTC]
     #[arg(
         long,
         value_name = "TEXT",
         default_value = "",
         hide_default_value = true
     )]
-    pub(crate) description: String,
-
-    /// Requests to S3 at a time, as far as memory goes
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
-    pub(crate) concurrency: usize,
-
-    /// Attempts of each request to S3, with pauses in between, around the SDK's own
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) max_attempts: u32,
-
-    /// Read the object back before it is registered, and compare it with what was sent; with
-    /// --manifest, each entry's BLAKE3 too. It takes s3:GetObject
-    #[arg(long, conflicts_with = "dry_run")]
-    pub(crate) verify: bool,
+    description: String,
 
     #[command(flatten)]
-    pub(crate) sending: SendingArgs,
+    source: SourceArgs,
+
+    /// Do not check the AppSpec file before the upload
+    #[arg(long, help_heading = "Source")]
+    no_lint: bool,
 
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
-
-    /// Do not ask whether application and bucket are there before the upload
-    #[arg(long)]
-    pub(crate) no_preflight: bool,
-
-    /// Do not look at what the AppSpec file says
-    #[arg(long)]
-    pub(crate) no_lint: bool,
+    archive: ArchiveArgs,
 
     #[command(flatten)]
-    pub(crate) object: ObjectArgs,
+    upload: UploadArgs,
 
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
+    object: ObjectArgs,
 
-    /// Push to an S3 and CodeDeploy of its own that keep everything below DIR
-    #[cfg(feature = "local")]
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["endpoint_url", "profile"])]
-    pub(crate) local: Option<PathBuf>,
-}
+    #[command(flatten)]
+    access: AccessArgs,
 
-/// As many as S3 is known to take from one client.
-fn concurrency(text: &str) -> Result<usize, String> {
-    const MOST: usize = 64;
-    match text.parse() {
-        Ok(requests @ 1..=MOST) => Ok(requests),
-        _ => Err(format!("choose from 1 to {MOST}")),
-    }
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Write outputs for later workflow steps to the file that GITHUB_OUTPUT names
+    #[arg(long, help_heading = "Output")]
+    github_output: bool,
+
+    #[command(flatten)]
+    report: ReportArgs,
+
+    /// List and check the source; send nothing, and ask nothing of AWS
+    #[arg(long, help_heading = "Testing")]
+    dry_run: bool,
+
+    /// With --dry-run: list each entry with its permissions, size and time
+    #[arg(long, requires = "dry_run", help_heading = "Testing")]
+    list: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
 }
 
 pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
@@ -121,78 +110,68 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         say(&format!("warning: {warning}"));
     }
     let object = arguments.object.options()?;
-    let asked = arguments.bundle.bundle_type.asked();
-    let chosen = choose(&arguments.bundle.source, &location.key, asked);
-    let (path, content) = chosen.map_err(|error| advice::unusable(&error))?;
-    let request = Request {
-        source: Source {
-            path,
-            content,
-            select: arguments.bundle.plan_options()?,
-            lint: !arguments.no_lint,
-        },
-        packing: Packing {
-            level: arguments.bundle.level.policy(),
-            threads: arguments.bundle.threads(),
-            memory: arguments.sending.memory_limit,
-            // Only programs read it.
-            digest: arguments.output.output == Output::Json,
-            manifest: arguments.bundle.manifest.clone(),
-        },
-        uploading: Uploading {
-            concurrency: descriptors::at_most(arguments.concurrency),
-            attempts: arguments.max_attempts,
-            bandwidth: arguments.sending.bandwidth_limit,
-            resume: arguments.sending.resume(arguments.bundle.level)?,
-        },
-    };
-    if request.packing.manifest.is_some() {
-        check_manifest(arguments, &request.source)?;
-    }
-    if let Some(dir) = arguments.local() {
+    let request = request(arguments, &location)?;
+    if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
     }
-    if arguments.output.dry_run {
+    if arguments.dry_run {
         return dry_run(arguments, &request, &location);
     }
-    let (cancel, underway) = (Cancel::new(), CleanupHint::default());
-    let stop = {
-        let cancel = cancel.clone();
-        move || cancel.cancel()
+    let cleanup = CleanupHint::default();
+    let hint = cleanup.clone();
+    let run = Run::start_with_hint(move || hint.left())?;
+    let access = Access {
+        bandwidth: arguments.upload.bandwidth_limit,
+        ..arguments.access.access()
     };
-    let left = {
-        let underway = underway.clone();
-        move || underway.left()
-    };
-    let watch = Watch::start_knowing(stop, left)?;
-    let late = AtomicBool::new(false);
-    let runtime = runtime()?;
-    let pushed = runtime.block_on(async {
-        let pushing = push_there(arguments, &request, location, object, &cancel, underway);
-        let Some(limit) = arguments.sending.timeout() else {
-            return pushing.await;
-        };
-        let mut pushing = std::pin::pin!(pushing);
-        match tokio::time::timeout(limit, &mut pushing).await {
-            Ok(pushed) => pushed,
-            Err(_) => {
-                late.store(true, Ordering::Relaxed);
-                cancel.cancel();
-                pushing.await
-            }
-        }
+    let bucket = location.bucket.clone();
+    let local = arguments.local.dir.as_deref().map(|dir| Local {
+        dir,
+        bucket: &bucket,
+        application: &arguments.application_name,
     });
-    // What is still looked up, a host name perhaps, is of no use any more.
-    runtime.shutdown_background();
-    match (pushed, watch.exit()) {
-        (Ok(()), _) => Ok(()),
-        (Err(failure), Some(exit)) => Err(Failure { exit, ..failure }),
-        (Err(failure), None) if late.into_inner() => Err(arguments.sending.late(failure)),
-        (Err(failure), None) => Err(failure),
-    }
+    let pushing = with_clients(access, local, run.cancel(), async |clients| {
+        push_with(
+            arguments, &request, location, object, clients, cleanup, &run,
+        )
+        .await
+    });
+    run.block_on_within(arguments.upload.timeout(), pushing)
 }
 
-/// Whether there can be a manifest.
+fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failure> {
+    let asked = arguments.archive.bundle_type.asked;
+    let chosen = choose(&arguments.source.dir, &location.key, asked);
+    let (path, content) = chosen.map_err(|error| advice::unusable(&error))?;
+    let threads = arguments.archive.threads();
+    let source = Source {
+        path,
+        content,
+        select: arguments.source.options(threads)?,
+        lint: !arguments.no_lint,
+    };
+    if arguments.archive.manifest.is_some() {
+        check_manifest(arguments, &source)?;
+    }
+    Ok(Request {
+        source,
+        packing: Packing {
+            level: arguments.archive.level,
+            threads,
+            memory: arguments.upload.memory_limit,
+            // Only the JSON has it.
+            digest: arguments.output.format == Output::Json,
+            manifest: arguments.archive.manifest.clone(),
+        },
+        uploading: Uploading {
+            concurrency: descriptors::at_most(arguments.upload.concurrency),
+            attempts: arguments.upload.attempts.max_attempts,
+            bandwidth: arguments.upload.bandwidth_limit,
+            resume: arguments.upload.resume(arguments.archive.level)?,
+        },
+    })
+}
+
 fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> {
     if let Content::File(_) = source.content {
         return Err(Failure::usage(format!(
@@ -200,62 +179,24 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
             source.path.display()
         )));
     }
-    if arguments.output.dry_run {
+    if arguments.dry_run {
         return Err(Failure::usage(
             "--manifest needs the files to be read, and --dry-run reads none; leave one of them out",
         ));
     }
-    arguments.bundle.keep_manifest_apart()
-}
-
-async fn push_there(
-    arguments: &PushArgs,
-    request: &Request,
-    location: S3Location,
-    object: ObjectOptions,
-    cancel: &Cancel,
-    underway: CleanupHint,
-) -> Result<(), Failure> {
-    let access = hoist::aws::access::Access {
-        bandwidth: arguments.sending.bandwidth_limit,
-        ..arguments.access.access()
-    };
-    #[cfg(feature = "local")]
-    if let Some(dir) = &arguments.local {
-        let failed = |error: hoist::endpoint::Error| Failure::new(Exit::Failure, error);
-        let endpoint = Endpoint::start(dir, 0).await.map_err(failed)?;
-        let access = hoist::aws::access::Access {
-            endpoint_url: Some(endpoint.url().to_owned()),
-            anonymous: true,
-            ..access
-        };
-        let clients = connect(&access).await.map_err(|error| refused(&error))?;
-        endpoint
-            .prepare(
-                &location.bucket,
-                &clients.region,
-                &arguments.application_name,
-            )
-            .map_err(failed)?;
-        let to = (location, object, underway);
-        let done = push_with(arguments, request, to, clients, cancel).await;
-        endpoint.shutdown().await;
-        return done;
-    }
-    let connected = cancel.run_until_cancelled(connect(&access)).await;
-    let connected = connected.ok_or_else(|| Failure::new(Exit::Failure, "stopped"))?;
-    let clients = connected.map_err(|error| refused(&error))?;
-    let to = (location, object, underway);
-    push_with(arguments, request, to, clients, cancel).await
+    arguments.archive.keep_manifest_apart(&arguments.source.dir)
 }
 
 async fn push_with(
     arguments: &PushArgs,
     request: &Request,
-    (location, object, underway): (S3Location, ObjectOptions, CleanupHint),
+    location: S3Location,
+    object: ObjectOptions,
     clients: Clients,
-    cancel: &Cancel,
+    cleanup: CleanupHint,
+    run: &Run,
 ) -> Result<(), Failure> {
+    let attempts = arguments.upload.attempts.max_attempts;
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
@@ -273,17 +214,17 @@ async fn push_with(
         },
         patience: PATIENCE,
     };
-    let verify = arguments.verify.then(|| {
+    let verify = arguments.upload.verify.then(|| {
         let (client, location) = (clients.s3.clone(), location.clone());
         let object = S3Object::new(client, location, None, object.clone());
-        object.with_attempts(arguments.max_attempts)
+        object.with_attempts(attempts)
     });
     let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload)
         .with_options(object)
-        .with_checksum(arguments.sending.checksum())
+        .with_checksum(arguments.upload.checksum())
         .with_renewal(clients.renewal.clone())
-        .reached_by(match arguments.local() {
-            // Whoever serves the directory then.
+        .reached_by(match arguments.local.dir {
+            // The port is that of the endpoint that will serve the directory then.
             Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
                 .map(str::to_owned)
                 .into(),
@@ -292,101 +233,101 @@ async fn push_with(
     let destination = Destination {
         store: Arc::new(store),
         location,
-        preflight: (!arguments.no_preflight).then_some(preflight),
+        preflight: (!arguments.upload.no_preflight).then_some(preflight),
         verification: verify,
         registrar: Some(Registrar {
             codedeploy: clients.codedeploy,
             application: arguments.application_name.clone(),
             description: description.clone(),
-            attempts: arguments.max_attempts,
+            attempts,
             renewal: clients.renewal,
         }),
     };
-    let outputs = arguments.output.github_output.then(github::output_file);
+    let outputs = arguments.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
     let started = Instant::now();
-    let told = arguments.bundle.timing.start()?;
+    let (quiet, timings) = (arguments.report.quiet, arguments.report.timings);
+    let timing = TimingReport::start(timings, arguments.report.trace.as_deref())?;
     let setup = Setup {
-        level: arguments.bundle.level.to_string(),
+        level: level_name(arguments.archive.level),
         threads: request.packing.threads,
         sends: true,
     };
     let observer = Observer {
-        progress: Arc::clone(told.progress()),
-        cleanup: underway,
+        progress: Arc::clone(timing.progress()),
+        cleanup,
         ..Observer::default()
     };
-    let display = Display::start(&observer.progress, arguments.bundle.quiet);
-    let tell = || {
-        if !arguments.bundle.quiet {
-            let notes = observer.notes.take();
-            notes.iter().for_each(|note| say(&format!("note: {note}")));
-        }
-    };
-    match push(request, &destination, &observer, cancel).await {
+    // A progress bar would be drawn over the lines of --debug.
+    let display = Display::start(&observer.progress, quiet, !arguments.access.debug);
+    let pushed = push(request, &destination, &observer, run.cancel()).await;
+    match &pushed {
         Ok(pushed) => {
             display.end(Some((&pushed.packed, &pushed.notices, "pushed")));
             warn_of_appspec(arguments, pushed.report.as_ref());
-            told.end(setup, Some(&pushed.packed));
-            tell();
-            let done = Done {
-                application: &arguments.application_name,
-                description: &description,
-                pushed: &pushed,
-                took: started.elapsed(),
-                progress: &observer.progress,
-            };
-            github::tell(&done, outputs.as_deref());
-            done.say(arguments.output.output)
+            timing.end(setup, Some(&pushed.packed));
         }
-        Err(error) => {
+        Err(_) => {
             display.end(None);
-            told.end(setup, None);
-            tell();
-            Err(failure(arguments, &error))
+            timing.end(setup, None);
         }
     }
-}
-
-/// Does what a push does before the first byte, without asking anybody.
-fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Result<(), Failure> {
-    let cancel = Cancel::new();
-    let watch = Watch::start({
-        let cancel = cancel.clone();
-        move || cancel.cancel()
-    })?;
-    let progress = Arc::new(Progress::new());
-    let previewed = runtime()?.block_on(preview(request, &progress, &cancel));
-    let previewed = match (previewed, watch.exit()) {
-        (Ok(previewed), _) => previewed,
-        (Err(error), None) => return Err(failure(arguments, &error)),
-        (Err(_), Some(exit)) => return Err(Failure::new(exit, "stopped")),
-    };
-    if !arguments.bundle.quiet {
-        warn_of(previewed.notices());
+    if !quiet {
+        let notes = observer.notes.take();
+        notes.iter().for_each(|note| say(&format!("note: {note}")));
     }
-    warn_of_appspec(arguments, previewed.report());
-    let kind = request.source.content.bundle_type().name();
-    let application = &arguments.application_name;
-    would(&arguments.output, &previewed, application, location, kind)
+    let pushed = pushed.map_err(|error| advice::failure(&command_line(arguments), &error))?;
+    let done = Done {
+        application: &arguments.application_name,
+        description: &description,
+        pushed: &pushed,
+        took: started.elapsed(),
+        progress: &observer.progress,
+    };
+    github::write(&done, outputs.as_deref());
+    done.print(arguments.output.format)
 }
 
-/// Shows what may surprise in the AppSpec file.
+/// Does what a push does before the first byte, without asking AWS.
+fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Result<(), Failure> {
+    let run = Run::start()?;
+    let progress = Arc::new(Progress::new());
+    let preview = run.block_on(async {
+        let preview = preview(request, &progress, run.cancel()).await;
+        preview.map_err(|error| advice::failure(&command_line(arguments), &error))
+    })?;
+    if !arguments.report.quiet {
+        warn_of(preview.notices());
+    }
+    warn_of_appspec(arguments, preview.report());
+    let previewed = Previewed {
+        preview: &preview,
+        application: &arguments.application_name,
+        location,
+        bundle: request.source.content.bundle_type().name(),
+        list: arguments.list,
+    };
+    previewed.print(arguments.output.format)
+}
+
+/// Shows the warnings about the AppSpec file.
 fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
-    if let (false, Some(report)) = (arguments.bundle.quiet, report) {
+    if let (false, Some(report)) = (arguments.report.quiet, report) {
         show(report);
     }
 }
 
-impl PushArgs {
-    #[cfg(feature = "local")]
-    pub(crate) fn local(&self) -> Option<&PathBuf> {
-        self.local.as_ref()
+fn command_line(arguments: &PushArgs) -> CommandLine<'_> {
+    let mut words = arguments.access.words();
+    words.extend(arguments.object.bucket.words());
+    if let Some(dir) = &arguments.local.dir {
+        words.extend(["--local".to_owned(), dir.display().to_string()]);
     }
-
-    #[cfg(not(feature = "local"))]
-    #[allow(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) fn local(&self) -> Option<&PathBuf> {
-        None
+    CommandLine {
+        application: &arguments.application_name,
+        s3_location: &arguments.s3_location,
+        description: &arguments.description,
+        words,
+        checksum: arguments.upload.checksum(),
     }
 }

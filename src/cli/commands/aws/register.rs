@@ -1,33 +1,31 @@
-//! `hoist register`: tells CodeDeploy of an object that is in S3 already, after a push that got no
-//! further, or when something else uploaded it.
+//! `hoist register`: registers an object that is already in S3 with CodeDeploy, after a push that
+//! could not, or when another program uploaded the object.
 
-use std::io::Write as _;
-#[cfg(feature = "local")]
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use hoist::aws::access::{Clients, connect};
+use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::{
-    self, Named, Registration, check_description, check_name, default_description,
+    Named, Registration, check_description, check_name, default_description,
 };
-use hoist::aws::s3::{ObjectOptions, object};
+use hoist::aws::s3::object;
 use hoist::bundle::BundleType;
-#[cfg(feature = "local")]
-use hoist::endpoint::Endpoint;
-use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::aws::access::{AccessArgs, refused};
-use crate::cli::args::aws::object::account;
+use super::{Local, with_clients};
+use crate::cli::Failure;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
 use crate::cli::render::progress::say;
+use crate::cli::render::push::advice;
+use crate::cli::render::push::print_registered;
 use crate::cli::render::push::report::next_step;
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure, runtime};
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct RegisterArgs {
-    /// The CodeDeploy application to register the revision with
+    /// CodeDeploy application to register the revision with
     #[arg(long, value_name = "NAME")]
     application_name: String,
 
@@ -35,19 +33,8 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "OBJECT")]
     s3_location: String,
 
-    /// What the object is: zip, tar, tgz, YAML or JSON [default: by the key's ending, else zip]
-    #[arg(long, value_name = "TYPE")]
-    bundle_type: Option<BundleType>,
-
-    /// The object's ETag [default: asked for]
-    #[arg(long, value_name = "ETAG")]
-    etag: Option<String>,
-
-    /// The object's version [default: asked for with the ETag]
-    #[arg(long, value_name = "VERSION")]
-    object_version: Option<String>,
-
-    /// A description of the revision, or file://PATH [default: Uploaded by hoist <time> UTC]
+    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
+    /// hoist <time> UTC]
     #[arg(
         long,
         value_name = "TEXT",
@@ -56,25 +43,31 @@ pub(crate) struct RegisterArgs {
     )]
     description: String,
 
-    /// Fail unless this account owns the bucket: 12 digits
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    expected_bucket_owner: Option<String>,
+    /// What the object is: zip, tar, tgz, YAML or JSON [default: from the ending of the key, else
+    /// zip]
+    #[arg(long, value_name = "TYPE", help_heading = "S3 object")]
+    bundle_type: Option<BundleType>,
 
-    /// Pay for the request in the bucket owner's place
-    #[arg(long, value_name = "PAYER", value_parser = ["requester"])]
-    request_payer: Option<String>,
+    /// ETag of the object [default: S3 is asked]
+    #[arg(long, value_name = "ETAG", help_heading = "S3 object")]
+    etag: Option<String>,
 
-    /// Say nothing but what to do next
-    #[arg(short, long)]
-    quiet: bool,
+    /// Version of the object [default: S3 is asked, with the ETag]
+    #[arg(long, value_name = "VERSION", help_heading = "S3 object")]
+    object_version: Option<String>,
+
+    #[command(flatten, next_help_heading = "S3 object")]
+    bucket: BucketArgs,
 
     #[command(flatten)]
     access: AccessArgs,
 
-    /// Register with the CodeDeploy that keeps everything below DIR, as push --local does
-    #[cfg(feature = "local")]
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["endpoint_url", "profile"])]
-    local: Option<PathBuf>,
+    /// Print only what to do next
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
 }
 
 pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
@@ -87,7 +80,7 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
         say(&format!("warning: {warning}"));
     }
     let named: Named = arguments.s3_location.parse().map_err(Failure::usage)?;
-    let both = [
+    let twice = [
         ("--etag", arguments.etag.is_some() && named.etag.is_some()),
         (
             "--object-version",
@@ -98,66 +91,36 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
             arguments.bundle_type.is_some() && named.bundle_type.is_some(),
         ),
     ];
-    if let Some((option, _)) = both.into_iter().find(|(_, both)| *both) {
-        let text = format!("{option} and --s3-location say the same; leave one of them out");
-        return Err(Failure::usage(text));
+    if let Some((option, _)) = twice.into_iter().find(|(_, twice)| *twice) {
+        return Err(Failure::usage(format!(
+            "--s3-location has what {option} says, too; leave one of them out"
+        )));
     }
-    let cancel = CancellationToken::new();
-    let watch = Watch::start({
-        let cancel = cancel.clone();
-        move || cancel.cancel()
-    })?;
-    let runtime = runtime()?;
-    let done = runtime.block_on(async {
-        let registering = register_there(arguments, named);
-        let registered = cancel.run_until_cancelled(registering).await;
-        registered.unwrap_or_else(|| Err(Failure::new(Exit::Failure, "stopped")))
+    let run = Run::start()?;
+    let bucket = named.location.bucket.clone();
+    let local = arguments.local.dir.as_deref().map(|dir| Local {
+        dir,
+        bucket: &bucket,
+        application: &arguments.application_name,
     });
-    runtime.shutdown_background();
-    done.map_err(|failure| match watch.exit() {
-        Some(exit) => Failure { exit, ..failure },
-        None => failure,
-    })
-}
-
-async fn register_there(arguments: &RegisterArgs, named: Named) -> Result<(), Failure> {
     let access = arguments.access.access();
-    #[cfg(feature = "local")]
-    if let Some(dir) = &arguments.local {
-        let failed = |error: hoist::endpoint::Error| Failure::new(Exit::Failure, error);
-        let endpoint = Endpoint::start(dir, 0).await.map_err(failed)?;
-        let access = hoist::aws::access::Access {
-            endpoint_url: Some(endpoint.url().to_owned()),
-            anonymous: true,
-            ..access
-        };
-        let clients = connect(&access).await.map_err(|error| refused(&error))?;
-        endpoint
-            .prepare(
-                &named.location.bucket,
-                &clients.region,
-                &arguments.application_name,
-            )
-            .map_err(failed)?;
-        let done = register_with(arguments, named, &clients).await;
-        endpoint.shutdown().await;
-        return done;
-    }
-    let clients = connect(&access).await.map_err(|error| refused(&error))?;
-    register_with(arguments, named, &clients).await
+    let registering = with_clients(access, local, run.cancel(), async |clients| {
+        register(arguments, named, &clients).await
+    });
+    run.block_on_until_cancelled(registering)
 }
 
-async fn register_with(
+async fn register(
     arguments: &RegisterArgs,
     named: Named,
     clients: &Clients,
 ) -> Result<(), Failure> {
     let bundle_type = arguments.bundle_type.or(named.bundle_type);
     let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
-    let quoted = |etag: String| etag.trim_matches('"').to_owned();
+    let unquoted = |etag: String| etag.trim_matches('"').to_owned();
     let mut registration = Registration {
         bundle_type: bundle_type.unwrap_or_default(),
-        etag: arguments.etag.clone().or(named.etag).map(quoted),
+        etag: arguments.etag.clone().or(named.etag).map(unquoted),
         version: arguments.object_version.clone().or(named.version),
         location: named.location,
     };
@@ -173,39 +136,28 @@ async fn register_with(
     registration
         .register(&clients.codedeploy, application, &description)
         .await
-        .map_err(|error| failure(&error.into()))?;
-    let text = next_step(application, &registration.shorthand());
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| {
-            let text = format!("the revision is registered, but: {error}");
-            Failure::new(Exit::Failure, text)
-        })
+        .map_err(|error| advice::not_registered(&error.into()))?;
+    print_registered(&next_step(application, &registration.shorthand()))
 }
 
-/// Asks S3 for the ETag, and the version, that a deployment shall find.
+/// Asks S3 for the ETag and the version of the object, which a deployment then requires.
 async fn look_up(
     arguments: &RegisterArgs,
     registration: &mut Registration,
     clients: &Clients,
 ) -> Result<(), Failure> {
     let location = &registration.location;
-    let options = ObjectOptions {
-        expected_owner: arguments.expected_bucket_owner.clone(),
-        requester_pays: arguments.request_payer.is_some(),
-        ..ObjectOptions::default()
-    };
     let version = registration.version.as_deref();
+    let options = arguments.bucket.options();
     let answer = object(&clients.s3, location, version, &options).await;
-    match answer.map_err(|error| failure(&error.into()))? {
+    match answer.map_err(|error| advice::not_registered(&error.into()))? {
         Ok(Some(stored)) => {
             registration.etag = Some(stored.etag);
             registration.version = stored.version.or(registration.version.take());
         }
         Ok(None) => {
             let text = format!("{location} is not there; upload it first, with hoist push");
-            return Err(Failure::new(Exit::Failure, text));
+            return Err(Failure::other(text));
         }
         Err(refusal) if !arguments.quiet => say(&format!(
             "note: registered without an ETag, so that a deployment takes what is there by then; \
@@ -215,18 +167,4 @@ async fn look_up(
         Err(_) => {}
     }
     Ok(())
-}
-
-fn failure(error: &codedeploy::Error) -> Failure {
-    let codedeploy::Error::Call(call) = error else {
-        return Failure::new(Exit::Failure, error);
-    };
-    if call.is_without_credentials() {
-        let text = format!("{call}. You can configure credentials by running \"aws configure\".");
-        return Failure::new(Exit::Config, text);
-    }
-    match call.code {
-        Some(_) => Failure::new(Exit::Service, error),
-        None => Failure::new(Exit::Failure, error),
-    }
 }

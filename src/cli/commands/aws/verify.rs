@@ -1,25 +1,25 @@
-//! `hoist verify`: reads an archive back, from S3 or the disk, and says whether it is whole.
+//! `hoist verify`: reads an archive back, from S3 or the disk, and tells whether it is intact.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use hoist::aws::access::connect;
-use hoist::aws::call::DEFAULT_ATTEMPTS;
-use hoist::aws::s3::ObjectOptions;
 use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
+use hoist::cancel::Cancel;
 use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
-use tokio_util::sync::CancellationToken;
 
+use super::with_clients;
+use crate::cli::Failure;
 use crate::cli::args::archive;
-use crate::cli::args::aws::access::{AccessArgs, refused};
-use crate::cli::args::aws::object::account;
+use crate::cli::args::aws::AttemptsArgs;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::render::print;
 use crate::cli::render::progress::say;
-use crate::cli::signals::Watch;
-use crate::cli::{Exit, Failure, runtime};
+use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -27,41 +27,35 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "ARCHIVE")]
     archive: String,
 
-    /// A manifest that push or pack wrote: compare each entry with it
+    /// Manifest that push or pack wrote: compare each entry with it
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 
-    /// What it is: zip, tar or tgz, of which only the sum of all bytes is compared [default: as
-    /// its name ends, else zip]
+    /// Archive format: zip, tar or tgz; of tar and tgz only the checksum of all bytes is compared
+    /// [default: from the ending of the name, else zip]
     #[arg(long, value_name = "TYPE", value_parser = archive::format)]
     bundle_type: Option<Format>,
 
-    /// The ETag that it should have
-    #[arg(long, value_name = "ETAG")]
+    /// ETag that the object must have
+    #[arg(long, value_name = "ETAG", help_heading = "S3 object")]
     etag: Option<String>,
 
-    /// Which version of the object to read [default: the latest]
-    #[arg(long, value_name = "VERSION")]
+    /// Version of the object to read [default: the latest]
+    #[arg(long, value_name = "VERSION", help_heading = "S3 object")]
     object_version: Option<String>,
 
-    /// Fail unless this account owns the bucket: 12 digits
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    expected_bucket_owner: Option<String>,
+    #[command(flatten, next_help_heading = "S3 object")]
+    bucket: BucketArgs,
 
-    /// Pay for the requests in the bucket owner's place
-    #[arg(long, value_name = "PAYER", value_parser = ["requester"])]
-    request_payer: Option<String>,
-
-    /// Attempts of each request to S3, with pauses in between, around the SDK's own
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_ATTEMPTS, value_parser = clap::value_parser!(u32).range(1..=100))]
-    max_attempts: u32,
-
-    /// Say nothing of an archive that is whole
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten, next_help_heading = "AWS access")]
+    attempts: AttemptsArgs,
 
     #[command(flatten)]
     access: AccessArgs,
+
+    /// Print nothing if the archive is intact
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
 }
 
 /// Where an archive is.
@@ -81,22 +75,9 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<(), Failure> {
             arguments.archive
         )));
     }
-    let cancel = CancellationToken::new();
-    let watch = Watch::start({
-        let cancel = cancel.clone();
-        move || cancel.cancel()
-    })?;
-    let runtime = runtime()?;
-    let done = runtime.block_on(async {
-        let reading = read(arguments, place, format);
-        let read = cancel.run_until_cancelled(reading).await;
-        read.unwrap_or_else(|| Err(Failure::new(Exit::Failure, "stopped")))
-    });
-    runtime.shutdown_background();
-    let report = done.map_err(|failure| match watch.exit() {
-        Some(exit) => Failure { exit, ..failure },
-        None => failure,
-    })?;
+    let run = Run::start()?;
+    let reading = read(arguments, place, format, run.cancel());
+    let report = run.block_on_until_cancelled(reading)?;
     tell(arguments, format, &report)
 }
 
@@ -112,9 +93,9 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
         ("--object-version", arguments.object_version.is_some()),
         (
             "--expected-bucket-owner",
-            arguments.expected_bucket_owner.is_some(),
+            arguments.bucket.expected_bucket_owner.is_some(),
         ),
-        ("--request-payer", arguments.request_payer.is_some()),
+        ("--request-payer", arguments.bucket.request_payer.is_some()),
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
@@ -124,33 +105,33 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
     }
 }
 
-async fn read(arguments: &VerifyArgs, place: Place, format: Format) -> Result<Report, Failure> {
-    let failed = |error| Failure::new(Exit::Failure, error);
+async fn read(
+    arguments: &VerifyArgs,
+    place: Place,
+    format: Format,
+    cancel: &Cancel,
+) -> Result<Report, Failure> {
     let wanted = Wanted {
         etag: arguments.etag.clone(),
         ..Wanted::default()
     };
     match place {
         Place::File(path) => {
-            let object = FileObject::open(&path);
-            let object = Arc::new(object.map_err(|error| {
-                failed(error.to_string()).and("an object in S3 is s3://<bucket>/<key>")
-            })?);
-            compare(arguments, &object, &wanted, format).await
+            let object = FileObject::open(&path).map_err(|error| {
+                Failure::other(error).and(Some("an object in S3 is s3://<bucket>/<key>"))
+            })?;
+            compare(arguments, &Arc::new(object), &wanted, format).await
         }
         Place::S3(location) => {
-            let clients = connect(&arguments.access.access())
-                .await
-                .map_err(|error| refused(&error))?;
-            let options = ObjectOptions {
-                expected_owner: arguments.expected_bucket_owner.clone(),
-                requester_pays: arguments.request_payer.is_some(),
-                ..ObjectOptions::default()
-            };
-            let version = arguments.object_version.clone();
-            let object = S3Object::new(clients.s3, location, version, options);
-            let object = Arc::new(object.with_attempts(arguments.max_attempts));
-            compare(arguments, &object, &wanted, format).await
+            let access = arguments.access.access();
+            with_clients(access, None, cancel, async |clients| {
+                let (version, options) =
+                    (arguments.object_version.clone(), arguments.bucket.options());
+                let object = S3Object::new(clients.s3, location, version, options);
+                let object = object.with_attempts(arguments.attempts.max_attempts);
+                compare(arguments, &Arc::new(object), &wanted, format).await
+            })
+            .await
         }
     }
 }
@@ -170,38 +151,28 @@ async fn compare<O: Object>(
         Format::Tar | Format::Tgz => verify_bytes(object, wanted).await,
     };
     compared.map_err(|error| {
-        let text = match (&error, &arguments.manifest) {
+        Failure::other(match (&error, &arguments.manifest) {
             (Error::Manifest(fault), Some(path)) => {
-                format!(
-                    "{} is no manifest that can be used: {fault}",
-                    path.display()
-                )
+                format!("{} cannot be used as a manifest: {fault}", path.display())
             }
             _ => format!("cannot read {}: {error}", arguments.archive),
-        };
-        Failure::new(Exit::Failure, text)
+        })
     })
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|error| {
-        let text = format!("cannot open {}: {error}", path.display());
-        Failure::new(Exit::Failure, text)
-    })
+    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", path.display())))
 }
 
 fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), Failure> {
     let archive = &arguments.archive;
     let recorded = report.head.crc64nvme.is_some();
     if report.is_whole() && format != Format::Zip && !recorded && arguments.etag.is_none() {
-        return Err(Failure::new(
-            Exit::Failure,
-            format!(
-                "{archive} can be read, but nothing says what it should be: a {format} has no \
-                 checksums of its entries, and no checksum of the whole is recorded"
-            ),
-        ));
+        return Err(Failure::other(format!(
+            "{archive} can be read, but nothing says what it should be: a {format} has no \
+             checksums of its entries, and no checksum of the whole is recorded"
+        )));
     }
     if report.is_whole() {
         if arguments.quiet {
@@ -215,10 +186,9 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
     if report.more > 0 {
         say(&format!("and {} more", report.more));
     }
-    Err(Failure::new(
-        Exit::Failure,
-        format!("{archive} is not what it should be; do not deploy it"),
-    ))
+    Err(Failure::other(format!(
+        "{archive} is not what it should be; do not deploy it"
+    )))
 }
 
 fn whole(archive: &str, format: Format, report: &Report) -> String {
@@ -231,7 +201,7 @@ fn whole(archive: &str, format: Format, report: &Report) -> String {
     };
     let sum = match (report.head.crc64nvme, report.crc64nvme) {
         (Some(_), Some(crc)) => format!(", CRC-64/NVME {crc:016x} as S3 recorded it"),
-        (None, Some(crc)) => format!(", CRC-64/NVME {crc:016x}, which nobody recorded"),
+        (None, Some(crc)) => format!(", CRC-64/NVME {crc:016x}, which is recorded nowhere"),
         (_, None) => String::new(),
     };
     let tree = report
@@ -242,11 +212,4 @@ fn whole(archive: &str, format: Format, report: &Report) -> String {
         report.head.size,
         tree.unwrap_or_default()
     )
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(Exit::Failure, error))
 }

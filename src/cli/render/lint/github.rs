@@ -6,7 +6,7 @@ use hoist::appspec::Report;
 
 use crate::cli::render::diagnostic::shown;
 
-/// One line a finding.
+/// One line for each finding.
 pub(crate) fn commands(report: &Report) -> String {
     let path = property(&shown(&report.path).display().to_string());
     let mut text = String::new();
@@ -20,7 +20,7 @@ pub(crate) fn commands(report: &Report) -> String {
             end.line,
             start.column,
         );
-        // The runner takes the last column only of one line.
+        // The runner accepts a last column only within one line.
         if start.line == end.line && end.column > start.column {
             let _ = write!(text, ",endColumn={}", end.column);
         }
@@ -35,14 +35,14 @@ pub(crate) fn commands(report: &Report) -> String {
     text
 }
 
-/// What comes after the second `::` (`toCommandValue` and `escapeData` of actions/toolkit).
+/// Escapes the message of a command (`escapeData` of actions/toolkit).
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// The value of a property (`escapeProperty` there).
+/// Escapes the value of a property (`escapeProperty` of actions/toolkit).
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_finding_ends_its_command() {
+    fn the_text_of_a_finding_cannot_end_its_command() {
         let report = Report {
             path: PathBuf::from("a,b:c/appspec.yml"),
             text: "version: 0.0\nos: x\n".into(),

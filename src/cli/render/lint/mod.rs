@@ -1,12 +1,24 @@
-//! Findings in an AppSpec file, for programs and pull requests.
+//! What `hoist lint` says: text for people, JSON for programs, and the formats of pull requests.
 
 pub(crate) mod github;
 pub(crate) mod sarif;
 
-use hoist::appspec::{Finding, Report, Severity};
+use hoist::appspec::{Finding, Missing, Report, Severity};
 use serde_json::{Value, json};
 
 use super::diagnostic::{draw, shown};
+
+/// What the user can do about a missing AppSpec file.
+pub(crate) fn hint(missing: &Missing) -> Option<String> {
+    if missing.misnamed {
+        return Some(
+            "there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
+                .to_owned(),
+        );
+    }
+    let found = missing.elsewhere.as_ref()?.display();
+    Some(format!("found in {found}/; did you mean --source {found}?"))
+}
 
 pub(crate) fn text(report: &Report, colored: bool) -> String {
     let mut text = draw(report, None, colored);
@@ -40,7 +52,7 @@ pub(crate) fn in_json(report: &Report) -> Value {
     })
 }
 
-/// Findings for programs. Names stay; new ones may come.
+/// Findings for programs. Later versions may add names, and keep those that are there.
 pub(crate) fn findings(report: &Report, only: Option<Severity>) -> Vec<Value> {
     let path = shown(&report.path).display().to_string();
     let mut findings: Vec<&Finding> = report.findings.iter().collect();

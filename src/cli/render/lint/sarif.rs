@@ -1,14 +1,23 @@
-//! SARIF 2.1.0, as GitHub's code scanning and other viewers take it.
+//! SARIF 2.1.0, for GitHub's code scanning and other viewers.
 //!
-//! One run with all rules, so that a viewer knows also those that found nothing. Paths are relative to
-//! the directory that the command ran in, which a viewer takes for the root of the repository.
+//! The run lists all rules, so that a viewer also knows those without findings. Paths are relative to
+//! the working directory, which viewers take for the root of the repository.
 
 use hoist::appspec::{Report, Rule, Severity};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::cli::render::diagnostic::shown;
 
-/// The whole log.
+/// All characters but the unreserved ones (RFC 3986, 2.3) and the slash.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// The SARIF log of a report.
 pub(crate) fn log(report: &Report) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -76,17 +85,9 @@ fn results(report: &Report) -> Vec<Value> {
         .collect()
 }
 
-/// A path as a reference (RFC 3986, 3.3 and 4.2).
+/// A path as a relative reference (RFC 3986, 4.2).
 fn uri(path: &str) -> String {
-    let mut uri = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri
+    utf8_percent_encode(path, ESCAPED).to_string()
 }
 
 #[cfg(test)]
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_become_references() {
+    fn a_path_becomes_a_uri_reference() {
         assert_eq!(uri("dir/appspec.yml"), "dir/appspec.yml");
         assert_eq!(uri("a b/é:%.yml"), "a%20b/%C3%A9%3A%25.yml");
     }

@@ -1,27 +1,39 @@
-//! How a push that failed ends: the exit code, and what to do next where the error does not say.
+//! What the command line adds to the errors of the library: the exit code, and which option, setting
+//! or command helps.
+//!
+//! Errors of the library carry facts and name no options, since other programs use the library, too.
 
+use hoist::aws::access;
 use hoist::aws::codedeploy::{self, Registration, Revision};
 use hoist::aws::error::CallError;
+use hoist::aws::s3::Checksum;
 use hoist::error::quoted;
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
-use crate::cli::commands::aws::push::PushArgs;
-use crate::cli::render::diagnostic::show;
 use crate::cli::render::lint::counted;
+use crate::cli::render::push::show;
 use crate::cli::{Exit, Failure};
 
-pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
+/// The command line of a push, as far as advice repeats it.
+pub(crate) struct CommandLine<'a> {
+    pub(crate) application: &'a str,
+    pub(crate) s3_location: &'a str,
+    pub(crate) description: &'a str,
+    /// The options that reach the same services again.
+    pub(crate) words: Vec<String>,
+    pub(crate) checksum: Checksum,
+}
+
+/// A push that failed.
+pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
-        return Failure::new(
-            Exit::Failure,
-            format!(
-                "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
-            ),
-        );
+        return Failure::other(format!(
+            "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
+        ));
     }
     let exit = match error {
         Error::Register {
@@ -33,39 +45,53 @@ pub(crate) fn failure(arguments: &PushArgs, error: &Error) -> Failure {
         }
         _ => Exit::Failure,
     };
-    let mut failure = Failure::new(
-        exit,
-        match error {
-            Error::Preflight(preflight::Error::Exists(location)) => format!(
-                "{location} is there already, and --no-overwrite keeps it: nothing was changed"
-            ),
-            error => error.to_string(),
-        },
-    );
-    if let Some(hint) = hint(arguments, error) {
-        failure = failure.and(hint);
-    }
-    if let Some(left) = error.left() {
-        failure = failure.and(left);
-    }
-    failure
+    let text = match error {
+        Error::Preflight(preflight::Error::Exists(location)) => {
+            format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
+        }
+        error => error.to_string(),
+    };
+    Failure::new(exit, text)
+        .and(hint(command, error))
+        .and(error.left())
 }
 
-/// A source that is a file and no revision.
+/// A source that is a file and not a revision.
 pub(crate) fn unusable(error: &prebuilt::Error) -> Failure {
-    Failure::new(
-        Exit::Failure,
-        match error {
-            prebuilt::Error::Contradicted { asked, .. } => {
-                format!("{error}; --bundle-type {asked} contradicts that, leave it out")
-            }
-            error => error.to_string(),
-        },
-    )
+    Failure::other(match error {
+        prebuilt::Error::Contradicted { asked, .. } => {
+            format!("{error}; --bundle-type {asked} contradicts that, leave it out")
+        }
+        error => error.to_string(),
+    })
 }
 
-/// What to do next, where the error itself does not say.
-fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
+/// Settings with which AWS cannot be reached.
+pub(crate) fn not_connected(error: &access::Error) -> Failure {
+    let exit = match error {
+        access::Error::NoRegion => Exit::Config,
+        access::Error::Endpoint(_) => Exit::Usage,
+        _ => Exit::Failure,
+    };
+    Failure::new(exit, error)
+}
+
+/// An object that was not registered.
+pub(crate) fn not_registered(error: &codedeploy::Error) -> Failure {
+    match error {
+        codedeploy::Error::Call(call) if call.is_without_credentials() => Failure::new(
+            Exit::Config,
+            format!("{call}. You can configure credentials by running \"aws configure\"."),
+        ),
+        codedeploy::Error::Call(CallError { code: Some(_), .. }) => {
+            Failure::new(Exit::Service, error)
+        }
+        _ => Failure::other(error),
+    }
+}
+
+/// What to do next, where the error itself does not tell.
+fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
     match error {
         Error::Upload { error, .. } => match &error.cause {
             Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => {
@@ -77,7 +103,7 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
                     Some("PermanentRedirect" | "IllegalLocationConstraintException")
                 ) =>
             {
-                Some("the bucket is in another region: say which with --region".to_owned())
+                Some("the bucket is in another region: name that one with --region".to_owned())
             }
             Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => Some(
                 "there is an object already, and --no-overwrite keeps it: nothing was changed; \
@@ -85,32 +111,33 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
                     .to_owned(),
             ),
             Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
-                Some("somebody else wrote this object meanwhile; push again".to_owned())
+                Some("another client wrote this object at the same time; push again".to_owned())
             }
             Cause::Unknown { .. } => Some(format!(
                 "if it is there, register it: hoist register --application-name {} --s3-location {} \
                  {}",
-                quoted(&arguments.application_name),
-                quoted(&arguments.s3_location),
-                words(arguments)
+                quoted(command.application),
+                quoted(command.s3_location),
+                command
+                    .words
                     .iter()
                     .map(|word| quoted(word))
                     .collect::<Vec<_>>()
                     .join(" ")
             )),
             Cause::Store(error) if error.is_without_credentials() => Some(
-                "configure credentials by running \"aws configure\", or say which with --profile"
+                "configure credentials by running \"aws configure\", or choose a profile with --profile"
                     .to_owned(),
             ),
-            Cause::Store(error) => arguments.sending.about_checksums(error).map(str::to_owned),
+            Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
             _ => None,
         },
-        Error::AppSpec(missing) => crate::cli::commands::lint::hint(missing),
-        Error::Preflight(error) => hint_before(arguments, error),
+        Error::AppSpec(missing) => crate::cli::render::lint::hint(missing),
+        Error::Preflight(error) => hint_before(command, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",
             revision.location,
-            register_command(arguments, revision)
+            register_command(command, revision)
         )),
         Error::Verify {
             error: VerifyError::Differs(_),
@@ -133,25 +160,21 @@ fn hint(arguments: &PushArgs, error: &Error) -> Option<String> {
             Some(format!(
                 "{permission}the bundle is in S3, at {}; to register it without, run: {}",
                 revision.location,
-                register_command(arguments, revision)
+                register_command(command, revision)
             ))
         }
         _ => None,
     }
 }
 
-/// What registers an object that is stored.
-fn register_command(arguments: &PushArgs, revision: &Revision) -> String {
-    Registration::from(revision).command(
-        &arguments.application_name,
-        &arguments.description,
-        &words(arguments),
-    )
+/// The command that registers an object that is stored.
+fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
+    Registration::from(revision).command(command.application, command.description, &command.words)
 }
 
-/// What to do next when nothing was sent.
-fn hint_before(arguments: &PushArgs, error: &preflight::Error) -> Option<String> {
-    let application = &arguments.application_name;
+/// What to do next when a check before the upload failed.
+fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<String> {
+    let application = command.application;
     match error {
         preflight::Error::Application(CallError { code: Some(_), .. }) => Some(format!(
             "nothing was uploaded; check --application-name, --region and the account, or run: aws \
@@ -162,7 +185,7 @@ fn hint_before(arguments: &PushArgs, error: &preflight::Error) -> Option<String>
                 .to_owned(),
         ),
         preflight::Error::Region { region, asked, .. } => Some(format!(
-            "nothing was uploaded; say --region {region}, or use a bucket in {asked}"
+            "nothing was uploaded; use --region {region}, or use a bucket in {asked}"
         )),
         preflight::Error::Exists(_) => Some("choose another key".to_owned()),
         preflight::Error::Platform { .. } => {
@@ -172,12 +195,55 @@ fn hint_before(arguments: &PushArgs, error: &preflight::Error) -> Option<String>
     }
 }
 
-/// The words that reach the same services again.
-fn words(arguments: &PushArgs) -> Vec<String> {
-    let mut words = arguments.access.words();
-    words.extend(arguments.object.words());
-    if let Some(dir) = arguments.local() {
-        words.extend(["--local".to_owned(), dir.display().to_string()]);
+/// What to do about a refusal, if the store refused the checksum.
+fn about_checksums(sent: Checksum, error: &CallError) -> Option<&'static str> {
+    is_about_checksums(error).then_some(match sent {
+        Checksum::Crc64Nvme => {
+            "the store may not support this checksum: try --checksum crc32, or, if it supports none, \
+             --checksum none"
+        }
+        Checksum::Crc32 => "the store may not support checksums: try --checksum none",
+        Checksum::None => {
+            "the bucket may require a checksum, as with Object Lock: leave --checksum out"
+        }
+    })
+}
+
+/// Whether a store refuses the checksum that was sent, or requires one.
+fn is_about_checksums(error: &CallError) -> bool {
+    let may_be_about_it = matches!(
+        error.code.as_deref(),
+        Some(
+            "NotImplemented"
+                | "InvalidArgument"
+                | "InvalidRequest"
+                | "MissingContentMD5"
+                | "BadRequest"
+        )
+    );
+    let message = error.message.to_ascii_lowercase();
+    may_be_about_it && (message.contains("checksum") || message.contains("x-amz-sdk"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_checksum_is_recognised() {
+        let error = |code: &str, message: &str| CallError {
+            operation: "PutObject",
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+        };
+        // Cloudflare R2 and Ceph.
+        let header = "Header 'x-amz-checksum-crc64nvme' with value 'x' not implemented";
+        let algorithm = "bad checksum algorithm";
+        assert!(is_about_checksums(&error("NotImplemented", header)));
+        assert!(is_about_checksums(&error("InvalidArgument", algorithm)));
+        let other = error("NotImplemented", "A header you provided");
+        assert!(!is_about_checksums(&other));
+        let digest = error("BadDigest", "The checksum did not match");
+        assert!(!is_about_checksums(&digest));
     }
-    words
 }

@@ -1,14 +1,12 @@
-//! What GitHub Actions is told: outputs for later steps, and a summary of the job.
+//! Outputs for later steps of a GitHub workflow, and a summary of the job.
 //!
-//! A step writes to files that the runner names ("Workflow commands for GitHub Actions", setting an
-//! output parameter; adding a job summary). Values are whoever chose the key's, so each stands between
-//! delimiters that it cannot contain.
+//! A step writes both to files that the runner names ("Workflow commands for GitHub Actions": setting
+//! an output parameter; adding a job summary). The key of the object may come from an untrusted source,
+//! so each value stands between delimiters that it does not contain.
 
-use std::collections::hash_map::RandomState;
 use std::env;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -18,24 +16,24 @@ use crate::cli::Failure;
 use crate::cli::render::progress::say;
 use crate::cli::render::push::report::Done;
 
-/// Where the outputs go.
+/// Names the file for outputs.
 const OUTPUT: &str = "GITHUB_OUTPUT";
 
-/// Where the summary goes, if there is to be one.
+/// Names the file for the summary, if the runner wants one.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-/// The file for outputs, looked for before anything is sent.
+/// The file for outputs. It is looked up before anything is sent.
 pub(crate) fn output_file() -> Result<PathBuf, Failure> {
     named(OUTPUT).ok_or_else(|| {
         Failure::usage(
-            "--github-output writes to the file that GITHUB_OUTPUT names, and it names none",
+            "--github-output writes to the file that GITHUB_OUTPUT names, and that variable is not set",
         )
     })
 }
 
-/// Writes the outputs, and the summary if the runner asks for one. The push is done: what cannot be
-/// written is only told.
-pub(crate) fn tell(done: &Done<'_>, output: Option<&Path>) {
+/// Writes the outputs, and the summary if the runner wants one. A file that cannot be written is only a
+/// warning, since the push is done.
+pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
     if let Some(path) = output {
         warn(path, append(path, &outputs(done)));
     }
@@ -82,33 +80,26 @@ fn outputs(done: &Done<'_>) -> String {
     text
 }
 
-/// A line that `value` does not have.
+/// A line that `value` does not contain.
 fn delimiter(value: &str) -> String {
-    let random = || format!("hoist_{:016x}", RandomState::new().build_hasher().finish());
-    let mut delimiter = random();
-    while value.contains(&delimiter) {
-        delimiter = random();
+    loop {
+        let delimiter = format!("hoist_{:016x}", fastrand::u64(..));
+        if !value.contains(&delimiter) {
+            return delimiter;
+        }
     }
-    delimiter
 }
 
 fn summary(done: &Done<'_>) -> String {
     let revision = &done.pushed.revision;
     let packed = &done.pushed.packed;
+    let version = revision.stored.version.as_deref();
     let rows = [
         ("Application", code(done.application)),
         ("Revision", code(&revision.location.to_string())),
         ("Kind", revision.bundle.name().to_owned()),
         ("ETag", code(&revision.stored.etag)),
-        (
-            "Version",
-            revision
-                .stored
-                .version
-                .as_deref()
-                .map(code)
-                .unwrap_or_default(),
-        ),
+        ("Version", version.map(code).unwrap_or_default()),
         ("Files", packed.files.to_string()),
         (
             "Size",
@@ -128,7 +119,7 @@ fn summary(done: &Done<'_>) -> String {
     text
 }
 
-/// Text that Markdown leaves alone, in a table's cell.
+/// Text in a cell of a Markdown table, which Markdown does not interpret.
 fn code(text: &str) -> String {
     let mut escaped = String::from("<code>");
     for c in text.chars() {
@@ -152,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_cannot_end_itself() {
+    fn a_value_cannot_contain_its_delimiter() {
         let value = "a\nhoist_0\nb";
         let end = delimiter(value);
         assert!(!value.contains(&end));
@@ -160,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_stays_a_cell() {
+    fn text_in_a_cell_cannot_end_the_cell() {
         assert_eq!(code("a|b\n<c>"), "<code>a&#124;b &lt;c&gt;</code>");
     }
 }

@@ -3,3 +3,23 @@
 pub(crate) mod advice;
 pub(crate) mod github;
 pub(crate) mod report;
+
+use std::io::Write as _;
+
+use hoist::appspec::Report;
+
+use super::diagnostic::draw;
+use super::write_out;
+use crate::cli::Failure;
+
+/// Draws all findings on standard error. If that is closed, they are lost.
+pub(crate) fn show(report: &Report) {
+    let drawn = draw(report, None, console::colors_enabled_stderr());
+    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
+}
+
+/// Writes the result of a command that has registered a revision.
+pub(crate) fn print_registered(text: &str) -> Result<(), Failure> {
+    write_out(text.as_bytes())
+        .map_err(|error| Failure::other(format!("the revision is registered, but: {error}")))
+}

@@ -1,14 +1,13 @@
-//! What a push says when it is done, and what one would do: in words for people, as JSON for programs.
+//! What a push says on standard output when it is done, and what `--dry-run` says: text for people,
+//! JSON for programs.
 //!
-//! The words on standard output are those of `aws deploy push`. The JSON is one object; names stay, new
-//! ones may come. See docs/output.md.
+//! The text is that of `aws deploy push`. The JSON is one object; later versions may add names, and
+//! keep those that are there. See docs/output.md.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use hoist::appspec::{Report, Severity};
 use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::archive::zip::Shown;
@@ -19,40 +18,11 @@ use hoist::push::{Listed, Preview, Pushed};
 use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
+use crate::cli::Failure;
+use crate::cli::args::aws::output::Output;
 use crate::cli::render::lint::findings;
-use crate::cli::{Exit, Failure};
-
-/// How to say it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// Lines for people; of a push, the words of `aws deploy push`
-    // Which has them for its other formats, too.
-    #[default]
-    #[value(aliases = ["table", "yaml", "yaml-stream", "off"])]
-    Text,
-    /// One object; of a push, with the arguments of create-deployment
-    Json,
-}
-
-/// What to say on standard output.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct OutputArgs {
-    /// What to say on standard output
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub(crate) output: Output,
-
-    /// Write outputs for later steps to the file that GITHUB_OUTPUT names
-    #[arg(long)]
-    pub(crate) github_output: bool,
-
-    /// List and check the source, send nothing, and ask nothing of AWS
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// With --dry-run: each entry, with its permissions, size and time
-    #[arg(long, requires = "dry_run")]
-    pub(crate) list: bool,
-}
+use crate::cli::render::print;
+use crate::cli::render::push::print_registered;
 
 /// A push that is done.
 pub(crate) struct Done<'a> {
@@ -64,15 +34,12 @@ pub(crate) struct Done<'a> {
 }
 
 impl Done<'_> {
-    pub(crate) fn say(&self, output: Output) -> Result<(), Failure> {
+    pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
         let text = match output {
             Output::Text => next_step(self.application, &self.pushed.revision.shorthand()),
             Output::Json => format!("{:#}\n", self.json()),
         };
-        print(&text).map_err(|error| {
-            let text = format!("the revision is registered, but: {error}");
-            Failure::new(Exit::Failure, text)
-        })
+        print_registered(&text)
     }
 
     fn json(&self) -> Value {
@@ -83,9 +50,9 @@ impl Done<'_> {
         } = &self.pushed.revision;
         let packed = &self.pushed.packed;
         let mut s3_location = location_json(location, bundle.name());
-        s3_location.insert("eTag".into(), json!(stored.etag));
+        s3_location["eTag"] = json!(stored.etag);
         if let Some(version) = &stored.version {
-            s3_location.insert("version".into(), json!(version));
+            s3_location["version"] = json!(version);
         }
         let revision = json!({"revisionType": "S3", "s3Location": s3_location});
         let totals = self.progress.totals();
@@ -119,78 +86,83 @@ impl Done<'_> {
     }
 }
 
-/// Says what a push would send.
-pub(crate) fn would(
-    arguments: &OutputArgs,
-    preview: &Preview,
-    application: &str,
-    location: &S3Location,
-    bundle: &'static str,
-) -> Result<(), Failure> {
-    let (size, part) = (preview.worst_case(), preview.limits().part_size);
-    let parts = size.div_ceil(part).max(1);
-    let text = match arguments.output {
-        Output::Text => {
-            let mut text = String::new();
-            if arguments.list {
-                preview.entries().for_each(|entry| line(&mut text, &entry));
-            }
-            let _ = writeln!(
-                text,
-                "Would push {} file{}, {}, as {bundle} to {location}: at most {}, in {parts} part{}; and \
-                 register it with {application}.",
-                preview.files(),
-                plural(preview.files()),
-                HumanBytes(preview.content()),
-                HumanBytes(size),
-                plural(parts),
-            );
-            text
-        }
-        Output::Json => {
-            let mut would = json!({
-                "application": application,
-                "revision": location_json(location, bundle),
-                "files": preview.files(),
-                "content": preview.content(),
-                "archive_at_most": size,
-                "part_size": part,
-                "parts_at_most": parts,
-                "dropped_links": dropped(preview.notices()),
-                "notices": notices(preview.notices()),
-                "warnings": warnings(preview.report()),
-            });
-            if arguments.list {
-                would["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
-            }
-            format!("{would:#}\n")
-        }
-    };
-    print(&text).map_err(|error| Failure::new(Exit::Failure, error))
+/// What a push would send.
+pub(crate) struct Previewed<'a> {
+    pub(crate) preview: &'a Preview,
+    pub(crate) application: &'a str,
+    pub(crate) location: &'a S3Location,
+    pub(crate) bundle: &'static str,
+    /// Whether to list each entry.
+    pub(crate) list: bool,
 }
 
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+impl Previewed<'_> {
+    pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
+        print(match output {
+            Output::Text => self.text(),
+            Output::Json => format!("{:#}\n", self.json()),
+        })
+    }
+
+    /// The size of the largest possible archive, and how many parts it has.
+    fn at_most(&self) -> (u64, u64) {
+        let size = self.preview.worst_case();
+        let parts = size.div_ceil(self.preview.limits().part_size).max(1);
+        (size, parts)
+    }
+
+    fn text(&self) -> String {
+        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let mut text = String::new();
+        if self.list {
+            preview.entries().for_each(|entry| line(&mut text, &entry));
+        }
+        let _ = writeln!(
+            text,
+            "Would push {} file{}, {}, as {} to {}: at most {}, in {parts} part{}; and register it \
+             with {}.",
+            preview.files(),
+            plural(preview.files()),
+            HumanBytes(preview.content()),
+            self.bundle,
+            self.location,
+            HumanBytes(size),
+            plural(parts),
+            self.application,
+        );
+        text
+    }
+
+    fn json(&self) -> Value {
+        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let mut json = json!({
+            "application": self.application,
+            "revision": location_json(self.location, self.bundle),
+            "files": preview.files(),
+            "content": preview.content(),
+            "archive_at_most": size,
+            "part_size": preview.limits().part_size,
+            "parts_at_most": parts,
+            "dropped_links": dropped(preview.notices()),
+            "notices": notices(preview.notices()),
+            "warnings": warnings(preview.report()),
+        });
+        if self.list {
+            json["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
+        }
+        json
+    }
 }
 
 fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-fn location_json(location: &S3Location, bundle: &str) -> Map<String, Value> {
-    let pairs = [
-        ("bucket", location.bucket.as_str()),
-        ("key", &location.key),
-        ("bundleType", bundle),
-    ];
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), json!(value)))
-        .collect()
+fn location_json(location: &S3Location, bundle: &str) -> Value {
+    json!({"bucket": location.bucket, "key": location.key, "bundleType": bundle})
 }
 
-/// The links to directories that did not go in, as far as they are named.
+/// The links to directories that were left out, as far as the notice names them.
 fn dropped(notices: &[Notice]) -> Vec<String> {
     let dropped = notices
         .iter()
@@ -217,7 +189,7 @@ fn shown(paths: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// What was found in the AppSpec file, and did not stop the push.
+/// The findings in the AppSpec file that did not stop the push.
 fn warnings(report: Option<&Report>) -> Vec<Value> {
     let found = report.map(|report| findings(report, Some(Severity::Warning)));
     found.unwrap_or_default()
@@ -236,7 +208,7 @@ fn entry_json(entry: &Listed<'_>) -> Value {
     json
 }
 
-/// One line of a list, as `ls -l` has it.
+/// One line of a list, in the format of `ls -l`.
 fn line(text: &mut String, entry: &Listed<'_>) {
     let kind = match entry.link {
         Some(_) => "l",
@@ -264,7 +236,7 @@ fn line(text: &mut String, entry: &Listed<'_>) {
     text.push('\n');
 }
 
-/// What to do with a revision, as `aws deploy push` says it.
+/// How to deploy a revision, in the words of `aws deploy push`.
 pub(crate) fn next_step(application: &str, revision: &str) -> String {
     format!(
         "To deploy with this revision, run:\n\
@@ -283,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_step_is_that_of_the_aws_cli() {
+    fn the_next_step_has_the_words_of_the_aws_cli() {
         let revision = Revision {
             location: S3Location {
                 bucket: "B".into(),

@@ -1,20 +1,19 @@
-//! One sentence: what a run waited for, and which flag would move it.
+//! One sentence: what limits a run, and which option would help.
 
 use hoist::progress::{Stage, Wait};
 
 use super::Report;
 
-/// With that much of the cores' time used, there is no more to be had.
+/// A run that uses this share of the cores' time is limited by them.
 const CPU_BOUND: f64 = 0.85;
-/// So much of the wall time is much.
+/// A share of the wall time above this is large.
 const MUCH: f64 = 0.3;
 
 pub(super) fn sentence(report: &Report) -> String {
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let sink = report.waited(Wait::Sink);
     let Some(cpu) = report.cpu_share() else {
-        return "what the bottleneck is follows from the processor's time, which is not known on this \
-                system"
+        return "the bottleneck is not known, since this system does not tell the processor time"
             .to_owned();
     };
     let walk = report.share(Stage::Walk);
@@ -49,8 +48,8 @@ pub(super) fn sentence(report: &Report) -> String {
     let workers = report.totals.workers().as_secs_f64().max(1e-9);
     let of_work = |stage| report.totals.stage(stage).busy.as_secs_f64() / workers;
     let compresses = of_work(Stage::Compress) >= of_work(Stage::Read);
-    // Workers that compress most of the time are what there is to move, even if something else on
-    // the machine takes cores away.
+    // Workers that compress most of the time are the bottleneck, even if other processes use the
+    // cores as well.
     if compresses && (cpu >= CPU_BOUND || report.share(Stage::Compress) > MUCH) {
         return format!(
             "compressing is the bottleneck: the cores were busy {} of the time, and {} of the \
@@ -86,8 +85,8 @@ pub(super) fn sentence(report: &Report) -> String {
         );
     }
     format!(
-        "nothing stands out: the cores were busy {} of the time and nobody waited for long; on a \
-         run this short, starting and ending weigh most",
+        "nothing stands out: the cores were busy {} of the time and no thread waited for long; in a \
+         run this short, the start and the end take most of the time",
         percent(cpu)
     )
 }
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bottleneck_is_named_with_its_flag() {
+    fn each_bottleneck_is_named_with_the_option_that_helps() {
         use Stage::{Assemble, Compress, Read, Walk};
         let cases: [(f64, &[_], &[_], bool, &str, &str); 9] = [
             (
@@ -163,7 +162,7 @@ mod tests {
                 "the disk",
                 "--threads 16",
             ),
-            // Something else takes the cores.
+            // Other processes use the cores.
             (
                 1.2,
                 &[(Compress, 6.0), (Read, 1.0)],
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_workers_are_seen() {
+    fn too_few_workers_are_named_as_the_bottleneck() {
         let mut report = report(1.0);
         report.setup.threads = 1;
         report.totals = totals(&[(Stage::Compress, 0.9)], &[]);

@@ -1,12 +1,13 @@
-//! For spreadsheets: a line a run. No field ever holds a comma or a quote, so none is quoted
-//! (RFC 4180).
+//! Runs as CSV, one line each. No field contains a comma or a quote, so none is quoted (RFC 4180).
+
+use std::time::Duration;
 
 use hoist::progress::{Stage, Wait};
 
 use super::Report;
 use super::json::key;
 
-/// The names of the columns. Times are in seconds, sizes in bytes.
+/// The header. Times are in seconds, sizes in bytes.
 pub(crate) fn header() -> String {
     let mut columns: Vec<String> = [
         "run", "level", "threads", "cores", "files", "content", "archive", "wall", "cpu",
@@ -21,6 +22,7 @@ pub(crate) fn header() -> String {
 
 /// One run.
 pub(crate) fn run(report: &Report, run: usize) -> String {
+    let seconds = |time: Duration| format!("{:.6}", time.as_secs_f64());
     let mut fields = vec![
         run.to_string(),
         report.setup.level.clone(),
@@ -29,17 +31,13 @@ pub(crate) fn run(report: &Report, run: usize) -> String {
         report.files.to_string(),
         report.content.to_string(),
         report.archive.to_string(),
-        format!("{:.6}", report.wall.as_secs_f64()),
-        report
-            .cpu
-            .map(|cpu| format!("{:.6}", cpu.as_secs_f64()))
-            .unwrap_or_default(),
+        seconds(report.wall),
+        report.cpu.map(seconds).unwrap_or_default(),
         report
             .peak_rss
             .map(|rss| rss.to_string())
             .unwrap_or_default(),
     ];
-    let seconds = |time: std::time::Duration| format!("{:.6}", time.as_secs_f64());
     fields.extend(Stage::ALL.map(|stage| seconds(report.totals.stage(stage).busy)));
     fields.extend(Wait::ALL.map(|wait| seconds(report.totals.wait(wait))));
     fields.join(",")

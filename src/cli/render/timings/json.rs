@@ -1,4 +1,5 @@
-//! For programs. Names stay; new ones may come. Times are in seconds, sizes in bytes.
+//! A run as JSON. Later versions may add names, and keep those that are there. Times are in seconds,
+//! sizes in bytes.
 
 use hoist::progress::{Stage, Wait};
 use serde_json::{Map, Value, json};
@@ -6,38 +7,29 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use super::table::queues;
 
-/// One run. `run` says which repetition it was, from 1.
+/// One run. `run` is the number of the repetition, from 1.
 pub(crate) fn run(report: &Report, run: usize) -> Value {
-    let stages: Map<String, Value> = Stage::ALL
-        .into_iter()
-        .map(|stage| {
-            let total = report.totals.stage(stage);
-            let value = json!({
-                "busy": total.busy.as_secs_f64(),
-                "bytes": total.bytes,
-                "count": total.count,
-                "share": report.share(stage),
-            });
-            (stage.name().to_owned(), value)
-        })
-        .collect();
-    let waits: Map<String, Value> = Wait::ALL
-        .into_iter()
-        .map(|wait| {
-            let waited = report.totals.wait(wait).as_secs_f64();
-            (key(wait).to_owned(), json!(waited))
-        })
-        .collect();
-    let queues: Map<String, Value> = queues()
-        .into_iter()
-        .map(|(name, of)| {
-            let depth = report.depth(of);
-            (
-                name.to_owned(),
-                json!({"mean": depth.mean, "max": depth.most}),
-            )
-        })
-        .collect();
+    let stages = Stage::ALL.map(|stage| {
+        let total = report.totals.stage(stage);
+        let value = json!({
+            "busy": total.busy.as_secs_f64(),
+            "bytes": total.bytes,
+            "count": total.count,
+            "share": report.share(stage),
+        });
+        (stage.name().to_owned(), value)
+    });
+    let waits = Wait::ALL.map(|wait| {
+        let waited = report.totals.wait(wait).as_secs_f64();
+        (key(wait).to_owned(), json!(waited))
+    });
+    let queues = queues().map(|(name, of)| {
+        let depth = report.depth(of);
+        (
+            name.to_owned(),
+            json!({"mean": depth.mean, "max": depth.most}),
+        )
+    });
     json!({
         "run": run,
         "level": report.setup.level,
@@ -49,9 +41,9 @@ pub(crate) fn run(report: &Report, run: usize) -> Value {
         "wall": report.wall.as_secs_f64(),
         "cpu": report.cpu.map(|cpu| cpu.as_secs_f64()),
         "peak_rss": report.peak_rss,
-        "stages": stages,
-        "waits": waits,
-        "queues": queues,
+        "stages": Map::from_iter(stages),
+        "waits": Map::from_iter(waits),
+        "queues": Map::from_iter(queues),
         "bottleneck": report.bottleneck(),
     })
 }
@@ -71,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stage_wait_and_queue_is_there() {
+    fn the_json_has_every_stage_wait_and_queue() {
         let value = run(&report(1.0), 2);
         assert_eq!(value["run"], 2);
         assert_eq!(value["content"], 400_000_000);

@@ -1,9 +1,8 @@
-//! Where a push's time went: `hoist bench`, `--timings` and `--trace` say it in words, tables, a
-//! picture and a timeline.
+//! Where the time of a run went: `hoist bench`, `--timings` and `--trace` show it as text, tables, a
+//! plot and a timeline.
 //!
-//! The library counts (see `hoist::progress`); this room looks at the counters while a command runs
-//! and reckons with them when it is done. It refuses to guess: what it says of the bottleneck
-//! follows from the figures beside it.
+//! The library counts (see `hoist::progress`). This module reads the counters while a command runs and
+//! evaluates them at its end. What it says about the bottleneck follows from the figures beside it.
 
 mod bottleneck;
 pub(crate) mod csv;
@@ -13,38 +12,26 @@ mod sampler;
 pub(crate) mod table;
 mod trace;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use hoist::archive::pack::Packed;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
 
 use self::sampler::Sampler;
+use crate::cli::Failure;
 use crate::cli::render::progress::say;
-use crate::cli::{Exit, Failure};
-
-/// What to tell of the time that a command took.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct TimingArgs {
-    /// Say where the time went: stages, waits, queues, and the bottleneck
-    #[arg(long)]
-    timings: bool,
-
-    /// Write a timeline of workers, parts and waits, for ui.perfetto.dev or chrome://tracing
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-}
 
 /// How a run was set up.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// As `--level` says it.
+    /// As `--level` writes it.
     pub(crate) level: String,
-    /// Workers.
+    /// The number of workers.
     pub(crate) threads: usize,
-    /// Whether parts are sent somewhere.
+    /// Whether parts are sent to a store.
     pub(crate) sends: bool,
 }
 
@@ -59,15 +46,15 @@ pub(crate) struct Report {
     /// Bytes of the archive.
     pub(crate) archive: u64,
     pub(crate) wall: Duration,
-    /// Processor time of the whole process, that of an embedded endpoint included, if the system says it.
+    /// Processor time of the whole process, an embedded endpoint included, if the system tells it.
     pub(crate) cpu: Option<Duration>,
-    /// The most memory that the process ever had, in bytes.
+    /// The peak memory of the process, in bytes.
     pub(crate) peak_rss: Option<u64>,
     pub(crate) totals: Totals,
     pub(crate) samples: Vec<Snapshot>,
 }
 
-/// A depth that was looked at again and again.
+/// The depth of a queue over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Depth {
     pub(crate) mean: f64,
@@ -80,29 +67,29 @@ impl Report {
         megabytes(self.content) / seconds(self.wall)
     }
 
-    /// What part of the cores' time the process used.
+    /// The share of the cores' time that the process used.
     pub(crate) fn cpu_share(&self) -> Option<f64> {
         let cpu = self.cpu?.as_secs_f64();
         Some(cpu / (self.cores as f64 * seconds(self.wall)))
     }
 
-    /// How long a stage worked, as part of the time that its threads or requests had.
+    /// How long a stage worked, as a share of the time that its threads or requests had.
     pub(crate) fn share(&self, stage: Stage) -> f64 {
         let lanes = match stage {
             Stage::Read | Stage::Hash | Stage::Compress => self.setup.threads as f64,
-            // As many requests as there were at the most.
+            // The most requests that ran at a time.
             Stage::Send => self.depth(|now| now.parts_in_flight).most.max(1) as f64,
             Stage::Walk | Stage::Assemble => 1.0,
         };
         self.totals.stage(stage).busy.as_secs_f64() / (lanes * seconds(self.wall))
     }
 
-    /// How long was waited for this, as part of the wall time.
+    /// How long a thread waited for this, as a share of the wall time.
     pub(crate) fn waited(&self, wait: Wait) -> f64 {
         self.totals.wait(wait).as_secs_f64() / seconds(self.wall)
     }
 
-    /// Archive per content; None if there is none.
+    /// Size of the archive per size of the content; None without content.
     pub(crate) fn ratio(&self) -> Option<f64> {
         (self.content > 0).then(|| self.archive as f64 / self.content as f64)
     }
@@ -117,13 +104,13 @@ impl Report {
         }
     }
 
-    /// One sentence: what holds the run up, and what would move it.
+    /// One sentence: what limits the run, and which option would help.
     pub(crate) fn bottleneck(&self) -> String {
         bottleneck::sentence(self)
     }
 }
 
-/// Never nothing: it is divided by.
+/// Never zero, since others divide by it.
 fn seconds(time: Duration) -> f64 {
     time.as_secs_f64().max(1e-9)
 }
@@ -132,7 +119,7 @@ pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// A run under way.
+/// A run that is being measured.
 pub(crate) struct Recording {
     progress: Arc<Progress>,
     sampler: Sampler,
@@ -141,16 +128,15 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Begins. Counters and clock start now.
+    /// Starts the counters and the clock.
     pub(crate) fn start(trace: bool) -> Result<(Arc<Progress>, Self), Failure> {
         let progress = Arc::new(if trace {
             Progress::traced()
         } else {
             Progress::new()
         });
-        let sampler = Sampler::start(&progress).map_err(|error| {
-            Failure::new(Exit::Failure, format!("cannot start threads: {error}"))
-        })?;
+        let sampler = Sampler::start(&progress)
+            .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
         let recording = Self {
             progress: Arc::clone(&progress),
             sampler,
@@ -160,13 +146,13 @@ impl Recording {
         Ok((progress, recording))
     }
 
-    /// Ends, and says what happened. `packed` is None if it failed.
+    /// Ends the measurement. `packed` is None if the run failed.
     pub(crate) fn end(self, setup: Setup, packed: Option<&Packed>) -> Report {
         let (wall, cpu) = (self.started.elapsed(), processor_time());
         let now = self.progress.snapshot();
         let mut samples = self.sampler.end();
         if !setup.sends {
-            // What is not sent does not wait to be: nobody counts it off.
+            // The counter only falls when a part is sent.
             for sample in &mut samples {
                 sample.parts_waiting = 0;
             }
@@ -188,53 +174,49 @@ impl Recording {
     }
 }
 
-/// What `--timings` and `--trace` asked for, while the command runs.
-pub(crate) struct Told {
-    args: TimingArgs,
-    recording: Option<Recording>,
+/// What `--timings` and `--trace` want of a command that is running.
+pub(crate) struct TimingReport {
+    timings: bool,
+    trace: Option<PathBuf>,
     progress: Arc<Progress>,
+    recording: Option<Recording>,
 }
 
-impl TimingArgs {
-    pub(crate) fn start(&self) -> Result<Told, Failure> {
-        let recording = if self.timings || self.trace.is_some() {
-            Some(Recording::start(self.trace.is_some())?)
+impl TimingReport {
+    /// Starts the counters, and measures if a report or a trace is wanted.
+    pub(crate) fn start(timings: bool, trace: Option<&Path>) -> Result<Self, Failure> {
+        let (progress, recording) = if timings || trace.is_some() {
+            let (progress, recording) = Recording::start(trace.is_some())?;
+            (progress, Some(recording))
         } else {
-            None
+            (Arc::new(Progress::new()), None)
         };
-        let (progress, recording) = match recording {
-            Some((progress, recording)) => (progress, Some(recording)),
-            None => (Arc::new(Progress::new()), None),
-        };
-        Ok(Told {
-            args: self.clone(),
-            recording,
+        Ok(Self {
+            timings,
+            trace: trace.map(Path::to_owned),
             progress,
+            recording,
         })
     }
-}
 
-impl Told {
-    /// The counters to work with.
+    /// The counters of the command.
     pub(crate) fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
-    /// Says it on standard error, and writes the timeline. What failed has a timeline too. That it
-    /// cannot be written is said and does not change how the command ends: its work is done.
+    /// Prints the report on standard error and writes the trace. A run that failed has a trace, too. A
+    /// trace that cannot be written is only a warning, since the command's work is done.
     pub(crate) fn end(self, setup: Setup, packed: Option<&Packed>) {
         let Some(recording) = self.recording else {
             return;
         };
         let report = recording.end(setup, packed);
-        if self.args.timings && packed.is_some() {
-            use std::io::Write as _;
-            // If standard error is closed, there is nobody to tell.
-            let _ = std::io::stderr()
-                .lock()
-                .write_all(table::run(&report, None).as_bytes());
+        if self.timings && packed.is_some() {
+            // If standard error is closed, the report is lost.
+            let text = table::run(&report, None);
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
-        if let Some(file) = &self.args.trace
+        if let Some(file) = &self.trace
             && let Err(error) = write_trace(file, &report, &self.progress)
         {
             say(&format!("warning: {error}"));
@@ -259,13 +241,13 @@ fn processor_time() -> Option<Duration> {
     ))
 }
 
-/// The standard library does not say it.
+/// The standard library does not tell it.
 #[cfg(windows)]
 fn processor_time() -> Option<Duration> {
     None
 }
 
-/// `VmHWM` of Linux's `/proc/self/status` (proc_pid_status(5)). It never goes down.
+/// `VmHWM` of Linux's `/proc/self/status` (proc_pid_status(5)).
 fn peak_rss() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
@@ -300,7 +282,7 @@ pub(super) mod testing {
     }
 
     #[test]
-    fn a_report_reckons_with_its_figures() {
+    fn rates_and_shares_follow_from_the_figures() {
         let mut report = report(1.5);
         for parts_in_flight in [0, 4, 8] {
             report.samples.push(Snapshot {
@@ -317,7 +299,7 @@ pub(super) mod testing {
     }
 
     #[test]
-    fn this_process_has_some_memory_and_processor_time() {
+    fn this_process_has_memory_and_processor_time() {
         if cfg!(target_os = "linux") {
             assert!(peak_rss().unwrap() > 100_000);
         }

@@ -1,4 +1,4 @@
-//! A picture of a run: rates above, queues below, over time.
+//! A plot of a run over time: rates above, queues below.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::Report;
 use super::table::queues;
 
 const SIZE: (u32, u32) = (1000, 640);
-/// Rates are means over this many pieces of the run.
+/// A rate is a mean over one of so many pieces of the run.
 const PIECES: u32 = 80;
 
 /// A line: its name, and its points over seconds.
@@ -70,7 +70,7 @@ fn panel(
         .label_style(("sans-serif", 14))
         .axis_desc_style(("sans-serif", 15))
         .draw()?;
-    // Told apart by those who see few colours (Okabe and Ito).
+    // Colours that color-blind people can tell apart (Okabe and Ito).
     const COLOURS: [RGBColor; 4] = [
         RGBColor(0, 114, 178),
         RGBColor(213, 94, 0),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_run_has_a_flat_rate() {
+    fn a_steady_run_has_a_constant_rate() {
         let rates = rate(&samples(), Duration::from_millis(50), |now| {
             now.bytes_packed
         });

@@ -1,4 +1,4 @@
-//! Looks at the counters of a running push from time to time.
+//! Samples the counters of a run at regular intervals.
 
 use std::io;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use hoist::progress::{Progress, Snapshot};
 
-/// The first interval. It doubles whenever [`MOST`] samples are there, and every second one goes.
+/// The first interval. When there are [`MOST`] samples, every second one is dropped and the interval
+/// doubles.
 const INTERVAL: Duration = Duration::from_millis(10);
 const MOST: usize = 2000;
 
-/// A thread that keeps what it sees.
+/// A thread that collects samples.
 pub(super) struct Sampler {
     end: Sender<()>,
     thread: JoinHandle<Vec<Snapshot>>,
@@ -35,10 +36,10 @@ impl Sampler {
         Ok(Self { end, thread })
     }
 
-    /// What was seen, in order of time.
+    /// Ends the thread and returns the samples in order of time.
     pub(super) fn end(self) -> Vec<Snapshot> {
         drop(self.end);
-        // It only looks: if it panicked, there is nothing to show.
+        // The thread only reads, so a panic in it loses nothing but samples.
         self.thread.join().unwrap_or_default()
     }
 }
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_stay_few_and_in_order() {
+    fn the_number_of_samples_is_bounded_and_their_order_kept() {
         let mut samples = Samples::default();
         for at in 0..10_000 {
             samples.push(Snapshot {
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn even_the_shortest_run_has_a_sample() {
+    fn the_shortest_run_has_a_sample() {
         let progress = Arc::new(Progress::new());
         assert!(!Sampler::start(&progress).unwrap().end().is_empty());
     }

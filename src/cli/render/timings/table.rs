@@ -1,4 +1,4 @@
-//! For people: aligned figures, and the sentence.
+//! A run as a table for people, with a sentence about its bottleneck.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -104,10 +104,10 @@ fn write_run(
     writeln!(text, "  {first}{}.", letters.as_str())
 }
 
-/// A queue's name and how to see its depth.
+/// A queue's name and how to read its depth.
 type Queue = (&'static str, fn(&Snapshot) -> u64);
 
-/// What is looked at over time.
+/// The queues that are sampled over time.
 pub(super) fn queues() -> [Queue; 4] {
     [
         ("budget in use, MiB", |now| now.budget_used >> 20),
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_told_in_figures_and_a_sentence() {
+    fn a_run_is_a_table_and_a_sentence() {
         let mut report = report(1.9);
         let compress = report.totals.stage_mut(Stage::Compress);
         compress.busy = Duration::from_secs(4);

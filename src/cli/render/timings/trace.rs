@@ -1,8 +1,7 @@
 //! A timeline in the Trace Event Format, which Perfetto and Chrome read ("Trace Event Format",
 //! Google, 2016).
 //!
-//! Threads have a track each; requests overlap and so are asynchronous events, one for each part;
-//! queues and rates are counters.
+//! Each thread is a track. Requests overlap, so each is an asynchronous event. Queues are counters.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -74,7 +73,7 @@ fn write_to(out: &mut impl Write, spans: &[Span], samples: &[Snapshot]) -> io::R
     out.write_all(b"\n]\n")
 }
 
-/// A track's thread, and its name. None for a request.
+/// The thread of a track and its name; None for a request.
 fn thread(track: Track) -> Option<(usize, String)> {
     match track {
         Track::Main => Some((1, "main".into())),
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeline_is_json_whose_events_begin_and_end() {
+    fn a_timeline_is_json_and_its_events_begin_before_they_end() {
         let span = |track, start, end| Span {
             track,
             name: "work",
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happened_is_a_timeline_too() {
+    fn a_timeline_without_events_is_valid() {
         let mut out = Vec::new();
         write_to(&mut out, &[], &[]).unwrap();
         assert_eq!(serde_json::from_slice::<Vec<Value>>(&out).unwrap().len(), 1);

@@ -1,15 +1,12 @@
 //! Any tree, packed and read back, is the tree: names, contents, modes, times, and what links
-//! lead to, as four readers see them that share no code with the writer.
-
-#![cfg(all(unix, feature = "cli"))]
-mod forest;
+//! lead to, in the eyes of four readers that share no code with the writer.
 
 use std::cell::RefCell;
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Entries, hoist, run_silent, run_text, tool};
+use crate::support::{Entries, Run as _, hoist, tool};
 use flate2::read::DeflateDecoder;
 use hoist::archive::deflate::Level;
 use hoist::archive::limits::Limits;
@@ -22,7 +19,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
-use self::forest::{Planted, Spec, specs};
+use super::forest::{Planted, Spec, specs};
 
 /// What MS-DOS fields can say, in UTC: 1980-01-01 00:00:00 and 2107-12-31 23:59:58.
 const DOS_FIRST: i64 = 315_532_800;
@@ -51,7 +48,7 @@ fn ways() -> impl Strategy<Value = Way> {
 }
 
 #[test]
-fn what_is_packed_is_read_back() {
+fn any_tree_that_is_packed_is_read_back() {
     let out = tempfile::tempdir().unwrap();
     // Python takes longer to start than to read, so it sees all archives at once.
     let archives: RefCell<Vec<(PathBuf, Entries)>> = RefCell::default();
@@ -79,9 +76,8 @@ fn what_is_packed_is_read_back() {
     as_python_reads(&archives.into_inner());
 }
 
-/// The strategy makes what the property is about.
 #[test]
-fn forests_are_mixed() {
+fn the_trees_of_this_property_have_entries_of_every_kind() {
     let config = Config {
         failure_persistence: None,
         ..Config::default()
@@ -121,7 +117,6 @@ fn expected(planted: &Planted, ignore_hidden: bool) -> Entries {
         if target.is_dir() {
             return false;
         }
-        // All that is known of a file is known in its own directory.
         let file_name = target.file_name().unwrap().as_encoded_bytes();
         *entry = crate::support::entries(target.parent().unwrap())[file_name].clone();
         true
@@ -139,7 +134,7 @@ fn pack_in(way: &Way, source: &Path, archive: &Path) {
         if way.ignore_hidden {
             command.arg("--ignore-hidden-files");
         }
-        return run_silent(&mut command);
+        return command.silent();
     };
     let (stop, progress) = (Cancel::new(), Progress::new());
     let options = plan::Options {
@@ -187,12 +182,8 @@ fn as_checked(bytes: &[u8], expected: &Entries) -> Result<(), TestCaseError> {
         let shown = name.escape_ascii();
         prop_assert_eq!(entry.mode, 0o100_000 | wanted.mode, "mode of {}", shown);
         prop_assert_eq!(entry.mtime, time(name, wanted.mtime), "time of {}", shown);
-        prop_assert_eq!(
-            entry.uncompressed,
-            wanted.contents.len() as u64,
-            "{}",
-            shown
-        );
+        let len = wanted.contents.len() as u64;
+        prop_assert_eq!(entry.uncompressed, len, "{}", shown);
         prop_assert_eq!(entry.crc32, crc32fast::hash(&wanted.contents), "{}", shown);
     }
     Ok(())
@@ -263,12 +254,12 @@ fn as_python_reads(archives: &[(PathBuf, Entries)]) {
     let Some(mut python) = tool("Python", &["python3", "python"]) else {
         return;
     };
-    let program: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/it/properties/tell.py"]
+    let program: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/it/archive/tell.py"]
         .iter()
         .collect();
     python.args(["-W", "error"]).arg(program);
     python.args(archives.iter().map(|(archive, _)| archive));
-    let said = run_text(&mut python);
+    let said = python.ok().stdout;
     let mut lines = said.lines();
     for (index, (_, expected)) in archives.iter().enumerate() {
         for (name, wanted) in expected {

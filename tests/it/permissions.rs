@@ -1,8 +1,5 @@
-//! What each permission is for: pushes to an endpoint that allows two, one more, or all but one.
-//!
-//! docs/iam.md says the same. With `--nocapture` a table comes last.
-
-#![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
+//! What each permission of docs/iam.md is for: pushes to an endpoint that allows two, one more, or all
+//! but one. With `--nocapture` a table comes last.
 
 use crate::troubled::{Ended, Rig, Source, run_there};
 use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, When};
@@ -23,7 +20,7 @@ const ALL: [Action; 8] = [
     Action::GetApplication,
 ];
 
-/// What the push meets, so that the permission matters.
+/// What happens to the push, so that the permission matters.
 #[derive(Clone, Copy, Debug)]
 enum Meets {
     Nothing,
@@ -39,11 +36,11 @@ enum Outcome {
     Registered,
     /// It failed, and nothing is there.
     Clean,
-    /// It failed, and the upload that is left is told with its command.
+    /// It failed, and the error names the upload that is left.
     Told,
-    /// It is stored and not registered, and the error says so.
+    /// The object is stored and not registered, and the error says so.
     Stored,
-    /// It failed and says that nobody knows whether the object is there.
+    /// It failed, and the error says that it is not known whether the object is there.
     Unknown,
 }
 
@@ -58,11 +55,10 @@ const OBJECT: &str = "HeadObject";
 const NAMED: &str = "--upload-id ";
 const LOOK: &str = "list-multipart-uploads";
 
-/// A permission, what the push meets, and how it ends with and without it.
+/// A permission, what happens to the push, and how it ends with the permission and without it.
 type Row = (Action, Meets, (Outcome, Notes), (Outcome, Notes));
 
-/// A permission, what the push meets, how it ends with [`LEAST`] and that one, and with [`ALL`] but
-/// that one.
+/// With a permission is with it and [`LEAST`]; without it is with all others of [`ALL`].
 const TABLE: [Row; 9] = [
     (
         Action::PutObject,
@@ -178,7 +174,7 @@ fn outcome(ended: &Ended, source: &Source, what: &str) -> Outcome {
     }
 }
 
-/// Each expected note is there, and no other is.
+/// Each expected note is there, and no other.
 #[track_caller]
 fn check_notes(notes: &[String], expected: Notes, what: &str) {
     assert_eq!(notes.len(), expected.len(), "{what}: {notes:?}");
@@ -189,7 +185,7 @@ fn check_notes(notes: &[String], expected: Notes, what: &str) {
 }
 
 #[test]
-fn each_permission_adds_what_it_is_for() {
+fn each_permission_adds_what_the_docs_say() {
     let rows = run_there(async {
         let mut rows = String::new();
         for (action, meets, alone, lacking) in TABLE {
@@ -205,7 +201,7 @@ fn each_permission_adds_what_it_is_for() {
                 let said = format!("{what}: {:?}", ended.pushed);
                 assert_eq!(outcome(&ended, source, &what), expected, "{said}");
                 check_notes(&ended.notes, notes, &what);
-                // What is still open after all is named, or how to see it is.
+                // An upload that is left is named, or how to see it.
                 let may_be_open = matches!(meets, LostCreate) || expected == Told;
                 assert!(may_be_open || ended.open.is_empty(), "{said}");
                 rows += &format!("  {:<10} {:<40}", format!("{expected:?}"), notes.join(", "));
@@ -219,7 +215,7 @@ fn each_permission_adds_what_it_is_for() {
 }
 
 #[test]
-fn with_all_of_them_each_ends_as_well_as_it_can_and_says_nothing() {
+fn with_all_permissions_nothing_is_noted_but_an_upload_that_may_be_left() {
     for meets in [
         Nothing,
         NoOverwrite,

@@ -1,0 +1,102 @@
+//! Sinks that the archive is uploaded to. Nothing is registered.
+
+use std::sync::Arc;
+
+use hoist::archive::pack::LevelPolicy;
+use hoist::archive::plan;
+use hoist::aws::access::{Access, Clients};
+use hoist::aws::s3::{BadLocation, S3Location, S3Store};
+use hoist::bundle::Content;
+use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
+
+use super::super::aws::{Local, with_clients};
+use super::{BenchArgs, Sample, temporary};
+use crate::cli::Failure;
+use crate::cli::render::timings::{Recording, Setup};
+use crate::cli::run::Run;
+
+/// Where the archive is sent.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// An endpoint in this process.
+    Local,
+    S3(S3Location),
+}
+
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    match text {
+        "local" if cfg!(feature = "local") => Ok(Target::Local),
+        "local" => Err("this hoist was built without an endpoint".into()),
+        url => url
+            .parse()
+            .map(Target::S3)
+            .map_err(|error: BadLocation| error.to_string()),
+    }
+}
+
+pub(super) fn measure(
+    arguments: &BenchArgs,
+    level: LevelPolicy,
+    setup: Setup,
+    target: &Target,
+    run: &Run,
+) -> Result<Sample, Failure> {
+    let dir = temporary()?;
+    let (location, local) = match target {
+        Target::S3(location) => (location.clone(), None),
+        Target::Local => {
+            let (bucket, key) = ("hoist-bench", "bench.zip".to_owned());
+            let local = Local {
+                dir: dir.path(),
+                bucket,
+                application: bucket,
+            };
+            let bucket = bucket.to_owned();
+            (S3Location { bucket, key }, Some(local))
+        }
+    };
+    run.block_on(with_clients(
+        Access::default(),
+        local,
+        run.cancel(),
+        async |clients| send(arguments, level, setup, clients, location, run).await,
+    ))
+}
+
+async fn send(
+    arguments: &BenchArgs,
+    level: LevelPolicy,
+    setup: Setup,
+    clients: Clients,
+    location: S3Location,
+    run: &Run,
+) -> Result<Sample, Failure> {
+    let request = Request {
+        source: Source {
+            path: arguments.source.clone(),
+            content: Content::Archive(arguments.bundle_type.format(&location.key)),
+            select: plan::Options {
+                ignore_hidden: arguments.ignore_hidden_files,
+                ..plan::Options::default()
+            },
+            lint: false,
+        },
+        packing: Packing {
+            level,
+            threads: setup.threads,
+            ..Packing::default()
+        },
+        uploading: Uploading::default(),
+    };
+    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
+    let (progress, recording) = Recording::start(arguments.trace.is_some())?;
+    let observer = Observer {
+        progress: Arc::clone(&progress),
+        ..Observer::default()
+    };
+    let destination = Destination::new(store, location);
+    let pushed = push(&request, &destination, &observer, run.cancel()).await;
+    let pushed = pushed.map_err(|error| Failure::other(&error).and(error.left()))?;
+    let report = recording.end(setup, Some(&pushed.packed));
+    Ok(Sample { report, progress })
+}

@@ -1,0 +1,107 @@
+//! How every command runs: signals cancel it, async work gets a runtime, and a signal or the end of
+//! its time decides how it exits.
+
+use hoist::cancel::Cancel;
+
+use super::Failure;
+use super::signals::Watch;
+
+/// A command that is running.
+pub(crate) struct Run {
+    cancel: Cancel,
+    watch: Watch,
+}
+
+impl Run {
+    /// Starts a command that the first signal cancels. A second signal ends the process.
+    pub(crate) fn start() -> Result<Self, Failure> {
+        Self::start_with_hint(|| None)
+    }
+
+    /// Starts a command. If a second signal ends the process, `hint` gives the text on what to clean
+    /// up by hand.
+    pub(crate) fn start_with_hint(
+        hint: impl Fn() -> Option<String> + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let cancel = Cancel::new();
+        let by_signal = cancel.clone();
+        let watch = Watch::start(move || by_signal.cancel(), hint);
+        let watch =
+            watch.map_err(|error| Failure::other(format!("cannot watch for signals: {error}")))?;
+        Ok(Self { cancel, watch })
+    }
+
+    /// What the first signal cancels.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Gives a failure the exit code of the signal that came, if one came.
+    pub(crate) fn finish<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        done.map_err(|failure| match self.watch.exit() {
+            Some(exit) => Failure { exit, ..failure },
+            None => failure,
+        })
+    }
+
+    /// Does async work that ends by itself when it is cancelled.
+    #[cfg(any(feature = "push", feature = "local"))]
+    pub(crate) fn block_on<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
+        let done = runtime.block_on(work);
+        // Whatever still runs there, a name lookup for example, is no longer needed.
+        runtime.shutdown_background();
+        self.finish(done)
+    }
+}
+
+#[cfg(feature = "push")]
+impl Run {
+    /// Does async work that can be dropped when it is cancelled.
+    pub(crate) fn block_on_until_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.block_on(async {
+            let done = self.cancel.run_until_cancelled(work).await;
+            done.unwrap_or_else(|| Err(Failure::other("stopped")))
+        })
+    }
+
+    /// Does async work that ends by itself when it is cancelled, and cancels it after `limit`.
+    pub(crate) fn block_on_within<T>(
+        &self,
+        limit: Option<std::time::Duration>,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let Some(limit) = limit else {
+            return self.block_on(work);
+        };
+        self.block_on(async {
+            let mut work = std::pin::pin!(work);
+            if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
+                return done;
+            }
+            self.cancel.cancel();
+            let done = work.await;
+            if self.watch.exit().is_some() {
+                return done;
+            }
+            done.map_err(|failure| {
+                let seconds = limit.as_secs();
+                let late = format!("stopped: not done after {seconds} s, which is --timeout");
+                let rest = failure.lines.into_iter().filter(|line| line != "stopped");
+                Failure {
+                    lines: std::iter::once(late).chain(rest).collect(),
+                    ..failure
+                }
+            })
+        })
+    }
+}

@@ -1,0 +1,302 @@
+//! `hoist lint` judges AppSpec files, and a push stops at an error before a byte moves.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Run as _, Tree, hoist};
+
+const GOOD: &str =
+    "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: scripts/run.sh\n";
+
+/// One error, on line 5, and one warning, on line 6.
+const BAD: &str = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: scripts/Run.sh\n      \
+                   timeout: \"300\"\n";
+
+const LAMBDA: &str = "version: 0.0\nResources:\n  - f:\n      Type: AWS::Lambda::Function\n      \
+                      Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
+                      \"1\"\n        TargetVersion: \"2\"\n";
+
+fn tree(appspec: &str) -> Tree {
+    let tree = Tree::new();
+    tree.file("appspec.yml", appspec)
+        .file("scripts/run.sh", "#!/bin/sh\n")
+        .mode("scripts/run.sh", 0o755);
+    tree
+}
+
+/// One warning, on line 6.
+fn tree_with_warning() -> Tree {
+    tree(&format!("{GOOD}      timeout: 30s\n"))
+}
+
+/// `hoist lint` in the directory of the tree.
+fn lint(tree: &Tree, arguments: &[&str]) -> Command {
+    let mut command = hoist();
+    command.arg("lint").args(arguments).current_dir(tree.path());
+    command
+}
+
+#[test]
+fn text_shows_the_lines_of_the_file() {
+    let done = lint(&tree(BAD), &[]).fails(255);
+    assert_eq!(
+        done.stdout,
+        "error[script-not-found]: hooks.AfterInstall[0].location `scripts/Run.sh` is not in the bundle\n \
+         --> appspec.yml:5:17\n  |\n5 |     - location: scripts/Run.sh\n  |                 ^^^^^^^^^^^^^^\n  \
+         |\n  = help: `scripts/run.sh` is there; names are case-sensitive\n\
+         warning[timeout-form]: the timeout `300` is quoted; agent 2.x refuses that\n \
+         --> appspec.yml:6:16\n  |\n6 |       timeout: \"300\"\n  |                ^^^^^\n  |\n  \
+         = help: write 300\nappspec.yml: 1 error, 1 warning\n"
+    );
+    assert_eq!(done.stderr, "");
+    let done = lint(&tree(GOOD), &[]).ok();
+    assert_eq!(done.stdout, "appspec.yml: nothing to complain about\n");
+}
+
+#[test]
+fn colors_are_shown_when_asked_for() {
+    let bad = tree(BAD);
+    let done = lint(&bad, &[]).fails(255);
+    assert!(!done.stdout.contains('\u{1b}'), "{done}");
+    lint(&bad, &["--color", "on"]).fails(255).prints("\u{1b}[");
+}
+
+#[test]
+fn warnings_fail_only_with_strict() {
+    let tree = tree_with_warning();
+    lint(&tree, &[]).ok();
+    lint(&tree, &["--strict"]).fails(255);
+}
+
+#[test]
+fn json_has_each_finding() {
+    let said = lint(&tree(BAD), &["--format", "json"]).fails(255).json();
+    assert_eq!((&said["errors"], &said["warnings"]), (&1.into(), &1.into()));
+    assert_eq!(said["file"], "appspec.yml");
+    let first = &said["findings"][0];
+    assert_eq!(first["rule"], "script-not-found");
+    assert_eq!(first["severity"], "error");
+    let place = ["line", "column", "end_line", "end_column"].map(|key| &first[key]);
+    assert_eq!(place, [5, 17, 5, 31]);
+    assert!(first["help"].as_str().unwrap().contains("case-sensitive"));
+}
+
+#[test]
+fn github_gets_annotations_whose_paths_begin_at_the_repository() {
+    let tree = Tree::new();
+    tree.file("deploy/appspec.yml", BAD)
+        .file("deploy/scripts/run.sh", "");
+    let mut command = lint(&tree, &["--format", "github", "--source", "./deploy"]);
+    let relative = command.fails(255).stdout;
+    assert_eq!(
+        relative,
+        "::error file=deploy/appspec.yml,line=5,endLine=5,col=17,endColumn=31,title=script-not-found\
+         ::hooks.AfterInstall[0].location `scripts/Run.sh` is not in the bundle%0A`scripts/run.sh` is \
+         there; names are case-sensitive\n\
+         ::warning file=deploy/appspec.yml,line=6,endLine=6,col=16,endColumn=21,title=timeout-form\
+         ::the timeout `300` is quoted; agent 2.x refuses that%0Awrite 300\n"
+    );
+    let mut command = lint(&tree, &["--format", "github", "--source"]);
+    let absolute = tree.path().canonicalize().unwrap().join("deploy");
+    assert_eq!(command.arg(absolute).fails(255).stdout, relative);
+}
+
+/// Checks what the schema of SARIF 2.1.0 requires of the keys that are used.
+#[test]
+fn sarif_has_its_shape() {
+    let log = lint(&tree(BAD), &["--format", "sarif"]).fails(255).json();
+    assert_eq!(log["version"], "2.1.0");
+    let schema = log["$schema"].as_str().unwrap();
+    assert!(schema.ends_with("sarif-2.1.0.json"));
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "hoist");
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    let rules = driver["rules"].as_array().unwrap();
+    for rule in rules {
+        assert!(rule["id"].is_string() && rule["shortDescription"]["text"].is_string());
+        let level = rule["defaultConfiguration"]["level"].as_str().unwrap();
+        assert!(["error", "warning"].contains(&level));
+    }
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        let level = &rules[index]["defaultConfiguration"]["level"];
+        assert_eq!(level, &result["level"]);
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "appspec.yml");
+        for key in ["startLine", "startColumn", "endLine", "endColumn"] {
+            assert!(place["region"][key].as_u64().unwrap() >= 1, "{key}");
+        }
+    }
+    // Without a finding it is a log without results.
+    let log = lint(&tree(GOOD), &["--format", "sarif"]).ok().json();
+    assert_eq!(log["runs"][0]["results"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_file_by_itself_is_judged_without_its_bundle() {
+    let tree = tree(BAD);
+    tree.file("lambda.yaml", LAMBDA).file("app.zip", "PK");
+    let said = lint(&tree, &["appspec.yml"]).ok().stdout;
+    assert!(said.ends_with("appspec.yml: 1 warning\n"), "{said}");
+    lint(&tree, &["lambda.yaml"]).ok();
+    lint(&tree, &["none.yml"]).fails(255);
+    lint(&tree, &["app.zip"]).fails(252);
+    lint(&tree, &["appspec.yml", "--source", "."]).fails(252);
+}
+
+#[test]
+fn a_directory_may_hold_an_appspec_file_for_lambda() {
+    let tree = Tree::new();
+    tree.file("appspec.yaml", LAMBDA);
+    let said = lint(&tree, &[]).ok().stdout;
+    assert_eq!(said, "appspec.yaml: nothing to complain about\n");
+}
+
+#[test]
+fn a_missing_file_is_reported_as_by_a_push() {
+    let tree = Tree::new();
+    tree.file("build/appspec.yml", GOOD);
+    let path = tree.path().canonicalize().unwrap().join("appspec.yml");
+    assert_eq!(
+        lint(&tree, &[]).fails(255).stderr,
+        format!(
+            "hoist: {} was not found\nhoist: found in build/; did you mean --source build?\n",
+            path.display()
+        )
+    );
+    let said = lint(&tree, &["--format", "github"]).fails(255).stdout;
+    let expected = "::error file=appspec.yml,line=1,endLine=1,col=1,title=not-found::";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
+fn scripts_that_the_options_leave_out_are_not_in_the_bundle() {
+    let hidden = tree(&GOOD.replace("scripts", ".scripts"));
+    hidden
+        .file(".scripts/run.sh", "")
+        .mode(".scripts/run.sh", 0o755);
+    lint(&hidden, &[]).ok();
+    let done = lint(&hidden, &["--ignore-hidden-files"]).fails(255);
+    done.prints("names that start with a dot are left out");
+
+    let tree = tree(GOOD);
+    lint(&tree, &[]).ok();
+    let done = lint(&tree, &["--exclude", "scripts/"]).fails(255);
+    assert!(
+        done.stdout.starts_with("error[script-not-found]: "),
+        "{done}"
+    );
+    done.prints("`scripts/run.sh` is not in the bundle\n")
+        .prints("  = help: ")
+        .prints("left out of the bundle");
+    lint(&tree, &["--exclude", "scripts/", "--include", "run.sh"]).ok();
+    tree.file(".hoistignore", "scripts/\n");
+    lint(&tree, &[]).fails(255);
+    lint(&tree, &["--no-hoistignore"]).ok();
+}
+
+#[test]
+fn names_that_differ_in_case_only_are_an_error_for_windows() {
+    let tree = Tree::new();
+    tree.file("appspec.yml", "version: 0.0\nos: linux\n")
+        .file("a/Read.me", "1")
+        .file("a/read.me", "2");
+    if std::fs::read_dir(tree.path().join("a")).unwrap().count() < 2 {
+        eprintln!("skipped: this file system takes both names for one");
+        return;
+    }
+    lint(&tree, &[]).ok();
+    tree.file("appspec.yml", "version: 0.0\nos: windows\n");
+    let done = lint(&tree, &[]).fails(255);
+    assert!(done.stdout.starts_with("error[case-collision]: "), "{done}");
+    done.prints("a/Read.me").prints("a/read.me");
+}
+
+#[cfg(all(feature = "push", feature = "local"))]
+mod of_a_push {
+    use super::*;
+    use crate::support::Scene;
+
+    #[test]
+    fn an_error_stops_a_push_before_a_byte_moves() {
+        let scene = Scene::of(tree(BAD));
+        let done = scene.push(&["--quiet"]).fails(255);
+        assert!(
+            done.stderr.starts_with("error[script-not-found]: "),
+            "{done}"
+        );
+        done.says("appspec.yml:5:17\n")
+            .says("1 error, 1 warning; nothing was sent.")
+            .says("--no-lint");
+        assert_eq!(done.stdout, "");
+        scene.assert_nothing_is_left();
+    }
+
+    #[test]
+    fn without_lint_a_push_says_nothing_of_the_findings() {
+        let scene = Scene::of(tree(BAD));
+        let done = scene.push(&["--no-lint"]).ok();
+        done.is_silent_about("script-not-found")
+            .is_silent_about("timeout-form");
+        assert!(scene.is_registered());
+    }
+
+    #[test]
+    fn warnings_of_a_push_are_shown_and_are_in_the_json() {
+        let scene = Scene::of(tree_with_warning());
+        let done = scene.push(&["--output", "json"]).ok();
+        done.says("warning[timeout-form]: ")
+            .says("appspec.yml:6:16");
+        let warning = &done.json()["warnings"][0];
+        assert_eq!(warning["rule"], "timeout-form");
+        assert_eq!(warning["line"], 6);
+        assert_eq!(scene.push(&["--quiet"]).ok().stderr, "");
+    }
+
+    #[test]
+    fn a_dry_run_lints_too() {
+        let scene = Scene::of(tree(BAD));
+        scene
+            .push(&["--dry-run"])
+            .fails(255)
+            .says("script-not-found");
+        let done = scene.push(&["--dry-run", "--no-lint"]).ok();
+        assert!(done.stdout.starts_with("Would push"), "{done}");
+        let scene = Scene::of(tree_with_warning());
+        let said = scene.push(&["--dry-run", "--output", "json"]).ok().json();
+        assert_eq!(said["warnings"][0]["rule"], "timeout-form");
+    }
+
+    #[test]
+    fn an_appspec_file_for_lambda_is_pushed_alone_or_not_at_all() {
+        let scene = Scene::of(tree(LAMBDA));
+        let to = |key| ["--dry-run", "--s3-location", key];
+        let done = scene.push(&to("s3://bucket/key.tgz")).fails(255);
+        done.says("this is a Lambda/ECS AppSpec (Resources:); push bundles are for");
+        scene.push(&to("s3://bucket/key.yaml")).ok();
+        // Alone it is judged as one for Lambda.
+        let broken = LAMBDA.replace("Alias: live", "Alias:");
+        scene.tree.file("broken.yaml", broken);
+        let broken = scene.tree.path().join("broken.yaml");
+        let mut push = scene.push_of(&broken, &to("s3://bucket/key.yaml"));
+        push.fails(255).says("error[no-property]");
+        push.arg("--no-lint").ok();
+    }
+
+    #[test]
+    fn a_push_names_the_directory_that_has_the_missing_file() {
+        let tree = Tree::new();
+        tree.file("build/appspec.yml", GOOD);
+        let done = Scene::of(tree).push(&["--dry-run"]).fails(255);
+        let (first, rest) = done.stderr.split_once('\n').unwrap();
+        assert!(first.ends_with("/appspec.yml was not found"), "{done}");
+        assert!(rest.contains("found in "), "{done}");
+        assert!(rest.contains("/build/; did you mean --source "), "{done}");
+    }
+}
