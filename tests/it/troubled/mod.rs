@@ -32,7 +32,7 @@ use hoist::push::{
 use hoist::verify::{self, Report, S3Object, Wanted};
 use tokio::runtime::Runtime;
 
-use super::support::{Tree, hoist, noise, run_silent, text};
+use super::support::{Tree, hoist, noise, packed, text};
 
 /// How long an answer may take to begin.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,15 +83,7 @@ impl Source {
         let tree = Tree::new();
         tree.file("appspec.yml", "version: 0.0\nos: linux\n");
         fill(&tree);
-        let out = tempfile::tempdir().unwrap();
-        let file = out.path().join("out.zip");
-        let mut pack = hoist();
-        pack.args(["pack", "-q", "--level", "1", "--source"])
-            .arg(tree.path())
-            .arg("-o")
-            .arg(&file);
-        run_silent(&mut pack);
-        let packed = fs::read(file).unwrap();
+        let packed = packed(tree.path(), "a.zip", &["--level", "1"]);
         Self { tree, packed }
     }
 
