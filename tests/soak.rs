@@ -354,12 +354,12 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
     let left = ended.pushed.as_ref().err().and_then(Error::left);
     let notes = &ended.notes;
     let named = |id: &&String| {
-        let commands = left.iter().map(|left| &left.command);
-        commands.chain(notes).any(|text| text.contains(&***id))
+        let left = left.iter().map(|left| &left.upload.0);
+        left.chain(notes).any(|text| text.contains(&***id))
     };
     let shown = notes
         .iter()
-        .any(|note| note.contains("list-multipart-uploads"));
+        .any(|note| note.contains("LostCreate { others: None }"));
     let unheard = lost(Operation::CreateMultipartUpload);
     let open: Vec<&String> = ended.open.iter().filter(|id| !named(id)).collect();
     let open = &open[if shown { unheard.min(open.len()) } else { 0 }..];
@@ -390,10 +390,7 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
     assert!(ended.object.is_none() || is_unknown, "{what}stored");
     if let Some(left) = error.left() {
         assert!(open.is_empty(), "{what}left: {open:?}");
-        let told = ended.open.iter().filter(|id| {
-            let end = format!(" --upload-id {id}");
-            left.command.ends_with(&end)
-        });
+        let told = ended.open.iter().filter(|id| **id == left.upload.0);
         let told = told.count();
         if told == 0 {
             // Ended unheard, by a Complete or an Abort.

@@ -1,275 +1,289 @@
-//! Tries a request again when that may help, but neither at once nor for ever.
+//! The one place that repeats requests: every request of every command goes through a [`Caller`].
 //!
-//! The SDK tries three times, and pays for each retry from tokens that time does not bring back: an
-//! upload that loses a hundred requests in a day has none left. Nor does it ever give up on an answer
-//! that was lost on its way. So each request has more attempts around those: with random pauses, so
-//! that requests that failed together do not come back together; each with as long as its size may
-//! take on this link; and from tokens that grow again, so that a store that is down is not asked by
-//! every part for minutes.
+//! The SDK's own retries are switched off, for three reasons: they are paid from tokens that time does not
+//! bring back, so a long upload over a bad link runs out of them; they never give up on an answer that was
+//! lost; and they hide how often a request was sent. A [`Caller`] pauses for a random time between two
+//! attempts, so that requests that failed together do not come back together. It allows each attempt as
+//! long as its size may take on this link ([`deadline`]), pays retries from tokens that grow back
+//! ([`tokens`]), so that a service that is down is not asked by every part for minutes, and renews
+//! credentials that expired early.
 //!
-//! It refuses to repeat what the store said no to: that is an answer.
+//! A request that the service refused for good is not repeated.
+
+mod deadline;
+mod tokens;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::aws::error::{CallError, RetryAdvice};
+use self::deadline::Deadline;
+use self::tokens::Tokens;
+use super::credentials::CredentialRefresh;
+use super::error::{CallError, RetryAdvice};
 
-/// Attempts of a request unless told otherwise. Their pauses are 25 seconds on average and 51 at
-/// most, and the SDK's own come on top: a network that is gone for half a minute is outlived.
+/// Attempts of a request unless the user chooses another number. The seven pauses between them take at
+/// least 30 seconds together, and at most 61, so a network outage of half a minute does not fail a push.
 pub const DEFAULT_ATTEMPTS: u32 = 8;
 
-/// The first pause is below this.
-const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 500 });
+/// Attempts of a request that only tells earlier what the upload would find out.
+pub(crate) const PREFLIGHT_ATTEMPTS: u32 = 3;
 
-/// The first pause after the store said that it is asked too much.
-const SLOW_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 4 } else { 2000 });
+/// Attempts when credentials cannot be had: their provider makes attempts of its own.
+const CREDENTIAL_ATTEMPTS: u32 = 3;
 
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-
-/// Attempts when credentials are what fails: whoever gives them has been asked several times by then.
-const BRIEFLY: u32 = 3;
-
-/// Caller that all requests together may make at once: seven each for twelve.
-const TOKENS: f64 = 100.0;
-
-/// Caller that come back in a second.
-const REFILL: f64 = 1.0;
-
-/// What an answer may take in any case. S3 takes as long to begin one as it needs to keep the part.
-pub(crate) const ANSWER: Duration = Duration::from_secs(60);
-
-/// Bytes a second of one request, below which it is given up, at first.
-const SLOWEST: f64 = 32.0 * 1024.0;
-
-/// A request may get this share of what others got: the link is shared, and not always evenly.
-const PATIENT: f64 = 1.0 / 8.0;
-
-/// Requests of fewer bytes say nothing about a link.
-const TELLING: u64 = 256 << 10;
-
-/// A link is not believed to be slower than this, however many attempts were given up.
-const STANDSTILL: f64 = 512.0;
-
-/// By how much pauses are shorter than they are meant to be.
-static HURRY: AtomicU32 = AtomicU32::new(1);
-
-/// Makes pauses between attempts so many times shorter, in the whole process from now on. For tests that
-/// push thousands of times and meet a fault each time; nothing else calls it. Zero counts as one.
-#[doc(hidden)]
-pub fn hurry(times: u32) {
-    HURRY.store(times.max(1), Ordering::Relaxed);
+/// How long a [`Caller`] waits: between two attempts, and for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The longest first pause. Each further pause may be twice as long.
+    pub pause: Duration,
+    /// The longest first pause after the service asked for fewer requests.
+    pub slow_down_pause: Duration,
+    /// No pause is longer than this.
+    pub longest_pause: Duration,
+    /// What an answer may take, besides the time that the request's bytes may take. S3 begins to answer
+    /// when it has stored the part.
+    pub answer: Duration,
 }
 
-/// How requests are tried again, and what they share for it.
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            pause: Duration::from_millis(650),
+            slow_down_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(20),
+            answer: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A request, as far as repeating it is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    operation: &'static str,
+    size: u64,
+    limit: Option<Duration>,
+}
+
+impl Request {
+    /// A request that sends and gets few bytes.
+    pub(crate) fn new(operation: &'static str) -> Self {
+        Self {
+            operation,
+            size: 0,
+            limit: None,
+        }
+    }
+
+    /// Sets how many bytes it sends or asks for.
+    pub(crate) fn of_size(self, size: u64) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Sets how long each attempt may take, whatever other requests took.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
+    }
+}
+
+/// Records what became of each attempt of one request.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    made: AtomicU32,
+    settled: AtomicU32,
+    slow_down: Option<Arc<Notify>>,
+}
+
+impl Attempts {
+    /// Attempts that notify `slow_down` when the service asks for fewer requests.
+    #[must_use]
+    pub fn notifying(slow_down: Arc<Notify>) -> Self {
+        Self {
+            slow_down: Some(slow_down),
+            ..Self::default()
+        }
+    }
+
+    /// Whether an attempt may have had an effect that no answer told of.
+    #[must_use]
+    pub fn has_unanswered(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > self.settled.load(Ordering::Relaxed)
+    }
+}
+
+/// Makes requests and repeats those that may succeed later. Clones share tokens and deadlines.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Arc<Shared>);
+
 #[derive(Debug)]
-pub(crate) struct Caller {
+struct Shared {
     attempts: u32,
-    /// What an answer may take when nothing is sent.
-    answer: Duration,
+    timing: Timing,
     tokens: Mutex<Tokens>,
-    patience: Mutex<Deadline>,
+    deadline: Mutex<Deadline>,
+    rate: Option<u64>,
+    credentials: CredentialRefresh,
 }
 
 impl Caller {
-    /// Each request is tried `attempts` times at most. Zero counts as one.
-    #[must_use]
-    pub(crate) fn new(attempts: u32) -> Self {
-        Self {
+    /// A caller that makes `attempts` of each request at most; zero counts as one. `rate` is the bandwidth
+    /// limit, in bytes per second, that the client keeps.
+    pub(super) fn new(
+        attempts: u32,
+        timing: Timing,
+        rate: Option<u64>,
+        credentials: CredentialRefresh,
+    ) -> Self {
+        Self(Arc::new(Shared {
             attempts: attempts.max(1),
-            answer: ANSWER,
+            timing,
             tokens: Mutex::new(Tokens::full(Instant::now())),
-            patience: Mutex::default(),
-        }
+            deadline: Mutex::new(Deadline::new(rate)),
+            rate,
+            credentials,
+        }))
     }
 
-    /// The same where a request is not to get more than `rate` bytes a second.
-    #[must_use]
-    pub(crate) fn at_most(self, rate: u64) -> Self {
-        {
-            let mut patience = lock(&self.patience);
-            patience.slowest = patience.slowest.min(rate as f64 * PATIENT).max(STANDSTILL);
-        }
-        self
+    /// A caller with tokens and deadlines of its own, and the same credentials.
+    pub(super) fn independent(&self) -> Self {
+        self.limited(u32::MAX, Duration::MAX)
     }
 
-    /// Makes a request that sends `size` bytes, or asks for them, and makes it again while that may help. `slower` is
-    /// called when the store asks for fewer requests.
+    /// An independent caller that makes fewer attempts, and waits for an answer for a shorter time.
+    pub(super) fn limited(&self, attempts: u32, answer: Duration) -> Self {
+        let Shared {
+            attempts: most,
+            timing,
+            rate,
+            credentials,
+            ..
+        } = &*self.0;
+        let timing = Timing {
+            answer: timing.answer.min(answer),
+            ..*timing
+        };
+        Self::new(attempts.min(*most), timing, *rate, credentials.clone())
+    }
+
+    /// Makes a request, and repeats it while that may help.
     ///
     /// # Errors
     ///
-    /// That of the last attempt.
-    pub(crate) async fn request<T, F: Future<Output = Result<T, CallError>>>(
+    /// The error of the last attempt.
+    pub(crate) async fn call<T, F: Future<Output = Result<T, CallError>>>(
         &self,
-        operation: &'static str,
-        size: u64,
-        slower: impl Fn(),
+        request: Request,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, CallError> {
+        self.call_recording(request, &Attempts::default(), attempt)
+            .await
+    }
+
+    /// As [`call`](Self::call), and records each attempt in `attempts`.
+    pub(crate) async fn call_recording<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        request: Request,
+        attempts: &Attempts,
         attempt: impl Fn() -> F,
     ) -> Result<T, CallError> {
         let mut made = 0;
         loop {
-            let allowed = self.answer + lock(&self.patience).allows(size);
-            let since = Instant::now();
-            let error = match timeout(allowed, attempt()).await {
-                Ok(Ok(answer)) => {
-                    lock(&self.patience).answered(size, since.elapsed());
-                    return Ok(answer);
-                }
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    lock(&self.patience).record_failure();
-                    late(operation, allowed)
-                }
+            let error = match self.attempt(request, attempts, &attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             made += 1;
-            self.pause(made, error, &slower).await?;
+            let pause = self.pause_after(made, &error, attempts).ok_or(error)?;
+            sleep(pause).await;
         }
     }
 
-    /// The same with a request that sends nothing worth counting, and may take `allowed`.
-    ///
-    /// # Errors
-    ///
-    /// That of the last attempt.
-    pub(crate) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
+    async fn attempt<T, F: Future<Output = Result<T, CallError>>>(
         &self,
-        operation: &'static str,
-        allowed: Duration,
-        attempt: impl Fn() -> F,
+        request: Request,
+        attempts: &Attempts,
+        attempt: &impl Fn() -> F,
     ) -> Result<T, CallError> {
-        let mut made = 0;
-        loop {
-            let error = match timeout(allowed, attempt()).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => error,
-                Err(_) => late(operation, allowed),
-            };
-            made += 1;
-            self.pause(made, error, &|| ()).await?;
+        let Shared {
+            timing,
+            deadline,
+            credentials,
+            ..
+        } = &*self.0;
+        let Request {
+            operation,
+            size,
+            limit,
+        } = request;
+        let allowed = limit.unwrap_or_else(|| timing.answer + lock(deadline).allowed_for(size));
+        attempts.made.fetch_add(1, Ordering::Relaxed);
+        let since = Instant::now();
+        // Boxed: the futures of the SDK are large, and these are nested.
+        let answer = timeout(allowed, Box::pin(credentials.refreshing(attempt))).await;
+        let Ok(answer) = answer else {
+            if size > 0 {
+                lock(deadline).record_failure();
+            }
+            return Err(CallError::no_answer_within(operation, allowed));
+        };
+        if answer.as_ref().map_or_else(CallError::is_certain, |_| true) {
+            attempts.settled.fetch_add(1, Ordering::Relaxed);
         }
+        if answer.is_ok() {
+            lock(deadline).record_success(size, since.elapsed());
+        }
+        answer
     }
 
-    /// Waits until there may be another attempt, `made` of which failed.
-    ///
-    /// # Errors
-    ///
-    /// `error`, which was the last of them, if there may be none.
-    async fn pause(
-        &self,
-        made: u32,
-        error: CallError,
-        slower: &impl Fn(),
-    ) -> Result<(), CallError> {
+    /// How long to wait before the next attempt, when `made` failed, the last with `error`. None if there
+    /// must be no other attempt.
+    fn pause_after(&self, made: u32, error: &CallError, attempts: &Attempts) -> Option<Duration> {
+        let timing = &self.0.timing;
         let (first, most) = match error.retry_advice() {
-            RetryAdvice::Never => return Err(error),
-            RetryAdvice::Soon => (PAUSE, self.attempts),
-            RetryAdvice::Briefly => (PAUSE, self.attempts.min(BRIEFLY)),
+            RetryAdvice::Never => return None,
+            RetryAdvice::Soon => (timing.pause, self.0.attempts),
+            RetryAdvice::Briefly => (timing.pause, self.0.attempts.min(CREDENTIAL_ATTEMPTS)),
             RetryAdvice::Slower => {
-                slower();
-                (SLOW_PAUSE, self.attempts)
+                if let Some(slow_down) = &attempts.slow_down {
+                    slow_down.notify_one();
+                }
+                (timing.slow_down_pause, self.0.attempts)
             }
         };
-        if made >= most || !lock(&self.tokens).take(Instant::now()) {
-            return Err(error);
-        }
-        sleep(pause(first, made, fastrand::f64())).await;
-        Ok(())
+        let may_retry = made < most && lock(&self.0.tokens).take(Instant::now());
+        may_retry.then(|| pause(first, timing.longest_pause, made, fastrand::f64()))
     }
 }
 
-/// The pause before attempt `made + 1`: a share, from 0 to 1, of what doubles with each attempt
-/// ("Exponential Backoff And Jitter", AWS Architecture Blog: full jitter).
-fn pause(first: Duration, made: u32, share: f64) -> Duration {
+/// The pause before attempt `made + 1`. Its upper bound doubles with each attempt; half of the bound is
+/// waited for in any case, and `share`, from 0 to 1, of the other half ("Exponential Backoff And Jitter",
+/// AWS Architecture Blog: equal jitter).
+fn pause(first: Duration, longest: Duration, made: u32, share: f64) -> Duration {
     let doublings = made.saturating_sub(1).min(16);
-    first
-        .saturating_mul(1 << doublings)
-        .min(LONGEST_PAUSE)
-        .mul_f64(share)
-        / HURRY.load(Ordering::Relaxed)
-}
-
-fn late(operation: &'static str, allowed: Duration) -> CallError {
-    CallError {
-        operation,
-        code: None,
-        message: format!("none came within {allowed:.0?}"),
-    }
-}
-
-/// Caller that are left.
-#[derive(Debug)]
-struct Tokens {
-    left: f64,
-    at: Instant,
-}
-
-impl Tokens {
-    fn full(now: Instant) -> Self {
-        Self {
-            left: TOKENS,
-            at: now,
-        }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + passed * REFILL).min(TOKENS);
-        self.at = now;
-        let enough = self.left >= 1.0;
-        if enough {
-            self.left -= 1.0;
-        }
-        enough
-    }
-}
-
-/// How long a request may take.
-#[derive(Debug)]
-struct Deadline {
-    /// Bytes a second of one request, below which it is given up.
-    slowest: f64,
-    /// What requests got, the latest counting most.
-    got: Option<f64>,
-}
-
-impl Default for Deadline {
-    fn default() -> Self {
-        Self {
-            slowest: SLOWEST,
-            got: None,
-        }
-    }
-}
-
-impl Deadline {
-    fn allows(&self, size: u64) -> Duration {
-        // Exact up to 2^53 bytes, and a part is 5 GiB at most.
-        Duration::from_secs_f64(size as f64 / self.slowest)
-    }
-
-    fn answered(&mut self, size: u64, took: Duration) {
-        // What is smaller shows the way's length, not its width.
-        if size < TELLING {
-            return;
-        }
-        let now = size as f64 / took.as_secs_f64().max(1e-6);
-        let got = self.got.map_or(now, |before| before * 0.75 + now * 0.25);
-        self.got = Some(got);
-        self.slowest = (got * PATIENT).max(STANDSTILL);
-    }
-
-    /// A request was given up: the next may take twice as long.
-    fn record_failure(&mut self) {
-        self.slowest = (self.slowest / 2.0).max(STANDSTILL);
-    }
+    let bound = first.saturating_mul(1 << doublings).min(longest);
+    bound.mul_f64(f64::midpoint(1.0, share))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A caller for fakes of a store: it has no credentials.
+#[cfg(test)]
+pub(crate) fn test_caller(attempts: u32) -> Caller {
+    Caller::new(
+        attempts,
+        Timing::default(),
+        None,
+        CredentialRefresh::default(),
+    )
 }
 
 #[cfg(test)]
@@ -278,128 +292,109 @@ mod tests {
 
     use super::*;
 
+    const UPLOAD: Request = Request {
+        operation: "UploadPart",
+        size: 10,
+        limit: None,
+    };
+
     fn refused(code: &str) -> CallError {
         CallError::refused("UploadPart", Some(code), None)
     }
 
-    /// Fails with each of `errors` in turn, then succeeds. How often it was asked, and how often to
-    /// slow down.
-    async fn try_with(
-        retries: &Caller,
+    fn unanswered(message: &str) -> CallError {
+        CallError {
+            operation: "UploadPart",
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    /// Fails with each of `errors` in turn, then succeeds. Gives the number of attempts as well.
+    async fn call_failing_with(
+        caller: &Caller,
         errors: &[CallError],
-    ) -> (Result<(), CallError>, usize, u32) {
-        let (asked, slowed) = (Cell::new(0), Cell::new(0));
+    ) -> (Result<(), CallError>, usize) {
+        let asked = Cell::new(0);
         let attempt = || {
             let at = asked.replace(asked.get() + 1);
             std::future::ready(errors.get(at).cloned().map_or(Ok(()), Err))
         };
-        let slower = || slowed.set(slowed.get() + 1);
-        let done = retries.request("UploadPart", 10, slower, attempt).await;
-        (done, asked.get(), slowed.get())
+        let done = caller.call(UPLOAD, attempt).await;
+        (done, asked.get())
     }
 
-    #[tokio::test]
-    async fn what_may_pass_is_tried_again_and_an_answer_is_not() {
-        let retries = Caller::new(3);
-        let lost = CallError {
-            operation: "UploadPart",
-            code: None,
-            message: "connection reset".into(),
-        };
-        let passing = [refused("InternalError"), lost];
-        assert_eq!(try_with(&retries, &passing).await, (Ok(()), 3, 0));
+    #[tokio::test(start_paused = true)]
+    async fn passing_errors_are_retried_and_final_ones_are_not() {
+        let caller = test_caller(3);
+        let passing = [refused("InternalError"), unanswered("connection reset")];
+        assert_eq!(call_failing_with(&caller, &passing).await, (Ok(()), 3));
         let busy = [refused("SlowDown"), refused("SlowDown")];
-        assert_eq!(try_with(&retries, &busy).await, (Ok(()), 3, 2));
-        // Credentials that cannot be had are asked for three times, however often requests are made.
-        let without = CallError {
-            operation: "UploadPart",
-            code: None,
-            message: "cannot get credentials: the session has expired".into(),
-        };
-        let failing = vec![without.clone(); 9];
-        let (done, asked, _) = try_with(&Caller::new(8), &failing).await;
-        assert_eq!((done, asked), (Err(without), 3));
+        assert_eq!(call_failing_with(&caller, &busy).await, (Ok(()), 3));
         let denied = refused("AccessDenied");
-        let (done, asked, _) = try_with(&retries, std::slice::from_ref(&denied)).await;
-        assert_eq!((done, asked), (Err(denied), 1));
+        let done = call_failing_with(&caller, std::slice::from_ref(&denied)).await;
+        assert_eq!(done, (Err(denied), 1));
     }
 
-    #[tokio::test]
-    async fn attempts_end_and_the_last_error_is_told() {
+    #[tokio::test(start_paused = true)]
+    async fn failing_credentials_are_asked_for_three_times_whatever_the_attempts() {
+        let failing = unanswered("cannot get credentials: the session has expired");
+        let done = call_failing_with(&test_caller(8), &vec![failing.clone(); 9]).await;
+        assert_eq!(done, (Err(failing), 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_to_slow_down_is_passed_on() {
+        let slow_down = Arc::new(Notify::new());
+        let attempts = Attempts::notifying(Arc::clone(&slow_down));
+        let attempt = || std::future::ready(Err::<(), _>(refused("SlowDown")));
+        let caller = test_caller(1);
+        let called = caller.call_recording(UPLOAD, &attempts, attempt).await;
+        called.unwrap_err();
+        slow_down.notified().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_error_is_given_when_attempts_run_out() {
         let errors = [
             refused("InternalError"),
             refused("SlowDown"),
             refused("InternalError"),
         ];
         for (attempts, asked) in [(0, 1), (1, 1), (2, 2), (3, 3)] {
-            let done = try_with(&Caller::new(attempts), &errors).await;
-            assert_eq!(done.0, Err(errors[asked - 1].clone()));
-            assert_eq!(done.1, asked);
+            let done = call_failing_with(&test_caller(attempts), &errors).await;
+            assert_eq!(done, (Err(errors[asked - 1].clone()), asked));
         }
     }
 
-    #[tokio::test]
-    async fn all_requests_together_run_out_of_tokens() {
-        let retries = Caller::new(2);
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_of_half_a_minute_is_outlived_by_the_default_attempts() {
+        for _ in 0..50 {
+            let back = Instant::now() + Duration::from_secs(30);
+            let attempt = || async {
+                match Instant::now() < back {
+                    true => Err(unanswered("connection refused")),
+                    false => Ok(()),
+                }
+            };
+            let caller = test_caller(DEFAULT_ATTEMPTS);
+            assert_eq!(caller.call(UPLOAD, attempt).await, Ok(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_requests_of_a_caller_share_its_retries() {
+        let caller = test_caller(2);
         let failing = [refused("InternalError"), refused("InternalError")];
-        let mut retried = 0;
-        for _ in 0..150 {
-            let (done, asked, _) = try_with(&retries, &failing).await;
-            done.unwrap_err();
-            retried += asked - 1;
-        }
-        // One comes back each second; this takes less than a minute anywhere.
-        assert!((100..150).contains(&retried), "{retried}");
+        let calls = (0..150).map(|_| call_failing_with(&caller, &failing));
+        let done = futures_util::future::join_all(calls).await;
+        let retried: usize = done.iter().map(|(_, asked)| asked - 1).sum();
+        assert_eq!(retried, 100);
     }
 
-    #[test]
-    fn tokens_come_back_with_time_up_to_the_most() {
-        let start = Instant::now();
-        let mut tokens = Tokens::full(start);
-        let mut take_all = |at| (0..1000).take_while(|_| tokens.take(at)).count();
-        assert_eq!(take_all(start), 100);
-        assert_eq!(take_all(start + Duration::from_millis(2500)), 2);
-        assert_eq!(take_all(start + Duration::from_secs(3)), 1);
-        assert_eq!(take_all(start + Duration::from_secs(86_400)), 100);
-    }
-
-    #[test]
-    fn pauses_double_up_to_the_longest_and_are_a_share_of_that() {
-        let first = Duration::from_millis(500);
-        let whole: Vec<u128> = (1..=8)
-            .map(|made| pause(first, made, 1.0).as_millis())
-            .collect();
-        assert_eq!(whole, [500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]);
-        assert_eq!(pause(first, 3, 0.0), Duration::ZERO);
-        assert_eq!(pause(first, u32::MAX, 0.5), Duration::from_secs(10));
-    }
-
-    #[test]
-    fn patience_follows_size_and_link() {
-        let mut patience = Deadline::default();
-        let part = 8 << 20;
-        assert_eq!(patience.allows(0), Duration::ZERO);
-        assert_eq!(patience.allows(part), Duration::from_secs(256));
-        // 8 MiB a second: eight seconds for what took one.
-        patience.answered(part, Duration::from_secs(1));
-        assert_eq!(patience.allows(part), Duration::from_secs(8));
-        patience.answered(100, Duration::from_secs(50));
-        assert_eq!(patience.allows(part), Duration::from_secs(8));
-        patience.record_failure();
-        assert_eq!(patience.allows(part), Duration::from_secs(16));
-        for _ in 0..100 {
-            patience.record_failure();
-        }
-        assert_eq!(patience.allows(512), Duration::from_secs(1));
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_never_comes_is_not_waited_for() {
-        let retries = Caller {
-            answer: Duration::from_millis(10),
-            ..Caller::new(2)
-        };
-        let asked = Cell::new(0);
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_given_up_and_known_to_be_missing() {
+        let (asked, attempts) = (Cell::new(0), Attempts::default());
         let attempt = || {
             let first = asked.replace(asked.get() + 1) == 0;
             async move {
@@ -409,10 +404,45 @@ mod tests {
                 Ok(())
             }
         };
-        retries
-            .request("UploadPart", 0, || (), attempt)
-            .await
-            .unwrap();
-        assert_eq!(asked.get(), 2);
+        let caller = test_caller(2);
+        let called = caller.call_recording(UPLOAD, &attempts, attempt).await;
+        assert_eq!((called, asked.get()), (Ok(()), 2));
+        assert!(attempts.has_unanswered());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_attempt_that_may_have_had_an_effect_counts_as_unanswered() {
+        for (error, unknown) in [
+            (refused("AccessDenied"), false),
+            (refused("SlowDown"), false),
+            (refused("InternalError"), true),
+            (unanswered("connection reset"), true),
+        ] {
+            let attempts = Attempts::default();
+            let attempt = || std::future::ready(Err::<(), _>(error.clone()));
+            let caller = test_caller(1);
+            let called = caller.call_recording(UPLOAD, &attempts, attempt).await;
+            called.unwrap_err();
+            assert_eq!(attempts.has_unanswered(), unknown, "{error}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_at_least_half_is_waited_for() {
+        let Timing {
+            pause: first,
+            longest_pause: longest,
+            ..
+        } = Timing::default();
+        let of_share = |share| (1..=8).map(move |made| pause(first, longest, made, share));
+        let bounds: Vec<u128> = of_share(1.0).map(|pause| pause.as_millis()).collect();
+        let expected = [650, 1300, 2600, 5200, 10_400, 20_000, 20_000, 20_000];
+        assert_eq!(bounds, expected);
+        let seven: Duration = of_share(0.0).take(7).sum();
+        assert!(seven >= Duration::from_secs(30), "{seven:?}");
+        assert_eq!(
+            pause(first, longest, u32::MAX, 0.5),
+            Duration::from_secs(15)
+        );
     }
 }

@@ -1,6 +1,10 @@
-//! A request to a service that failed, and whether making it again may help.
+//! A request to a service that failed: what the service said, and whether to repeat the request.
+
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 /// A request to a service failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,65 +13,137 @@ pub struct CallError {
     pub operation: &'static str,
     /// The error code that the service answered with. None if it did not answer.
     pub code: Option<String>,
-    /// What the service, or the way to it, says.
+    /// What the service says, or what went wrong on the way to it.
     pub message: String,
 }
 
-/// Whether a request that failed should be made again.
+/// Whether to repeat a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RetryAdvice {
-    /// No: the same would come of it.
+pub(super) enum RetryAdvice {
+    /// No: the answer would be the same.
     Never,
     /// After a pause.
     Soon,
-    /// After a longer one, and with fewer others: the service is asked too much.
+    /// After a longer pause, and with fewer requests at a time: the service gets too many.
     Slower,
-    /// Yes, but not for long: nothing was sent, since nobody gives credentials.
+    /// After a pause, but only a few times: nothing was sent, since no credentials can be had.
     Briefly,
 }
 
+/// Codes by which S3 says that the bytes that came are not those of the checksum.
+const CHANGED_BYTES: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"];
+
+/// The code by which S3 says that two requests wrote the object at the same time.
+const CONFLICT: &str = "ConditionalRequestConflict";
+
+/// Statuses of an answer that may be another one later, whatever its code.
+const PASSING: [u16; 4] = [500, 502, 503, 504];
+
 impl CallError {
-    /// Whether it may pass ("Error retries and exponential backoff", "Error responses" in the
+    /// Whether to repeat the request ("Error retries and exponential backoff", "Error responses" in the
     /// Amazon S3 API reference; "common errors" of CodeDeploy).
-    pub(crate) fn retry_advice(&self) -> RetryAdvice {
-        match self.code.as_deref() {
-            None if self.is_without_credentials() => RetryAdvice::Never,
-            None if self.message.starts_with(FAILED_CREDENTIALS) => RetryAdvice::Briefly,
-            Some(
-                "SlowDown"
-                | "ServiceUnavailable"
-                | "Busy"
-                | "RequestLimitExceeded"
-                | "Throttling"
-                | "ThrottlingException"
-                | "ThrottledException"
-                | "TooManyRequests"
-                | "TooManyRequestsException"
-                | "BandwidthLimitExceeded",
-            ) => RetryAdvice::Slower,
-            // No answer, one that did not get through whole, or a server's trouble with itself.
-            None
-            | Some(
-                "InternalError"
-                | "InternalServerError"
-                | "InternalFailure"
-                | "InternalServiceError"
-                | "RequestTimeout"
-                | "RequestTimeoutException"
-                | "RequestTimeTooSkewed"
-                | "IncompleteBody"
-                | "BadDigest"
-                | "InvalidDigest"
-                | "XAmzContentChecksumMismatch"
-                | "OperationAborted"
-                | "ConditionalRequestConflict"
-                | "Unknown",
-            ) => RetryAdvice::Soon,
-            Some(_) => RetryAdvice::Never,
+    pub(super) fn retry_advice(&self) -> RetryAdvice {
+        let Some(code) = self.code.as_deref() else {
+            return match () {
+                () if self.is_without_credentials() => RetryAdvice::Never,
+                () if self.message.starts_with(FAILED_CREDENTIALS) => RetryAdvice::Briefly,
+                () => RetryAdvice::Soon,
+            };
+        };
+        match code {
+            "SlowDown"
+            | "ServiceUnavailable"
+            | "Busy"
+            | "RequestLimitExceeded"
+            | "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "TooManyRequests"
+            | "TooManyRequestsException"
+            | "BandwidthLimitExceeded" => RetryAdvice::Slower,
+            // S3 has other parts than were sent, or the upload must begin again.
+            _ if self.operation == "CompleteMultipartUpload"
+                && (code == CONFLICT || CHANGED_BYTES.contains(&code)) =>
+            {
+                RetryAdvice::Never
+            }
+            "InternalError"
+            | "InternalServerError"
+            | "InternalFailure"
+            | "InternalServiceError"
+            | "RequestTimeout"
+            | "RequestTimeoutException"
+            | "RequestTimeTooSkewed"
+            | "IncompleteBody"
+            | "OperationAborted"
+            | "Unknown"
+            | CONFLICT => RetryAdvice::Soon,
+            code if CHANGED_BYTES.contains(&code) => RetryAdvice::Soon,
+            _ => RetryAdvice::Never,
         }
     }
 
-    /// The service answered, with an error.
+    /// Whether it is certain that the request had no effect: the service refused it, for good or because
+    /// it gets too many requests, or nothing was sent.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self.retry_advice() {
+            RetryAdvice::Never | RetryAdvice::Slower | RetryAdvice::Briefly => true,
+            // A service with an error of its own may have done what it was asked for.
+            RetryAdvice::Soon => self.code.as_deref().is_some_and(|code| {
+                CHANGED_BYTES.contains(&code)
+                    || matches!(
+                        code,
+                        "IncompleteBody"
+                            | CONFLICT
+                            | "OperationAborted"
+                            | "RequestTimeout"
+                            | "RequestTimeTooSkewed"
+                    )
+            }),
+        }
+    }
+
+    /// Whether repeating the request would only get the same answer.
+    pub(crate) fn is_final(&self) -> bool {
+        self.retry_advice() == RetryAdvice::Never
+    }
+
+    /// Whether two requests wrote the object at the same time, so that the upload must begin again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.code.as_deref() == Some(CONFLICT)
+    }
+
+    /// Whether there is no such multipart upload, perhaps because it was completed or aborted.
+    pub(crate) fn is_no_such_upload(&self) -> bool {
+        self.code.as_deref() == Some("NoSuchUpload")
+    }
+
+    /// Whether there is no such bucket or object.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("NoSuchBucket" | "NoSuchKey" | "NotFound")
+        )
+    }
+
+    /// Whether its credentials have expired, so that newer ones may work ("Error responses" in the Amazon
+    /// S3 API reference; "common errors" of CodeDeploy).
+    pub(super) fn is_expired(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
+        )
+    }
+
+    /// Whether nothing was sent because no credentials are configured.
+    #[must_use]
+    pub fn is_without_credentials(&self) -> bool {
+        self.code.is_none() && self.message == NO_CREDENTIALS
+    }
+
+    /// The service answered with an error.
     pub(crate) fn refused(
         operation: &'static str,
         code: Option<&str>,
@@ -82,14 +158,14 @@ impl CallError {
     }
 
     /// There was no answer, or none that makes sense.
-    pub(crate) fn unanswered(
+    pub(super) fn unanswered(
         operation: &'static str,
         error: &(dyn std::error::Error + 'static),
     ) -> Self {
         Self {
             operation,
             code: None,
-            message: match credentials(error) {
+            message: match credentials_error(error) {
                 Some(CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
                 Some(cause) => format!("{FAILED_CREDENTIALS}: {}", chain(cause)),
                 None => chain(error),
@@ -97,46 +173,45 @@ impl CallError {
         }
     }
 
-    /// Whether the credentials that it was signed with are of no use any more, so that newer ones may
-    /// be ("Error responses" in the Amazon S3 API reference; "common errors" of CodeDeploy).
-    pub(crate) fn is_expired(&self) -> bool {
-        matches!(
-            self.code.as_deref(),
-            Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
-        )
-    }
-
-    /// Whether it is certain that nothing came of the request: the service said no, for good or because
-    /// it was asked too much, or nothing was sent at all.
-    pub(crate) fn is_certain(&self) -> bool {
-        match self.retry_advice() {
-            RetryAdvice::Never | RetryAdvice::Slower | RetryAdvice::Briefly => true,
-            // A service that has trouble with itself may have done it nevertheless.
-            RetryAdvice::Soon => matches!(
-                self.code.as_deref(),
-                Some(
-                    "BadDigest"
-                        | "InvalidDigest"
-                        | "XAmzContentChecksumMismatch"
-                        | "IncompleteBody"
-                        | "ConditionalRequestConflict"
-                        | "OperationAborted"
-                        | "RequestTimeout"
-                        | "RequestTimeTooSkewed"
-                )
-            ),
+    /// There was no answer in time.
+    pub(crate) fn no_answer_within(operation: &'static str, limit: Duration) -> Self {
+        Self {
+            operation,
+            code: None,
+            message: format!("none came within {limit:.0?}"),
         }
     }
 
-    /// Whether nothing was sent because there is nothing to sign it with.
-    #[must_use]
-    pub fn is_without_credentials(&self) -> bool {
-        self.code.is_none() && self.message == NO_CREDENTIALS
+    /// The answer lacks something that it must have.
+    pub(super) fn incomplete(operation: &'static str, what: &str) -> Self {
+        Self {
+            operation,
+            code: None,
+            message: format!("the answer has no {what}"),
+        }
+    }
+
+    /// What the SDK says of a request.
+    pub(super) fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let SdkError::ServiceError(answer) = error else {
+            return Self::unanswered(operation, error);
+        };
+        let said = Self::refused(operation, answer.err().code(), answer.err().message());
+        if said.is_final() && PASSING.contains(&answer.raw().status().as_u16()) {
+            // An unknown code of a server that has a problem, or of a proxy.
+            let (code, message) = (said.code.unwrap_or_default(), said.message);
+            let message = format!("{code}: {message}");
+            return Self::refused(operation, Some("InternalError"), Some(&message));
+        }
+        said
     }
 }
 
 impl std::fmt::Display for CallError {
-    /// The sentence of the AWS CLI if the service answered.
+    /// As the AWS CLI says it, if the service answered.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             operation,
@@ -144,7 +219,6 @@ impl std::fmt::Display for CallError {
             message,
         } = self;
         match code {
-            // As the AWS CLI says it.
             None if self.is_without_credentials() => f.write_str(message),
             Some(code) => write!(
                 f,
@@ -160,18 +234,19 @@ impl std::error::Error for CallError {}
 /// What the AWS CLI says when it finds no credentials.
 const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
-/// How the text begins if there are credentials to be had, and their provider fails.
+/// How the message begins if credentials are configured and their provider fails.
 const FAILED_CREDENTIALS: &str = "cannot get credentials";
 
-/// Why there are no credentials, if that is the cause. Without any configured, every place was
-/// searched and none had any; one that has some and fails says more.
-fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
+/// The credentials provider's error, if that is the cause.
+fn credentials_error<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a CredentialsError> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.find_map(|cause| cause.downcast_ref())
 }
 
-/// An error and all that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error and all its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     // Some errors repeat their cause.

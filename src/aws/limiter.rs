@@ -1,9 +1,9 @@
-//! `--bandwidth-limit`: requests' bodies, no faster than the user wants.
+//! The bandwidth limit: the bodies of all requests together are sent no faster than the user wants.
 //!
-//! A body is handed to the connection in small pieces, each when its time has come. All bodies share
-//! one clock, so what they send together keeps the rate, however many they are; what is sent again
-//! counts again. It is done when a request is signed and about to go: nothing else of it changes, and
-//! a retry begins with the body as it was.
+//! A body is handed to the connection in small pieces, each at its own time. All bodies share one clock,
+//! so their sum keeps the rate, however many they are; bytes that are sent again count again. The body is
+//! wrapped after the request is signed: the rest of the request does not change, and a retry begins with
+//! the original body.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,29 +18,29 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Pieces a second, about: short enough that a second holds the rate, and that others get theirs.
+/// Pieces per second, about: so many that each second keeps the rate, and that each body gets a turn.
 const PIECES: u64 = 20;
 
-/// A piece is at least this, and at most that many bytes.
+/// Fewest and most bytes of a piece.
 const PIECE: (u64, u64) = (1 << 10, 64 << 10);
 
-/// What a late clock may catch up with: timers are not exact.
-const LATE: Duration = Duration::from_millis(100);
+/// Timers are not exact: so much delay is caught up with afterwards.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
-/// Keeps bodies to a rate. All clones share it.
+/// Keeps bodies to a rate. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct RateLimiter(Arc<Clock>);
 
 #[derive(Debug)]
 struct Clock {
-    /// Bytes a second.
+    /// Bytes per second.
     rate: u64,
-    /// When the next byte may go.
+    /// When the next byte may be sent.
     next: Mutex<Option<Instant>>,
 }
 
 impl RateLimiter {
-    /// `rate` bytes a second. Zero counts as one.
+    /// Allows `rate` bytes per second. Zero counts as one.
     pub(super) fn new(rate: u64) -> Self {
         Self(Arc::new(Clock {
             rate: rate.max(1),
@@ -53,11 +53,11 @@ impl RateLimiter {
         usize::try_from(piece).unwrap_or(usize::MAX)
     }
 
-    /// When `bytes` may go, which is later for whoever asks next.
+    /// When `bytes` may be sent. The next caller gets a later time.
     fn reserve(&self, bytes: usize, now: Instant) -> Instant {
         let takes = Duration::from_secs_f64(bytes as f64 / self.0.rate as f64);
         let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let earliest = now.checked_sub(LATE).unwrap_or(now);
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let at = next.map_or(now, |next| next.max(earliest));
         *next = Some(at + takes);
         at
@@ -80,27 +80,27 @@ impl Intercept for RateLimiter {
             return Ok(());
         }
         let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Paced {
+        *body = SdkBody::from_body_1_x(LimitedBody {
             body: whole,
             rest: Bytes::new(),
-            held: None,
-            pace: self.clone(),
+            next: None,
+            limiter: self.clone(),
         });
         Ok(())
     }
 }
 
-/// A body that waits for its time.
-struct Paced {
+/// A body that sends each piece at its time.
+struct LimitedBody {
     body: SdkBody,
-    /// What the body gave, and is not sent yet.
+    /// What the body gave and was not sent yet.
     rest: Bytes,
-    /// The piece that is next, and the time of it.
-    held: Option<(Bytes, Pin<Box<Sleep>>)>,
-    pace: RateLimiter,
+    /// The next piece, and when to send it.
+    next: Option<(Bytes, Pin<Box<Sleep>>)>,
+    limiter: RateLimiter,
 }
 
-impl Body for Paced {
+impl Body for LimitedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -110,10 +110,10 @@ impl Body for Paced {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         loop {
-            if let Some((piece, time)) = &mut this.held {
+            if let Some((piece, time)) = &mut this.next {
                 ready!(time.as_mut().poll(context));
                 let piece = std::mem::take(piece);
-                this.held = None;
+                this.next = None;
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             if this.rest.is_empty() {
@@ -126,19 +126,19 @@ impl Body for Paced {
                 }
                 continue;
             }
-            let size = this.rest.len().min(this.pace.piece());
+            let size = this.rest.len().min(this.limiter.piece());
             let piece = this.rest.split_to(size);
-            let at = this.pace.reserve(size, Instant::now());
-            this.held = Some((piece, Box::pin(sleep_until(at))));
+            let at = this.limiter.reserve(size, Instant::now());
+            this.next = Some((piece, Box::pin(sleep_until(at))));
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_none() && self.rest.is_empty() && self.body.is_end_stream()
+        self.next.is_none() && self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.as_ref().map_or(0, |(piece, _)| piece.len());
+        let held = self.next.as_ref().map_or(0, |(piece, _)| piece.len());
         let here = (held + self.rest.len()) as u64;
         let of_body = self.body.size_hint();
         let mut hint = SizeHint::new();
@@ -154,16 +154,16 @@ impl Body for Paced {
 mod tests {
     use super::*;
 
-    fn paced(pace: &RateLimiter, bytes: usize) -> Paced {
-        Paced {
+    fn limited(limiter: &RateLimiter, bytes: usize) -> LimitedBody {
+        LimitedBody {
             body: SdkBody::from(vec![7; bytes]),
             rest: Bytes::new(),
-            held: None,
-            pace: pace.clone(),
+            next: None,
+            limiter: limiter.clone(),
         }
     }
 
-    async fn drain(mut body: Paced) -> u64 {
+    async fn drain(mut body: LimitedBody) -> u64 {
         let whole = body.size_hint().exact().unwrap();
         let mut read = 0;
         loop {
@@ -177,10 +177,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bodies_together_keep_the_rate() {
-        let pace = RateLimiter::new(1 << 20);
+    async fn all_bodies_together_keep_the_rate() {
+        let limiter = RateLimiter::new(1 << 20);
         let since = Instant::now();
-        let bodies = (0..4).map(|_| drain(paced(&pace, 5 << 20)));
+        let bodies = (0..4).map(|_| drain(limited(&limiter, 5 << 20)));
         let mut tasks = tokio::task::JoinSet::new();
         bodies.for_each(|body| {
             tasks.spawn(body);
@@ -195,15 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn who_was_late_catches_up_and_who_was_away_does_not() {
-        let pace = RateLimiter::new(1000);
+    fn a_short_delay_is_caught_up_with_and_a_long_one_is_not() {
+        let limiter = RateLimiter::new(1000);
         let start = Instant::now();
-        assert_eq!(pace.reserve(100, start), start);
-        assert_eq!(pace.reserve(100, start), start + Duration::from_millis(100));
-        // 50 ms late: the rest is due as if it had not been.
+        assert_eq!(limiter.reserve(100, start), start);
+        assert_eq!(
+            limiter.reserve(100, start),
+            start + Duration::from_millis(100)
+        );
+        // 50 ms late: the next piece is due as if it had come in time.
         let late = start + Duration::from_millis(250);
-        assert_eq!(pace.reserve(100, late), start + Duration::from_millis(200));
+        assert_eq!(
+            limiter.reserve(100, late),
+            start + Duration::from_millis(200)
+        );
         let away = start + Duration::from_secs(60);
-        assert_eq!(pace.reserve(100, away), away - LATE);
+        assert_eq!(limiter.reserve(100, away), away - CATCH_UP);
     }
 }

@@ -1,9 +1,8 @@
-//! What a client sends and gets, for `--debug`, and nothing that is secret.
+//! Logs requests and answers for debugging, without anything secret.
 //!
-//! A request's method and address, its headers and its length, and an answer's status and headers.
-//! Of headers only those that are known to hold no secret are shown with their value, and of the
-//! query only what names parts of an upload: a new header is hidden until somebody lists it here.
-//! Bodies are never shown.
+//! The log has a request's method, address and headers, and an answer's status and headers. Only headers
+//! that are known to hold no secret are shown with their value, and of a query only what names parts of
+//! an upload: a new header stays hidden until it is listed here. Bodies are never shown.
 
 use aws_sdk_s3::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -12,7 +11,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use tracing::debug;
 
-/// Headers whose values say nothing about who asks, or what the object holds.
+/// Headers whose values tell neither credentials nor contents.
 const SHOWN: &[&str] = &[
     "accept-ranges",
     "amz-sdk-request",
@@ -51,10 +50,10 @@ const SHOWN: &[&str] = &[
     "x-amzn-requestid",
 ];
 
-/// Parameters of a query of which the same is true.
+/// Parameters of a query whose values tell neither credentials nor contents.
 const PARAMETERS: &[&str] = &["x-id", "partNumber", "uploads", "uploadId", "versionId"];
 
-/// Writes requests and answers down.
+/// Logs requests and answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wire;
 
@@ -108,7 +107,7 @@ fn shown<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// An address without what its query hides, and without a user's name and password.
+/// An address without its user name and password, and without hidden values in its query.
 fn address(uri: &str) -> String {
     let (start, query) = uri.split_once('?').unwrap_or((uri, ""));
     let start = match start.split_once("://") {
@@ -145,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_listed_is_shown() {
+    fn only_listed_headers_and_parameters_are_shown() {
         let headers = [
             ("Content-Length", "7"),
             ("Authorization", "AWS4-HMAC-SHA256 Credential=AKID"),

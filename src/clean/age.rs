@@ -1,4 +1,4 @@
-//! How old is old enough.
+//! How old an upload must be to be aborted, as a user writes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,19 +15,19 @@ pub struct Age {
     unit: (char, u64),
 }
 
-/// Not an age.
+/// A text is not an age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAge {
-    /// It is not written as one.
+    /// It is not a number and a unit.
     #[error("say a number of minutes, hours or days, as 90m, 24h or 7d")]
     Form,
-    /// Every push that runs would lose its parts.
-    #[error("choose at least 1m: an upload that has just begun is somebody's push")]
+    /// It is zero, so every push that runs would lose its parts.
+    #[error("choose at least 1m: an upload that has just begun belongs to a push that runs")]
     Zero,
 }
 
 impl Age {
-    /// As a span.
+    /// The age as a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.number.saturating_mul(self.unit.1))
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_a_number_and_a_unit() {
+    fn an_age_is_a_number_and_a_unit_and_at_least_a_minute() {
         for (text, seconds) in [
             ("90m", 5400),
             ("24h", 86_400),

@@ -1,146 +1,74 @@
-//! Multipart uploads that nobody will finish: finds them, says what they hold, and aborts them.
+//! Finds old unfinished multipart uploads, says what they hold, and aborts them.
 //!
-//! A machine that is switched off in the middle of a push leaves its parts behind, invisible in the
-//! bucket and billed. A lifecycle rule of the bucket removes them for good and is the better way
-//! (docs/clean.md); this is for buckets that have none, and for now.
+//! A machine that is switched off in the middle of a push leaves its parts behind, invisible in the bucket
+//! and billed. A lifecycle rule of the bucket removes such parts every day and is the better way
+//! (docs/clean.md); this is for buckets without such a rule.
 //!
-//! It refuses to guess: what is not older than asked for stays, and so does whatever does not say its
-//! age or is not below the prefix, to the byte. It keeps one page of the list in memory.
+//! Only an upload that is certainly old enough is aborted: not one whose age is unknown, nor one whose key
+//! does not begin with the prefix. One page of the list is in memory at a time.
 
 mod age;
 mod s3;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 pub use self::age::{Age, BadAge};
-pub use self::s3::S3Uploads;
 
 use crate::aws::error::CallError;
-use crate::error::quoted;
-
-/// A bucket, and what the keys begin with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The prefix, as it is; empty for all keys.
-    pub prefix: String,
-}
-
-/// Not a bucket, with or without a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("say which bucket, as s3://<bucket> or s3://<bucket>/<prefix>")]
-pub struct BadPlace;
-
-impl FromStr for Place {
-    type Err = BadPlace;
-
-    fn from_str(text: &str) -> Result<Self, BadPlace> {
-        let rest = text.strip_prefix("s3://").ok_or(BadPlace)?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
-            return Err(BadPlace);
-        }
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.prefix)
-    }
-}
+use crate::aws::s3::{UnfinishedUpload, UploadMarker, UploadPage};
 
 /// What cleaning needs of a bucket.
 pub trait Uploads: Send + Sync {
-    /// The unfinished uploads below the prefix, those after `after`.
-    fn list(&self, after: Option<&Marker>) -> impl Future<Output = Result<Page, CallError>> + Send;
+    /// The page of the unfinished uploads below the prefix that begins after `after`.
+    fn list(
+        &self,
+        after: Option<&UploadMarker>,
+    ) -> impl Future<Output = Result<UploadPage, CallError>> + Send;
 
-    /// What the parts of one add up to.
-    fn held(&self, upload: &Upload) -> impl Future<Output = Result<Held, CallError>> + Send;
+    /// How much an upload holds.
+    fn held(
+        &self,
+        upload: &UnfinishedUpload,
+    ) -> impl Future<Output = Result<Held, CallError>> + Send;
 
-    /// Ends one and frees its parts.
-    fn abort(&self, upload: &Upload) -> impl Future<Output = Result<(), CallError>> + Send;
+    /// Aborts an upload, and frees its parts.
+    fn abort(
+        &self,
+        upload: &UnfinishedUpload,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
-/// An unfinished multipart upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// What the object was to be called.
-    pub key: String,
-    /// The store's name for the upload.
-    pub id: String,
-    /// When it was begun, if the store says.
-    pub initiated: Option<SystemTime>,
-}
-
-impl Upload {
-    /// The command that aborts it by hand.
-    #[must_use]
-    pub fn abort_command(&self, bucket: &str) -> String {
-        format!(
-            "aws s3api abort-multipart-upload --bucket {} --key {} --upload-id {}",
-            quoted(bucket),
-            quoted(&self.key),
-            quoted(&self.id)
-        )
-    }
-}
-
-/// Where a page of the list ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marker {
-    /// The last key.
-    pub key: String,
-    /// The last of its uploads.
-    pub id: Option<String>,
-}
-
-/// Some of the list.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Uploads.
-    pub uploads: Vec<Upload>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Marker>,
-}
-
-/// What an upload's parts add up to.
+/// How much an upload holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// How many.
+    /// How many parts.
     pub parts: u64,
-    /// Bytes.
+    /// How many bytes in all parts.
     pub bytes: u64,
 }
 
 /// What to clean.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which keys, as the list was asked for.
+    /// How the keys begin. Stores that ignore the prefix of a list return other keys too.
     pub prefix: String,
-    /// Only uploads that were begun so long ago, or longer.
+    /// How old an upload must be, at least.
     pub older_than: Duration,
-    /// The time.
+    /// The present time.
     pub now: SystemTime,
-    /// Abort nothing.
+    /// Whether nothing is aborted.
     pub dry_run: bool,
 }
 
 /// An upload that is old enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stale {
-    /// Which.
-    pub upload: Upload,
-    /// What it holds, or why nobody knows.
+    /// The upload.
+    pub upload: UnfinishedUpload,
+    /// How much it holds, or why that is not known.
     pub held: Result<Held, CallError>,
     /// What became of it.
     pub end: End,
@@ -149,38 +77,38 @@ pub struct Stale {
 /// What became of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Nothing yet: it would be aborted.
+    /// It would be aborted, but for the dry run.
     Would,
     /// It was aborted.
     Aborted,
-    /// Somebody else was faster: it was completed or aborted.
+    /// It was completed or aborted meanwhile.
     Gone,
-    /// It is still there.
+    /// It could not be aborted.
     Failed(CallError),
 }
 
-/// What all of them add up to.
+/// How many uploads there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Aborted, or to be aborted.
+    /// Aborted, or to be aborted in a dry run.
     pub aborted: u64,
-    /// What those held, as far as that is known.
+    /// How much those held, as far as that is known.
     pub held: Held,
-    /// How many of those do not tell.
+    /// How many of those did not tell how much they held.
     pub unknown: u64,
-    /// Gone before they could be aborted.
+    /// Completed or aborted meanwhile.
     pub gone: u64,
-    /// Still there.
+    /// Not aborted because of an error.
     pub failed: u64,
-    /// Too young, or of no age.
+    /// Not aborted because they are too young, or their age is not known.
     pub kept: u64,
 }
 
-/// Aborts the uploads that are old enough, and gives each to `each`.
+/// Aborts the uploads that are old enough, and passes each to `each`.
 ///
 /// # Errors
 ///
-/// [`CallError`] if uploads cannot be listed. That one cannot be aborted is no reason to end.
+/// [`CallError`] if the uploads cannot be listed. If one cannot be aborted, the others still are.
 pub async fn clean<U: Uploads>(
     uploads: &U,
     options: &Options,
@@ -204,7 +132,7 @@ pub async fn clean<U: Uploads>(
         }
         match page.next {
             None => return Ok(totals),
-            // It would be listed for ever.
+            // The same page would be listed without end.
             next if next == after => {
                 return Err(CallError {
                     operation: "ListMultipartUploads",
@@ -217,14 +145,14 @@ pub async fn clean<U: Uploads>(
     }
 }
 
-fn is_stale(upload: &Upload, options: &Options) -> bool {
+fn is_stale(upload: &UnfinishedUpload, options: &Options) -> bool {
     let age = upload
         .initiated
         .and_then(|initiated| options.now.duration_since(initiated).ok());
     age.is_some_and(|age| age >= options.older_than)
 }
 
-async fn end<U: Uploads>(uploads: &U, upload: Upload, dry_run: bool) -> Stale {
+async fn end<U: Uploads>(uploads: &U, upload: UnfinishedUpload, dry_run: bool) -> Stale {
     let held = uploads.held(&upload).await;
     let end = if is_gone(held.as_ref().err()) {
         End::Gone
@@ -241,7 +169,7 @@ async fn end<U: Uploads>(uploads: &U, upload: Upload, dry_run: bool) -> Stale {
 }
 
 fn is_gone(error: Option<&CallError>) -> bool {
-    error.is_some_and(|error| error.code.as_deref() == Some("NoSuchUpload"))
+    error.is_some_and(CallError::is_no_such_upload)
 }
 
 impl Totals {

@@ -2,11 +2,12 @@ use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::aws::s3::UploadId;
 
 /// Uploads in memory, in pages of two.
 #[derive(Default)]
 struct Fake {
-    uploads: Mutex<Vec<Upload>>,
+    uploads: Mutex<Vec<UnfinishedUpload>>,
     /// Ids, and what is answered when they are listed or aborted.
     refuses_parts: Vec<(&'static str, &'static str)>,
     refuses_abort: Vec<(&'static str, &'static str)>,
@@ -20,9 +21,9 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn fake(uploads: &[(&str, &str, Option<u64>)]) -> Fake {
-    let uploads = uploads.iter().map(|(key, id, initiated)| Upload {
+    let uploads = uploads.iter().map(|(key, id, initiated)| UnfinishedUpload {
         key: (*key).to_owned(),
-        id: (*id).to_owned(),
+        id: UploadId((*id).to_owned()),
         initiated: initiated.map(at),
     });
     Fake {
@@ -31,40 +32,43 @@ fn fake(uploads: &[(&str, &str, Option<u64>)]) -> Fake {
     }
 }
 
-fn refused(list: &[(&'static str, &'static str)], upload: &Upload) -> Result<(), CallError> {
-    match list.iter().find(|(id, _)| *id == upload.id) {
+fn refused(
+    list: &[(&'static str, &'static str)],
+    upload: &UnfinishedUpload,
+) -> Result<(), CallError> {
+    match list.iter().find(|(id, _)| *id == upload.id.0) {
         Some((_, code)) => Err(CallError::refused("Fake", Some(code), None)),
         None => Ok(()),
     }
 }
 
 impl Uploads for Fake {
-    async fn list(&self, after: Option<&Marker>) -> Result<Page, CallError> {
+    async fn list(&self, after: Option<&UploadMarker>) -> Result<UploadPage, CallError> {
         let uploads = self.uploads.lock().unwrap();
         let mut rest = uploads.iter().filter(|upload| {
-            let place = (&upload.key, Some(&upload.id));
+            let place = (&upload.key, Some(&upload.id.0));
             after.is_none_or(|after| place > (&after.key, after.id.as_ref()))
         });
-        let page: Vec<Upload> = rest.by_ref().take(2).cloned().collect();
-        let last = page.last().map(|last| Marker {
+        let page: Vec<UnfinishedUpload> = rest.by_ref().take(2).cloned().collect();
+        let last = page.last().map(|last| UploadMarker {
             key: last.key.clone(),
-            id: Some(last.id.clone()),
+            id: Some(last.id.0.clone()),
         });
         let next = if self.endless {
-            Some(Marker {
+            Some(UploadMarker {
                 key: "x".into(),
                 id: None,
             })
         } else {
             last.filter(|_| rest.next().is_some())
         };
-        Ok(Page {
+        Ok(UploadPage {
             uploads: page,
             next,
         })
     }
 
-    async fn held(&self, upload: &Upload) -> Result<Held, CallError> {
+    async fn held(&self, upload: &UnfinishedUpload) -> Result<Held, CallError> {
         refused(&self.refuses_parts, upload)?;
         Ok(Held {
             parts: 2,
@@ -72,7 +76,7 @@ impl Uploads for Fake {
         })
     }
 
-    async fn abort(&self, upload: &Upload) -> Result<(), CallError> {
+    async fn abort(&self, upload: &UnfinishedUpload) -> Result<(), CallError> {
         refused(&self.refuses_abort, upload)?;
         self.uploads.lock().unwrap().retain(|other| other != upload);
         Ok(())
@@ -88,27 +92,27 @@ fn options(prefix: &str, now: u64, dry_run: bool) -> Options {
     }
 }
 
-/// Ids and ends, and the sum.
+/// Cleans, and returns ids, ends and totals.
 async fn cleaned(fake: &Fake, options: &Options) -> (Vec<(String, End)>, Totals) {
     let mut found = Vec::new();
-    let mut each = |stale: &Stale| found.push((stale.upload.id.clone(), stale.end.clone()));
+    let mut each = |stale: &Stale| found.push((stale.upload.id.0.clone(), stale.end.clone()));
     let totals = clean(fake, options, &mut each).await.unwrap();
     (found, totals)
 }
 
 fn left(fake: &Fake) -> Vec<String> {
     let uploads = fake.uploads.lock().unwrap();
-    uploads.iter().map(|upload| upload.id.clone()).collect()
+    uploads.iter().map(|upload| upload.id.0.clone()).collect()
 }
 
 #[tokio::test]
-async fn only_what_is_old_enough_is_aborted_on_every_page() {
+async fn only_uploads_that_are_old_enough_are_aborted_on_every_page() {
     let fake = fake(&[
         ("a", "1", Some(1000)),
         ("a", "2", Some(1001)),
         ("b", "3", None),
         ("c", "4", Some(999)),
-        // A clock that is ahead: it has no age.
+        // The store's clock is ahead, so the upload has no age.
         ("d", "5", Some(10 * DAY)),
         ("e", "6", Some(0)),
     ]);
@@ -137,9 +141,9 @@ async fn only_what_is_old_enough_is_aborted_on_every_page() {
     assert_eq!(found, ["2"].map(aborted));
 }
 
-/// The list of a store that knows no prefixes.
+/// Some stores ignore the prefix of a list.
 #[tokio::test]
-async fn what_is_not_below_the_prefix_stays() {
+async fn uploads_whose_keys_lack_the_prefix_stay() {
     let fake = fake(&[
         ("app", "1", Some(0)),
         ("app/x", "2", Some(0)),
@@ -152,7 +156,7 @@ async fn what_is_not_below_the_prefix_stays() {
 }
 
 #[tokio::test]
-async fn what_fails_is_told_and_the_rest_goes_on() {
+async fn an_upload_that_cannot_be_aborted_is_reported_and_the_others_are_aborted() {
     let fake = Fake {
         refuses_parts: vec![("1", "AccessDenied"), ("2", "NoSuchUpload")],
         refuses_abort: vec![("3", "AccessDenied"), ("4", "NoSuchUpload")],
@@ -190,7 +194,7 @@ async fn what_fails_is_told_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_list_without_end_is_an_error() {
+async fn a_list_that_does_not_advance_is_an_error() {
     let fake = Fake {
         endless: true,
         ..fake(&[])
@@ -201,20 +205,4 @@ async fn a_list_without_end_is_an_error() {
         error.to_string().contains("goes on where it began"),
         "{error}"
     );
-}
-
-#[test]
-fn a_place_is_a_bucket_and_a_prefix_as_it_is() {
-    let parsed = |text: &str| {
-        let place = text.parse::<Place>()?;
-        Ok((place.bucket, place.prefix))
-    };
-    let both = |bucket: &str, prefix: &str| Ok((bucket.to_owned(), prefix.to_owned()));
-    assert_eq!(parsed("s3://b"), both("b", ""));
-    assert_eq!(parsed("s3://b/"), both("b", ""));
-    assert_eq!(parsed("s3://b/a"), both("b", "a"));
-    assert_eq!(parsed("s3://b//a/*"), both("b", "/a/*"));
-    for bad in ["", "b", "s3://", "s3:///a", "S3://b"] {
-        assert_eq!(parsed(bad), Err(BadPlace), "{bad}");
-    }
 }

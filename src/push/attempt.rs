@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::fingerprint::fingerprint;
 use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
-use super::{Destination, Error, Observer, Request, Resume, mark};
+use super::{Destination, Error, Observer, Request, Resume};
 use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
-use crate::aws::s3::{PartStore, Stored};
+use crate::aws::s3::Stored;
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::transfer::{self, UploadContext, upload};
+use crate::transfer::{self, PartStore, UploadContext, upload};
 
 /// Packs the source on a thread of its own, and puts the parts into `parts`.
 ///
@@ -51,15 +52,14 @@ pub(super) async fn transfer<S: PartStore>(
 ) -> Result<Stored, transfer::Error> {
     let options = transfer::Options {
         concurrency: prepared.limits.concurrency,
-        attempts: request.uploading.attempts,
         bandwidth: request.uploading.bandwidth,
         resume: resume(request, prepared),
     };
-    let control = UploadContext {
+    let context = UploadContext {
         progress: &observer.progress,
         cancel,
         notes: &observer.notes,
-        underway: &observer.cleanup,
+        cleanup: &observer.cleanup,
         link,
     };
     // Boxed, since its future is too large for the stack of a thread.
@@ -67,7 +67,7 @@ pub(super) async fn transfer<S: PartStore>(
         Arc::clone(&destination.store),
         parts,
         &options,
-        control,
+        context,
     ))
     .await
 }
@@ -85,7 +85,7 @@ fn resume(request: &Request, prepared: &Prepared) -> Option<transfer::Resume> {
     let (content, plan) = (request.source.content, prepared.contents.digest());
     Some(transfer::Resume {
         insist,
-        mark: mark::mark(level, content, plan),
+        fingerprint: fingerprint(level, content, plan),
         part_size: prepared.limits.part_size,
     })
 }

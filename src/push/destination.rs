@@ -8,15 +8,13 @@ use std::sync::Arc;
 use super::preflight::{self, Preflight};
 use super::receipt::{Receipt, VerifyError};
 use super::{Error, Request};
-use crate::aws::call::{ANSWER, Caller};
-use crate::aws::codedeploy::{self, Registration, Revision};
-use crate::aws::renew::Renewal;
-use crate::aws::s3::{S3Location, Stored};
+use crate::aws::codedeploy::{self, Registrar, Registration, Revision};
+use crate::aws::s3::{S3Location, S3Object, Stored};
 use crate::bundle::Content;
 use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::transfer;
-use crate::verify::{Report, S3Object};
+use crate::verify::Report;
 
 /// Where a revision goes.
 #[derive(Debug)]
@@ -31,32 +29,6 @@ pub struct Destination<S> {
     pub verification: Option<S3Object>,
     /// Registers the object as a revision; None only stores it.
     pub registrar: Option<Registrar>,
-}
-
-/// Registers revisions with one application.
-#[derive(Debug)]
-pub struct Registrar {
-    /// The client.
-    pub codedeploy: aws_sdk_codedeploy::Client,
-    /// The application.
-    pub application: String,
-    /// What to call the revision.
-    pub description: String,
-    /// How often to try.
-    pub attempts: u32,
-    /// New credentials, when those of the client have expired too early.
-    pub renewal: Renewal,
-}
-
-impl Registrar {
-    /// Registering a revision twice does no harm, so a failed request is repeated.
-    async fn register(&self, revision: &Revision) -> Result<(), codedeploy::Error> {
-        let registration = Registration::from(revision);
-        let once = || registration.register(&self.codedeploy, &self.application, &self.description);
-        let retries = Caller::new(self.attempts);
-        let registering = retries.ask(codedeploy::REGISTER, ANSWER, || self.renewal.fresh(once));
-        Ok(registering.await?)
-    }
 }
 
 impl<S> Destination<S> {
@@ -132,14 +104,18 @@ impl<S> Destination<S> {
         let Some(registrar) = &self.registrar else {
             return Ok(());
         };
-        let registering = Box::pin(registrar.register(revision));
+        let registration = Registration::from(revision);
+        let registering = Box::pin(registrar.register(&registration));
         let registered = cancel.run_until_cancelled(registering).await;
-        registered
-            .unwrap_or(Err(codedeploy::Error::Stopped))
-            .map_err(|error| Error::Register {
-                error,
-                revision: Box::new(revision.clone()),
-            })
+        let error = match registered {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => codedeploy::Error::Call(error),
+            None => codedeploy::Error::Stopped,
+        };
+        Err(Error::Register {
+            error,
+            revision: Box::new(revision.clone()),
+        })
     }
 
     /// Puts the manifest into its place, once everything else is done.

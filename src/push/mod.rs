@@ -8,7 +8,7 @@ mod attempt;
 mod cause;
 mod destination;
 mod error;
-mod mark;
+mod fingerprint;
 pub mod prebuilt;
 pub mod preflight;
 mod prepare;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-pub use self::destination::{Destination, Registrar};
+pub use self::destination::Destination;
 pub use self::error::Error;
 pub use self::preview::{Listed, Preview, preview};
 pub use self::receipt::VerifyError;
@@ -33,8 +33,9 @@ use self::cause::cause;
 use self::prepare::{Prepared, prepare};
 use self::receipt::Receipt;
 use crate::archive::pack::Packed;
-use crate::aws::s3::{PartStore, Stored};
+use crate::aws::s3::Stored;
 use crate::cancel::Cancel;
+use crate::transfer::PartStore;
 
 /// How often an upload starts again after S3 asked for that, because another client wrote the object
 /// at the same time.

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::aws::codedeploy::{Application, Platform, application};
+use crate::aws::call::PREFLIGHT_ATTEMPTS;
+use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
-use crate::aws::s3::S3Location;
-use crate::aws::s3::{Bucket, ObjectOptions, Refusal, bucket, object};
+use crate::aws::s3::{Bucket, ObjectOptions, S3, S3Location};
 use crate::notes::Notes;
 
 /// How long to wait for an answer.
@@ -26,9 +26,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Preflight {
     /// Asks for the bucket and the object.
-    pub s3: aws_sdk_s3::Client,
+    pub s3: S3,
     /// Asks for the application.
-    pub codedeploy: aws_sdk_codedeploy::Client,
+    pub codedeploy: CodeDeploy,
     /// The region in which CodeDeploy is asked.
     pub region: String,
     /// How the object will be written.
@@ -123,7 +123,7 @@ impl Preflight {
 
     async fn bucket(&self, location: &S3Location, notes: &Notes) -> Result<(), Error> {
         let (name, what) = (&location.bucket, "the bucket's region");
-        let asking = bucket(&self.s3, name, &self.options);
+        let asking = self.s3.head_bucket(name, &self.options);
         let Some(answer) = self.wait("HeadBucket", what, asking, notes).await else {
             return Ok(());
         };
@@ -134,11 +134,11 @@ impl Preflight {
                 region,
                 asked: self.region.clone(),
             }),
-            (_, Some(Refusal { status: 404, error })) => Err(Error::Bucket(error)),
+            (_, Some(error)) if error.is_missing() => Err(Error::Bucket(error)),
             // A caller who may only write is refused, and that is as it should be.
             (Some(_), _) => Ok(()),
             (None, refused) => {
-                let why = refused.map(|refusal| refusal.error.to_string());
+                let why = refused.map(|error| error.to_string());
                 let why = why.unwrap_or_else(|| "the answer does not name it".to_owned());
                 skipped(notes, what, &why);
                 Ok(())
@@ -151,13 +151,15 @@ impl Preflight {
             return Ok(());
         }
         let what = "whether there is an object already (the upload will)";
-        let asking = object(&self.s3, location, None, &self.options);
-        match self.wait("HeadObject", what, asking, notes).await {
+        let object = self.s3.object(location.clone(), self.options.clone());
+        let object = object.limited(PREFLIGHT_ATTEMPTS, self.patience);
+        match self.wait("HeadObject", what, object.head(), notes).await {
             // When S3 does not answer, the request for the bucket reports it.
-            None | Some(Err(_) | Ok(Ok(None))) => Ok(()),
-            Some(Ok(Ok(Some(_)))) => Err(Error::Exists(location.clone())),
-            Some(Ok(Err(refusal))) => {
-                skipped(notes, what, &refusal.error.to_string());
+            None | Some(Ok(None)) => Ok(()),
+            Some(Err(error)) if error.code.is_none() => Ok(()),
+            Some(Ok(Some(_))) => Err(Error::Exists(location.clone())),
+            Some(Err(error)) => {
+                skipped(notes, what, &error.to_string());
                 Ok(())
             }
         }
@@ -165,7 +167,7 @@ impl Preflight {
 
     async fn application(&self, name: &str, notes: &Notes) -> Result<(), Error> {
         let what = format!("whether the application {name} is there");
-        let asking = application(&self.codedeploy, name);
+        let asking = self.codedeploy.application(name);
         let Some(answer) = self.wait("GetApplication", &what, asking, notes).await else {
             return Ok(());
         };

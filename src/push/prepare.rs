@@ -146,22 +146,21 @@ impl Contents {
 
     /// A digest of names, sizes, modes and times: of all that is known without reading a file.
     pub(super) fn digest(&self) -> u16 {
-        let mut digest = Digest::default();
+        let mut digest = Digest::new("plan 1");
         match self {
             Self::Tree(plan, _) => {
                 for index in 0..plan.len() {
                     let entry = plan.entry(index);
-                    digest.add(&(entry.name.len() as u64).to_le_bytes());
-                    digest.add(entry.name);
-                    digest.add(&entry.size.to_le_bytes());
-                    digest.add(&entry.st_mode().to_le_bytes());
-                    digest.add(&entry.time.to_le_bytes());
+                    digest.field(entry.name);
+                    digest.field(entry.size.to_le_bytes());
+                    digest.field(entry.st_mode().to_le_bytes());
+                    digest.field(entry.time.to_le_bytes());
                     if let plan::Kind::Link(text) = entry.kind {
-                        digest.add(text);
+                        digest.field(text);
                     }
                 }
             }
-            Self::File(file) => digest.add(&file.size().to_le_bytes()),
+            Self::File(file) => digest.field(file.size().to_le_bytes()),
         }
         digest.finish()
     }

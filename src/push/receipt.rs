@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use crate::archive::manifest::{self, Draft, Finished};
 use crate::archive::pack::{self, Part};
-use crate::aws::s3::{self, Stored, UploadedPart};
+use crate::aws::s3::{self, S3Object, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::error::FileError;
-use crate::verify::{self, Report, S3Object, Wanted, verify, verify_bytes};
+use crate::verify::{self, Report, Wanted, verify, verify_bytes};
 
 /// Why a stored object is not proven to be what was sent.
 #[derive(Debug, thiserror::Error)]

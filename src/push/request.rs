@@ -7,7 +7,6 @@ use crate::appspec::Report;
 use crate::archive::limits::{DEFAULT_CONCURRENCY, default_threads};
 use crate::archive::pack::{LevelPolicy, Packed};
 use crate::archive::plan::{self, Notice};
-use crate::aws::call::DEFAULT_ATTEMPTS;
 use crate::aws::codedeploy::Revision;
 use crate::bundle::Content;
 use crate::notes::Notes;
@@ -62,8 +61,6 @@ pub struct Packing {
 pub struct Uploading {
     /// Most requests at a time; fewer if memory is short.
     pub concurrency: usize,
-    /// How often each request is tried.
-    pub attempts: u32,
     /// The bandwidth limit, in bytes a second, that the store's client was configured with. A push
     /// only derives concurrency and timeouts from it.
     pub bandwidth: Option<u64>,
@@ -126,7 +123,6 @@ impl Default for Uploading {
     fn default() -> Self {
         Self {
             concurrency: DEFAULT_CONCURRENCY,
-            attempts: DEFAULT_ATTEMPTS,
             bandwidth: None,
             resume: Resume::Never,
         }

@@ -35,7 +35,6 @@ fn revision(parts: u64) -> (TempDir, Request) {
         },
         uploading: Uploading {
             concurrency: 2,
-            attempts: 1,
             ..Uploading::default()
         },
     };

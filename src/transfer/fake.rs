@@ -1,16 +1,24 @@
-//! An object store in memory, which fails, hangs, or loses its answer at the n-th call.
+//! An object store in memory, which fails, hangs, or loses its answer at the n-th call, so that tests can
+//! prove what an upload leaves behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{ListedPart, Nonce, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart};
+use super::{
+    ListedPart, Lookup, Nonce, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart,
+};
 use crate::archive::pack::Part;
+use crate::aws::call::{Attempts, Caller, Request, test_caller};
 use crate::aws::error::CallError;
 use crate::aws::s3::ObjectHead;
+
+/// How often each request is made, at most.
+const ATTEMPTS: u32 = 3;
 
 /// What the n-th call does instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +31,13 @@ pub(crate) enum Trouble {
     Hang(usize),
     /// It and all later ones are refused.
     FailFrom(usize),
-    /// It is refused with this code, which may pass.
+    /// It is refused with this code, of an error that may pass.
     Pass(usize, &'static str),
-    /// It and all later ones are.
+    /// It and all later ones are refused with this code.
     PassFrom(usize, &'static str),
     /// It works, and its answer is lost.
     Lose(usize),
-    /// The same, for it and all later ones.
+    /// It and all later ones work, and their answers are lost.
     LoseFrom(usize),
     /// It works, but says that it did not.
     Deny(usize, &'static str),
@@ -42,28 +50,29 @@ pub(crate) struct Fake {
     trouble: Trouble,
     hung: Notify,
     answers: Semaphore,
-    /// Operations that nobody may call.
+    /// Operations that are denied.
     denied: Vec<&'static str>,
     /// Whether `HeadObject` works whatever the trouble.
     looks: bool,
+    caller: Caller,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
     /// The operations that were called, in order.
     pub(crate) calls: Vec<&'static str>,
     /// The parts of the multipart upload, if one is under way.
     pub(crate) upload: Option<BTreeMap<u32, Bytes>>,
     /// When it began.
-    pub(crate) began: i64,
-    /// Parts of it that come after it was aborted, in as many rounds.
+    pub(crate) began: SystemTime,
+    /// In how many rounds parts arrive after the upload was aborted.
     pub(crate) late: usize,
-    /// In whose name the last upload was begun.
+    /// The nonce of the last upload.
     pub(crate) nonce: Option<Nonce>,
-    /// In whose name the object was written.
+    /// The nonce of the object.
     pub(crate) writer: Option<Nonce>,
-    /// Uploads that were begun and forgotten.
+    /// Uploads whose create was not answered.
     pub(crate) strays: Vec<UnfinishedUpload>,
     /// Most calls that were under way at one time.
     pub(crate) most_at_once: usize,
@@ -79,11 +88,23 @@ impl Fake {
             answers: Semaphore::new(0),
             denied: Vec::new(),
             looks: false,
-            state: Mutex::default(),
+            caller: test_caller(ATTEMPTS),
+            state: Mutex::new(State {
+                calls: Vec::new(),
+                upload: None,
+                began: UNIX_EPOCH,
+                late: 0,
+                nonce: None,
+                writer: None,
+                strays: Vec::new(),
+                most_at_once: 0,
+                object: None,
+                now: 0,
+            }),
         }
     }
 
-    /// The same, to a caller who may not call these.
+    /// Denies these operations.
     pub(crate) fn denying(self, denied: &[&'static str]) -> Self {
         Self {
             denied: denied.to_vec(),
@@ -91,7 +112,7 @@ impl Fake {
         }
     }
 
-    /// The same, where no trouble comes upon `HeadObject`.
+    /// Lets `HeadObject` work whatever the trouble.
     pub(crate) fn able_to_look(self) -> Self {
         Self {
             looks: true,
@@ -118,7 +139,35 @@ impl Fake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn call(&self, operation: &'static str) -> Result<Running<'_>, CallError> {
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        attempt: impl Fn(Running<'_>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let attempts = Attempts::default();
+        self.call_recording(operation, &attempts, attempt).await
+    }
+
+    /// Makes a request, and repeats it as the clients of S3 do.
+    async fn call_recording<T>(
+        &self,
+        operation: &'static str,
+        attempts: &Attempts,
+        attempt: impl Fn(Running<'_>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let attempt = || async {
+            let running = self.begin(operation).await?;
+            if operation == "UploadPart" && self.trouble == Trouble::Hold {
+                let answer = self.answers.acquire().await;
+                answer.expect("it is never closed").forget();
+            }
+            attempt(running)
+        };
+        let request = Request::new(operation);
+        self.caller.call_recording(request, attempts, attempt).await
+    }
+
+    async fn begin(&self, operation: &'static str) -> Result<Running<'_>, CallError> {
         let index = {
             let mut state = self.state();
             state.calls.push(operation);
@@ -126,7 +175,11 @@ impl Fake {
             state.most_at_once = state.most_at_once.max(state.now);
             state.calls.len() - 1
         };
-        let running = Running(self, index);
+        let running = Running {
+            fake: self,
+            operation,
+            index,
+        };
         if self.denied.contains(&operation) {
             return Err(CallError::refused(operation, Some("AccessDenied"), None));
         }
@@ -154,173 +207,189 @@ impl Fake {
     }
 }
 
-/// A call under way, and its index.
-struct Running<'a>(&'a Fake, usize);
+/// A call under way.
+struct Running<'a> {
+    fake: &'a Fake,
+    operation: &'static str,
+    index: usize,
+}
 
 impl Running<'_> {
-    /// What of an answer comes through.
-    fn answer<T>(&self, operation: &'static str, answer: T) -> Result<T, CallError> {
-        let code = match self.0.trouble {
-            Trouble::Lose(at) if self.1 == at => None,
-            Trouble::LoseFrom(at) if self.1 >= at => None,
-            Trouble::Deny(at, code) if self.1 == at => Some(code.to_owned()),
+    /// The answer, unless it is lost.
+    fn answer<T>(&self, answer: T) -> Result<T, CallError> {
+        let code = match self.fake.trouble {
+            Trouble::Lose(at) if self.index == at => None,
+            Trouble::LoseFrom(at) if self.index >= at => None,
+            Trouble::Deny(at, code) if self.index == at => Some(code.to_owned()),
             _ => return Ok(answer),
         };
         Err(CallError {
-            operation,
+            operation: self.operation,
             code,
-            message: format!("the answer to call {} is lost", self.1),
+            message: format!("the answer to call {} is lost", self.index),
         })
+    }
+
+    fn no_such_upload(&self) -> CallError {
+        CallError::refused(self.operation, Some("NoSuchUpload"), None)
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.state().now -= 1;
+        self.fake.state().now -= 1;
     }
 }
 
 impl PartStore for Fake {
-    async fn put(&self, part: Part, nonce: Nonce) -> Result<Stored, CallError> {
-        let running = self.call("PutObject").await?;
-        let mut state = self.state();
-        state.object = Some(part.body.to_vec());
-        state.writer = Some(nonce);
-        running.answer(
-            "PutObject",
-            Stored {
+    async fn put(
+        &self,
+        part: &Part,
+        nonce: Nonce,
+        attempts: &Attempts,
+    ) -> Result<Stored, CallError> {
+        let attempt = |running: Running<'_>| {
+            let mut state = self.state();
+            state.object = Some(part.body.to_vec());
+            state.writer = Some(nonce);
+            running.answer(Stored {
                 etag: "put".into(),
                 version: None,
-            },
-        )
+            })
+        };
+        self.call_recording("PutObject", attempts, attempt).await
     }
 
-    async fn create(&self, nonce: Nonce) -> Result<UploadId, CallError> {
-        let running = self.call("CreateMultipartUpload").await?;
-        let id = {
+    async fn create(&self, nonce: Nonce, attempts: &Attempts) -> Result<UploadId, CallError> {
+        let attempt = |running: Running<'_>| {
             let mut state = self.state();
             if state.upload.is_some() {
-                let id = UploadId("stray".into());
-                let at = state.began;
-                state.strays.push(UnfinishedUpload { id, at });
+                let stray = unfinished("stray", state.began);
+                state.strays.push(stray);
             }
             state.upload = Some(BTreeMap::new());
-            state.began = super::begin::now();
+            state.began = SystemTime::now();
             state.nonce = Some(nonce);
-            UploadId("upload".into())
+            running.answer(UploadId("upload".into()))
         };
-        running.answer("CreateMultipartUpload", id)
+        let operation = "CreateMultipartUpload";
+        self.call_recording(operation, attempts, attempt).await
     }
 
-    async fn send(&self, _: &UploadId, part: Part) -> Result<UploadedPart, CallError> {
-        let running = self.call("UploadPart").await?;
-        if self.trouble == Trouble::Hold {
-            let answer = self.answers.acquire().await;
-            answer.expect("it is never closed").forget();
-        }
-        let sent = UploadedPart {
-            number: part.number,
-            size: part.body.len() as u64,
-            etag: etag(part.number),
-            crc64nvme: part.crc64nvme,
-            crc32: None,
-        };
-        {
+    async fn send(
+        &self,
+        _: &UploadId,
+        part: &Part,
+        attempts: &Attempts,
+    ) -> Result<UploadedPart, CallError> {
+        let attempt = |running: Running<'_>| {
             let mut state = self.state();
             let parts = state.upload.as_mut().expect("a part of no upload");
-            parts.insert(part.number, part.body);
-        }
-        running.answer("UploadPart", sent)
+            parts.insert(part.number, part.body.clone());
+            running.answer(UploadedPart {
+                number: part.number,
+                size: part.body.len() as u64,
+                etag: etag(part.number),
+                crc64nvme: part.crc64nvme,
+                crc32: None,
+            })
+        };
+        self.call_recording("UploadPart", attempts, attempt).await
     }
 
-    async fn complete(&self, _: &UploadId, parts: &[UploadedPart]) -> Result<Stored, CallError> {
-        const OPERATION: &str = "CompleteMultipartUpload";
-        let running = self.call(OPERATION).await?;
-        let mut state = self.state();
-        let Some(mut kept) = state.upload.take() else {
-            return Err(CallError::refused(OPERATION, Some("NoSuchUpload"), None));
-        };
-        let whole = parts.iter().flat_map(|part| {
-            assert_eq!(part.etag, etag(part.number));
-            kept.remove(&part.number).expect("a part that was sent")
-        });
-        state.object = Some(whole.collect());
-        state.writer = state.nonce;
-        drop(state);
-        running.answer(
-            OPERATION,
-            Stored {
+    async fn complete(
+        &self,
+        _: &UploadId,
+        parts: &[UploadedPart],
+        attempts: &Attempts,
+    ) -> Result<Stored, CallError> {
+        let attempt = |running: Running<'_>| {
+            let mut state = self.state();
+            let mut stored = state
+                .upload
+                .take()
+                .ok_or_else(|| running.no_such_upload())?;
+            let whole = parts.iter().flat_map(|part| {
+                assert_eq!(part.etag, etag(part.number));
+                stored.remove(&part.number).expect("a part that was sent")
+            });
+            state.object = Some(whole.collect());
+            state.writer = state.nonce;
+            running.answer(Stored {
                 etag: "joined".into(),
                 version: Some("v".into()),
-            },
-        )
+            })
+        };
+        let operation = "CompleteMultipartUpload";
+        self.call_recording(operation, attempts, attempt).await
     }
 
     async fn abort(&self, _: &UploadId) -> Result<(), CallError> {
-        const OPERATION: &str = "AbortMultipartUpload";
-        let running = self.call(OPERATION).await?;
+        let running = self.begin("AbortMultipartUpload").await?;
         let mut state = self.state();
         if state.late > 0 {
             state.late -= 1;
             return Ok(());
         }
         if state.upload.take().is_none() {
-            return Err(CallError::refused(OPERATION, Some("NoSuchUpload"), None));
+            return Err(running.no_such_upload());
         }
-        running.answer(OPERATION, ())
+        running.answer(())
     }
+}
 
+impl Lookup for Fake {
     async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, CallError> {
-        let running = self.call("ListMultipartUploads").await?;
-        let state = self.state();
-        let id = UploadId("upload".into());
-        let at = state.began;
-        let open = state.upload.as_ref().map(|_| UnfinishedUpload { id, at });
-        let all = state.strays.iter().cloned().chain(open).collect();
-        running.answer("ListMultipartUploads", all)
+        let attempt = |running: Running<'_>| {
+            let state = self.state();
+            let open = state.upload.as_ref();
+            let open = open.map(|_| unfinished("upload", state.began));
+            running.answer(state.strays.iter().cloned().chain(open).collect())
+        };
+        self.call("ListMultipartUploads", attempt).await
     }
 
     async fn parts(&self, _: &UploadId) -> Result<Vec<ListedPart>, CallError> {
-        let running = self.call("ListParts").await?;
-        let state = self.state();
-        let Some(upload) = &state.upload else {
-            return Err(CallError::refused("ListParts", Some("NoSuchUpload"), None));
+        let attempt = |running: Running<'_>| {
+            let state = self.state();
+            let upload = state.upload.as_ref();
+            let upload = upload.ok_or_else(|| running.no_such_upload())?;
+            let listed = upload.iter().map(|(number, body)| ListedPart {
+                number: *number,
+                size: body.len() as u64,
+                etag: etag(*number),
+                crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, body)),
+                modified: Some(state.began),
+            });
+            running.answer(listed.collect())
         };
-        let kept = upload.iter().map(|(number, body)| ListedPart {
-            number: *number,
-            size: body.len() as u64,
-            etag: etag(*number),
-            crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, body)),
-            at: state.began,
-        });
-        running.answer("ListParts", kept.collect())
+        self.call("ListParts", attempt).await
     }
 
-    async fn object(&self) -> Result<Option<ObjectHead>, CallError> {
-        let running = self.call("HeadObject").await?;
-        let state = self.state();
-        let found = state.object.as_ref().map(|object| ObjectHead {
-            stored: Stored {
+    async fn head(&self) -> Result<Option<ObjectHead>, CallError> {
+        let attempt = |running: Running<'_>| {
+            let state = self.state();
+            running.answer(state.object.as_ref().map(|object| ObjectHead {
                 etag: "found".into(),
                 version: Some("v".into()),
-            },
-            size: object.len() as u64,
-            crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, object)),
-            nonce: state.writer,
-        });
-        running.answer("HeadObject", found)
+                size: object.len() as u64,
+                crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, object)),
+                nonce: state.writer,
+            }))
+        };
+        self.call("HeadObject", attempt).await
     }
 
-    fn headers(&self) -> String {
-        "headers".into()
+    fn creation_headers(&self) -> Vec<(String, String)> {
+        vec![("x-amz-acl".into(), "private".into())]
     }
+}
 
-    fn abort_command(&self, upload: &UploadId) -> String {
-        format!("abort {}", upload.0)
-    }
-
-    fn uploads_command(&self) -> String {
-        "list uploads".into()
+fn unfinished(id: &str, initiated: SystemTime) -> UnfinishedUpload {
+    UnfinishedUpload {
+        key: "key".into(),
+        id: UploadId(id.into()),
+        initiated: Some(initiated),
     }
 }
 

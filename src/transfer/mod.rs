@@ -1,25 +1,26 @@
-//! Sends parts to an object store while they are made, and leaves nothing half done.
+//! Sends parts to an object store while they are made, and leaves no half-finished upload behind.
 //!
-//! Parts come over a bounded channel, in nearly any order, and go out several at a time. An archive
-//! of one part is put in one request; any other is a multipart upload, which S3 bills and hides
-//! until it is completed or aborted. So whatever goes wrong after it was created, and whoever says
-//! stop, it is aborted; and if that fails too, the error says with which command to do it by hand.
-//! Whether there is an object is never guessed: an answer that was lost is looked up.
+//! Parts come over a bounded channel, in nearly any order, and are sent several at a time. An archive of
+//! one part is put in one request. Any other is a multipart upload, whose parts S3 bills and does not show
+//! until the upload is completed or aborted. So an upload that fails or is cancelled is aborted, and if
+//! that fails too, the error names what is left. Whether the object was made is never guessed: if an
+//! answer was lost, the object is looked up.
 //!
-//! It refuses to know what the bytes are.
+//! What the bytes are, and where they go, is for others to know.
 
-mod abort;
-mod begin;
-mod control;
+mod cleanup;
+mod context;
 #[cfg(test)]
 pub(crate) mod fake;
+mod fingerprint;
 mod finish;
-mod mark;
+mod parts;
 mod ramp;
 mod resume;
+mod session;
+mod store;
 #[cfg(test)]
 mod tests;
-mod transfer;
 
 use std::fmt;
 use std::future::Future;
@@ -28,28 +29,24 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-pub use self::control::{CleanupHint, UploadContext};
-pub use self::mark::{Digest, UploadFingerprint};
+pub use self::context::{CleanupHint, Unfinished, UploadContext};
+pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
+pub use self::store::{Lookup, PartStore};
 
-use self::transfer::Transfer;
+use self::parts::Sender;
 use crate::archive::pack::Part;
-use crate::aws::call::{ANSWER, Caller};
 use crate::aws::error::CallError;
-use crate::aws::s3::{
-    ListedPart, Nonce, PartStore, Stored, UnfinishedUpload, UploadId, UploadedPart, whole,
-};
+use crate::aws::s3::{ListedPart, Nonce, Stored, UnfinishedUpload, UploadId, UploadedPart, whole};
 use crate::cancel::Cancel;
+use crate::notes::NotResumed;
 
-/// How long an upload that failed may take to clean up. Tests wait for it to pass.
-const CLEANUP: Duration = if cfg!(test) {
-    Duration::from_millis(50)
-} else {
-    Duration::from_secs(10)
-};
+/// How long an upload that failed may take to clean up.
+const CLEANUP: Duration = Duration::from_secs(10);
 
-/// What one connection gets if less than the link gives is wanted: fewer of them get enough to do.
-const EACH: u64 = 256 << 10;
+/// Under a bandwidth limit, bytes per second that each request should get: there are fewer requests at a
+/// time then.
+const RATE_OF_ONE: u64 = 256 << 10;
 
 /// Why there is no object.
 #[derive(Debug, thiserror::Error)]
@@ -57,30 +54,30 @@ pub enum Cause {
     /// The store refused a request or did not answer.
     #[error(transparent)]
     Store(#[from] CallError),
-    /// Somebody else wrote the object meanwhile, so that the upload must begin again.
+    /// Another push wrote the object at the same time, so the upload must begin again.
     #[error(transparent)]
     Conflict(CallError),
-    /// The answer that says whether there is an object was lost, and it cannot be looked up.
+    /// The answer that says whether the object was made was lost, and the object cannot be looked up.
     #[error(
         "{error}; whether the object is there now is not known, since it may not be looked at \
          ({unknown})"
     )]
     Unknown {
-        /// What was asked last.
+        /// What failed.
         error: String,
-        /// Why it cannot be looked up.
+        /// Why the object cannot be looked up.
         unknown: CallError,
     },
-    /// An unfinished upload was to be resumed, and none can be.
-    #[error("{0}")]
-    Resume(String),
-    /// Whoever makes the parts ended before the last one.
+    /// The user insists on resuming an unfinished upload, and none of these can be resumed.
+    #[error("no unfinished upload can be resumed")]
+    NotResumed(Vec<NotResumed>),
+    /// The parts ended before the last one.
     #[error("the archive was not finished")]
     Unfinished,
-    /// A task of the upload panicked, with its own message. It is a bug.
+    /// A task of the upload panicked, with a message of its own. It is a bug.
     #[error("an upload task failed; please report this")]
     Task,
-    /// It was cancelled.
+    /// The upload was cancelled.
     #[error("stopped while uploading")]
     Stopped,
 }
@@ -95,24 +92,21 @@ pub struct Error {
     pub left: Option<Leftover>,
 }
 
-/// A multipart upload that is still there.
+/// A multipart upload that could not be aborted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
-    /// Its name.
+    /// Its id.
     pub upload: UploadId,
     /// Why it could not be aborted.
     pub reason: String,
-    /// How to abort it by hand.
-    pub command: String,
 }
 
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "its parts are still stored and billed, since the upload could not be aborted ({}); to \
-             remove them, run: {}",
-            self.reason, self.command
+            "its parts are still stored and billed, since the upload could not be aborted ({})",
+            self.reason
         )
     }
 }
@@ -128,27 +122,17 @@ impl From<Cause> for Error {
 pub struct Options {
     /// Requests at a time, at most; fewer until the first are confirmed. Zero counts as one.
     pub concurrency: usize,
-    /// How often each is tried, those of the store itself aside. Zero counts as one.
-    pub attempts: u32,
-    /// Bytes a second that the store's client sends at most, all requests together.
+    /// The bandwidth limit, in bytes per second, that the store keeps.
     pub bandwidth: Option<u64>,
-    /// Whether to go on with an upload that was not finished, and to make this one such that it can
-    /// be gone on with.
+    /// Whether to resume an unfinished upload, and to create this one such that it can be resumed.
     pub resume: Option<Resume>,
 }
 
 impl Options {
-    /// How requests are tried, and how many there may be at a time.
-    fn retries(&self) -> (Caller, usize) {
-        let (retries, concurrency) = (Caller::new(self.attempts), self.concurrency.max(1));
-        match self.bandwidth {
-            None => (retries, concurrency),
-            Some(rate) => {
-                let enough = usize::try_from(rate / EACH).unwrap_or(usize::MAX).max(1);
-                let concurrency = concurrency.min(enough);
-                (retries.at_most(rate / concurrency as u64), concurrency)
-            }
-        }
+    fn concurrency(&self) -> usize {
+        let enough = self.bandwidth.map(|rate| rate / RATE_OF_ONE);
+        let enough = enough.and_then(|enough| usize::try_from(enough).ok());
+        self.concurrency.min(enough.unwrap_or(usize::MAX)).max(1)
     }
 }
 
@@ -158,38 +142,41 @@ impl Options {
 ///
 /// # Errors
 ///
-/// [`Error`], also when it is cancelled. All requests have ended then.
+/// [`Error`], also when it is cancelled. No request is under way then.
 pub async fn upload<S: PartStore>(
     store: Arc<S>,
     mut parts: mpsc::Receiver<Part>,
     options: &Options,
-    control: UploadContext<'_>,
+    context: UploadContext<'_>,
 ) -> Result<Stored, Error> {
-    let Some(first) = unless(control.cancel, parts.recv()).await? else {
+    let Some(first) = unless(context.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
-    let (retries, concurrency) = options.retries();
     if first.last && first.number == 1 {
-        return Ok(finish::put(&*store, &retries, first, control).await?);
+        return Ok(finish::put(&*store, &first, context).await?);
     }
-    let upload = begin::begin(&*store, &retries, options.resume.as_ref(), control).await?;
-    let retries = Arc::new(retries);
-    let transfer = Transfer::new(&store, &upload, &retries, concurrency, control);
-    let sent = transfer.run(first, &mut parts).await;
-    // Whoever makes parts learns now that nobody takes them.
+    let session = session::begin(&*store, options.resume.as_ref(), context).await?;
+    let sender = Sender {
+        store: &store,
+        session: &session,
+        concurrency: options.concurrency(),
+        context,
+    };
+    let sent = sender.run(first, &mut parts).await;
+    // The packer learns by this that no more parts are taken.
     drop(parts);
     let done = match sent {
-        Ok(sent) => finish::complete(&*store, &retries, &upload, &sent, control).await,
+        Ok(sent) => finish::complete(&*store, &session, &sent, context).await,
         Err(cause) => Err(Error {
             cause,
-            left: abort::abort(&*store, &upload.id).await,
+            left: cleanup::abort(&*store, &session.id).await,
         }),
     };
-    control.underway.ended(&done);
+    context.cleanup.ended(&done);
     done
 }
 
-/// Waits for `work`, but not after `cancel`.
+/// Waits for `work`, unless `cancel` comes first.
 async fn unless<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Cause> {
     cancel.run_until_cancelled(work).await.ok_or(Cause::Stopped)
 }

@@ -1,10 +1,9 @@
-//! How many requests may be under way: few at first, and one more with each that is confirmed.
+//! Limits how many requests are under way: few at first, and one more with each that is confirmed.
 //!
-//! Each of the first requests opens a connection. Opened all at once, they are as many TLS
-//! handshakes on the cores that compress, and a burst at a bucket that may be asleep. So an upload
-//! begins with [`START`], and doubles them with each round of answers, as TCP's slow start does. When
-//! the store says that it is asked too much, half as many may be under way, and the ramp begins
-//! there.
+//! Each of the first requests opens a connection. All at once, that would be as many TLS handshakes on the
+//! cores that compress, and a burst of requests that the bucket may not have been prepared for. So an
+//! upload begins with [`START`] requests, and each round of answers doubles them, as in TCP's slow start.
+//! When the store asks for fewer requests, half as many may be under way, and the ramp begins from there.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,24 +14,24 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 /// Requests that may be under way before one is confirmed.
 const START: usize = 4;
 
-/// Requests that are under way together are refused together: that is one refusal.
+/// Requests that are under way together are refused together. Refusals within this time count as one.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Permits for requests.
 #[derive(Debug)]
 pub(super) struct Ramp {
     permits: Arc<Semaphore>,
-    /// Permits that there are, but for those that are owed.
+    /// Permits that exist, without those that are owed.
     now: usize,
-    /// Permits that are still to be added.
+    /// Permits that may still be added.
     later: usize,
-    /// Permits to take away when their requests end.
+    /// Permits to take away as soon as their requests end.
     owed: usize,
     slowed: Option<Instant>,
 }
 
 impl Ramp {
-    /// Lets `concurrency` requests be under way in the end, [`START`] at first. Zero counts as one.
+    /// Allows [`START`] requests at first, and `concurrency` in the end. Zero counts as one.
     pub(super) fn new(concurrency: usize) -> Self {
         let concurrency = concurrency.max(1);
         let now = concurrency.min(START);
@@ -45,14 +44,14 @@ impl Ramp {
         }
     }
 
-    /// Waits until a request may begin. It ends when the permit is dropped.
+    /// Waits until a request may begin. The request must keep the permit until it ends.
     pub(super) fn request(
         &self,
     ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + use<> {
         Arc::clone(&self.permits).acquire_owned()
     }
 
-    /// A request was confirmed: one more may be under way, up to the most.
+    /// Allows one more request, up to the most, since one was confirmed.
     pub(super) fn confirmed(&mut self, permit: OwnedSemaphorePermit) {
         if self.later > 0 {
             self.later -= 1;
@@ -69,7 +68,7 @@ impl Ramp {
         }
     }
 
-    /// The store is asked too much: half as many from now on, and at least one.
+    /// Allows half as many requests, and at least one, since the store asked for fewer.
     pub(super) fn slower(&mut self, at: Instant) {
         let together = |since| at.saturating_duration_since(since) < TOGETHER;
         if self.slowed.is_some_and(together) {
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_makes_room_for_two() {
+    fn an_answer_allows_two_new_requests() {
         let mut ramp = Ramp::new(16);
         let mut permits = begin(&ramp);
         for under_way in 5..=16 {
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_allowed_at_once() {
+    fn at_most_four_requests_begin_at_once() {
         for (concurrency, at_first) in [(0, 1), (1, 1), (3, 3), (4, 4), (5, 4)] {
             let mut ramp = Ramp::new(concurrency);
             assert_eq!(begin(&ramp).len(), at_first, "{concurrency}");
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn half_as_many_after_a_slow_down_and_all_again_later() {
+    fn a_request_to_slow_down_halves_the_requests_and_answers_bring_them_back() {
         let start = Instant::now();
         let mut ramp = Ramp::new(4);
         let mut permits = begin(&ramp);
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_waits_for_an_answer() {
+    async fn a_request_waits_for_a_permit_until_another_is_answered() {
         let mut ramp = Ramp::new(5);
         let mut permits = begin(&ramp);
         let mut waiting = std::pin::pin!(ramp.request());

@@ -1,64 +1,63 @@
-//! Finds an unfinished upload to go on with, and says why it takes none.
+//! Finds an unfinished upload to resume, and says why it takes none.
 //!
-//! What is stored is compared by its bytes: a part is kept if its size and its CRC-64 are those of the
-//! part that is made now, and sent again otherwise. So going on can never make another object. But what
-//! an upload was created with cannot be changed any more, and parts of another program or other options
-//! are of no use; the [`UploadFingerprint`] of an upload says what it is of, and where that differs it is left alone.
+//! Stored parts are compared by their bytes: a part is kept if its size and its CRC-64 are those of the
+//! part that is made now, and sent again otherwise. So resuming can never make another object. But what an
+//! upload was created with cannot be changed later, and parts of another program or of other options are
+//! useless. The upload's [`UploadFingerprint`] says what it was made of, and where that differs the upload
+//! is left alone.
 //!
-//! Nothing of others is aborted: not what differs, and not what somebody may still be writing.
+//! No upload is aborted here: neither one that differs, nor one that another push may still write to.
 
-use super::begin::{Upload, now};
-use super::{ANSWER, Caller, Cause, ListedPart, PartStore, UnfinishedUpload, UploadFingerprint};
-use crate::notes::Notes;
+use std::cmp::Reverse;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Cause, ListedPart, Lookup, Nonce, UnfinishedUpload, UploadFingerprint, UploadId};
+use crate::notes::{Difference, NotResumed, Note, Notes, Reason};
 
 /// Uploads of one key that are looked at, the newest first.
 const LOOKED_AT: usize = 20;
 
-/// An upload to which something was added more recently, in seconds, may be somebody else's.
-const ALIVE: i64 = 120;
+/// An upload to which something was added within this time may be that of a push that still runs.
+const RECENT: Duration = Duration::from_secs(120);
 
-/// How to go on with an upload that was not finished.
+/// How to resume an unfinished upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {
-    /// The user says that there is one, and that nobody else writes to it.
+    /// Whether the user says that there is an upload to resume, and that no other push writes to it.
     pub insist: bool,
-    /// What is pushed now. The store knows the headers.
-    pub mark: UploadFingerprint,
-    /// Bytes of each of its parts.
+    /// What is pushed now. Its headers are those of the store.
+    pub fingerprint: UploadFingerprint,
+    /// Bytes of each part.
     pub part_size: u64,
 }
 
 impl Resume {
-    /// What is pushed now, and where it goes.
-    pub(super) fn mark<S: PartStore>(&self, store: &S) -> UploadFingerprint {
-        UploadFingerprint {
-            headers: UploadFingerprint::digest(store.headers().as_bytes()),
-            ..self.mark
-        }
+    /// The fingerprint of what is pushed now to `store`.
+    pub(super) fn fingerprint_for(&self, store: &impl Lookup) -> UploadFingerprint {
+        self.fingerprint.with_headers(&store.creation_headers())
     }
 }
 
-/// One that could be gone on with.
-struct Candidate {
-    upload: UnfinishedUpload,
-    parts: Vec<ListedPart>,
-    nonce: super::Nonce,
-    same_plan: bool,
+/// An upload that can be resumed.
+pub(super) struct Candidate {
+    pub(super) id: UploadId,
+    pub(super) nonce: Nonce,
+    /// Its parts, without those of the fingerprint.
+    pub(super) parts: Vec<ListedPart>,
+    is_same_plan: bool,
 }
 
-/// The upload that has most of what is pushed now. None if there is none, which the notes explain.
+/// The upload that has most of what is pushed now. None if none can be resumed, which the notes explain.
 ///
 /// # Errors
 ///
-/// [`Cause::Resume`] if the user insists, and there are some that differ.
-pub(super) async fn find<S: PartStore>(
-    store: &S,
-    retries: &Caller,
+/// [`Cause::NotResumed`] if the user insists, and there are uploads that cannot be resumed.
+pub(super) async fn find(
+    store: &impl Lookup,
     resume: &Resume,
     notes: &Notes,
-) -> Result<Option<Upload>, Cause> {
-    let listed = retries.ask("ListMultipartUploads", ANSWER, || store.uploads());
-    let mut uploads = match listed.await {
+) -> Result<Option<Candidate>, Cause> {
+    let mut uploads = match store.uploads().await {
         Ok(uploads) => uploads,
         Err(error) => {
             notes.add(format!(
@@ -67,124 +66,94 @@ pub(super) async fn find<S: PartStore>(
             return Ok(None);
         }
     };
-    uploads.sort_by_key(|upload| std::cmp::Reverse(upload.at));
+    uploads.sort_by_key(|upload| Reverse(upload.initiated.unwrap_or(UNIX_EPOCH)));
+    let wanted = resume.fingerprint_for(store);
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
     for upload in uploads.into_iter().take(LOOKED_AT) {
-        let parts = retries.ask("ListParts", ANSWER, || store.parts(&upload.id));
-        match parts.await {
-            Err(error) => refused.push(format!(
-                "the unfinished upload {} was not resumed, since its parts cannot be listed: {error}",
-                upload.id.0
-            )),
-            // Killed before it said what it is, or just begun by somebody else.
-            Ok(parts)
-                if UploadFingerprint::read(&parts).is_none()
-                    && parts.iter().all(|part| UploadFingerprint::is_note(part.number)) =>
-            {
-                notes.add(format!(
-                    "the unfinished upload {} has no parts to go on with; if nobody else is about to \
-                     send some, remove it: {}",
-                    upload.id.0,
-                    store.abort_command(&upload.id)
-                ));
+        let id = upload.id.0.clone();
+        let judged = match store.parts(&upload.id).await {
+            Err(error) => Err(Reason::Unlisted(error.to_string())),
+            // Its push ended before it stored the fingerprint, or has only just begun.
+            Ok(parts) if is_empty(&parts) => {
+                notes.add(Note::EmptyUpload(id));
+                continue;
             }
-            Ok(parts) => match judge(resume, &resume.mark(store), upload, parts) {
-                Ok(candidate) => candidates.push(candidate),
-                Err((upload, why)) => refused.push(format!(
-                    "the unfinished upload {} was not resumed, since {why}; if nobody else needs it, \
-                     remove it: {}",
-                    upload.id.0,
-                    store.abort_command(&upload.id)
-                )),
-            },
+            Ok(parts) => judge(resume, &wanted, upload, parts),
+        };
+        match judged {
+            Ok(candidate) => candidates.push(candidate),
+            Err(reason) => refused.push(NotResumed { upload: id, reason }),
         }
     }
-    // The newest comes first, and of several that are as good the first stays.
+    // Of several that are equally good, the newest is taken: it comes first, and `max_by_key` takes the last.
     let best = candidates.into_iter().rev().max_by_key(|candidate| {
-        let stored = candidate.parts.iter().map(|part| part.size);
-        (candidate.same_plan, stored.sum::<u64>())
+        let sizes = candidate.parts.iter().map(|part| part.size);
+        (candidate.is_same_plan, sizes.sum::<u64>())
     });
     match best {
+        Some(best) if best.is_same_plan => return Ok(Some(best)),
         Some(best) => {
-            if !best.same_plan {
-                notes.add(
-                    "the source changed since the upload that is resumed began: parts that differ are \
-                     sent retry_advice",
-                );
-            }
-            Ok(Some(Upload::resumed(
-                best.upload.id,
-                best.nonce,
-                best.parts,
-            )))
+            notes.add(
+                "the source changed since the upload that is resumed began: parts that differ are \
+                 sent again",
+            );
+            return Ok(Some(best));
+        }
+        None if !resume.insist => {
+            let refused = refused.into_iter().map(Note::NotResumed);
+            refused.for_each(|note| notes.add(note));
         }
         None if refused.is_empty() => {
-            if resume.insist {
-                notes.add("nothing was resumed: there is no unfinished upload of this key");
-            }
-            Ok(None)
+            notes.add("nothing was resumed: there is no unfinished upload of this key");
         }
-        None if resume.insist => Err(Cause::Resume(format!(
-            "{}; to begin anew beside it, push with --resume=auto",
-            refused.join("; ")
-        ))),
-        None => {
-            refused.into_iter().for_each(|why| notes.add(why));
-            Ok(None)
-        }
+        None => return Err(Cause::NotResumed(refused)),
     }
+    Ok(None)
 }
 
-/// Whether an upload can be gone on with, or why not.
+/// Whether an upload has neither a fingerprint nor parts of an archive.
+fn is_empty(parts: &[ListedPart]) -> bool {
+    let mut numbers = parts.iter().map(|part| part.number);
+    UploadFingerprint::read(parts).is_none() && numbers.all(UploadFingerprint::is_stored_in)
+}
+
+/// Whether an upload can be resumed, or why not.
 fn judge(
     resume: &Resume,
     wanted: &UploadFingerprint,
     upload: UnfinishedUpload,
-    parts: Vec<ListedPart>,
-) -> Result<Candidate, (UnfinishedUpload, String)> {
-    let Some((mark, nonce)) = UploadFingerprint::read(&parts) else {
-        let why = "it was not begun by hoist push --resume, or not by the store with CRC-64/NVME";
-        return Err((upload, why.to_owned()));
-    };
-    let newest = parts.iter().map(|part| part.at).fold(upload.at, i64::max);
-    let parts: Vec<ListedPart> = parts
-        .into_iter()
-        .filter(|part| !UploadFingerprint::is_note(part.number))
-        .collect();
-    // The last part is shorter.
+    mut parts: Vec<ListedPart>,
+) -> Result<Candidate, Reason> {
+    let (fingerprint, nonce) = UploadFingerprint::read(&parts).ok_or(Reason::NoFingerprint)?;
+    let times = parts.iter().filter_map(|part| part.modified);
+    let newest = times.chain(upload.initiated).max().unwrap_or(UNIX_EPOCH);
+    parts.retain(|part| !UploadFingerprint::is_stored_in(part.number));
+    // Only the last part may be shorter.
     let last = parts.iter().map(|part| part.number).max();
-    let other_size = parts.iter().find(|part| {
+    let is_other_size = |part: &ListedPart| {
         part.size > resume.part_size || part.size < resume.part_size && Some(part.number) != last
-    });
-    let differences: Vec<&str> = [
-        (mark.program != wanted.program).then_some("another version of hoist packed it"),
-        (mark.options != wanted.options)
-            .then_some("--level or the kind of bundle, which shape its bytes, are others"),
-        (mark.headers != wanted.headers).then_some(
-            "the object's encryption, class, ACL, tags or metadata, which are set when it begins, \
-             are others",
-        ),
-        other_size.map(|_| "its parts have another size"),
+    };
+    let differences: Vec<Difference> = [
+        (fingerprint.program != wanted.program, Difference::Program),
+        (fingerprint.options != wanted.options, Difference::Options),
+        (fingerprint.headers != wanted.headers, Difference::Headers),
+        (parts.iter().any(is_other_size), Difference::PartSize),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(differs, what)| differs.then_some(what))
     .collect();
     if !differences.is_empty() {
-        return Err((upload, differences.join(", and ")));
+        return Err(Reason::Differs(differences));
     }
-    if !resume.insist && now().saturating_sub(newest) < ALIVE {
-        return Err((
-            upload,
-            format!(
-                "something was added to it less than {ALIVE} seconds ago, so that another push may be \
-                 at it (--resume takes it nevertheless)"
-            ),
-        ));
+    // A time in the future, by a clock that is ahead, is recent too.
+    let age = SystemTime::now().duration_since(newest).unwrap_or_default();
+    if !resume.insist && age < RECENT {
+        return Err(Reason::Recent(RECENT.as_secs()));
     }
     Ok(Candidate {
-        same_plan: mark.plan == wanted.plan,
-        upload,
-        parts,
+        is_same_plan: fingerprint.plan == wanted.plan,
+        id: upload.id,
         nonce,
+        parts,
     })
 }

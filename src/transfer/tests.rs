@@ -3,13 +3,13 @@ use std::convert::Infallible;
 use super::fake::{Fake, Trouble};
 use super::*;
 use crate::archive::pack::{Cutter, LinkFeedback};
-use crate::notes::Notes;
+use crate::notes::{Difference, Note, Notes, Reason};
 use crate::progress::Progress;
 
 mod doubt;
 mod resumed;
 
-/// Bytes cut into parts of 10; the first comes late, as one that holds a large file's header does.
+/// Bytes cut into parts of 10. The first part comes late, as one that holds a large file's header does.
 fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
     let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
     let mut parts = Vec::new();
@@ -25,11 +25,9 @@ fn parts(len: usize) -> (Vec<u8>, Vec<Part>) {
     (bytes, parts)
 }
 
-/// How to upload in these tests.
 fn options(concurrency: usize) -> Options {
     Options {
         concurrency,
-        attempts: 3,
         bandwidth: None,
         resume: None,
     }
@@ -40,21 +38,21 @@ async fn run(store: &Arc<Fake>, parts: Vec<Part>, concurrency: usize) -> Result<
     run_with(store, parts, &options(concurrency)).await.0
 }
 
-/// The same, with what was noted.
+/// Uploads `parts` with these options. Returns what was noted as well.
 async fn run_with(
     store: &Arc<Fake>,
     parts: Vec<Part>,
     options: &Options,
-) -> (Result<Stored, Error>, Vec<String>) {
+) -> (Result<Stored, Error>, Vec<Note>) {
     let (sender, receiver) = mpsc::channel(1);
     let cancel = Cancel::new();
     let progress = Progress::new();
-    let (notes, underway) = (Notes::default(), CleanupHint::default());
-    let control = UploadContext {
+    let (notes, cleanup) = (Notes::default(), CleanupHint::default());
+    let context = UploadContext {
         progress: &progress,
         cancel: &cancel,
         notes: &notes,
-        underway: &underway,
+        cleanup: &cleanup,
         link: &LinkFeedback::new(),
     };
     let feed = async {
@@ -71,18 +69,18 @@ async fn run_with(
         std::future::pending::<()>().await;
     };
     let uploading =
-        async { tokio::join!(upload(Arc::clone(store), receiver, options, control), feed).0 };
+        async { tokio::join!(upload(Arc::clone(store), receiver, options, context), feed).0 };
     let done = tokio::select! {
         done = uploading => done,
         () = hung => unreachable!(),
     };
     let is_left = matches!(&done, Err(error) if error.left.is_some());
-    assert_eq!(underway.left().is_some(), is_left, "{done:?}");
+    assert_eq!(cleanup.unfinished().is_some(), is_left, "{done:?}");
     (done, notes.take())
 }
 
-#[tokio::test]
-async fn parts_become_an_object() {
+#[tokio::test(start_paused = true)]
+async fn all_parts_are_joined_to_one_object_whatever_the_concurrency() {
     for len in [11, 20, 95] {
         let (bytes, parts) = parts(len);
         for concurrency in [1, 3, 100] {
@@ -102,8 +100,8 @@ async fn parts_become_an_object() {
     }
 }
 
-#[tokio::test]
-async fn requests_become_more_as_parts_are_confirmed() {
+#[tokio::test(start_paused = true)]
+async fn each_confirmed_part_allows_one_more_request() {
     let (_, parts) = parts(395);
     let store = Arc::new(Fake::new(Trouble::Hold));
     let answering = async {
@@ -125,8 +123,8 @@ async fn requests_become_more_as_parts_are_confirmed() {
     assert_eq!(store.state().most_at_once, 9);
 }
 
-#[tokio::test]
-async fn one_part_is_put() {
+#[tokio::test(start_paused = true)]
+async fn an_archive_of_one_part_is_put_in_one_request() {
     for len in [4, 10] {
         let (bytes, parts) = parts(len);
         let store = Arc::new(Fake::new(Trouble::None));
@@ -136,8 +134,8 @@ async fn one_part_is_put() {
     }
 }
 
-#[tokio::test]
-async fn whichever_call_fails_nothing_is_left() {
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_any_request_leaves_nothing() {
     let (_, parts) = parts(55);
     // Create, six parts, complete.
     for at in 0..8 {
@@ -154,8 +152,8 @@ async fn whichever_call_fails_nothing_is_left() {
     }
 }
 
-#[tokio::test]
-async fn whichever_call_hangs_cancelling_leaves_nothing() {
+#[tokio::test(start_paused = true)]
+async fn cancelling_during_any_request_leaves_nothing() {
     let (_, parts) = parts(55);
     for at in 0..8 {
         let store = Arc::new(Fake::new(Trouble::Hang(at)));
@@ -166,8 +164,8 @@ async fn whichever_call_hangs_cancelling_leaves_nothing() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_aborted_is_told_with_its_cause() {
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_cannot_be_aborted_is_named_in_the_error_beside_its_cause() {
     let (_, parts) = parts(55);
     for at in 1..8 {
         let store = Arc::new(Fake::new(Trouble::FailFrom(at)));
@@ -177,15 +175,14 @@ async fn what_cannot_be_aborted_is_told_with_its_cause() {
             "{error}"
         );
         let left = error.left.unwrap();
-        assert_eq!(left.command, "abort upload");
         assert_eq!(left.upload, UploadId("upload".into()));
         assert!(left.reason.contains("AbortMultipartUpload"), "{left}");
         assert!(store.state().upload.is_some());
     }
 }
 
-#[tokio::test]
-async fn an_archive_that_ends_early_is_no_object() {
+#[tokio::test(start_paused = true)]
+async fn an_archive_without_its_last_part_makes_no_object() {
     let (_, mut parts) = parts(55);
     parts.pop();
     for keep in [0, 1, 4] {
@@ -196,8 +193,8 @@ async fn an_archive_that_ends_early_is_no_object() {
     }
 }
 
-#[tokio::test]
-async fn what_fails_once_is_made_again() {
+#[tokio::test(start_paused = true)]
+async fn any_request_that_fails_once_is_repeated() {
     let (bytes, parts) = parts(55);
     // Create, six parts, complete.
     for at in 0..8 {
@@ -208,7 +205,7 @@ async fn what_fails_once_is_made_again() {
             let state = store.state();
             assert_eq!(state.object.as_ref(), Some(&bytes), "call {at} failed");
             let calls = state.calls.iter();
-            // After a beginning that may have been one, uploads are listed.
+            // After a create that may have had an effect, the uploads are listed.
             let calls = calls.filter(|call| **call != "ListMultipartUploads");
             assert_eq!(calls.count(), parts.len() + 3);
         }
@@ -219,13 +216,13 @@ async fn what_fails_once_is_made_again() {
     assert_eq!(store.state().calls, ["PutObject", "PutObject"]);
 }
 
-#[tokio::test]
-async fn what_goes_on_failing_ends_the_upload() {
+#[tokio::test(start_paused = true)]
+async fn a_request_that_fails_at_all_attempts_ends_the_upload() {
     let (_, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::PassFrom(1, "InternalError")));
     let error = run(&store, parts, 1).await.unwrap_err();
     assert!(error.to_string().contains("(InternalError)"), "{error}");
-    // Nor can it be aborted.
+    // Aborting fails as well.
     assert!(error.left.is_some());
     let sent = store
         .state()

@@ -1,4 +1,4 @@
-//! A range of an object as one stream of bytes, summed up on its way.
+//! Reads a range of an object as one stream of bytes, and computes its checksum on the way.
 
 use std::io;
 use std::ops::Range;
@@ -12,17 +12,17 @@ use tokio_util::io::StreamReader;
 
 use super::{Error, Object};
 
-/// Bytes of one request.
+/// Bytes of each request.
 const PIECE: u64 = 8 << 20;
 
-/// Requests at a time.
+/// Requests that are under way at the same time.
 const AHEAD: usize = 4;
 
 type Bodies = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
-/// Bytes that stream in.
+/// The bytes of a range.
 pub(super) type Reader = StreamReader<Bodies, Bytes>;
 
-/// The bytes of a range, and the CRC-64/NVME of those that came.
+/// Reads a range. The checksum is that of the bytes that came so far.
 pub(super) fn bytes_of<O: Object>(object: &Arc<O>, range: Range<u64>, etag: &str) -> (Reader, Crc) {
     let crc = Crc::default();
     let seen = crc.clone();

@@ -1,4 +1,4 @@
-//! An archive on the disk.
+//! An archive on the disk, which is verified like one in S3.
 
 use std::fs::File;
 use std::io;
@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use ::bytes::Bytes;
 
-use super::{Error, Head, Object};
+use super::{Error, Object};
+use crate::aws::s3::ObjectHead;
 use crate::error::FileError;
 use crate::system::{self, Stat};
 
-/// A file. What stands for an entity tag is what changes when somebody writes to it.
+/// A file. Its size and its mtime take the place of an ETag, since both change when it is written to.
 #[derive(Clone, Debug)]
 pub struct FileObject {
     path: PathBuf,
@@ -24,10 +25,10 @@ impl FileObject {
     ///
     /// # Errors
     ///
-    /// [`FileError`], also if it is no file.
+    /// [`FileError`], also if it is not a regular file.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::new("open", path, error);
-        // A pipe would be waited for.
+        // Opening a named pipe would wait for a writer.
         let metadata = std::fs::metadata(path).map_err(failed)?;
         if !metadata.is_file() {
             return Err(failed(io::Error::other("it is not a file")));
@@ -38,7 +39,7 @@ impl FileObject {
         })
     }
 
-    /// Does something with the file where waiting for the disk keeps nobody.
+    /// Works with the file on a thread for blocking calls.
     async fn with<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -55,19 +56,20 @@ fn tag(stat: &Stat) -> String {
     format!("{}-{}.{:09}", stat.size, stat.secs, stat.nanos)
 }
 
-/// Its permissions are nobody's concern here, so it needs no name.
+/// Permissions do not matter here, so the file needs no name.
 fn look_at(file: &File) -> io::Result<Stat> {
     system::fstat(file, b"")
 }
 
 impl Object for FileObject {
-    async fn head(&self) -> Result<Head, Error> {
+    async fn head(&self) -> Result<ObjectHead, Error> {
         let stat = self.with("look at", look_at).await?;
-        Ok(Head {
+        Ok(ObjectHead {
             size: stat.size,
             etag: tag(&stat),
             version: None,
             crc64nvme: None,
+            nonce: None,
         })
     }
 
@@ -76,7 +78,7 @@ impl Object for FileObject {
         let read = self.with("read", move |file| {
             let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
             match system::read_exact_at(file, &mut bytes, range.start) {
-                // It shrank, as its length tells.
+                // The file became shorter, which its size tells below.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 done => done?,
             }

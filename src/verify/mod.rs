@@ -1,23 +1,22 @@
-//! Reads a stored archive back, and says whether it is whole.
+//! Reads a stored archive back, and reports every difference from what it should be.
 //!
-//! The object comes in ranges, a few of them ahead of the reader, and none is kept: each entry's local
-//! header is held against the central directory, its data is inflated as it passes, and its size and
-//! CRC-32 are compared with what both say. What lies between the entries belongs to one of them or is
-//! named, and the CRC-64/NVME of all bytes is compared with the store's, so no byte can be another
-//! one. With a manifest, each entry's kind, permissions and BLAKE3 are compared too, and entries that are
-//! missing, too many or in another order are named. Memory is the index, 48 bytes and the name for each
-//! entry and 37 more with a manifest, and 40 MiB.
+//! The object comes in ranges, a few of them ahead of the reader, and none is kept. Each entry's local
+//! header is compared with the central directory, its data is inflated as it passes, and its size and CRC-32
+//! are compared with what both headers say. Bytes that belong to no entry are reported, and the CRC-64/NVME
+//! of all bytes is compared with the store's, so no changed byte goes unnoticed. With a manifest, each entry's
+//! kind, permissions and BLAKE3 are compared too, and missing, additional and misplaced entries are
+//! reported. The memory needed is 40 MiB and the index: for each entry its name and 48 bytes, and 37 bytes
+//! more with a manifest.
 //!
-//! It takes any zip that a pusher makes, in S3 or on the disk. It refuses to write anything, to believe sizes (what inflates
-//! to more than was recorded is cut off there), and to mix two objects: all ranges are of the one that
-//! was there at first.
+//! The archive may be any zip that a deployment tool makes, in S3 or on the disk. Sizes are not trusted: an
+//! entry that inflates to more than was recorded is cut off there. All ranges are of one object: if another
+//! one takes its place meanwhile, that is an error.
 
 mod bytes;
 mod entry;
 mod file;
 mod index;
 mod listed;
-#[cfg(feature = "push")]
 mod s3;
 #[cfg(test)]
 mod tests;
@@ -33,8 +32,6 @@ use ::bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
 pub use self::file::FileObject;
-#[cfg(feature = "push")]
-pub use self::s3::S3Object;
 
 use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;
@@ -42,19 +39,19 @@ use self::index::Index;
 use self::listed::Listed;
 use crate::archive::manifest;
 use crate::archive::zip::{Directory, ReadError, Shown, end_window};
-#[cfg(feature = "push")]
 use crate::aws::error::CallError;
+use crate::aws::s3::ObjectHead;
 use crate::error::FileError;
 
-/// Differences that are told of; the others are counted.
-const TOLD: usize = 100;
+/// So many differences are reported; the others are only counted.
+const REPORTED: usize = 100;
 
 /// An object that can be read.
 pub trait Object: Send + Sync + 'static {
-    /// What the store knows about it.
-    fn head(&self) -> impl Future<Output = Result<Head, Error>> + Send;
+    /// What the store knows about it without reading it.
+    fn head(&self) -> impl Future<Output = Result<ObjectHead, Error>> + Send;
 
-    /// Some of its bytes, if it is still the object of that `etag`: another one is an error.
+    /// Some of its bytes. It is an error if its ETag is no longer `etag`.
     fn get(
         &self,
         range: Range<u64>,
@@ -62,68 +59,54 @@ pub trait Object: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Bytes, Error>> + Send;
 }
 
-/// Why an object cannot be compared with anything.
+/// Why an object cannot be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store refused a request or did not answer.
-    #[cfg(feature = "push")]
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The disk's trouble.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file was replaced or written to.
+    /// The file was replaced or written to.
     #[error("{} changed while it was being read; try again when nothing writes to it", path.display())]
     Changed {
-        /// Which.
+        /// Which file.
         path: PathBuf,
     },
-    /// The answer to a request has fewer bytes, or more.
+    /// An answer has another number of bytes than were requested.
     #[error("{came} bytes came of {len}")]
     Short {
-        /// Those there were.
+        /// How many came.
         came: u64,
-        /// Those that were asked for.
+        /// How many were requested.
         len: u64,
     },
-    /// The manifest is none.
-    #[error("the manifest is of no use: {0}")]
+    /// The manifest cannot be used.
+    #[error("the manifest cannot be used: {0}")]
     Manifest(#[from] manifest::Error),
-    /// Something between the object and here. It is a bug.
+    /// Reading failed for a reason that is neither the store's nor the disk's. It is a bug.
     #[error("cannot read the object: {0}")]
     Io(io::Error),
 }
 
-/// What a store knows about an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Bytes.
-    pub size: u64,
-    /// Its entity tag, without quotes.
-    pub etag: String,
-    /// Its version, if the bucket keeps versions.
-    pub version: Option<String>,
-    /// CRC-64/NVME of its bytes, if the store keeps that.
-    pub crc64nvme: Option<u64>,
-}
-
-/// What an object should be, as far as somebody knows.
+/// What is known of how an object should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its entity tag, without quotes.
+    /// Its ETag, without quotes.
     pub etag: Option<String>,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: Option<u64>,
-    /// CRC-64/NVME of its bytes.
+    /// The CRC-64/NVME of its bytes.
     pub crc64nvme: Option<u64>,
 }
 
-/// Something that is not as it should be.
+/// One difference from what the object should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The entry's name, safe to show. None: the archive as a whole.
+    /// The entry's name, safe to show. None if the whole archive is concerned.
     pub entry: Option<String>,
-    /// What is wrong with it.
+    /// What differs.
     pub what: String,
 }
 
@@ -136,34 +119,34 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What was found.
+/// What was found in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The object.
-    pub head: Head,
-    /// CRC-64/NVME of its bytes, as they came. None if it could not be read to its end.
+    /// What the store knows about the object.
+    pub head: ObjectHead,
+    /// The CRC-64/NVME of the bytes that came. None if the object could not be read to its end.
     pub crc64nvme: Option<u64>,
-    /// Entries that were read.
+    /// How many entries were read.
     pub entries: u64,
-    /// Their content, in bytes.
+    /// The size of their content, in bytes.
     pub content: u64,
-    /// The digest of the tree that the manifest tells of, if this is it.
+    /// The digest in the manifest, if the archive is what the manifest says.
     pub digest: Option<blake3::Hash>,
-    /// What is not as it should be; the first hundred.
+    /// The first hundred differences.
     pub differences: Vec<Difference>,
-    /// How many more there are.
+    /// How many more differences there are.
     pub more: u64,
 }
 
 impl Report {
-    /// Whether all is as it should be.
+    /// Whether the object is what it should be.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.differences.is_empty()
     }
 
-    /// Compares the sum of all bytes.
-    fn sum(&mut self, crc64nvme: u64, wanted: &Wanted) {
+    /// Compares the checksum of all bytes.
+    fn compare_crc(&mut self, crc64nvme: u64, wanted: &Wanted) {
         self.crc64nvme = Some(crc64nvme);
         let known = [
             ("the store recorded", self.head.crc64nvme),
@@ -178,7 +161,7 @@ impl Report {
     }
 
     fn differs(&mut self, entry: Option<&[u8]>, what: impl fmt::Display) {
-        if self.differences.len() == TOLD {
+        if self.differences.len() == REPORTED {
             self.more += 1;
             return;
         }
@@ -189,12 +172,12 @@ impl Report {
     }
 }
 
-/// Reads a zip and compares it with itself, with what the store knows, with what is `wanted` and with
-/// the manifest.
+/// Reads a zip, and compares its parts with each other, and the whole with what the store knows, with what
+/// is `wanted`, and with the manifest.
 ///
 /// # Errors
 ///
-/// [`Error`] if object or manifest cannot be read. What is wrong with the object is in the [`Report`].
+/// [`Error`] if the object or the manifest cannot be read. Differences are in the [`Report`].
 pub async fn verify<O: Object>(
     object: &Arc<O>,
     wanted: &Wanted,
@@ -203,7 +186,7 @@ pub async fn verify<O: Object>(
     let mut report = begin(&**object, wanted).await?;
     let head = report.head.clone();
     match read(object, &head, manifest, &mut report).await {
-        Ok(crc64nvme) => report.sum(crc64nvme, wanted),
+        Ok(crc64nvme) => report.compare_crc(crc64nvme, wanted),
         Err(Trouble::Archive(error)) => report.differs(None, error),
         Err(Trouble::Object(error)) => return Err(error),
     }
@@ -211,21 +194,21 @@ pub async fn verify<O: Object>(
     Ok(report)
 }
 
-/// Reads an object of any kind, and compares its bytes as a whole.
+/// Reads an object of any format, and compares only its size, its ETag and the checksum of all its bytes.
 ///
 /// # Errors
 ///
-/// [`Error`] if it cannot be read. What is wrong with it is in the [`Report`].
+/// [`Error`] if the object cannot be read. Differences are in the [`Report`].
 pub async fn verify_bytes<O: Object>(object: &Arc<O>, wanted: &Wanted) -> Result<Report, Error> {
     let mut report = begin(&**object, wanted).await?;
     let (mut reader, crc) = bytes_of(object, 0..report.head.size, &report.head.etag);
     let read = tokio::io::copy_buf(&mut reader, &mut tokio::io::sink()).await;
     read.map_err(error_of)?;
-    report.sum(crc.value(), wanted);
+    report.compare_crc(crc.value(), wanted);
     Ok(report)
 }
 
-/// A report of what is known before anything is read.
+/// Begins a report with what is known before anything is read.
 async fn begin<O: Object>(object: &O, wanted: &Wanted) -> Result<Report, Error> {
     let head = object.head().await?;
     let mut report = Report {
@@ -251,9 +234,9 @@ async fn begin<O: Object>(object: &O, wanted: &Wanted) -> Result<Report, Error> 
 
 /// Why reading ended early.
 enum Trouble {
-    /// There is no way on in the archive.
+    /// The archive is so damaged that the rest cannot be found.
     Archive(ReadError),
-    /// Somebody does not give bytes.
+    /// The object or the manifest cannot be read.
     Object(Error),
 }
 
@@ -275,7 +258,7 @@ impl From<Error> for Trouble {
     }
 }
 
-/// What made a read of [`bytes_of`] fail.
+/// The cause of a failed read of [`bytes_of`].
 fn error_of(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,
@@ -283,17 +266,17 @@ fn error_of(error: io::Error) -> Error {
     }
 }
 
-/// Whether it is the object's, not the archive's.
+/// Whether the object could not be read, rather than its data inflated.
 fn is_of_the_object(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>)
 }
 
-/// The CRC-64/NVME of all bytes.
+/// Reads all bytes, and returns their CRC-64/NVME.
 async fn read<O: Object>(
     object: &Arc<O>,
-    head: &Head,
+    head: &ObjectHead,
     manifest: Option<&mut (dyn BufRead + Send)>,
     report: &mut Report,
 ) -> Result<u64, Trouble> {
@@ -324,7 +307,7 @@ async fn read<O: Object>(
     for name in index.duplicates() {
         report.differs(Some(name), "is there more than once");
     }
-    // The end records: whoever changes them changes the sum.
+    // The end records are part of the checksum.
     tokio::io::copy_buf(&mut reader, &mut tokio::io::sink()).await?;
     let end_crc = crc.value();
 

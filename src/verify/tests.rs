@@ -15,9 +15,9 @@ use crate::progress::Progress;
 /// An object in memory.
 struct Stored {
     bytes: Vec<u8>,
-    /// What the store recorded when it was whole.
+    /// The checksum that the store recorded.
     crc64nvme: Option<u64>,
-    /// After so many requests it is another object.
+    /// How many requests are answered before another object takes its place.
     swapped_after: usize,
     requests: AtomicUsize,
 }
@@ -37,7 +37,7 @@ impl Stored {
     }
 }
 
-/// There is another object now.
+/// What a read gets when another object has taken the place of this one.
 fn swapped() -> Error {
     Error::Changed {
         path: "object".into(),
@@ -45,12 +45,13 @@ fn swapped() -> Error {
 }
 
 impl Object for Stored {
-    async fn head(&self) -> Result<Head, Error> {
-        Ok(Head {
+    async fn head(&self) -> Result<ObjectHead, Error> {
+        Ok(ObjectHead {
             size: self.bytes.len() as u64,
             etag: "e".into(),
             version: None,
             crc64nvme: self.crc64nvme,
+            nonce: None,
         })
     }
 
@@ -132,7 +133,7 @@ fn theirs(stream: bool) -> Vec<u8> {
                 zip.write_all(name.repeat(300).as_bytes()).unwrap();
             }
         }
-        zip.set_comment("made by somebody else").unwrap();
+        zip.set_comment("made by another program").unwrap();
         zip.finish().unwrap()
     }
     if stream {
@@ -153,7 +154,7 @@ fn fill_stream() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_whole_archive_is_whole() {
+async fn an_undamaged_archive_has_no_differences() {
     let bytes = ours();
     let sum = crc(&bytes);
     let stored = Stored::recorded(bytes.clone(), Some(sum));
@@ -180,7 +181,7 @@ fn report_of_large() -> u64 {
 }
 
 #[tokio::test]
-async fn what_somebody_knows_better_is_told() {
+async fn another_etag_size_or_checksum_than_wanted_is_a_difference() {
     let bytes = ours();
     let stored = Stored::recorded(bytes, Some(1));
     let wanted = Wanted {
@@ -216,7 +217,7 @@ fn find(bytes: &[u8], what: &[u8], nth: usize) -> usize {
 type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 #[tokio::test]
-async fn each_kind_of_damage_is_named() {
+async fn each_kind_of_damage_is_reported_with_its_entry() {
     let good = ours();
     let cases: [(&str, Damage<'_>, &str); 9] = [
         (
@@ -311,7 +312,7 @@ async fn each_kind_of_damage_is_named() {
 }
 
 #[tokio::test]
-async fn bytes_of_nobody_are_found() {
+async fn bytes_that_belong_to_no_entry_are_reported() {
     // Ten bytes in front, as a self-extracting archive has them: all offsets are ten more.
     let mut zip = theirs(false);
     zip.splice(0..0, *b"0123456789");
@@ -336,7 +337,7 @@ async fn bytes_of_nobody_are_found() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_swapped_meanwhile_is_an_error() {
+async fn an_object_that_is_replaced_while_it_is_read_is_an_error() {
     for swapped_after in [0, 1, 2] {
         let stored = Arc::new(Stored {
             bytes: ours(),
@@ -350,7 +351,7 @@ async fn an_object_that_is_swapped_meanwhile_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_inflates_without_end_is_cut_off() {
+async fn an_entry_that_inflates_to_more_than_its_size_is_cut_off() {
     let mut bytes = ours();
     // The central directory and the local header agree that `sub/text` has one byte.
     for (nth, back) in [(0, 30 - 22), (1, 46 - 24)] {
@@ -396,7 +397,7 @@ fn relisted(manifest: &[u8], change: impl Fn(usize, &mut manifest::Entry<'_>) ->
 }
 
 #[tokio::test]
-async fn an_archive_is_what_its_manifest_says() {
+async fn an_archive_that_matches_its_manifest_has_its_digest() {
     let (bytes, manifest) = ours_and_manifest();
     assert_eq!(against(bytes.clone(), &manifest).await, [""; 0]);
     let stored = Stored::new(bytes);
@@ -466,7 +467,7 @@ async fn every_field_of_a_manifest_is_compared() {
 }
 
 #[tokio::test]
-async fn what_is_missing_and_what_is_too_many_is_named() {
+async fn missing_and_additional_entries_are_reported() {
     let (bytes, manifest) = ours_and_manifest();
     for (which, name) in ["appspec.yml", "empty", "large", "sub/text"]
         .iter()
@@ -508,7 +509,7 @@ async fn what_is_missing_and_what_is_too_many_is_named() {
 /// Names of the same length change places in both headers: each entry is whole, and has the other's
 /// content.
 #[tokio::test]
-async fn entries_that_change_places_are_found() {
+async fn entries_in_another_order_than_the_manifest_are_reported() {
     let names = ["appspec.yml", "scripts.yml"];
     let make = |names: [&str; 2], contents: [&str; 2]| {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -546,7 +547,7 @@ async fn entries_that_change_places_are_found() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_is_none_is_an_error() {
+async fn an_unreadable_manifest_is_an_error() {
     let (bytes, manifest) = ours_and_manifest();
     for bad in [&b""[..], b"{}\n", &manifest[..manifest.len() - 1]] {
         let (stored, mut from) = (Stored::new(bytes.clone()), bad);
@@ -556,7 +557,7 @@ async fn a_manifest_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_as_an_object_is() {
+async fn a_file_is_verified_as_an_object_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.zip");
     let (bytes, manifest) = ours_and_manifest();
@@ -586,7 +587,7 @@ async fn a_file_is_read_as_an_object_is() {
 }
 
 #[tokio::test]
-async fn the_sum_of_any_bytes_is_compared() {
+async fn the_checksum_of_an_object_of_any_format_is_compared() {
     let bytes = b"no archive at all".to_vec();
     let sum = crc(&bytes);
     let wanted = Wanted {
@@ -614,15 +615,16 @@ async fn the_sum_of_any_bytes_is_compared() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_short_is_no_short_object() {
+async fn an_answer_that_is_too_short_is_an_error() {
     struct Short(Vec<u8>);
     impl Object for Short {
-        async fn head(&self) -> Result<Head, Error> {
-            Ok(Head {
+        async fn head(&self) -> Result<ObjectHead, Error> {
+            Ok(ObjectHead {
                 size: self.0.len() as u64,
                 etag: "e".into(),
                 version: None,
                 crc64nvme: None,
+                nonce: None,
             })
         }
         async fn get(&self, range: Range<u64>, _: &str) -> Result<Bytes, Error> {
@@ -639,7 +641,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_byte_that_is_another_is_found(at in any::<proptest::sample::Index>(), flip in 1..=255_u8) {
+    fn any_changed_byte_is_found(at in any::<proptest::sample::Index>(), flip in 1..=255_u8) {
         let mut bytes = ours();
         let sum = crc(&bytes);
         let at = at.index(bytes.len());
@@ -650,7 +652,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_that_are_missing_are_found(len in any::<proptest::sample::Index>()) {
+    fn any_truncation_is_found(len in any::<proptest::sample::Index>()) {
         let mut bytes = ours();
         bytes.truncate(len.index(bytes.len()));
         let report = run(report(bytes));
@@ -666,7 +668,7 @@ proptest! {
 
     /// Permissions are in the central directory alone, so an archive does not contradict itself.
     #[test]
-    fn any_permission_that_is_another_is_found(entry in 0..4_usize, bit in 0..12_u32) {
+    fn any_changed_permission_is_found(entry in 0..4_usize, bit in 0..12_u32) {
         let (mut bytes, manifest) = ours_and_manifest();
         let name = [&b"appspec.yml"[..], b"empty", b"large", b"sub/text"][entry];
         let at = find(&bytes, name, 1) - 46 + 38;
@@ -681,7 +683,7 @@ proptest! {
     }
 
     #[test]
-    fn an_object_that_is_another_after_any_request_is_an_error(after in 0..3_usize) {
+    fn an_object_that_is_replaced_after_any_request_is_an_error(after in 0..3_usize) {
         let (bytes, manifest) = ours_and_manifest();
         let stored = Arc::new(Stored {
             bytes,

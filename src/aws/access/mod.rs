@@ -1,13 +1,12 @@
-//! The two AWS clients, made as the AWS CLI version 2 makes them.
+//! Makes the clients of both services as the AWS CLI version 2 makes them.
 //!
 //! Credentials, region, profile and endpoints come from where the AWS CLI takes them (environment,
-//! `~/.aws`, SSO, web identity, container and instance roles), by the SDK's own chain. This room adds
-//! what the SDK leaves to its caller, or does otherwise than the AWS CLI: endpoints for one service
-//! or for both, path-style addresses for endpoints that are not Amazon's, a CA bundle, a named
-//! profile's credentials before those of the environment, `AWS_DEFAULT_PROFILE`, requests without a
-//! signature, and time for a connection among many. `docs/access.md` has the whole list.
-//!
-//! It refuses to read by itself what the SDK reads.
+//! `~/.aws`, SSO, web identity, container and instance roles), through the SDK's own chain. This module
+//! adds what the SDK leaves to its caller, or does differently than the AWS CLI: endpoints for one service
+//! or for both, path-style addresses for endpoints that are not Amazon's, a CA bundle, a named profile's
+//! credentials before those of the environment, `AWS_DEFAULT_PROFILE`, requests without a signature, and
+//! a longer time to connect. `docs/access.md` has the whole list. What the SDK reads is not read here
+//! again.
 
 mod profile;
 mod trust;
@@ -22,26 +21,30 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
 use self::profile::Profile;
+use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
+use crate::aws::codedeploy::CodeDeploy;
+use crate::aws::credentials::CredentialRefresh;
 use crate::aws::limiter::RateLimiter;
-use crate::aws::renew::Renewal;
+use crate::aws::s3::S3;
 use crate::aws::wire::Wire;
 
-/// The SDK gives up on a connection after 3.1 seconds, which is not enough when sixteen are opened
-/// at once.
+/// How long a connection may take to open. The SDK's 3.1 seconds are too short when sixteen connections
+/// are opened at once.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a connection that nobody uses is kept. S3 closes them some time later, and a request that
-/// meets that moment is lost.
+/// How long an unused connection is kept. S3 closes it some time later, and a request that is sent at that
+/// moment is lost.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The region of an endpoint that has none.
-const ANYWHERE: &str = "us-east-1";
+/// The region of an endpoint that has no regions.
+const NO_REGION: &str = "us-east-1";
 
-/// What the user said about AWS. What is left out comes from the environment.
+/// How AWS is reached. What is not set comes from where the AWS CLI takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// The region of both services.
@@ -56,37 +59,50 @@ pub struct Access {
     pub codedeploy_endpoint_url: Option<String>,
     /// The only certificate authorities to trust, in a PEM file.
     pub ca_bundle: Option<PathBuf>,
-    /// Believe any certificate.
+    /// Whether any TLS certificate is accepted, which is insecure.
     pub no_verify: bool,
-    /// Sign nothing, and look for no credentials.
+    /// Whether requests are not signed, and no credentials are looked for.
     pub no_sign: bool,
-    /// How long a connection may take to open; zero is no limit. Default: 10 seconds.
+    /// How long a connection may take to open; zero means no limit. Default: 10 seconds.
     pub connect_timeout: Option<Duration>,
-    /// How long an answer may take to begin, the request's own time included; zero is no limit, and
-    /// so is the default.
+    /// How long an answer may take to begin, including the time to send the request. Zero, and the
+    /// default, mean no limit.
     pub read_timeout: Option<Duration>,
-    /// The endpoint takes anybody: no credentials are looked for.
+    /// Whether the endpoint accepts any credentials, so that none are looked for.
     pub anonymous: bool,
-    /// Bytes a second that are sent to S3, at most.
+    /// Credentials that the program gives. None: they are looked for as the AWS CLI does.
+    pub keys: Option<Keys>,
+    /// Bytes per second that are sent to S3, at most.
     pub bandwidth: Option<u64>,
+    /// How often each request is made, at most. Default: [`DEFAULT_ATTEMPTS`].
+    pub attempts: Option<u32>,
+    /// How long requests are paused and waited for.
+    pub timing: Timing,
 }
 
-/// Clients for one push.
+/// Credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// The access key id.
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
+    /// The session token, if the credentials are temporary.
+    pub token: Option<String>,
+}
+
+/// Both services, as every command calls them.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// For the object.
-    pub s3: aws_sdk_s3::Client,
-    /// For the revision.
-    pub codedeploy: aws_sdk_codedeploy::Client,
+    /// Amazon S3, or another store that speaks its protocol.
+    pub s3: S3,
+    /// AWS CodeDeploy.
+    pub codedeploy: CodeDeploy,
     /// The region of both.
     pub region: String,
-    /// New credentials, when those of both have expired too early.
-    pub renewal: Renewal,
-    /// Whether payloads must be signed because nothing else protects them on their way.
-    pub sign_payload: bool,
 }
 
-/// Why there are no clients.
+/// Why the clients cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -106,10 +122,10 @@ pub enum Error {
     CaBundle {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
-    /// The CA bundle has nothing in it to trust.
+    /// The CA bundle holds no certificate that can be trusted.
     #[error(
         "the CA bundle {} has no certificate in it; it must be a PEM file of certificate authorities",
         path.display()
@@ -118,13 +134,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Not the address of an endpoint.
+    /// A text is not the address of an endpoint.
     #[error("{0} is not an endpoint; write http://HOST[:PORT] or https://HOST[:PORT]")]
     Endpoint(String),
 }
 
-/// Makes the clients. Nothing is sent to AWS, but files are read and an instance may be asked for
-/// its region.
+/// Makes the clients. No request is sent to AWS, but files are read, and the instance that this runs on may
+/// be asked for its region.
 ///
 /// # Errors
 ///
@@ -146,22 +162,24 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     let config = settings(access, profile.as_deref(), &http).await;
     let region = config.region().ok_or(Error::NoRegion)?.to_string();
     let renewal = match config.credentials_provider() {
-        Some(provider) if !access.anonymous => Renewal::new(provider, {
-            let access = access.clone();
-            move || {
-                let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
-                Box::pin(async move {
-                    let config = settings(&access, profile.as_deref(), &http).await;
-                    config.credentials_provider()
-                })
-            }
-        }),
-        _ => Renewal::default(),
+        Some(provider) if !access.anonymous && access.keys.is_none() => {
+            CredentialRefresh::new(provider, {
+                let access = access.clone();
+                move || {
+                    let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
+                    Box::pin(async move {
+                        let config = settings(&access, profile.as_deref(), &http).await;
+                        config.credentials_provider()
+                    })
+                }
+            })
+        }
+        _ => CredentialRefresh::default(),
     };
     Ok(clients(access, &config, region, renewal))
 }
 
-/// Everything that is configured, as it is now.
+/// The configuration, as files and environment have it now.
 async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts(access))
@@ -178,10 +196,10 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     if let Some(url) = &access.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = unsigned(loader, access).load().await;
+    let config = choose_credentials(loader, access).load().await;
     match &access.profile {
-        Some(name) if !access.anonymous && !access.no_sign => {
-            // Named on the command line, so the environment's keys are not meant.
+        Some(name) if !access.anonymous && !access.no_sign && access.keys.is_none() => {
+            // The user names the profile, so the keys in the environment are ignored.
             let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
             config
                 .into_builder()
@@ -192,13 +210,17 @@ async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClien
     }
 }
 
-/// Looks for no credentials where none are wanted.
-fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+/// Chooses credentials where they are not to be looked for.
+fn choose_credentials(loader: ConfigLoader, access: &Access) -> ConfigLoader {
+    if let Some(Keys { id, secret, token }) = &access.keys {
+        let keys = Credentials::new(id, secret, token.clone(), None, "hoist");
+        return loader.credentials_provider(keys);
+    }
     if access.anonymous {
         let credentials = Credentials::new("local", "local", None, None, "hoist");
         let loader = loader.credentials_provider(credentials);
         return match access.region {
-            None => loader.region(Region::from_static(ANYWHERE)),
+            None => loader.region(Region::from_static(NO_REGION)),
             Some(_) => loader,
         };
     }
@@ -208,7 +230,12 @@ fn unsigned(loader: ConfigLoader, access: &Access) -> ConfigLoader {
     loader
 }
 
-fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal) -> Clients {
+fn clients(
+    access: &Access,
+    config: &SdkConfig,
+    region: String,
+    renewal: CredentialRefresh,
+) -> Clients {
     let renewed = renewal.provider().map(|provider| {
         let config = config.to_builder().identity_cache(renewal.cache());
         config.credentials_provider(provider).build()
@@ -221,16 +248,20 @@ fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
         // Buckets of other stores have no host name of their own.
         .force_path_style(endpoint.is_some())
+        // The caller repeats requests.
+        .retry_config(RetryConfig::disabled())
         .interceptor(Wire);
     if let Some(url) = &access.s3_endpoint_url {
         s3 = s3.endpoint_url(url);
     }
-    let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config).interceptor(Wire);
+    let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
+        .retry_config(RetryConfig::disabled())
+        .interceptor(Wire);
     if let Some(url) = &access.codedeploy_endpoint_url {
         codedeploy = codedeploy.endpoint_url(url);
     }
     if let Some(rate) = access.bandwidth {
-        // A body that waits for its time is not a stall. Each request has its own time to end.
+        // A body that the limiter delays is not stalled. Each attempt has a deadline in any case.
         let stalls = StalledStreamProtectionConfig::enabled().upload_enabled(false);
         s3 = s3
             .interceptor(RateLimiter::new(rate))
@@ -240,12 +271,15 @@ fn clients(access: &Access, config: &SdkConfig, region: String, renewal: Renewal
         s3 = s3.allow_no_auth();
         codedeploy = codedeploy.allow_no_auth();
     }
+    let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
+    let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
+    let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
+    let s3 = aws_sdk_s3::Client::from_conf(s3.build());
+    let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
-        s3: aws_sdk_s3::Client::from_conf(s3.build()),
-        codedeploy: aws_sdk_codedeploy::Client::from_conf(codedeploy.build()),
+        codedeploy: CodeDeploy::new(client, caller.independent()),
+        s3: S3::new(s3, caller, sign_payload),
         region,
-        renewal,
-        sign_payload: endpoint.is_some_and(|url| is_plain_and_remote(&url)),
     }
 }
 
@@ -253,7 +287,7 @@ fn timeouts(access: &Access) -> TimeoutConfig {
     let limit = |said: Option<Duration>| said.filter(|limit| !limit.is_zero());
     let mut timeouts = TimeoutConfig::builder();
     match access.connect_timeout {
-        // What is not set is set by the SDK.
+        // If nothing is set, the SDK uses its own limit.
         Some(Duration::ZERO) => timeouts = timeouts.disable_connect_timeout(),
         said => timeouts = timeouts.connect_timeout(said.unwrap_or(CONNECT)),
     }
@@ -261,19 +295,22 @@ fn timeouts(access: &Access) -> TimeoutConfig {
     timeouts.build()
 }
 
-/// Refuses what would only fail later, and with a text about something else.
+/// Refuses a URL that would fail later with a misleading text.
 fn check_endpoint(url: &str) -> Result<(), Error> {
-    let rest = ["http://", "https://"].iter().find_map(|scheme| {
-        let (start, rest) = url.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    });
+    let rest = after_scheme(url, "http://").or_else(|| after_scheme(url, "https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']) => Ok(()),
         _ => Err(Error::Endpoint(url.to_owned())),
     }
 }
 
-/// The S3 endpoint that the environment chose, or the user for both services.
+/// What follows a scheme, in upper or lower case.
+fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = url.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// The S3 endpoint that the environment names, or that the user chose for both services.
 fn s3_endpoint(access: &Access, config: &SdkConfig) -> Option<String> {
     if access.endpoint_url.is_some() {
         return access.endpoint_url.clone();
@@ -289,13 +326,10 @@ fn s3_endpoint(access: &Access, config: &SdkConfig) -> Option<String> {
     });
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
-/// Whether what is sent there could be changed on its way.
+
+/// Whether bytes that are sent to this URL could be changed on their way.
 fn is_plain_and_remote(url: &str) -> bool {
-    let scheme = "http://";
-    let Some(rest) = url.get(scheme.len()..).filter(|_| {
-        url.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    }) else {
+    let Some(rest) = after_scheme(url, "http://") else {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -315,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_signed_only_where_nothing_else_protects_them() {
+    fn payloads_are_signed_only_over_plain_http_to_another_machine() {
         for url in [
             "https://s3.example.com",
             "http://127.0.0.1:9000",
@@ -337,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_waits_for_ever() {
+    fn a_timeout_of_zero_means_no_limit() {
         let of = |connect: Option<u64>, read: Option<u64>| {
             let timeouts = timeouts(&Access {
                 connect_timeout: connect.map(Duration::from_secs),
@@ -353,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_an_address() {
+    fn an_endpoint_needs_a_scheme_and_a_host() {
         for url in [
             "http://h",
             "HTTPS://h:1/p",

@@ -1,9 +1,9 @@
-//! The profile: which one, what it says that the SDK does not read, and its credentials first.
+//! Chooses the profile as the AWS CLI does, and reads of it what the SDK does not read.
 //!
-//! The AWS CLI version 2 takes `--profile`, then `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE`, of which
-//! the SDK does not know the last; it fails for a profile that is not there, and with `--profile` it
-//! passes over the keys in the environment (botocore, `credentials.py`: the environment's provider is
-//! left out). The SDK does neither.
+//! The AWS CLI version 2 takes `--profile`, then `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE`; the SDK does
+//! not know the last. The AWS CLI fails if the profile does not exist, and with `--profile` it ignores
+//! the keys in the environment (botocore, `credentials.py`, leaves out the environment's provider). The
+//! SDK does neither.
 
 use aws_config::SdkConfig;
 use aws_config::ecs::EcsCredentialsProvider;
@@ -15,7 +15,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use super::Error;
 
-/// What the two files in `~/.aws` say of the profile that is used.
+/// The profile that is used, as the two files in `~/.aws` have it.
 #[derive(Debug)]
 pub(super) struct Profile {
     name: Option<String>,
@@ -23,11 +23,11 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Reads the files. `asked` is what the command line says.
+    /// Reads the files. `asked` is the profile that the user names, if any.
     ///
     /// # Errors
     ///
-    /// [`Error::NoProfile`] if a profile is named that is not there, [`Error::Files`].
+    /// [`Error::NoProfile`] if the named profile does not exist, [`Error::Files`].
     pub(super) async fn load(asked: Option<&str>) -> Result<Self, Error> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let name = asked
@@ -44,7 +44,7 @@ impl Profile {
         }
     }
 
-    /// Its name, if one was chosen.
+    /// The profile's name, if one was chosen.
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -55,10 +55,8 @@ impl Profile {
     }
 }
 
-/// The credentials of a profile; then, as with the AWS CLI, those of the container or the instance.
-///
-/// They are asked for as `config` would ask: in its region, by its HTTP client, and
-/// as often.
+/// The credentials of a profile; then, as with the AWS CLI, those of the container or the instance. They
+/// are requested with the region, the HTTP client and the retries of `config`.
 pub(super) fn credentials(profile: &str, config: &SdkConfig) -> CredentialsProviderChain {
     let mut settings = ProviderConfig::default()
         .with_region(config.region().cloned())

@@ -1,8 +1,8 @@
-//! A CA bundle: the certificate authorities to trust, and no others.
+//! Trusts the certificate authorities of a CA bundle, and no others.
 //!
-//! As with the AWS CLI it takes the place of the system's, and comes from the command line,
-//! `AWS_CA_BUNDLE`, or `ca_bundle` in the profile; the SDK reads none of these. The HTTP client is
-//! the SDK's own. It panics on a certificate that it cannot use, so those are left out before.
+//! As with the AWS CLI, a CA bundle replaces the system's authorities. It comes from the command line,
+//! `AWS_CA_BUNDLE`, or `ca_bundle` in the profile, none of which the SDK reads. The HTTP client is the
+//! SDK's own; it panics on a certificate that it cannot use, so such certificates are left out before.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use rustls::pki_types::pem::PemObject as _;
 use super::profile::Profile;
 use super::{Access, Error, IDLE};
 
-/// The bundle to use, if any is named.
+/// The CA bundle to use, if one is named.
 pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
     let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|value| !value.is_empty());
     access
@@ -29,14 +29,14 @@ pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
         .or_else(|| profile.get("ca_bundle").map(PathBuf::from))
 }
 
-/// The SDK's HTTP client, proxies and all, that trusts what is in `path`, or what the system trusts.
+/// The SDK's HTTP client, with its proxies. It trusts the authorities in `path`, or those of the system.
 ///
 /// # Errors
 ///
 /// [`Error::CaBundle`], [`Error::NoAuthority`].
 pub(super) fn client(path: Option<&Path>) -> Result<SharedHttpClient, Error> {
     let context = path.map(context).transpose()?;
-    // As the SDK makes its own, but for the context and the time that connections are kept.
+    // As the SDK makes its own client, except for the context and the time that connections are kept.
     let builder = Builder::new().pool_idle_timeout(IDLE);
     Ok(
         builder.build_with_connector_fn(move |settings, components| {
@@ -56,7 +56,7 @@ pub(super) fn client(path: Option<&Path>) -> Result<SharedHttpClient, Error> {
     )
 }
 
-/// Trust in the authorities of the PEM file at `path`, and in no others.
+/// Trusts the authorities of the PEM file at `path`, and no others.
 fn context(path: &Path) -> Result<TlsContext, Error> {
     let text = std::fs::read(path).map_err(|source| Error::CaBundle {
         path: path.to_owned(),
@@ -73,7 +73,7 @@ fn context(path: &Path) -> Result<TlsContext, Error> {
     })
 }
 
-/// The certificates of a PEM file that can be trust anchors, as PEM again. None if there are none.
+/// The certificates of a PEM file that can be trust anchors, as PEM again. None if no certificate can.
 fn usable(text: &[u8]) -> Option<String> {
     let mut store = RootCertStore::empty();
     let pem: String = CertificateDer::pem_slice_iter(text)
@@ -94,7 +94,7 @@ mod tests {
     const AUTHORITY: &str = include_str!("../../../tests/it/support/tls/authority.pem");
 
     #[test]
-    fn what_cannot_be_trusted_is_left_out() {
+    fn certificates_that_cannot_be_trust_anchors_are_left_out() {
         let whole = usable(AUTHORITY.as_bytes()).unwrap();
         let broken = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
         let mixed = format!("# a comment\n{broken}{AUTHORITY}{broken}");

@@ -1,8 +1,8 @@
-//! `--no-verify-ssl`: a connection that is encrypted, to nobody in particular.
+//! Connections that are encrypted without verifying who is at the other end: insecure, for testing.
 //!
-//! The SDK's own client has no such switch, so this is another, for `https` only: the same pool and
-//! the same proxies, and a verifier that believes every certificate. This file is the one place
-//! where that is done. Plain `http` goes by the SDK's client.
+//! The SDK's own client cannot switch verification off, so this is another client, for `https` only, with
+//! the same pool and proxies, and a verifier that accepts every certificate. No other file does that. Plain
+//! `http` uses the SDK's client.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -37,15 +37,15 @@ use tower_service::Service;
 
 use super::IDLE;
 
-/// A client that believes any certificate.
+/// A client that accepts any certificate.
 pub(super) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Unverified::default())
 }
 
-/// How long to wait for a connection, and for the beginning of an answer.
+/// How long to wait for a connection, and for an answer to begin.
 type Timeouts = (Option<Duration>, Option<Duration>);
 
-/// Makes a connector for each setting, once: it holds the pool.
+/// Makes one connector for each setting, since a connector holds the pool of connections.
 #[derive(Debug, Default)]
 struct Unverified {
     made: Mutex<HashMap<Timeouts, SharedHttpConnector>>,
@@ -68,7 +68,7 @@ impl HttpClient for Unverified {
 
 #[derive(Debug)]
 struct Connector {
-    /// What carries `http`.
+    /// For `http`.
     plain: SharedHttpConnector,
     secure: Client<HttpsConnector<Route>, SdkBody>,
     read_timeout: Option<Duration>,
@@ -129,7 +129,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Straight to a host, or by the proxy that the environment names for it.
+/// Connects to a host directly, or through the proxy that the environment names for it.
 #[derive(Clone, Debug)]
 struct Route {
     tcp: Tcp,
@@ -162,14 +162,14 @@ impl Service<http::Uri> for Route {
     }
 }
 
-/// As the SDK's settings, but for the verifier.
+/// The SDK's settings, except for the verifier.
 fn tls() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider);
     let mut config = match builder.with_safe_default_protocol_versions() {
         Ok(builder) => builder,
-        // The provider has suites for both versions of TLS, which is all that is checked.
+        // Cannot happen: the provider has suites for both versions of TLS.
         Err(_) => ClientConfig::builder(),
     }
     .dangerous()
@@ -179,7 +179,7 @@ fn tls() -> ClientConfig {
     config
 }
 
-/// Takes every certificate, but the handshake must still be signed with its key.
+/// Accepts every certificate, but the handshake must still be signed with the certificate's key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,36 +1,39 @@
-//! What can be known of an application before a revision is registered with it.
+//! What can be checked of an application before a revision is registered with it.
 
 use std::fmt;
 
-use aws_sdk_codedeploy::Client;
+use std::time::Duration;
+
 use aws_sdk_codedeploy::types::ComputePlatform;
 
-use super::call_error;
+use super::CodeDeploy;
+use crate::aws::call::{PREFLIGHT_ATTEMPTS, Request};
 use crate::aws::error::CallError;
 
 /// Longest name of an application, in characters ("CodeDeploy quotas").
 const MAX_NAME: usize = 100;
-/// Longest description of a revision, in characters. Not documented; the service was seen to refuse
-/// more.
+/// Longest description of a revision, in characters. This is not documented; the service was seen to
+/// refuse more.
 const MAX_DESCRIPTION: usize = 512;
-/// Longest description of a deployment ("CodeDeploy quotas"); that of a revision often becomes one.
+/// Longest description of a deployment ("CodeDeploy quotas"). Users often deploy with the description of
+/// the revision.
 const LONG_DESCRIPTION: usize = 256;
 
 /// What an application deploys to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Platform {
-    /// EC2 instances and on-premises servers: bundles.
+    /// EC2 instances and on-premises servers. Their revisions are bundles.
     Server,
-    /// Lambda functions: an AppSpec file.
+    /// Lambda functions. Their revisions are AppSpec files.
     Lambda,
-    /// ECS services: an AppSpec file.
+    /// ECS services. Their revisions are AppSpec files.
     Ecs,
-    /// One that is not known here.
+    /// A platform that hoist does not know.
     Other(String),
 }
 
 impl fmt::Display for Platform {
-    /// As the API names it.
+    /// The platform's name in the API.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server => "Server",
@@ -44,51 +47,66 @@ impl fmt::Display for Platform {
 /// What CodeDeploy says of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Application {
-    /// It is there.
+    /// It exists, and deploys to this platform.
     Found(Platform),
-    /// It is not, or its name cannot be one.
+    /// It does not exist, or no application can have this name.
     Missing(CallError),
-    /// CodeDeploy does not tell this caller, or cannot now.
+    /// CodeDeploy does not tell this caller, or has an error of its own.
     Untold(CallError),
 }
 
-/// Asks for an application. It takes `codedeploy:GetApplication`.
-///
-/// # Errors
-///
-/// [`CallError`], if there was no answer.
-pub async fn application(client: &Client, name: &str) -> Result<Application, CallError> {
-    let answer = client.get_application().application_name(name).send().await;
-    let (error, answered) = match answer {
-        Ok(answer) => {
-            let platform = answer.application.and_then(|found| found.compute_platform);
-            return Ok(Application::Found(match platform {
-                // Applications were for servers before there was a choice.
-                None | Some(ComputePlatform::Server) => Platform::Server,
-                Some(ComputePlatform::Lambda) => Platform::Lambda,
-                Some(ComputePlatform::Ecs) => Platform::Ecs,
-                Some(other) => Platform::Other(other.as_str().to_owned()),
-            }));
+impl CodeDeploy {
+    /// Asks for an application. It takes `codedeploy:GetApplication`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], if there was no answer.
+    pub async fn application(&self, name: &str) -> Result<Application, CallError> {
+        const OPERATION: &str = "GetApplication";
+        let attempt = || async {
+            let request = self.client.get_application().application_name(name);
+            let error = match request.send().await {
+                Ok(answer) => {
+                    let found = answer.application;
+                    let platform = found.and_then(|found| found.compute_platform);
+                    return Ok(Application::Found(platform.into()));
+                }
+                Err(error) => error,
+            };
+            let is_answered = error.raw_response().is_some();
+            let error = CallError::of(OPERATION, &error);
+            match error.code.as_deref() {
+                Some(
+                    "ApplicationDoesNotExistException"
+                    | "InvalidApplicationNameException"
+                    | "ApplicationNameRequiredException",
+                ) => Ok(Application::Missing(error)),
+                // The answer of a server that is not CodeDeploy may make no sense.
+                None if is_answered => Ok(Application::Untold(error)),
+                _ => Err(error),
+            }
+        };
+        let caller = self.caller.limited(PREFLIGHT_ATTEMPTS, Duration::MAX);
+        match caller.call(Request::new(OPERATION), attempt).await {
+            Err(error) if error.code.is_some() => Ok(Application::Untold(error)),
+            done => done,
         }
-        Err(error) => {
-            let answered = error.raw_response().is_some();
-            (call_error("GetApplication", &error), answered)
-        }
-    };
-    match error.code.as_deref() {
-        // What another server answers may make no sense here.
-        None if answered => Ok(Application::Untold(error)),
-        None => Err(error),
-        Some(
-            "ApplicationDoesNotExistException"
-            | "InvalidApplicationNameException"
-            | "ApplicationNameRequiredException",
-        ) => Ok(Application::Missing(error)),
-        Some(_) => Ok(Application::Untold(error)),
     }
 }
 
-/// A name that no application can have.
+impl From<Option<ComputePlatform>> for Platform {
+    fn from(platform: Option<ComputePlatform>) -> Self {
+        match platform {
+            // Applications were for servers before there was a choice.
+            None | Some(ComputePlatform::Server) => Self::Server,
+            Some(ComputePlatform::Lambda) => Self::Lambda,
+            Some(ComputePlatform::Ecs) => Self::Ecs,
+            Some(other) => Self::Other(other.as_str().to_owned()),
+        }
+    }
+}
+
+/// No application can have this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} cannot be the name of an application: it must have 1 to {MAX_NAME} of the characters \
@@ -109,12 +127,12 @@ pub fn check_name(name: &str) -> Result<(), BadName> {
     Err(BadName(name.to_owned()))
 }
 
-/// A description that CodeDeploy refuses.
+/// CodeDeploy refuses a description of so many characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the description has {0} characters, and CodeDeploy takes {MAX_DESCRIPTION}; shorten it")]
 pub struct LongDescription(usize);
 
-/// Checks the description of a revision. What it gives is a word of warning.
+/// Checks the description of a revision. Returns a warning, if there is reason for one.
 ///
 /// # Errors
 ///
@@ -134,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_quotas() {
+    fn a_name_has_up_to_100_of_the_documented_characters() {
         let long = "x".repeat(100);
         for good in ["A", "WordPress_App", "a.b_c+d=e,f@g-h", &*long] {
             assert_eq!(check_name(good), Ok(()));
@@ -145,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_are_counted_in_characters() {
+    fn a_description_has_up_to_512_characters_and_above_256_a_warning() {
         assert_eq!(check_description(&"ü".repeat(256)), Ok(None));
         assert!(check_description(&"ü".repeat(257)).unwrap().is_some());
         assert!(check_description(&"ü".repeat(512)).unwrap().is_some());

@@ -1,52 +1,65 @@
-//! A revision: where it is, and how CodeDeploy learns of it. The only CodeDeploy calls.
+//! CodeDeploy as hoist calls it: asks for an application, and registers a revision with it.
 //!
-//! It is registered with the ETag, and the version if there is one, that S3 answered with: a
-//! deployment of this revision can then never get other bytes.
+//! A revision is registered with the ETag, and the version if there is one, that S3 answered with, so that
+//! a deployment of the revision can never get other bytes.
 
 mod application;
 mod registration;
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_codedeploy::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 
 pub use self::application::{
-    Application, BadName, LongDescription, Platform, application, check_description, check_name,
+    Application, BadName, LongDescription, Platform, check_description, check_name,
 };
-pub use self::registration::{BadObject, Named, Registration};
+pub use self::registration::{BadObject, Named, Registrar, Registration};
 
+use crate::aws::call::Caller;
 use crate::aws::error::CallError;
 use crate::aws::s3::{S3Location, Stored};
 use crate::bundle::BundleType;
+
+/// CodeDeploy in one region, or at one endpoint.
+#[derive(Clone, Debug)]
+pub struct CodeDeploy {
+    client: Client,
+    caller: Caller,
+}
+
+impl CodeDeploy {
+    pub(super) fn new(client: Client, caller: Caller) -> Self {
+        Self { client, caller }
+    }
+}
 
 /// A bundle in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// Where it is.
     pub location: S3Location,
-    /// What it is.
+    /// Its type.
     pub bundle: BundleType,
-    /// As what S3 stored it.
+    /// Its ETag and version.
     pub stored: Stored,
 }
 
 impl Revision {
-    /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
+    /// The revision in the AWS CLI's shorthand syntax.
     #[must_use]
     pub fn shorthand(&self) -> String {
         Registration::from(self).shorthand()
     }
 }
 
-/// A time in seconds since 1970 as RFC 3339 has it, in UTC; None beyond the year 9999.
+/// A time, in seconds since 1970, in UTC and in the format of RFC 3339. None beyond the year 9999.
 #[must_use]
 pub fn utc(secs: i64) -> Option<String> {
     DateTime::from_secs(secs).fmt(DateTimeFormat::DateTime).ok()
 }
 
-/// What a revision is described as if its owner says nothing.
+/// The description of a revision for which the user gives none.
 #[must_use]
 pub fn default_description(now: SystemTime) -> String {
     let micros = now
@@ -54,7 +67,7 @@ pub fn default_description(now: SystemTime) -> String {
         .map_or(0, |since| since.as_micros());
     let secs = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);
     let time = utc(secs).unwrap_or_default();
-    // All six digits, though the last may be zeros.
+    // Always six digits, even if the last are zeros.
     let micros = micros % 1_000_000;
     format!(
         "Uploaded by hoist {}.{micros:06} UTC",
@@ -62,31 +75,15 @@ pub fn default_description(now: SystemTime) -> String {
     )
 }
 
-/// The operation that registers.
-pub(crate) const REGISTER: &str = "RegisterApplicationRevision";
-
 /// CodeDeploy did not register a revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It refused, or did not answer.
+    /// CodeDeploy refused, or did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// It was not waited for.
+    /// The push was cancelled before the answer came.
     #[error("stopped before RegisterApplicationRevision was answered")]
     Stopped,
-}
-
-fn call_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CallError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: fmt::Debug + 'static,
-{
-    match error {
-        SdkError::ServiceError(answer) => {
-            CallError::refused(operation, answer.err().code(), answer.err().message())
-        }
-        _ => CallError::unanswered(operation, error),
-    }
 }
 
 #[cfg(test)]
@@ -97,7 +94,7 @@ mod tests {
     use crate::bundle::Format;
 
     #[test]
-    fn a_revision_is_written_in_shorthand() {
+    fn a_revision_is_written_in_the_shorthand_of_the_aws_cli() {
         let mut revision = Revision {
             location: S3Location {
                 bucket: "b".into(),
@@ -123,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_description_has_the_time() {
+    fn the_default_description_has_the_time_in_microseconds() {
         for (micros, expected) in [(123_456, "123456"), (120_000, "120000"), (0, "000000")] {
             let time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + micros);
             assert_eq!(

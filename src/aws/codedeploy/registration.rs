@@ -1,26 +1,25 @@
-//! An object in S3 as CodeDeploy is told of it, whatever kind it is and however it got there.
+//! Registers an object in S3 as a revision, whatever its type and whichever program uploaded it.
 
 use std::str::FromStr;
 
-use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types::{
     BundleType as Type, RevisionLocation, RevisionLocationType, S3Location as Location,
 };
 
-use super::{REGISTER, Revision, call_error};
+use super::{CodeDeploy, Revision};
+use crate::aws::call::Request;
 use crate::aws::error::CallError;
 use crate::aws::s3::{BadLocation, S3Location};
 use crate::bundle::{BadBundleType, BundleType, Format};
-use crate::error::quoted;
 
 /// An object to register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     /// Where it is.
     pub location: S3Location,
-    /// What it is.
+    /// Its type.
     pub bundle_type: BundleType,
-    /// Its entity tag, without quotes. Without it a deployment takes what is there by then.
+    /// Its ETag, without quotes. Without an ETag, a deployment gets whatever object is there by then.
     pub etag: Option<String>,
     /// Its version.
     pub version: Option<String>,
@@ -38,7 +37,7 @@ impl From<&Revision> for Registration {
 }
 
 impl Registration {
-    /// As the AWS CLI's `--s3-location` takes it (shorthand syntax).
+    /// The object in the AWS CLI's shorthand syntax.
     #[must_use]
     pub fn shorthand(&self) -> String {
         let S3Location { bucket, key } = &self.location;
@@ -51,39 +50,8 @@ impl Registration {
         format!("bucket={bucket},key={key},bundleType={kind}{etag}{version}")
     }
 
-    /// The command that registers it, to be pasted into a shell. `access` are the words that reach
-    /// the same services.
-    #[must_use]
-    pub fn command(&self, application: &str, description: &str, access: &[String]) -> String {
-        let mut words = vec!["hoist".to_owned(), "register".to_owned()];
-        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
-        option("--application-name", application);
-        option("--s3-location", &self.location.to_string());
-        option("--bundle-type", self.bundle_type.name());
-        if let Some(etag) = &self.etag {
-            option("--etag", etag);
-        }
-        if let Some(version) = &self.version {
-            option("--object-version", version);
-        }
-        if !description.is_empty() {
-            option("--description", description);
-        }
-        words.extend(access.iter().map(|word| quoted(word)));
-        words.join(" ")
-    }
-
-    /// Registers it with `application`.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn register(
-        &self,
-        client: &Client,
-        application: &str,
-        description: &str,
-    ) -> Result<(), CallError> {
+    /// What CodeDeploy calls the place of the object.
+    fn revision(&self) -> RevisionLocation {
         let kind = match self.bundle_type {
             BundleType::Archive(Format::Zip) => Type::Zip,
             BundleType::Archive(Format::Tar) => Type::Tar,
@@ -98,22 +66,59 @@ impl Registration {
             .set_e_tag(self.etag.clone())
             .set_version(self.version.clone())
             .build();
-        let location = RevisionLocation::builder()
+        RevisionLocation::builder()
             .revision_type(RevisionLocationType::S3)
             .s3_location(location)
-            .build();
-        let request = client
-            .register_application_revision()
-            .application_name(application)
-            .description(description)
-            .revision(location);
-        let sent = request.send().await;
-        sent.map_err(|error| call_error(REGISTER, &error))?;
-        Ok(())
+            .build()
     }
 }
 
-/// What `--s3-location` says of an object: an URL, or the AWS CLI's shorthand.
+/// Registers revisions with one application.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    codedeploy: CodeDeploy,
+    /// The application.
+    pub application: String,
+    /// What the revisions are described as.
+    pub description: String,
+}
+
+impl Registrar {
+    /// Registers with `application`.
+    #[must_use]
+    pub fn new(codedeploy: CodeDeploy, application: String, description: String) -> Self {
+        Self {
+            codedeploy,
+            application,
+            description,
+        }
+    }
+
+    /// Registers an object as a revision. Registering it twice has the effect of once, so the request is
+    /// repeated when its answer is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn register(&self, registration: &Registration) -> Result<(), CallError> {
+        const OPERATION: &str = "RegisterApplicationRevision";
+        let CodeDeploy { client, caller } = &self.codedeploy;
+        let attempt = || async {
+            let request = client
+                .register_application_revision()
+                .application_name(&self.application)
+                .description(&self.description)
+                .revision(registration.revision());
+            match request.send().await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(CallError::of(OPERATION, &error)),
+            }
+        };
+        caller.call(Request::new(OPERATION), attempt).await
+    }
+}
+
+/// An object as a user names it: by a URL, or in the AWS CLI's shorthand syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Where it is.
@@ -126,28 +131,28 @@ pub struct Named {
     pub version: Option<String>,
 }
 
-/// Not the name of an object.
+/// A text does not name an object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadObject {
-    /// Neither an URL nor a shorthand.
+    /// It is neither a URL nor the shorthand syntax.
     #[error(transparent)]
     Location(#[from] BadLocation),
-    /// A type that is none.
+    /// Its type is not known.
     #[error("bundleType={0} is not known; {BadBundleType}")]
     Type(String),
-    /// Said twice.
-    #[error("--s3-location names {0} twice")]
+    /// It has a member twice.
+    #[error("the object's place names {0} twice")]
     Twice(&'static str),
 }
 
-/// The members of the shorthand.
+/// The members of the shorthand syntax.
 const MEMBERS: [&str; 5] = ["bucket", "key", "bundleType", "version", "eTag"];
 
 impl FromStr for Named {
     type Err = BadObject;
 
-    /// Reads `s3://bucket/key`, or `bucket=…,key=…[,bundleType=…][,eTag=…][,version=…]` in any
-    /// order. A comma in a value counts as one unless a member's name follows it.
+    /// Reads `s3://bucket/key`, or `bucket=…,key=…[,bundleType=…][,eTag=…][,version=…]` in any order. A
+    /// comma belongs to a value unless a member's name follows it.
     fn from_str(text: &str) -> Result<Self, BadObject> {
         if !text.starts_with("bucket=") && !text.starts_with("key=") {
             return Ok(Self {
@@ -193,7 +198,7 @@ impl FromStr for Named {
     }
 }
 
-/// A value without the quotes that the shorthand allows, or that an entity tag has in answers.
+/// A value without the quotes that the shorthand syntax allows, or that an ETag has in answers.
 fn unquoted(value: &str) -> &str {
     let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     inside('"').or_else(|| inside('\'')).unwrap_or(value)
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_named_by_url_or_shorthand() {
+    fn an_object_is_named_by_url_or_in_shorthand() {
         let named: Named = "s3://b/a/k.zip".parse().unwrap();
         assert_eq!(named.location, location("b", "a/k.zip"));
         assert_eq!((named.etag, named.bundle_type), (None, None));
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn the_shorthand_that_is_written_can_be_read() {
         let registration = Registration {
             location: location("b", "dir/k.tgz"),
             bundle_type: BundleType::Archive(Format::Tgz),
@@ -257,23 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_can_be_pasted() {
-        let registration = Registration {
-            location: location("b", "it's k.zip"),
-            bundle_type: BundleType::Archive(Format::Zip),
-            etag: Some("e".into()),
-            version: None,
-        };
-        let access = ["--region".to_owned(), "eu-west-1".to_owned()];
-        assert_eq!(
-            registration.command("App", "two words", &access),
-            "hoist register --application-name App --s3-location 's3://b/it'\\''s k.zip' \
-             --bundle-type zip --etag e --description 'two words' --region eu-west-1"
-        );
-    }
-
-    #[test]
-    fn a_key_may_say_its_type() {
+    fn the_ending_of_a_key_names_its_type() {
         for (key, kind) in [
             ("a.zip", Some(BundleType::Archive(Format::Zip))),
             ("a.TAR", Some(BundleType::Archive(Format::Tar))),

@@ -1,19 +1,19 @@
-//! The number by which a push knows the object that it wrote.
+//! The number by which a push recognises the object that it wrote.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 
-/// A number that one push has and no other.
+/// A number that no two pushes share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nonce(pub(crate) u64);
 
 impl Nonce {
-    /// A new one.
+    /// A new number.
     #[must_use]
     pub fn new() -> Self {
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        // Its keys are random, once a process.
+        // The hasher's keys are random, once per process.
         let hasher = RandomState::new();
         Self(hasher.hash_one((time.unwrap_or_default(), std::process::id())))
     }

@@ -1,29 +1,29 @@
-//! What S3 is told about the object besides its bytes.
+//! What S3 is told about an object besides its bytes.
 //!
-//! These are requests' headers, so they go where S3 reads them: all of them with `PutObject` and
-//! `CreateMultipartUpload`, the expected owner and the payer with every call, the condition where the
-//! object comes to be (`PutObject`, `CompleteMultipartUpload`). Bucket policies that ask for
-//! encryption look at the request, so a bucket's default does not satisfy them.
+//! These are headers of requests, sent where S3 reads them: all of them with `PutObject` and
+//! `CreateMultipartUpload`, the expected owner and the payer with every request, the condition with those
+//! that make the object (`PutObject`, `CompleteMultipartUpload`). Bucket policies that demand encryption
+//! look at the request, so a bucket's default does not satisfy them.
 //!
-//! Whether S3 knows a storage class or a key is for S3 to say. Its limits on tags and metadata are
-//! kept here, since it says no to those only when the bundle has been packed.
+//! Whether a storage class or a key exists is for S3 to say. Its limits on tags and metadata are checked
+//! here, since S3 would refuse them only after the first part has been packed.
 
 use std::collections::BTreeMap;
 
-/// Most tags of an object ("Object tagging", Amazon S3 user guide).
+/// How many tags an object may have ("Object tagging", Amazon S3 user guide).
 const MAX_TAGS: usize = 10;
 /// Longest key and value of a tag, in characters.
 const MAX_TAG: (usize, usize) = (128, 256);
-/// Most user-defined metadata, keys and values, in bytes ("Working with object metadata").
+/// How many bytes of user-defined metadata, keys and values, an object may have ("Working with object metadata").
 const MAX_METADATA: usize = 2048;
-/// What of it is kept for ours.
-const OURS: usize = 128;
-/// How the keys of ours begin.
+/// How many of them hoist keeps for its own metadata.
+const RESERVED: usize = 128;
+/// How the keys of hoist's own metadata begin.
 const PREFIX: &str = "hoist-";
-/// The key of the push that wrote the object.
+/// The key of the nonce of the push that wrote the object.
 pub(super) const NONCE_KEY: &str = "hoist-push";
 
-/// Headers of an object.
+/// Options of an object and of the requests for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectOptions {
     /// `AES256`, `aws:kms` or `aws:kms:dsse`.
@@ -38,44 +38,66 @@ pub struct ObjectOptions {
     pub tags: Tags,
     /// User-defined metadata.
     pub metadata: Metadata,
-    /// The account that must own the bucket: 12 digits.
+    /// The account that must own the bucket, in 12 digits.
     pub expected_owner: Option<String>,
-    /// The caller pays for the request, not the owner of the bucket.
+    /// Whether the caller pays for requests, and not the owner of the bucket.
     pub requester_pays: bool,
-    /// Fail if there is an object already.
+    /// Whether writing fails if there is an object already.
     pub no_overwrite: bool,
 }
 
-/// Tags of an object, as S3 takes them in a header: an URL's query.
+impl ObjectOptions {
+    /// The headers with which the object is created, in a fixed order. The owner, the payer and the
+    /// condition are not among them: they belong to each request, or to the last.
+    pub(super) fn creation_headers(&self) -> Vec<(String, String)> {
+        let set = [
+            ("x-amz-server-side-encryption", self.encryption.clone()),
+            (
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                self.kms_key.clone(),
+            ),
+            ("x-amz-acl", self.acl.clone()),
+            ("x-amz-storage-class", self.storage_class.clone()),
+            ("x-amz-tagging", self.tags.header()),
+        ];
+        let set = set.into_iter();
+        let set = set.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let metadata = self.metadata.pairs();
+        let metadata = metadata.map(|(key, value)| (format!("x-amz-meta-{key}"), value.to_owned()));
+        set.chain(metadata).collect()
+    }
+}
+
+/// Tags of an object, which S3 takes in a header in the syntax of a URL's query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Vec<(String, String)>);
 
-/// Why tags are none.
+/// Why a text is not a list of tags.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTags {
-    /// A key is empty, or not there.
+    /// A tag has no key.
     #[error("a tag needs a key; write KEY=VALUE&KEY2=VALUE2")]
     NoKey,
-    /// A percent sign that escapes nothing, or bytes that are not UTF-8.
+    /// A percent sign escapes nothing, or bytes are not UTF-8.
     #[error("{0} is not URL-encoded; write a percent sign as %25")]
     Encoding(String),
-    /// A key that is there already.
+    /// Two tags have the same key.
     #[error("the tag {0} is there twice")]
     Twice(String),
-    /// Too long for S3.
+    /// S3 takes no tag that is so long.
     #[error(
         "the tag {0} is too long: S3 takes keys of {max_key} characters and values of {max_value}",
         max_key = MAX_TAG.0,
         max_value = MAX_TAG.1
     )]
     Long(String),
-    /// Too many for S3.
+    /// S3 takes fewer tags.
     #[error("{0} tags are too many: S3 takes {MAX_TAGS}")]
     Many(usize),
 }
 
 impl Tags {
-    /// Reads `k=v&k2=v2`, in which other characters may be escaped as in an URL's query.
+    /// Reads `k=v&k2=v2`, in which characters may be escaped as in a URL's query.
     ///
     /// # Errors
     ///
@@ -104,7 +126,7 @@ impl Tags {
         }
     }
 
-    /// As the header has it; None if there are none.
+    /// The header's value. None if there are no tags.
     #[must_use]
     pub fn header(&self) -> Option<String> {
         let pairs = self.0.iter();
@@ -113,38 +135,38 @@ impl Tags {
     }
 }
 
-/// User-defined metadata: what headers `x-amz-meta-KEY` say.
+/// User-defined metadata: the values of headers `x-amz-meta-KEY`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata(BTreeMap<String, String>);
 
-/// Why metadata is none.
+/// Why a text is not metadata.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMetadata {
-    /// Not a pair.
+    /// It has something that is not a pair.
     #[error("{0:?} is not KEY=VALUE; separate pairs by commas, and quote a value that has one")]
     NotAPair(String),
-    /// A key that cannot be part of a header's name.
+    /// A key cannot be part of a header's name.
     #[error("the metadata key {0:?} cannot be in a header's name; use letters, digits and -_.")]
     Key(String),
-    /// A value that cannot be a header's.
+    /// A value cannot be that of a header.
     #[error("the value of the metadata key {0} must be printable ASCII, as headers are")]
     Value(String),
-    /// A key that is there already; S3 does not tell upper case from lower case.
+    /// Two pairs have the same key; S3 does not distinguish upper case from lower case.
     #[error("the metadata key {0} is there twice")]
     Twice(String),
-    /// A key that hoist writes.
+    /// A key is reserved for hoist.
     #[error("the metadata key {0} is one of hoist's own: keys that begin with {PREFIX} are")]
     Reserved(String),
-    /// Too long for S3.
+    /// S3 takes less metadata.
     #[error(
-        "the metadata has {0} bytes; S3 takes {MAX_METADATA}, of which hoist keeps {OURS} for its own"
+        "the metadata has {0} bytes; S3 takes {MAX_METADATA}, of which hoist keeps {RESERVED} for its own"
     )]
     Long(usize),
 }
 
 impl Metadata {
-    /// Reads the AWS CLI's shorthand, `k=v,k2="v,2"`. Quotes are single or double; in double ones a
-    /// backslash escapes.
+    /// Reads the AWS CLI's shorthand syntax, `k=v,k2="v,2"`. Quotes are single or double; in double quotes
+    /// a backslash escapes.
     ///
     /// # Errors
     ///
@@ -182,12 +204,12 @@ impl Metadata {
             .map(|(key, value)| key.len() + value.len())
             .sum();
         match bytes {
-            long if long > MAX_METADATA - OURS => Err(BadMetadata::Long(long)),
+            long if long > MAX_METADATA - RESERVED => Err(BadMetadata::Long(long)),
             _ => Ok(Self(pairs)),
         }
     }
 
-    /// Its pairs, keys in lower case.
+    /// The pairs, with keys in lower case.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
@@ -195,7 +217,7 @@ impl Metadata {
     }
 }
 
-/// A value of the shorthand, and what follows it.
+/// A value of the shorthand syntax, and what follows it.
 fn value(text: &str) -> Option<(String, &str)> {
     let quote = match text.chars().next() {
         Some(quote @ ('"' | '\'')) => quote,
@@ -217,7 +239,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// What RFC 3986 leaves as it is.
+/// Escapes all characters but those that RFC 3986 calls unreserved.
 fn escape(text: &str) -> String {
     let bytes = text.bytes().map(|byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -250,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_an_urls_query() {
+    fn tags_are_read_as_the_query_of_a_url() {
         let header = |text: &str| Tags::parse(text).map(|tags| tags.header());
         let some = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(header("team=web&stage=prod"), some("team=web&stage=prod"));
@@ -280,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_the_shorthand() {
+    fn metadata_is_read_in_the_shorthand_of_the_aws_cli() {
         let pairs = |text: &str| {
             let metadata = Metadata::parse(text)?;
             let pairs = metadata

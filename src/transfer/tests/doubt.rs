@@ -1,14 +1,14 @@
-//! Answers that are lost, or lie: what there is, is found out.
+//! Answers that are lost or wrong: the upload looks up what the store has.
 
 use super::*;
 
 /// Create, six parts, complete.
 const COMPLETE: usize = 7;
 
-#[tokio::test]
-async fn an_object_whose_answer_was_lost_is_found() {
+#[tokio::test(start_paused = true)]
+async fn an_object_is_looked_up_when_the_answer_that_confirms_it_is_lost() {
     let (bytes, parts) = parts(55);
-    // The answer of the first attempt; then S3 knows no such upload any more.
+    // The answer to the first attempt is lost; to the second, S3 says that there is no such upload.
     let store = Arc::new(Fake::new(Trouble::Lose(COMPLETE)));
     let stored = run(&store, parts.clone(), 2).await.unwrap();
     assert_eq!(stored.etag, "found");
@@ -31,7 +31,7 @@ async fn an_object_whose_answer_was_lost_is_found() {
         Trouble::Deny(0, "PreconditionFailed"),
         Trouble::Deny(0, "AccessDenied"),
     ] {
-        // An answer that is certain is believed, whatever is there.
+        // A final error is believed, whatever the store has.
         let store = Arc::new(Fake::new(trouble));
         run(&store, parts.clone(), 1).await.unwrap_err();
         assert_eq!(store.state().calls, ["PutObject"]);
@@ -41,9 +41,9 @@ async fn an_object_whose_answer_was_lost_is_found() {
     assert_eq!(store.state().object.as_ref(), Some(&bytes));
 }
 
-/// S3 says "InternalError" in a 200, and the object is there nevertheless.
-#[tokio::test]
-async fn an_error_that_was_none_is_found_out() {
+/// S3 can answer "InternalError" in a 200 although it made the object.
+#[tokio::test(start_paused = true)]
+async fn an_error_answer_is_ignored_if_the_object_was_made() {
     let (bytes, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::Deny(COMPLETE, "InternalError")));
     let stored = run(&store, parts, 2).await.unwrap();
@@ -51,10 +51,10 @@ async fn an_error_that_was_none_is_found_out() {
     assert_eq!(store.state().object.as_ref(), Some(&bytes));
 }
 
-#[tokio::test]
-async fn an_object_of_somebody_else_is_not_ours() {
+#[tokio::test(start_paused = true)]
+async fn an_object_of_another_push_is_not_taken_for_this_one() {
     let (bytes, parts) = parts(55);
-    // The same bytes by another push, and other bytes by nobody knows whom.
+    // Equal bytes of another push, equal bytes without a nonce, and other bytes.
     for (object, writer) in [
         (bytes.clone(), Some(Nonce::new())),
         (bytes, None),
@@ -71,8 +71,8 @@ async fn an_object_of_somebody_else_is_not_ours() {
     }
 }
 
-#[tokio::test]
-async fn who_cannot_look_is_told_that_nobody_knows() {
+#[tokio::test(start_paused = true)]
+async fn the_outcome_is_unknown_if_the_lookup_is_not_answered() {
     let (bytes, parts) = parts(10);
     let store = Arc::new(Fake::new(Trouble::LoseFrom(0)));
     let error = run(&store, parts, 1).await.unwrap_err();
@@ -80,8 +80,8 @@ async fn who_cannot_look_is_told_that_nobody_knows() {
     assert_eq!(store.state().object.as_ref(), Some(&bytes));
 }
 
-#[tokio::test]
-async fn who_may_not_look_is_told_that_nobody_knows() {
+#[tokio::test(start_paused = true)]
+async fn the_outcome_is_unknown_if_the_lookup_is_denied() {
     let (_, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::Lose(COMPLETE)).denying(&["HeadObject"]));
     let error = run(&store, parts, 2).await.unwrap_err();
@@ -96,8 +96,8 @@ async fn who_may_not_look_is_told_that_nobody_knows() {
     assert!(error.left.is_none());
 }
 
-#[tokio::test]
-async fn stopped_while_the_object_is_made_says_what_came_of_it() {
+#[tokio::test(start_paused = true)]
+async fn the_object_is_looked_up_when_completing_is_cancelled() {
     let (_, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::Hang(COMPLETE)));
     let error = run(&store, parts, 2).await.unwrap_err();
@@ -106,8 +106,8 @@ async fn stopped_while_the_object_is_made_says_what_came_of_it() {
     assert_eq!(calls.last(), Some(&"HeadObject"), "{calls:?}");
 }
 
-#[tokio::test]
-async fn a_conflict_is_one_unless_the_object_is_there() {
+#[tokio::test(start_paused = true)]
+async fn a_conflict_begins_the_upload_again_unless_another_object_is_there() {
     let (_, parts) = parts(55);
     let conflict = Trouble::Pass(COMPLETE, "ConditionalRequestConflict");
     let store = Arc::new(Fake::new(conflict));
@@ -119,40 +119,35 @@ async fn a_conflict_is_one_unless_the_object_is_there() {
     let error = run(&store, parts.clone(), 2).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Conflict(_)), "{error}");
 
-    // Somebody else's: to begin again would end as this did.
+    // Another push's object: to begin again would end in the same way.
     let store = Arc::new(Fake::new(conflict));
     store.state().object = Some(b"other".to_vec());
     let error = run(&store, parts, 2).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Store(_)), "{error}");
 }
 
-#[tokio::test]
-async fn a_beginning_whose_answer_was_lost_is_told() {
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_answer_was_lost_is_noted() {
     let (_, parts) = parts(55);
     let run = |store: Fake| {
         let parts = parts.clone();
         async move { run_with(&Arc::new(store), parts, &options(2)).await }
     };
-    // The first attempt began an upload.
+    // The first attempt created an upload.
     let (done, notes) = run(Fake::new(Trouble::Lose(0))).await;
     done.unwrap();
-    let [note] = &notes[..] else {
-        panic!("{notes:?}")
-    };
-    assert!(
-        note.contains("was lost") && note.contains("abort stray"),
-        "{note}"
-    );
-    // Nobody may list.
+    let others = Some(vec!["stray".to_owned()]);
+    assert_eq!(notes, [Note::LostCreate { others }]);
+    // Listing is denied.
     let (_, notes) = run(Fake::new(Trouble::Lose(0)).denying(&["ListMultipartUploads"])).await;
-    assert!(notes[0].contains("list uploads"), "{notes:?}");
-    // It did not begin one, as can be seen.
+    assert_eq!(notes[0], Note::LostCreate { others: None });
+    // The list shows that the first attempt created none.
     let (done, notes) = run(Fake::new(Trouble::Pass(0, "InternalError"))).await;
     done.unwrap();
-    assert_eq!(notes, [""; 0]);
+    assert_eq!(notes, []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn parts_that_arrive_after_the_abort_are_aborted_too() {
     let (_, parts) = parts(55);
     let store = Arc::new(Fake::new(Trouble::Fail(3)));
@@ -171,7 +166,7 @@ async fn parts_that_arrive_after_the_abort_are_aborted_too() {
     };
     assert_eq!(aborts(&store), 3);
 
-    // They never end to arrive.
+    // They do not stop arriving.
     let store = Arc::new(Fake::new(Trouble::Fail(3)));
     store.state().late = usize::MAX;
     let left = run(&store, parts.clone(), 1)
@@ -181,13 +176,13 @@ async fn parts_that_arrive_after_the_abort_are_aborted_too() {
         .unwrap();
     assert!(left.reason.contains("2 of its parts are there"), "{left}");
 
-    // Whoever may not list them believes the answer.
+    // If listing is denied, the answer is believed.
     let store = Arc::new(Fake::new(Trouble::Fail(3)).denying(&["ListParts"]));
     let error = run(&store, parts.clone(), 1).await.unwrap_err();
     assert!(error.left.is_none());
     assert_eq!(aborts(&store), 1);
 
-    // What passes is repeated, what is forbidden is not.
+    // A denied abort is not repeated.
     let store = Arc::new(Fake::new(Trouble::Fail(3)).denying(&["AbortMultipartUpload"]));
     let error = run(&store, parts, 1).await.unwrap_err();
     assert!(error.to_string().contains("call 3 fails"), "{error}");

@@ -1,41 +1,64 @@
-//! Uploads that are gone on with, and those that are left alone.
+//! Uploads that are resumed, and those that are left alone.
+
+use std::time::Duration;
 
 use super::*;
+use crate::aws::call::Attempts;
 
-const MARK: UploadFingerprint = UploadFingerprint {
+const FINGERPRINT: UploadFingerprint = UploadFingerprint {
     program: 1,
     options: 2,
     headers: 0,
     plan: 4,
 };
 
-fn resuming(insist: bool, mark: UploadFingerprint) -> Options {
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn resuming(insist: bool, fingerprint: UploadFingerprint) -> Options {
     Options {
         resume: Some(Resume {
             insist,
-            mark,
+            fingerprint,
             part_size: 10,
         }),
         ..options(2)
     }
 }
 
-/// A store with an upload that ended, without anybody's doing, after `sent` parts.
+/// A store with an upload whose push ended, an hour ago, after `sent` parts.
 async fn interrupted(parts: &[Part], sent: usize) -> Arc<Fake> {
     let store = Arc::new(Fake::new(Trouble::None));
-    let nonce = Nonce::new();
-    let upload = store.create(nonce).await.unwrap();
-    let mark = UploadFingerprint {
-        headers: UploadFingerprint::digest(store.headers().as_bytes()),
-        ..MARK
-    };
-    for part in mark.parts(nonce).iter().chain(&parts[..sent]) {
-        store.send(&upload, part.clone()).await.unwrap();
+    let (nonce, attempts) = (Nonce::new(), Attempts::default());
+    let upload = store.create(nonce, &attempts).await.unwrap();
+    let fingerprint = FINGERPRINT.with_headers(&store.creation_headers());
+    for part in fingerprint.parts(nonce).iter().chain(&parts[..sent]) {
+        store.send(&upload, part, &attempts).await.unwrap();
     }
-    // Nobody is at it any more.
-    store.state().began -= 3600;
+    store.state().began -= HOUR;
     store.state().calls.clear();
     store
+}
+
+/// Why the upload was not resumed, by the only note about that.
+fn reason(notes: &[Note]) -> &Reason {
+    let mut reasons = notes.iter().filter_map(|note| match note {
+        Note::NotResumed(not_resumed) => {
+            assert_eq!(not_resumed.upload, "upload");
+            Some(&not_resumed.reason)
+        }
+        _ => None,
+    });
+    let first = reasons.next();
+    assert!(reasons.next().is_none(), "{notes:?}");
+    first.unwrap_or_else(|| panic!("{notes:?}"))
+}
+
+/// A note that is a sentence.
+fn sentence(note: &Note) -> &str {
+    match note {
+        Note::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn sent(store: &Fake) -> usize {
@@ -47,13 +70,13 @@ fn sent(store: &Fake) -> usize {
         .count()
 }
 
-#[tokio::test]
-async fn what_is_stored_is_not_sent_again() {
+#[tokio::test(start_paused = true)]
+async fn stored_parts_are_not_sent_again() {
     let (bytes, parts) = parts(95);
     for stored in 0..=parts.len() {
         let store = interrupted(&parts, stored).await;
         let nonce = store.state().nonce;
-        let (done, notes) = run_with(&store, parts.clone(), &resuming(false, MARK)).await;
+        let (done, notes) = run_with(&store, parts.clone(), &resuming(false, FINGERPRINT)).await;
         assert_eq!(done.unwrap().etag, "joined");
         assert_eq!(sent(&store), parts.len() - stored);
         assert!(!store.state().calls.contains(&"CreateMultipartUpload"));
@@ -63,12 +86,12 @@ async fn what_is_stored_is_not_sent_again() {
             "resumed: {stored} of {} parts were stored already",
             parts.len()
         );
-        assert_eq!(notes, [expected]);
+        assert_eq!(notes, [Note::from(expected)]);
     }
 }
 
-#[tokio::test]
-async fn what_differs_is_sent_again() {
+#[tokio::test(start_paused = true)]
+async fn stored_parts_that_differ_are_sent_again() {
     let (bytes, parts) = parts(95);
     let store = interrupted(&parts, 6).await;
     {
@@ -78,11 +101,14 @@ async fn what_differs_is_sent_again() {
         stored.insert(parts[1].number, bytes::Bytes::from_static(b"0123456789"));
         stored.insert(parts[2].number, bytes::Bytes::from_static(b"012345678"));
     }
-    let mark = UploadFingerprint { plan: 5, ..MARK };
-    // The smaller one is not the last: the parts of that upload had another size, or so it seems.
+    let mark = UploadFingerprint {
+        plan: 5,
+        ..FINGERPRINT
+    };
+    // A part that is shorter and not the last looks like one of an upload with another part size.
     let (done, notes) = run_with(&store, parts.clone(), &resuming(false, mark)).await;
     done.unwrap();
-    assert!(notes[0].contains("another size"), "{notes:?}");
+    assert_eq!(reason(&notes), &Reason::Differs(vec![Difference::PartSize]));
 
     let store = interrupted(&parts, 6).await;
     let other = bytes::Bytes::from_static(b"0123456789");
@@ -96,98 +122,94 @@ async fn what_differs_is_sent_again() {
     assert_eq!(done.unwrap().etag, "joined");
     assert_eq!(sent(&store), parts.len() - 5);
     assert_eq!(store.state().object.as_ref(), Some(&bytes));
-    assert!(notes[0].contains("the source changed"), "{notes:?}");
+    assert!(sentence(&notes[0]).contains("the source changed"));
 }
 
-#[tokio::test]
-async fn other_options_are_refused_by_name_and_nothing_is_aborted() {
+#[tokio::test(start_paused = true)]
+async fn uploads_of_other_options_are_refused_with_the_difference_and_not_aborted() {
     let (_, parts) = parts(55);
-    for (mark, why) in [
-        (
-            UploadFingerprint { program: 9, ..MARK },
-            "another version of hoist",
-        ),
-        (UploadFingerprint { options: 9, ..MARK }, "--level"),
-    ] {
+    for (program, options, difference) in [(9, 2, Difference::Program), (1, 9, Difference::Options)]
+    {
+        let other = UploadFingerprint {
+            program,
+            options,
+            ..FINGERPRINT
+        };
+        let differs = Reason::Differs(vec![difference]);
         let store = interrupted(&parts, 3).await;
-        let (done, notes) = run_with(&store, parts.clone(), &resuming(false, mark)).await;
+        let (done, notes) = run_with(&store, parts.clone(), &resuming(false, other)).await;
         assert_eq!(done.unwrap().etag, "joined");
-        assert!(
-            notes[0].contains(why) && notes[0].contains("abort upload"),
-            "{notes:?}"
-        );
+        assert_eq!(reason(&notes), &differs);
         assert!(!store.state().calls.contains(&"AbortMultipartUpload"));
         assert_eq!(store.state().strays.len(), 1, "the old one is still there");
 
         let store = interrupted(&parts, 3).await;
-        let (done, _) = run_with(&store, parts.clone(), &resuming(true, mark)).await;
-        let error = done.unwrap_err();
-        assert!(matches!(error.cause, Cause::Resume(_)), "{error}");
-        assert!(error.to_string().contains(why), "{error}");
+        let (done, _) = run_with(&store, parts.clone(), &resuming(true, other)).await;
+        let Cause::NotResumed(uploads) = done.unwrap_err().cause else {
+            panic!("it failed otherwise")
+        };
+        assert_eq!(uploads[0].reason, differs);
         assert_eq!(store.state().calls, ["ListMultipartUploads", "ListParts"]);
     }
 }
 
-#[tokio::test]
-async fn what_somebody_may_be_writing_is_left_alone_unless_told() {
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_another_push_may_write_to_is_resumed_only_if_the_user_insists() {
     let (_, parts) = parts(55);
     let store = interrupted(&parts, 3).await;
-    store.state().began += 3600;
-    let (done, notes) = run_with(&store, parts.clone(), &resuming(false, MARK)).await;
+    store.state().began += HOUR;
+    let (done, notes) = run_with(&store, parts.clone(), &resuming(false, FINGERPRINT)).await;
     done.unwrap();
-    assert!(notes[0].contains("another push may be at it"), "{notes:?}");
+    assert_eq!(reason(&notes), &Reason::Recent(120));
 
     let store = interrupted(&parts, 3).await;
-    store.state().began += 3600;
-    let (done, notes) = run_with(&store, parts, &resuming(true, MARK)).await;
+    store.state().began += HOUR;
+    let (done, notes) = run_with(&store, parts, &resuming(true, FINGERPRINT)).await;
     done.unwrap();
-    assert!(notes[0].contains("resumed: 3 of 6"), "{notes:?}");
+    assert!(sentence(&notes[0]).contains("resumed: 3 of 6"));
 }
 
-#[tokio::test]
-async fn an_upload_without_a_mark_is_not_ours() {
+#[tokio::test(start_paused = true)]
+async fn an_upload_without_a_fingerprint_is_not_resumed() {
     let (_, parts) = parts(55);
     let store = interrupted(&parts, 3).await;
     store.state().upload.as_mut().unwrap().remove(&10_000);
-    let (done, notes) = run_with(&store, parts, &resuming(false, MARK)).await;
+    let (done, notes) = run_with(&store, parts, &resuming(false, FINGERPRINT)).await;
     done.unwrap();
-    assert!(
-        notes[0].contains("not begun by hoist push --resume"),
-        "{notes:?}"
-    );
+    assert_eq!(reason(&notes), &Reason::NoFingerprint);
 }
 
-#[tokio::test]
-async fn without_anything_to_go_on_with_a_push_begins_anew_and_says_what_it_is() {
+#[tokio::test(start_paused = true)]
+async fn a_push_that_finds_nothing_to_resume_stores_its_fingerprint() {
     let (bytes, parts) = parts(55);
     for denied in [&[][..], &["ListMultipartUploads"], &["ListParts"]] {
         let store = Arc::new(Fake::new(Trouble::None).denying(denied));
-        let (done, notes) = run_with(&store, parts.clone(), &resuming(true, MARK)).await;
+        let (done, notes) = run_with(&store, parts.clone(), &resuming(true, FINGERPRINT)).await;
         assert_eq!(done.unwrap().etag, "joined");
         assert_eq!(store.state().object.as_ref(), Some(&bytes));
         let expected = match denied {
             ["ListMultipartUploads"] => "cannot be listed",
             _ => "there is no unfinished upload of this key",
         };
-        assert!(notes[0].contains(expected), "{notes:?}");
-        // Two notes of eight bytes come first.
+        assert!(sentence(&notes[0]).contains(expected), "{notes:?}");
+        // The two parts of the fingerprint come first.
         assert_eq!(sent(&store), parts.len() + 2);
     }
 }
 
-#[tokio::test]
-async fn an_upload_that_cannot_be_marked_is_aborted() {
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_cannot_get_its_fingerprint_is_aborted() {
     let (_, parts) = parts(55);
-    // List, create, mark.
+    // List, create, send the fingerprint.
     let store = Arc::new(Fake::new(Trouble::Fail(2)));
-    let (done, _) = run_with(&store, parts, &resuming(false, MARK)).await;
+    let (done, _) = run_with(&store, parts, &resuming(false, FINGERPRINT)).await;
     let error = done.unwrap_err();
     assert!(error.to_string().contains("call 2 fails"), "{error}");
     assert!(error.left.is_none() && store.state().upload.is_none());
 }
 
-#[tokio::test]
-async fn an_upload_that_was_killed_before_its_mark_fails_no_other() {
+#[tokio::test(start_paused = true)]
+async fn an_upload_whose_push_was_killed_before_its_fingerprint_is_noted_and_left() {
     let (bytes, parts) = parts(55);
     for (insist, keep) in [(true, None), (false, None), (true, Some(9_999))] {
         let store = interrupted(&parts, 0).await;
@@ -198,10 +220,10 @@ async fn an_upload_that_was_killed_before_its_mark_fails_no_other() {
             .as_mut()
             .unwrap()
             .retain(|number, _| stored(number));
-        let (done, notes) = run_with(&store, parts.clone(), &resuming(insist, MARK)).await;
+        let (done, notes) = run_with(&store, parts.clone(), &resuming(insist, FINGERPRINT)).await;
         assert_eq!(done.unwrap().etag, "joined");
         assert_eq!(store.state().object.as_ref(), Some(&bytes));
-        assert!(notes[0].contains("has no parts") && notes[0].contains("abort upload"));
+        assert_eq!(notes[0], Note::EmptyUpload("upload".into()));
         assert!(!store.state().calls.contains(&"AbortMultipartUpload"));
     }
 }

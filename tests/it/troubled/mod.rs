@@ -11,25 +11,21 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use hoist::archive::deflate::Level;
-use hoist::aws::call::DEFAULT_ATTEMPTS;
-use hoist::aws::codedeploy::Platform;
-use hoist::aws::renew::Renewal;
-use hoist::aws::s3::S3Location;
-use hoist::aws::s3::{ObjectOptions, S3Store};
+use hoist::aws::access::{Access, Clients, Keys, connect};
+use hoist::aws::call::Timing;
+use hoist::aws::codedeploy::{Platform, Registrar};
+use hoist::aws::s3::{ObjectOptions, S3Location};
 use hoist::bundle::{Content, Format};
 use hoist::cancel::Cancel;
 use hoist::endpoint::Endpoint;
 use hoist::endpoint::faults::Faults;
+use hoist::notes::Note;
 use hoist::push::preflight::{PATIENCE as PREFLIGHT, Preflight};
 use hoist::push::{
-    Destination, Error, Observer, Packing, Pushed, Registrar, Request, Source as What, Uploading,
-    push,
+    Destination, Error, Observer, Packing, Pushed, Request, Source as What, Uploading, push,
 };
-use hoist::verify::{self, Report, S3Object, Wanted};
+use hoist::verify::{self, Report, Wanted};
 use tokio::runtime::Runtime;
 
 use super::support::{Tree, hoist, noise, packed, text};
@@ -50,7 +46,6 @@ pub(crate) const TOKEN: &str = "token-of-the-test";
 pub(crate) fn run_there<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
-        hoist::aws::call::hurry(500);
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
             // Not optimised, the futures of the SDK are large.
@@ -63,13 +58,6 @@ pub(crate) fn run_there<T: Send + 'static>(work: impl Future<Output = T> + Send 
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Connections are shared: no test has an endpoint of another.
-fn connections() -> SharedHttpClient {
-    static CONNECTIONS: OnceLock<SharedHttpClient> = OnceLock::new();
-    let plain = || aws_smithy_http_client::Builder::new().build_http();
-    CONNECTIONS.get_or_init(plain).clone()
 }
 
 /// A revision, and the archive that it must become.
@@ -118,8 +106,7 @@ impl Source {
 pub(crate) struct Rig {
     pub(crate) faults: Faults,
     pub(crate) endpoint: Endpoint,
-    pub(crate) s3: aws_sdk_s3::Client,
-    pub(crate) codedeploy: aws_sdk_codedeploy::Client,
+    pub(crate) clients: Clients,
     /// Of the object.
     pub(crate) options: ObjectOptions,
     dir: tempfile::TempDir,
@@ -129,7 +116,7 @@ pub(crate) struct Rig {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) pushed: Result<Pushed, Error>,
-    /// What the preflight said.
+    /// Its notes, as the facts that they hold.
     pub(crate) notes: Vec<String>,
     pub(crate) object: Option<Vec<u8>>,
     /// ETags of the revisions.
@@ -144,42 +131,27 @@ impl Rig {
             .await
             .unwrap();
         endpoint.prepare("bucket", "us-east-1", "App").unwrap();
-        let credentials = Credentials::new(KEY_ID, "secret", Some(TOKEN.to_owned()), None, "test");
-        let retry = RetryConfig::standard()
-            .with_initial_backoff(Duration::from_millis(1))
-            .with_max_backoff(Duration::from_millis(4));
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(PATIENCE)
-            .build();
-        // The SDK's tokens for retries are those of the process otherwise.
-        let tokens = RetryPartition::custom(endpoint.url().to_owned()).build();
-        let s3 = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(credentials.clone())
-            .endpoint_url(endpoint.url())
-            .force_path_style(true)
-            .retry_config(retry.clone())
-            .retry_partition(tokens.clone())
-            .timeout_config(timeouts.clone())
-            .http_client(connections())
-            .build();
-        let codedeploy = aws_sdk_codedeploy::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(credentials)
-            .endpoint_url(endpoint.url())
-            .retry_config(retry)
-            .retry_partition(tokens)
-            .timeout_config(timeouts)
-            .http_client(connections())
-            .build();
+        let access = Access {
+            region: Some("us-east-1".into()),
+            endpoint_url: Some(endpoint.url().to_owned()),
+            keys: Some(Keys {
+                id: KEY_ID.into(),
+                secret: "secret".into(),
+                token: Some(TOKEN.into()),
+            }),
+            read_timeout: Some(PATIENCE),
+            timing: Timing {
+                pause: Duration::from_millis(1),
+                slow_down_pause: Duration::from_millis(4),
+                longest_pause: Duration::from_millis(40),
+                ..Timing::default()
+            },
+            ..Access::default()
+        };
         Self {
             faults,
             endpoint,
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            codedeploy: aws_sdk_codedeploy::Client::from_conf(codedeploy),
+            clients: connect(&access).await.unwrap(),
             options: ObjectOptions::default(),
             dir,
         }
@@ -214,33 +186,31 @@ impl Rig {
                 ..Uploading::default()
             },
         };
-        let store = S3Store::new(self.s3.clone(), Self::location(), false);
+        let options = self.options.clone();
         let destination = Destination {
-            store: Arc::new(store.with_options(self.options.clone())),
+            store: Arc::new(self.clients.s3.object(Self::location(), options)),
             location: Self::location(),
             preflight: Some(Preflight {
-                s3: self.s3.clone(),
-                codedeploy: self.codedeploy.clone(),
+                s3: self.clients.s3.clone(),
+                codedeploy: self.clients.codedeploy.clone(),
                 region: "us-east-1".into(),
                 options: self.options.clone(),
                 platform: Some(Platform::Server),
                 patience: PREFLIGHT,
             }),
             verification: None,
-            registrar: Some(Registrar {
-                codedeploy: self.codedeploy.clone(),
-                application: "App".into(),
-                description: "a test".into(),
-                attempts: DEFAULT_ATTEMPTS,
-                renewal: Renewal::default(),
-            }),
+            registrar: Some(Registrar::new(
+                self.clients.codedeploy.clone(),
+                "App".into(),
+                "a test".into(),
+            )),
         };
         let observer = Observer::default();
         let pushing = push(&request, &destination, &observer, cancel);
         let pushed = tokio::time::timeout(ENDLESS, pushing).await;
         Ended {
             pushed: pushed.expect("it hangs"),
-            notes: observer.notes.take(),
+            notes: observer.notes.take().iter().map(fact).collect(),
             object: fs::read(self.object()).ok(),
             revisions: self.revisions(),
             open: self.endpoint.open_uploads(),
@@ -282,13 +252,23 @@ impl Rig {
 
     /// Reads the object back, as `hoist verify` does.
     pub(crate) async fn verify(&self) -> Result<Report, verify::Error> {
-        let (client, options) = (self.s3.clone(), self.options.clone());
-        let object = S3Object::new(client, Self::location(), None, options);
+        let object = self
+            .clients
+            .s3
+            .object(Self::location(), self.options.clone());
         verify::verify(&Arc::new(object), &Wanted::default(), None).await
     }
 
     pub(crate) async fn end(self) {
         self.endpoint.shutdown().await;
+    }
+}
+
+/// A note's sentence, or its facts.
+fn fact(note: &Note) -> String {
+    match note {
+        Note::Text(text) => text.clone(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -332,13 +312,7 @@ impl Ended {
         let left = error
             .left()
             .unwrap_or_else(|| panic!("{what}: untold: {error}"));
-        let command = format!("--upload-id {}", self.open[0]);
-        assert!(
-            left.command
-                .starts_with("aws s3api abort-multipart-upload --bucket bucket")
-                && left.command.ends_with(&command),
-            "{what}: {left}"
-        );
+        assert_eq!(left.upload.0, self.open[0], "{what}: {left}");
         error.to_string()
     }
 

@@ -103,8 +103,7 @@ impl AccessArgs {
             no_sign: self.no_sign_request,
             connect_timeout: seconds(self.cli_connect_timeout),
             read_timeout: seconds(self.cli_read_timeout),
-            anonymous: false,
-            bandwidth: None,
+            ..Access::default()
         }
     }
 

@@ -7,7 +7,8 @@ use hoist::archive::zip::Shown;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::clean::{Age, End, Options, Place, S3Uploads, Stale, Totals, clean};
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
+use hoist::clean::{Age, End, Options, Stale, Totals, clean};
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
+use crate::cli::render::recovery::Recovery;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -45,7 +47,7 @@ pub(crate) struct CleanArgs {
 }
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
-    let place: Place = arguments.place.parse().map_err(Failure::usage)?;
+    let place: S3Prefix = arguments.place.parse().map_err(Failure::usage)?;
     let run = Run::start()?;
     let mut output = CleanOutput {
         arguments,
@@ -63,11 +65,13 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
 
 async fn clean_with(
     arguments: &CleanArgs,
-    place: &Place,
+    place: &S3Prefix,
     clients: Clients,
     output: &mut CleanOutput<'_>,
 ) -> Result<Totals, Failure> {
-    let uploads = S3Uploads::new(clients.s3, place.clone(), arguments.bucket.options());
+    let uploads = clients
+        .s3
+        .uploads(place.clone(), arguments.bucket.options());
     let options = Options {
         prefix: place.prefix.clone(),
         older_than: arguments.older_than.duration(),
@@ -89,7 +93,7 @@ fn is_denied(error: &CallError) -> bool {
 /// What the command says: lines while it works, or one JSON object at its end.
 struct CleanOutput<'a> {
     arguments: &'a CleanArgs,
-    place: &'a Place,
+    place: &'a S3Prefix,
     uploads: Vec<Value>,
     /// The first failure to write.
     written: Result<(), Failure>,
@@ -107,7 +111,7 @@ impl CleanOutput<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                stale.upload.abort_command(bucket)
+                by_hand(bucket, stale)
             ));
         }
         match self.arguments.output.format {
@@ -160,6 +164,19 @@ impl CleanOutput<'_> {
             self.written = print(text);
         }
     }
+}
+
+/// The command that aborts an upload.
+fn by_hand(bucket: &str, stale: &Stale) -> String {
+    let recovery = Recovery {
+        location: S3Location {
+            bucket: bucket.to_owned(),
+            key: stale.upload.key.clone(),
+        },
+        options: ObjectOptions::default(),
+        access: Vec::new(),
+    };
+    recovery.abort_command(&stale.upload.id.0)
 }
 
 /// Where an object is, safe to print: everyone who may write to the bucket chooses keys.
@@ -235,7 +252,7 @@ fn upload_json(stale: &Stale) -> Value {
     let held = stale.held.as_ref().ok();
     json!({
         "key": stale.upload.key,
-        "upload_id": stale.upload.id,
+        "upload_id": stale.upload.id.0,
         "initiated": begun(stale),
         "parts": held.map(|held| held.parts),
         "bytes": held.map(|held| held.bytes),

@@ -6,17 +6,16 @@ use std::time::{Instant, SystemTime};
 use clap::Args;
 use hoist::appspec::Report;
 use hoist::aws::access::{Access, Clients};
-use hoist::aws::codedeploy::{Platform, check_description, check_name, default_description};
-use hoist::aws::s3::{ObjectOptions, S3Location, S3Store};
+use hoist::aws::codedeploy::{
+    Platform, Registrar, check_description, check_name, default_description,
+};
+use hoist::aws::s3::S3Location;
 use hoist::bundle::{BundleType, Content};
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{PATIENCE, Preflight};
-use hoist::push::{
-    Destination, Observer, Packing, Registrar, Request, Source, Uploading, preview, push,
-};
+use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, preview, push};
 use hoist::transfer::CleanupHint;
-use hoist::verify::S3Object;
 
 use super::{Local, with_clients};
 use crate::cli::Failure;
@@ -35,6 +34,7 @@ use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
 use crate::cli::render::push::report::{Done, Previewed};
 use crate::cli::render::push::show;
+use crate::cli::render::recovery::Recovery;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
@@ -104,7 +104,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
     paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    let location: S3Location = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let location = advice::location(&arguments.s3_location)?;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
@@ -114,27 +114,35 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
     }
+    let recovery = Recovery {
+        location,
+        options: object,
+        access: match arguments.local.dir {
+            // The port is that of the endpoint that will serve the directory then.
+            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
+                .map(str::to_owned)
+                .into(),
+            None => arguments.access.words_of_the_aws_cli(),
+        },
+    };
     if arguments.dry_run {
-        return dry_run(arguments, &request, &location);
+        return dry_run(arguments, &request, &recovery);
     }
     let cleanup = CleanupHint::default();
-    let hint = cleanup.clone();
-    let run = Run::start_with_hint(move || hint.left())?;
+    let (hint, by_hand) = (cleanup.clone(), recovery.clone());
+    let run = Run::start_with_hint(move || Some(by_hand.unfinished(&hint.unfinished()?)))?;
     let access = Access {
+        attempts: Some(arguments.upload.attempts.max_attempts),
         bandwidth: arguments.upload.bandwidth_limit,
         ..arguments.access.access()
     };
-    let bucket = location.bucket.clone();
     let local = arguments.local.dir.as_deref().map(|dir| Local {
         dir,
-        bucket: &bucket,
+        bucket: &recovery.location.bucket,
         application: &arguments.application_name,
     });
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
-        push_with(
-            arguments, &request, location, object, clients, cleanup, &run,
-        )
-        .await
+        push_with(arguments, &request, &recovery, clients, cleanup, &run).await
     });
     run.block_on_within(arguments.upload.timeout(), pushing)
 }
@@ -165,7 +173,6 @@ fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failu
         },
         uploading: Uploading {
             concurrency: descriptors::at_most(arguments.upload.concurrency),
-            attempts: arguments.upload.attempts.max_attempts,
             bandwidth: arguments.upload.bandwidth_limit,
             resume: arguments.upload.resume(arguments.archive.level)?,
         },
@@ -190,13 +197,12 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
 async fn push_with(
     arguments: &PushArgs,
     request: &Request,
-    location: S3Location,
-    object: ObjectOptions,
+    recovery: &Recovery,
     clients: Clients,
     cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
-    let attempts = arguments.upload.attempts.max_attempts;
+    let (location, options) = (&recovery.location, &recovery.options);
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
@@ -206,7 +212,7 @@ async fn push_with(
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
-        options: object.clone(),
+        options: options.clone(),
         // An AppSpec file alone is for Lambda or ECS.
         platform: match request.source.content.bundle_type() {
             BundleType::Archive(_) => Some(Platform::Server),
@@ -214,34 +220,18 @@ async fn push_with(
         },
         patience: PATIENCE,
     };
-    let verify = arguments.upload.verify.then(|| {
-        let (client, location) = (clients.s3.clone(), location.clone());
-        let object = S3Object::new(client, location, None, object.clone());
-        object.with_attempts(attempts)
-    });
-    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload)
-        .with_options(object)
-        .with_checksum(arguments.upload.checksum())
-        .with_renewal(clients.renewal.clone())
-        .reached_by(match arguments.local.dir {
-            // The port is that of the endpoint that will serve the directory then.
-            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
-                .map(str::to_owned)
-                .into(),
-            None => arguments.access.words_of_the_aws_cli(),
-        });
+    let object = || clients.s3.object(location.clone(), options.clone());
+    let registrar = Registrar::new(
+        clients.codedeploy,
+        arguments.application_name.clone(),
+        description.clone(),
+    );
     let destination = Destination {
-        store: Arc::new(store),
-        location,
+        store: Arc::new(object().with_checksum(arguments.upload.checksum())),
+        location: location.clone(),
         preflight: (!arguments.upload.no_preflight).then_some(preflight),
-        verification: verify,
-        registrar: Some(Registrar {
-            codedeploy: clients.codedeploy,
-            application: arguments.application_name.clone(),
-            description: description.clone(),
-            attempts,
-            renewal: clients.renewal,
-        }),
+        verification: arguments.upload.verify.then(object),
+        registrar: Some(registrar),
     };
     let outputs = arguments.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -274,9 +264,12 @@ async fn push_with(
     }
     if !quiet {
         let notes = observer.notes.take();
-        notes.iter().for_each(|note| say(&format!("note: {note}")));
+        notes
+            .iter()
+            .for_each(|note| say(&format!("note: {}", recovery.note(note))));
     }
-    let pushed = pushed.map_err(|error| advice::failure(&command_line(arguments), &error))?;
+    let pushed =
+        pushed.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))?;
     let done = Done {
         application: &arguments.application_name,
         description: &description,
@@ -289,12 +282,12 @@ async fn push_with(
 }
 
 /// Does what a push does before the first byte, without asking AWS.
-fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Result<(), Failure> {
+fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Result<(), Failure> {
     let run = Run::start()?;
     let progress = Arc::new(Progress::new());
     let preview = run.block_on(async {
         let preview = preview(request, &progress, run.cancel()).await;
-        preview.map_err(|error| advice::failure(&command_line(arguments), &error))
+        preview.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))
     })?;
     if !arguments.report.quiet {
         warn_of(preview.notices());
@@ -303,7 +296,7 @@ fn dry_run(arguments: &PushArgs, request: &Request, location: &S3Location) -> Re
     let previewed = Previewed {
         preview: &preview,
         application: &arguments.application_name,
-        location,
+        location: &recovery.location,
         bundle: request.source.content.bundle_type().name(),
         list: arguments.list,
     };

@@ -6,9 +6,8 @@ use std::time::SystemTime;
 use clap::Args;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::{
-    Named, Registration, check_description, check_name, default_description,
+    Named, Registrar, Registration, check_description, check_name, default_description,
 };
-use hoist::aws::s3::object;
 use hoist::bundle::BundleType;
 
 use super::{Local, with_clients};
@@ -79,7 +78,8 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
     }
-    let named: Named = arguments.s3_location.parse().map_err(Failure::usage)?;
+    let named = arguments.s3_location.parse();
+    let named: Named = named.map_err(|error| advice::not_an_object(&error))?;
     let twice = [
         ("--etag", arguments.etag.is_some() && named.etag.is_some()),
         (
@@ -133,8 +133,8 @@ async fn register(
         arguments.description.clone()
     };
     let application = &arguments.application_name;
-    registration
-        .register(&clients.codedeploy, application, &description)
+    Registrar::new(clients.codedeploy.clone(), application.clone(), description)
+        .register(&registration)
         .await
         .map_err(|error| advice::not_registered(&error.into()))?;
     print_registered(&next_step(application, &registration.shorthand()))
@@ -147,22 +147,23 @@ async fn look_up(
     clients: &Clients,
 ) -> Result<(), Failure> {
     let location = &registration.location;
-    let version = registration.version.as_deref();
-    let options = arguments.bucket.options();
-    let answer = object(&clients.s3, location, version, &options).await;
-    match answer.map_err(|error| advice::not_registered(&error.into()))? {
-        Ok(Some(stored)) => {
-            registration.etag = Some(stored.etag);
-            registration.version = stored.version.or(registration.version.take());
+    let object = clients
+        .s3
+        .object(location.clone(), arguments.bucket.options());
+    let object = object.with_version(registration.version.clone());
+    match object.head().await {
+        Ok(Some(head)) => {
+            registration.etag = Some(head.etag);
+            registration.version = head.version.or(registration.version.take());
         }
         Ok(None) => {
             let text = format!("{location} is not there; upload it first, with hoist push");
             return Err(Failure::other(text));
         }
-        Err(refusal) if !arguments.quiet => say(&format!(
+        Err(error) if error.code.is_none() => return Err(advice::not_registered(&error.into())),
+        Err(error) if !arguments.quiet => say(&format!(
             "note: registered without an ETag, so that a deployment takes what is there by then; \
-             {}",
-            refusal.error
+             {error}"
         )),
         Err(_) => {}
     }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use hoist::aws::access::Access;
 use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
-use hoist::verify::{Error, FileObject, Object, Report, S3Object, Wanted, verify, verify_bytes};
+use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
 
 use super::with_clients;
 use crate::cli::Failure;
@@ -123,12 +124,14 @@ async fn read(
             compare(arguments, &Arc::new(object), &wanted, format).await
         }
         Place::S3(location) => {
-            let access = arguments.access.access();
+            let access = Access {
+                attempts: Some(arguments.attempts.max_attempts),
+                ..arguments.access.access()
+            };
             with_clients(access, None, cancel, async |clients| {
                 let (version, options) =
                     (arguments.object_version.clone(), arguments.bucket.options());
-                let object = S3Object::new(clients.s3, location, version, options);
-                let object = object.with_attempts(arguments.attempts.max_attempts);
+                let object = clients.s3.object(location, options).with_version(version);
                 compare(arguments, &Arc::new(object), &wanted, format).await
             })
             .await

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use hoist::archive::pack::LevelPolicy;
 use hoist::archive::plan;
 use hoist::aws::access::{Access, Clients};
-use hoist::aws::s3::{BadLocation, S3Location, S3Store};
+use hoist::aws::s3::{BadLocation, ObjectOptions, S3Location};
 use hoist::bundle::Content;
 use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
 use super::super::aws::{Local, with_clients};
 use super::{BenchArgs, Sample, temporary};
 use crate::cli::Failure;
+use crate::cli::render::recovery::Recovery;
 use crate::cli::render::timings::{Recording, Setup};
 use crate::cli::run::Run;
 
@@ -88,7 +89,13 @@ async fn send(
         },
         uploading: Uploading::default(),
     };
-    let store = S3Store::new(clients.s3, location.clone(), clients.sign_payload);
+    let options = ObjectOptions::default();
+    let store = clients.s3.object(location.clone(), options.clone());
+    let recovery = Recovery {
+        location: location.clone(),
+        options,
+        access: Vec::new(),
+    };
     let (progress, recording) = Recording::start(arguments.trace.is_some())?;
     let observer = Observer {
         progress: Arc::clone(&progress),
@@ -96,7 +103,10 @@ async fn send(
     };
     let destination = Destination::new(store, location);
     let pushed = push(&request, &destination, &observer, run.cancel()).await;
-    let pushed = pushed.map_err(|error| Failure::other(&error).and(error.left()))?;
+    let pushed = pushed.map_err(|error| {
+        let left = error.left().map(|left| recovery.leftover(left));
+        Failure::other(&error).and(left)
+    })?;
     let report = recording.end(setup, Some(&pushed.packed));
     Ok(Sample { report, progress })
 }

@@ -1,13 +1,12 @@
-//! Credentials that expired while they were in use: asked for once more, from the beginning.
+//! Credentials that expired while they were in use are asked for once more, from their source.
 //!
-//! The SDK asks for new ones before the old expire, if it knows when that is. It does not for keys
-//! that somebody else writes into a file or the environment of a container, nor for a session that was
-//! revoked: then a service says `ExpiredToken`, and the SDK goes on with what it has in its cache. So
-//! here the cache can be emptied, and with it what providers keep for themselves: the files of a
-//! profile are read again, a process is run again.
+//! The SDK asks for new credentials before the old ones expire, if it knows when that is. It does not know
+//! for keys that another program writes into a file or into a container's environment, nor for a session
+//! that was revoked. The service then answers `ExpiredToken`, and the SDK goes on using its cache. So the
+//! cache can be emptied here, and with it what providers keep for themselves: the files of a profile are
+//! read again, and a credential process runs again.
 //!
-//! It refuses to do that twice for one request: who gets old credentials once more will get them
-//! again.
+//! One request renews them once only: credentials that are still old after that stay old.
 
 use std::fmt;
 use std::future::Future;
@@ -26,82 +25,76 @@ use aws_smithy_runtime_api::client::identity::{
 };
 use tokio::sync::Mutex;
 
-use crate::aws::error::CallError;
+use super::error::CallError;
 
 type Making = Pin<Box<dyn Future<Output = Option<SharedCredentialsProvider>> + Send>>;
 type Make = dyn Fn() -> Making + Send + Sync;
 
-/// The credentials of a push, which can be told to be new. All clones are the same.
+/// The credentials of both clients, which can be renewed. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Renewal(Arc<State>);
+pub(super) struct CredentialRefresh(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     /// How often they were renewed.
     generation: AtomicU64,
-    /// Held by the one who forgets them.
-    forgetting: Mutex<()>,
+    /// Held while they are renewed.
+    renewing: Mutex<()>,
     cache: Cache,
     provider: Option<Provider>,
 }
 
-impl Renewal {
-    /// Credentials of `provider`, and after the first time of what `make` gives.
+impl CredentialRefresh {
+    /// Credentials of `provider`, and after each renewal of what `make` gives.
     pub(super) fn new(
         provider: SharedCredentialsProvider,
         make: impl Fn() -> Making + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(State {
-            generation: AtomicU64::new(0),
-            forgetting: Mutex::default(),
-            cache: Cache::default(),
             provider: Some(Provider(Arc::new(Chain {
                 now: Mutex::new(Some(provider)),
                 make: Box::new(make),
             }))),
+            ..State::default()
         }))
     }
 
-    /// What a client shall ask for credentials.
+    /// Where a client gets its credentials. None if it has none that can be renewed.
     pub(super) fn provider(&self) -> Option<SharedCredentialsProvider> {
         self.0.provider.clone().map(SharedCredentialsProvider::new)
     }
 
-    /// Where a client shall keep them.
+    /// Where a client keeps its credentials.
     pub(super) fn cache(&self) -> SharedIdentityCache {
         SharedIdentityCache::new(self.0.cache.clone())
     }
 
-    /// Makes a request, and makes it again, with new credentials, if those it had are expired.
-    ///
-    /// # Errors
-    ///
-    /// That of the last one.
-    pub async fn fresh<T, F: Future<Output = Result<T, CallError>>>(
+    /// Makes a request, and makes it again with new credentials if its credentials had expired.
+    pub(super) async fn refreshing<T, F: Future<Output = Result<T, CallError>>>(
         &self,
-        attempt: impl Fn() -> F,
+        attempt: &impl Fn() -> F,
     ) -> Result<T, CallError> {
         let seen = self.0.generation.load(Ordering::Acquire);
         match attempt().await {
             Err(error) if error.is_expired() => {
-                self.forget(seen).await;
+                self.renew(seen).await;
                 attempt().await
             }
             done => done,
         }
     }
 
-    /// Forgets the credentials of generation `seen`. Requests that were under way together fail
-    /// together: the first of them forgets for all, and the others wait until it has, since they would
-    /// get the old ones once more.
-    async fn forget(&self, seen: u64) {
+    /// Forgets the credentials of generation `seen`. Requests that were sent together fail together: the
+    /// first of them renews for all, and the others wait for that, since they would get the old
+    /// credentials otherwise.
+    async fn renew(&self, seen: u64) {
         let State {
             generation,
-            forgetting,
+            renewing,
             cache,
             provider,
         } = &*self.0;
-        let _forgetting = forgetting.lock().await;
+        let _renewing = renewing.lock().await;
         if generation.load(Ordering::Acquire) != seen {
             return;
         }
@@ -109,7 +102,7 @@ impl Renewal {
             *chain.now.lock().await = None;
         }
         cache.empty();
-        // Last: who sees the new number gets new credentials.
+        // Last: a request that sees the new number must get new credentials.
         generation.store(seen + 1, Ordering::Release);
     }
 }
@@ -149,7 +142,7 @@ impl ResolveCachedIdentity for Cache {
     }
 }
 
-/// A chain of providers, which can be made anew.
+/// A chain of providers that can be replaced by a new one.
 #[derive(Clone)]
 struct Provider(Arc<Chain>);
 
@@ -200,50 +193,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_expired_is_renewed_once_for_all_who_saw_it() {
-        let renewal = Renewal::default();
-        let expire = Arc::new(AtomicUsize::new(0));
-        // Three requests under way, which are refused together.
-        let gate = Arc::new(tokio::sync::Barrier::new(3));
-        let request = || {
-            let (renewal, expire, gate) = (renewal.clone(), Arc::clone(&expire), Arc::clone(&gate));
-            async move {
-                renewal
-                    .fresh(|| async {
-                        if expire.fetch_add(1, Ordering::SeqCst) < 3 {
-                            gate.wait().await;
-                            return Err(expired());
-                        }
-                        Ok(())
-                    })
-                    .await
+    async fn requests_that_expire_together_renew_the_credentials_once() {
+        let refresh = CredentialRefresh::default();
+        let asked = AtomicUsize::new(0);
+        // Three requests are refused together.
+        let gate = tokio::sync::Barrier::new(3);
+        let attempt = || async {
+            if asked.fetch_add(1, Ordering::SeqCst) < 3 {
+                gate.wait().await;
+                return Err(expired());
             }
+            Ok(())
         };
+        let request = || refresh.refreshing(&attempt);
         let done = tokio::join!(request(), request(), request());
         assert_eq!(done, (Ok(()), Ok(()), Ok(())));
-        assert_eq!(renewal.0.generation.load(Ordering::SeqCst), 1);
+        assert_eq!(refresh.0.generation.load(Ordering::SeqCst), 1);
     }
 
-    /// Whoever came second asked again before the first had made an end of the old ones.
     #[tokio::test]
-    async fn nobody_asks_again_before_the_old_ones_are_forgotten() {
+    async fn no_request_is_repeated_before_the_old_credentials_are_forgotten() {
         use aws_credential_types::Credentials;
 
         let old = Credentials::new("OLD", "secret", None, None, "test");
-        let renewal = Renewal::new(SharedCredentialsProvider::new(old), || {
+        let refresh = CredentialRefresh::new(SharedCredentialsProvider::new(old), || {
             Box::pin(async { None })
         });
         let asked = AtomicUsize::new(0);
-        let request = || {
-            renewal.fresh(|| async {
-                let number = asked.fetch_add(1, Ordering::SeqCst);
-                if number < 2 { Err(expired()) } else { Ok(()) }
-            })
+        let attempt = || async {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            if number < 2 { Err(expired()) } else { Ok(()) }
         };
-        let Some(Provider(chain)) = &renewal.0.provider else {
+        let request = || refresh.refreshing(&attempt);
+        let Some(Provider(chain)) = &refresh.0.provider else {
             panic!("no provider");
         };
-        // The first one waits for this.
+        // The first request waits for this.
         let in_use = chain.now.lock().await;
         let later = async {
             for _ in 0..100 {
@@ -260,15 +245,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_expired_again_is_told() {
-        let renewal = Renewal::default();
+    async fn a_second_expiry_is_the_answer() {
         let asked = AtomicUsize::new(0);
-        let answer = renewal
-            .fresh(|| async {
-                asked.fetch_add(1, Ordering::SeqCst);
-                Err::<(), _>(expired())
-            })
-            .await;
+        let attempt = || async {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Err::<(), _>(expired())
+        };
+        let answer = CredentialRefresh::default().refreshing(&attempt).await;
         assert_eq!(answer, Err(expired()));
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }

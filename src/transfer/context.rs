@@ -1,0 +1,68 @@
+//! What surrounds an upload: who counts, who may cancel, and what is left behind if the process ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Error, Stored, UploadId};
+use crate::archive::pack::LinkFeedback;
+use crate::cancel::Cancel;
+use crate::notes::Notes;
+use crate::progress::Progress;
+
+/// What an upload reports to, and what cancels it.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadContext<'a> {
+    /// Counts what is sent.
+    pub progress: &'a Progress,
+    /// Cancels the upload.
+    pub cancel: &'a Cancel,
+    /// Gets what the user should know and is no error.
+    pub notes: &'a Notes,
+    /// Knows what would have to be cleaned up.
+    pub cleanup: &'a CleanupHint,
+    /// Tells the packer how fast the link takes parts.
+    pub link: &'a LinkFeedback,
+}
+
+/// What would have to be cleaned up by hand if the process ended now. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct CleanupHint(Arc<Mutex<Option<Unfinished>>>);
+
+/// An upload that the end of the process would leave behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// A request that creates an upload is on its way. The upload's id is not known yet.
+    MayHaveBegun,
+    /// This upload is under way.
+    Begun(UploadId),
+}
+
+impl CleanupHint {
+    /// What would be left behind. None if nothing is under way.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        self.lock().clone()
+    }
+
+    pub(super) fn beginning(&self) {
+        *self.lock() = Some(Unfinished::MayHaveBegun);
+    }
+
+    pub(super) fn begun(&self, upload: &UploadId) {
+        *self.lock() = Some(Unfinished::Begun(upload.clone()));
+    }
+
+    pub(super) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    /// The upload ended. If it could not be aborted, it is still there.
+    pub(super) fn ended(&self, done: &Result<Stored, Error>) {
+        if !matches!(done, Err(Error { left: Some(_), .. })) {
+            self.clear();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Unfinished>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
