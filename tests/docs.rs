@@ -23,14 +23,13 @@ mod stage;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use saphyr::{LoadableYamlNode as _, YamlOwned};
 use serde_json::Value;
 
 use blocks::{Block, blocks, commands, is_ours};
 use stage::Stage;
-use support::{hoist, run_text};
+use support::{Done, Run as _, hoist};
 
 /// Blocks that are not run: the file, how the block begins, and the reason.
 const NOT_RUN: &[(&str, &str, &str)] = &[
@@ -246,12 +245,10 @@ fn commands_run_and_print_the_documented_output() {
                 for line in prints.iter().filter(|_| is_compared) {
                     assert!(
                         is_printed(line, &output),
-                        "{}: `{}` does not print\n  {line}\nbut\n{}{}(if it cannot print that here, \
-                         see NOT_COMPARED in tests/docs.rs)",
+                        "{}: `{}` does not print\n  {line}\nbut\n{output}\n(if it cannot print that \
+                         here, see NOT_COMPARED in tests/docs.rs)",
                         block.place(),
                         shown.command,
-                        String::from_utf8_lossy(&output.stdout),
-                        String::from_utf8_lossy(&output.stderr),
                     );
                 }
             }
@@ -262,15 +259,14 @@ fn commands_run_and_print_the_documented_output() {
 
 /// Whether a documented line is in either output. In it, `…` stands for any text, and the time of a push
 /// is ignored.
-fn is_printed(shown: &str, output: &Output) -> bool {
+fn is_printed(shown: &str, output: &Done) -> bool {
     let timeless = |line: &str| match line.rsplit_once(" in ") {
         Some((what, time)) if time.ends_with("/s") => what.to_owned(),
         _ => line.to_owned(),
     };
     let shown = timeless(shown);
-    let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    texts
-        .iter()
+    [&output.stdout, &output.stderr]
+        .into_iter()
         .flat_map(|text| text.lines())
         .any(|line| fits(&timeless(line), &shown))
 }
@@ -435,7 +431,7 @@ fn the_documented_json_is_that_of_output_json() {
                    revision for the application WordPress_App' --s3-location \
                    s3://amzn-s3-demo-bucket/WordPressApp.zip";
     let output = Stage::new().run(command, None).unwrap();
-    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let printed = output.json();
     let wrong = unlike(&shown, &printed, "");
     assert!(wrong.is_empty(), "{}: {wrong:#?}", block.place());
     for name in ["application", "archive", "content", "description", "files"] {
@@ -464,7 +460,7 @@ fn unlike(shown: &Value, printed: &Value, at: &str) -> Vec<String> {
 
 /// The help of a command.
 fn help(command: &str) -> String {
-    run_text(hoist().args([command, "--help"]))
+    hoist().args([command, "--help"]).ok().stdout
 }
 
 /// The options that a text names.
@@ -493,7 +489,7 @@ fn options_of(command: &str) -> BTreeSet<String> {
 
 /// The names of the commands, as the help lists them.
 fn subcommands() -> Vec<String> {
-    let help = run_text(hoist().arg("--help"));
+    let help = hoist().arg("--help").ok().stdout;
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let lines = list.lines().take_while(|line| line.starts_with("  "));
     // A long description continues on indented lines.
@@ -675,7 +671,7 @@ fn help_names_who_does_something() {
     let helps = commands
         .iter()
         .map(|name| (format!("hoist {name}"), help(name)));
-    let all = helps.chain([("hoist".to_owned(), run_text(hoist().arg("--help")))]);
+    let all = helps.chain([("hoist".to_owned(), hoist().arg("--help").ok().stdout)]);
     let wrong: Vec<String> = all
         .flat_map(|(name, help)| {
             refused(&help)

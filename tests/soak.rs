@@ -1,9 +1,9 @@
 //! Many pushes under faults that a seed chooses. Each ends registered, with the bytes that `pack` makes,
-//! or it fails, leaves nothing, and nothing is registered.
+//! or it fails, leaves nothing, and registers nothing.
 //!
-//! `HOIST_SOAK_RUNS` says how many (25; 200 under `HOIST_REQUIRE_TOOLS=1`), `HOIST_SOAK_SEED` which: the
-//! seed is printed, and a run that fails says with which seed it is made again, alone. With `--nocapture`
-//! a table of the faults comes last.
+//! `HOIST_SOAK_RUNS` is the number of pushes (25; 200 under `HOIST_REQUIRE_TOOLS=1`). `HOIST_SOAK_SEED`
+//! chooses them: the seed is printed, and a push that ends otherwise names the seed that repeats it alone.
+//! With `--nocapture` a table of the faults comes last.
 
 #![recursion_limit = "256"]
 #![cfg(all(unix, feature = "cli", feature = "push", feature = "local"))]
@@ -14,10 +14,10 @@
     clippy::print_stderr
 )]
 
+#[path = "it/rig.rs"]
+mod rig;
 #[path = "it/support/mod.rs"]
 mod support;
-#[path = "it/troubled/mod.rs"]
-mod troubled;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,18 +26,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, Request, When};
 use hoist::push::Error;
-use support::{noise, text};
+use rig::{Ended, KEY_ID, Rig, Source, run_there};
+use support::{noise, required, text};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use troubled::{Ended, KEY_ID, Rig, Source, run_there};
 
 /// Bytes of every part but the last.
 const PART: usize = 8 << 20;
 
-/// Pushes at a time: while some wait, others work.
+/// Pushes at a time. While some wait, others work.
 const AT_ONCE: usize = 12;
 
-/// What can go wrong with any request, and what of ten thousand it happens to.
+/// What can go wrong with any request, and with how many of ten thousand it does.
 const ANY: [(Fault, u32); 13] = [
     (Fault::Refuse(Refusal::SlowDown), 200),
     (Fault::Refuse(Refusal::ServiceUnavailable), 200),
@@ -54,7 +54,7 @@ const ANY: [(Fault, u32); 13] = [
     (Fault::Slow(4_000_000), 100),
 ];
 
-/// And with those that write bytes, or join them.
+/// What can go wrong with requests that write bytes or complete an upload.
 const WRITING: [(Operation, Fault, u32); 9] = [
     (Operation::PutObject, Fault::Corrupt, 300),
     (Operation::UploadPart, Fault::Corrupt, 300),
@@ -95,7 +95,7 @@ const WRITING: [(Operation, Fault, u32); 9] = [
     ),
 ];
 
-/// Everything that a push asks for.
+/// All operations of a push.
 const ASKED: [Operation; 9] = [
     Operation::HeadBucket,
     Operation::HeadObject,
@@ -108,7 +108,7 @@ const ASKED: [Operation; 9] = [
     Operation::RegisterApplicationRevision,
 ];
 
-/// How much goes wrong in a run: a quarter, once, and four times what the tables say.
+/// Factors of the odds in the tables, of which a push has one.
 const WEATHER: [f64; 3] = [0.25, 1.0, 4.0];
 
 fn odds(weather: f64) -> Vec<(Operation, Fault, f64)> {
@@ -148,7 +148,7 @@ fn sources() -> &'static [Source] {
     })
 }
 
-/// What became of the pushes that met a fault, or none.
+/// How the pushes ended that met a fault, or none.
 #[derive(Default)]
 struct Line {
     requests: u64,
@@ -163,11 +163,11 @@ struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Registered,
-    /// Nothing is left.
+    /// It failed and left nothing.
     Failed,
-    /// It is stored whole, and the error says so.
+    /// The object is stored whole and not registered, and the error says so.
     Unregistered,
-    /// It could not be aborted, and the error says how to do it.
+    /// The upload could not be aborted, and the error names it.
     Told,
 }
 
@@ -240,11 +240,11 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn pushes_under_random_faults_end_registered_or_leave_nothing() {
-    let required = std::env::var_os("HOIST_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-    let runs = number("HOIST_SOAK_RUNS").unwrap_or(if required { 200 } else { 25 });
+    let default = if required() { 200 } else { 25 };
+    let runs = number("HOIST_SOAK_RUNS").unwrap_or(default);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let first = number("HOIST_SOAK_SEED").unwrap_or(now.as_secs());
-    // So that it can be read when the process is killed, too.
+    // First, so that it is known if the process is killed.
     eprintln!("HOIST_SOAK_SEED={first} HOIST_SOAK_RUNS={runs}");
     let since = Instant::now();
     sources();
@@ -272,7 +272,7 @@ fn pushes_under_random_faults_end_registered_or_leave_nothing() {
     let took = since.elapsed();
     let per_run = took / u32::try_from(runs.max(1)).unwrap();
     eprintln!(
-        "{}\n{} runs, {} retries, {} uploads open that nobody was told of; {took:.1?} ({per_run:.0?} a \
+        "{}\n{} runs, {} retries, {} unnamed uploads open; {took:.1?} ({per_run:.0?} a \
          run, {made:.1?} of it for the trees), {AT_ONCE} at a time, memory at most {}",
         table.text(),
         table.runs,
@@ -289,7 +289,7 @@ async fn run(seed: u64) -> (Outcome, usize, Vec<Request>, u64) {
     let choice = usize::try_from(seed % (WEATHER.len() as u64 * 9)).unwrap();
     let (source, weather) = (&sources()[choice % 9], WEATHER[choice / 9]);
     let faults = Faults::new().random(seed, odds(weather));
-    // Some may do no more than they must, and the credentials of some do not last.
+    // Some have only the permissions that a push needs, and the credentials of some expire.
     if seed % 10 == 3 {
         faults.allow([Action::PutObject, Action::RegisterApplicationRevision]);
     }
@@ -311,7 +311,7 @@ async fn run(seed: u64) -> (Outcome, usize, Vec<Request>, u64) {
     (outcome, untold, requests, retries)
 }
 
-/// Requests that were made for what had been asked before.
+/// Requests beyond the first of their kind.
 fn retries(source: &Source, requests: &[Request]) -> u64 {
     let parts = source.packed.len().div_ceil(PART);
     let of_each = ASKED.iter().map(|operation| {
@@ -334,7 +334,7 @@ fn peak() -> String {
     line.map_or("unknown".to_owned(), |peak| peak.trim().to_owned())
 }
 
-/// What the push ended as, and how many uploads are open that nobody was told of. Panics if it is neither.
+/// How the push ended, and how many open uploads are not named anywhere. Panics if it ended otherwise.
 fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (Outcome, usize) {
     let lost = |operation: Operation| {
         let lost = [Fault::Reset, Fault::Stall].map(|fault| Some(fault(When::AfterCommit)));
@@ -349,8 +349,7 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
     let what = format!("{what}: {:?}\n{}\n", ended.pushed, story.join("\n"));
     let whole = ended.object.as_ref() == Some(&source.packed);
     assert!(whole || ended.object.is_none(), "{what}another object");
-    // An upload whose Create is not answered may be another push's, and is told: by its name, or by how
-    // to see it.
+    // An upload whose Create is not answered may be another push's, and is named, or how to see it is.
     let left = ended.pushed.as_ref().err().and_then(Error::left);
     let notes = &ended.notes;
     let named = |id: &&String| {
@@ -378,14 +377,14 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
     };
     if let Error::Register { .. } = error {
         assert!(whole, "{what}not stored");
-        // One whose answer is lost was made, whatever is said of it.
+        // A registration whose answer is lost was made nevertheless.
         let made = lost(Operation::RegisterApplicationRevision).min(1);
         assert!(ended.revisions.len() <= made, "{what}registered");
         assert!(open.is_empty(), "{what}left: {open:?}");
         return (Outcome::Unregistered, 0);
     }
     assert_eq!(ended.revisions, [""; 0], "{what}registered");
-    // An object of which nobody heard: that it may be there is said.
+    // If the answer about the object is lost, the error says that it may be there.
     let is_unknown = error.to_string().contains("is not known");
     assert!(ended.object.is_none() || is_unknown, "{what}stored");
     if let Some(left) = error.left() {
@@ -393,10 +392,10 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
         let told = ended.open.iter().filter(|id| **id == left.upload.0);
         let told = told.count();
         if told == 0 {
-            // Ended unheard, by a Complete or an Abort.
+            // A Complete or an Abort without an answer ended it.
             let unheard =
                 lost(Operation::CompleteMultipartUpload) + lost(Operation::AbortMultipartUpload);
-            assert!(unheard > 0, "{what}told of what is not there");
+            assert!(unheard > 0, "{what}names an upload that is not there");
             return (Outcome::Failed, 0);
         }
         let aborts = requests.iter().filter(|request| {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Server, run, run_failing, run_silent, shell, tool};
+use crate::support::{Done, Run as _, Server, shell, tool};
 
 /// The region of the readers.
 const REGION: &str = "eu-west-1";
@@ -57,7 +57,8 @@ impl Stage {
         fs::create_dir_all(dir.path().join("examples")).unwrap();
         for copy in ["examples/wordpress", "DIR"] {
             let mut cp = Command::new("cp");
-            run_silent(cp.arg("-r").arg(&example).arg(dir.path().join(copy)));
+            cp.arg("-r").arg(&example);
+            cp.arg(dir.path().join(copy)).silent();
         }
         fs::create_dir(dir.path().join("function")).unwrap();
         fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
@@ -89,7 +90,7 @@ impl Stage {
     }
 
     /// Runs a command, which must succeed (except for the failing one). None if its tool is not installed.
-    pub(crate) fn run(&mut self, command: &str, step: Option<&str>) -> Option<Output> {
+    pub(crate) fn run(&mut self, command: &str, step: Option<&str>) -> Option<Done> {
         let command = self.with_outputs(command);
         let command = command.replace("cargo run --release --locked -- ", "hoist ");
         // The text leaves out the required options where it is about others.
@@ -126,8 +127,8 @@ impl Stage {
             .env("GITHUB_OUTPUT", &file)
             .current_dir(self.place(&command));
         let output = match &*command {
-            FAILING => run_failing(&mut shell, 255),
-            _ => run(&mut shell),
+            FAILING => shell.fails(255),
+            _ => shell.ok(),
         };
         if let Some(step) = step {
             let outputs = fs::read_to_string(&file).unwrap();

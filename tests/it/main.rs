@@ -89,4 +89,4 @@ mod serve;
 
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
-mod troubled;
+mod rig;

@@ -1,7 +1,7 @@
 //! What each permission of docs/iam.md is for: pushes to an endpoint that allows two, one more, or all
 //! but one. With `--nocapture` a table comes last.
 
-use crate::troubled::{Ended, Rig, Source, run_there};
+use crate::rig::{Ended, Rig, Source, run_there};
 use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, When};
 use hoist::push::Error;
 
@@ -164,7 +164,7 @@ fn outcome(ended: &Ended, source: &Source, what: &str) -> Outcome {
             Unknown
         }
         Err(error) if error.left().is_some() => {
-            ended.is_told_failure(what);
+            ended.is_failure_with_leftover(what);
             Told
         }
         Err(_) => {

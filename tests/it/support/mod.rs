@@ -21,8 +21,8 @@ mod tls;
 pub(crate) use archives::{All, Held, unpacked};
 pub(crate) use home::Home;
 pub(crate) use run::{
-    Done, Run, Running, after, as_nobody, aws, hoist, is_root, missing, packed, required, run,
-    run_failing, run_silent, run_text, shell, tool, wait_until, within, without_umask,
+    Done, Run, Running, after, as_nobody, aws, hoist, is_root, missing, packed, required, shell,
+    tool, wait_until, within, without_umask,
 };
 pub(crate) use tree::{APPSPEC, Entries, Entry, Tree, entries, names, noise, text};
 

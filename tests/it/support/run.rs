@@ -410,33 +410,3 @@ pub(crate) fn packed(source: &Path, name: &str, options: &[&str]) -> Vec<u8> {
     pack.arg("--output").arg(&file).args(options).silent();
     fs::read(file).unwrap()
 }
-
-/// Runs a command, which must succeed.
-#[track_caller]
-pub(crate) fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let done = Done::new(&format!("{command:?}"), &output);
-    assert_eq!(done.code, Some(0), "{done}");
-    output
-}
-
-/// Runs a command, which must fail with this code.
-#[track_caller]
-pub(crate) fn run_failing(command: &mut Command, code: i32) -> Output {
-    let output = command.output().unwrap();
-    let done = Done::new(&format!("{command:?}"), &output);
-    assert_eq!(done.code, Some(code), "{done}");
-    output
-}
-
-/// Runs a command, which must succeed, and returns what it printed.
-#[track_caller]
-pub(crate) fn run_text(command: &mut Command) -> String {
-    command.ok().stdout
-}
-
-/// Runs a command, which must succeed without output.
-#[track_caller]
-pub(crate) fn run_silent(command: &mut Command) {
-    command.silent();
-}

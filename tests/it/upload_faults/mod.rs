@@ -10,7 +10,7 @@ use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, When};
 use hoist::push::Error;
 use hoist::transfer::Cause;
 
-use crate::troubled::{Ended, KEY_ID, Rig, Source, run_there};
+use crate::rig::{Ended, KEY_ID, Rig, Source, run_there};
 
 const ONCE: RangeInclusive<u64> = 1..=1;
 const EVERY_TIME: RangeFull = ..;
@@ -399,7 +399,7 @@ fn an_upload_that_cannot_be_aborted_is_named_after_the_cause() {
         Fault::Stall(When::BeforeBody),
     ];
     for (what, _, ended) in pushed(faults.map(|fault| aborted_under(EVERY_TIME, fault))) {
-        let said = ended.is_told_failure(&what);
+        let said = ended.is_failure_with_leftover(&what);
         let cause = "(AccessDenied) when calling the UploadPart";
         assert!(said.contains(cause), "{what}: {said}");
     }
@@ -417,7 +417,7 @@ fn expired_credentials_that_are_not_renewed_end_the_push() {
         let said = if ended.open.is_empty() {
             ended.is_clean_failure(&what)
         } else {
-            ended.is_told_failure(&what)
+            ended.is_failure_with_leftover(&what)
         };
         assert!(said.contains("ExpiredToken"), "{what}: {said}");
     }
@@ -532,7 +532,7 @@ fn without_the_permission_to_abort_a_failure_names_the_upload_that_is_left() {
     let what = "without s3:AbortMultipartUpload";
     let case = Case::new(what, Source::large(), allowed(&LEAST));
     let ended = pushed_one(case.on(Operation::UploadPart, 2.., busy));
-    let said = ended.is_told_failure(what);
+    let said = ended.is_failure_with_leftover(what);
     assert!(said.contains("(ServiceUnavailable)"), "{said}");
     let error = ended.pushed.unwrap_err();
     let left = error.left().unwrap();

@@ -1,13 +1,13 @@
-//! A push by the library to an endpoint that is made to go wrong, and what is there afterwards.
+//! A push by the library to an endpoint of its own that is made to go wrong, and what is there
+//! afterwards.
 //!
-//! Pauses between attempts are short, and an answer that does not come is waited for for two seconds.
+//! All that these tests use of the library's interface is in this file. Pauses between attempts are short,
+//! and an answer is waited for for two seconds.
 
-// Every test file uses its own part of this module.
+// Each test binary uses its own part of this module.
 #![allow(dead_code)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,35 +26,24 @@ use hoist::push::{
     Destination, Error, Observer, Packing, Pushed, Request, Source as What, Uploading, push,
 };
 use hoist::verify::{self, Report, Wanted};
-use tokio::runtime::Runtime;
 
-use super::support::{Tree, hoist, noise, run_silent, text};
+use super::support::{Tree, names, noise, packed, runtime, text};
 
 /// How long an answer may take to begin.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// No push takes longer, whatever happens to it.
-pub(crate) const ENDLESS: Duration = Duration::from_secs(90);
+const ENDLESS: Duration = Duration::from_secs(90);
 
 /// The access key id of the clients.
 pub(crate) const KEY_ID: &str = "AKIDTEST";
 
 /// Their session token.
-pub(crate) const TOKEN: &str = "token-of-the-test";
+const TOKEN: &str = "token-of-the-test";
 
-/// Runs `work` on the runtime of all endpoints and pushes.
+/// Runs `work` on the threads of all endpoints.
 pub(crate) fn run_there<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(4)
-            // Not optimised, the futures of the SDK are large.
-            .thread_stack_size(16 << 20)
-            .enable_all()
-            .build()
-            .unwrap()
-    });
-    match runtime.block_on(runtime.spawn(work)) {
+    match runtime().block_on(runtime().spawn(work)) {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
@@ -68,18 +57,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(fill: impl FnOnce(&Tree)) -> Self {
-        let tree = Tree::new();
-        tree.file("appspec.yml", "version: 0.0\nos: linux\n");
+        let tree = Tree::revision();
         fill(&tree);
-        let out = tempfile::tempdir().unwrap();
-        let file = out.path().join("out.zip");
-        let mut pack = hoist();
-        pack.args(["pack", "-q", "--level", "1", "--source"])
-            .arg(tree.path())
-            .arg("-o")
-            .arg(&file);
-        run_silent(&mut pack);
-        let packed = fs::read(file).unwrap();
+        let packed = packed(tree.path(), "a.zip", &["--level", "1"]);
         Self { tree, packed }
     }
 
@@ -104,18 +84,14 @@ impl Source {
             })
         })
     }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.tree.path()
-    }
 }
 
 /// An endpoint with the bucket `bucket` and the application `App`, and clients of it.
 pub(crate) struct Rig {
     pub(crate) faults: Faults,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) clients: Clients,
-    /// Of the object.
+    endpoint: Endpoint,
+    clients: Clients,
+    /// Options about the object.
     pub(crate) options: ObjectOptions,
     dir: tempfile::TempDir,
 }
@@ -179,7 +155,7 @@ impl Rig {
     pub(crate) async fn push_within(&self, source: &Source, cancel: &Cancel) -> Ended {
         let request = Request {
             source: What {
-                path: source.path().to_owned(),
+                path: source.tree.path().to_owned(),
                 content: Content::Archive(Format::Zip),
                 select: hoist::archive::plan::Options::default(),
                 lint: true,
@@ -214,36 +190,17 @@ impl Rig {
         Ended {
             pushed: pushed.expect("it hangs"),
             notes: observer.notes.take().iter().map(fact).collect(),
-            object: fs::read(self.object()).ok(),
+            object: fs::read(self.dir.path().join("buckets/bucket/objects/dir/key.zip")).ok(),
             revisions: self.revisions(),
             open: self.endpoint.open_uploads(),
         }
     }
 
-    /// `hoist push` of the same to the same endpoint.
-    pub(crate) fn command(&self, source: &Source) -> Command {
-        let mut command = hoist();
-        command
-            .env("AWS_ENDPOINT_URL", self.endpoint.url())
-            .env("AWS_ACCESS_KEY_ID", KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_REGION", "us-east-1")
-            .args(["push", "--application-name", "App", "--level", "1"])
-            .args(["--s3-location", "s3://bucket/dir/key.zip", "--source"])
-            .arg(source.path());
-        command
-    }
-
-    pub(crate) fn object(&self) -> PathBuf {
-        self.dir.path().join("buckets/bucket/objects/dir/key.zip")
-    }
-
     /// The ETags of the application's revisions.
-    pub(crate) fn revisions(&self) -> Vec<String> {
-        let mut files = fs::read_dir(self.dir.path().join("codedeploy/us-east-1")).unwrap();
-        // Whatever the name of the one application becomes there.
-        let file = files.next().unwrap().unwrap().path();
-        let kept: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    fn revisions(&self) -> Vec<String> {
+        let dir = self.dir.path().join("codedeploy/us-east-1");
+        let kept = fs::read(dir.join(&names(&dir)[0])).unwrap();
+        let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
         let revisions = kept["revisions"].as_array().unwrap().iter();
         revisions
             .map(|kept| {
@@ -306,15 +263,14 @@ impl Ended {
         error.to_string()
     }
 
-    /// It failed, and the upload that is left is told with the command that removes it. The error's
-    /// text.
+    /// It failed, and the error names the upload that is left. The error's text.
     #[track_caller]
-    pub(crate) fn is_told_failure(&self, what: &str) -> String {
+    pub(crate) fn is_failure_with_leftover(&self, what: &str) -> String {
         let error = self.failure(what);
         assert_eq!(self.open.len(), 1, "{what}: {error}");
         let left = error
             .left()
-            .unwrap_or_else(|| panic!("{what}: untold: {error}"));
+            .unwrap_or_else(|| panic!("{what}: the upload is not named: {error}"));
         assert_eq!(left.upload.0, self.open[0], "{what}: {left}");
         error.to_string()
     }
