@@ -202,24 +202,28 @@ impl Service {
 
     fn list_revisions(&self, region: &str, mut input: ListRevisions) -> Result<Value, Failure> {
         let name = check_name(input.application_name.take())?;
-        one_of(
-            input.sort_by.as_deref(),
-            &["registerTime", "firstUsedTime", "lastUsedTime"],
-            "InvalidSortByException",
-            "sortBy",
-        )?;
-        one_of(
-            input.sort_order.as_deref(),
-            &["ascending", "descending"],
-            "InvalidSortOrderException",
-            "sortOrder",
-        )?;
-        one_of(
-            input.deployed.as_deref(),
-            &["include", "exclude", "ignore"],
-            "InvalidDeployedStateFilterException",
-            "deployed",
-        )?;
+        for (value, allowed, code) in [
+            (
+                &input.sort_by,
+                &["registerTime", "firstUsedTime", "lastUsedTime"][..],
+                "InvalidSortByException",
+            ),
+            (
+                &input.sort_order,
+                &["ascending", "descending"],
+                "InvalidSortOrderException",
+            ),
+            (
+                &input.deployed,
+                &["include", "exclude", "ignore"],
+                "InvalidDeployedStateFilterException",
+            ),
+        ] {
+            if let Some(value) = value.as_deref().filter(|value| !allowed.contains(value)) {
+                let message = format!("{value} is not one of {}", allowed.join(", "));
+                return Err(Failure::new(code, message));
+            }
+        }
         if input.s3_key_prefix.is_some() && input.s3_bucket.is_none() {
             return Err(Failure::new(
                 "BucketNameFilterRequiredException",
@@ -297,24 +301,6 @@ fn required<T>(revision: Option<T>) -> Result<T, Failure> {
             "The revision ID was not specified: revision is required".to_owned(),
         )
     })
-}
-
-fn one_of(
-    value: Option<&str>,
-    allowed: &[&str],
-    code: &'static str,
-    member: &str,
-) -> Result<(), Failure> {
-    match value {
-        Some(value) if !allowed.contains(&value) => Err(Failure::new(
-            code,
-            format!(
-                "{member} must be one of {}, not {value}",
-                allowed.join(", ")
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Regions become names of directories, so only the characters of AWS regions are allowed.

@@ -166,7 +166,7 @@ impl Service {
         let algorithm = claims.algorithm().unwrap_or(Algorithm::Crc64Nvme);
         let object = self
             .with_store(move |store| {
-                let object = store::Object::new(&key, &sums, algorithm, attributes);
+                let object = store::Object::with_sums(&key, &sums, algorithm, attributes);
                 store.commit(&bucket, object, &precondition, |path| incoming.place(path))
             })
             .await?;
@@ -363,7 +363,7 @@ impl Service {
                     attributes.tagging = found.attributes.tagging;
                 }
                 let algorithm = algorithm.unwrap_or(found.checksum.algorithm);
-                let object = store::Object::new(&key, &sums, algorithm, attributes);
+                let object = store::Object::with_sums(&key, &sums, algorithm, attributes);
                 let always = Precondition::default();
                 let object = store.commit(&bucket, object, &always, |path| incoming.place(path))?;
                 Ok((object, found.version))

@@ -13,7 +13,7 @@ use s3s::{S3Result, s3_error};
 use super::super::checksum::{self, Algorithm, Checksum, Claim, Kind};
 use super::object::Origin;
 use super::upload::{Declared, Part, State, no_such_upload};
-use super::{MIN_PART, Object, Precondition, Store, Upload, disk, lock, open_at};
+use super::{MIN_PART, Object, Precondition, Store, Upload, UploadSpec, disk, lock, open_at};
 
 /// What a client asks to be completed.
 #[derive(Debug, Default)]
@@ -86,20 +86,18 @@ impl Store {
         let size = check_sizes(parts, wanted.size)?;
         let checksum = object_checksum(upload, parts, wanted)?;
         let etag = checksum::multipart_etag(parts.iter().map(|part| &part.sums));
-        let object = Object::joined(
-            &upload.spec.key,
-            size,
-            etag,
-            checksum,
-            upload.spec.attributes.clone(),
-            Origin {
-                upload: upload.id.clone(),
-                parts: parts
-                    .iter()
-                    .map(|part| (part.number, part.sums.etag()))
-                    .collect(),
-            },
-        );
+        let origin = Origin {
+            upload: upload.id.clone(),
+            parts: parts
+                .iter()
+                .map(|part| (part.number.into(), part.sums.etag()))
+                .collect(),
+        };
+        let UploadSpec {
+            key, attributes, ..
+        } = &upload.spec;
+        let mut object = Object::new(key, size, etag, checksum, attributes.clone());
+        object.origin = Some(origin);
         if !self.keeps_bytes() {
             return self.commit(&upload.bucket, object, &wanted.precondition, |path| {
                 File::create(path).map(drop).map_err(disk(path))
@@ -130,16 +128,10 @@ impl Store {
         wanted: &Completion,
     ) -> S3Result<Object> {
         let same = |object: &Object| {
+            let named = wanted.parts.iter().map(|part| (part.number, &part.etag));
             object.origin.as_ref().is_some_and(|origin| {
-                origin.upload == id
-                    && origin.parts.len() == wanted.parts.len()
-                    && origin
-                        .parts
-                        .iter()
-                        .zip(&wanted.parts)
-                        .all(|((number, etag), part)| {
-                            i32::from(*number) == part.number && *etag == part.etag
-                        })
+                let parts = origin.parts.iter().map(|(number, etag)| (*number, etag));
+                origin.upload == id && parts.eq(named)
             })
         };
         self.find(bucket, key)?

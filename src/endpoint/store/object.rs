@@ -65,7 +65,7 @@ pub(in crate::endpoint) struct Object {
 pub(super) struct Origin {
     pub(super) upload: String,
     /// Number and ETag of each part.
-    pub(super) parts: Vec<(u16, String)>,
+    pub(super) parts: Vec<(i32, String)>,
 }
 
 impl Attributes {
@@ -128,34 +128,13 @@ fn no_such_version() -> S3Error {
 }
 
 impl Object {
-    /// An object whose bytes have `sums`, before it is committed.
-    pub(in crate::endpoint) fn new(
-        key: &str,
-        sums: &Sums,
-        algorithm: Algorithm,
-        attributes: Attributes,
-    ) -> Self {
-        Self {
-            key: key.to_owned(),
-            size: sums.length,
-            etag: sums.etag(),
-            checksum: sums.checksum(algorithm),
-            modified_ms: ids::now_ms(),
-            attributes,
-            version: None,
-            origin: None,
-            stamp_ns: 0,
-        }
-    }
-
-    /// An object joined from the parts of a multipart upload, before it is committed.
-    pub(super) fn joined(
+    /// An object before it is committed.
+    pub(super) fn new(
         key: &str,
         size: u64,
         etag: String,
         checksum: Checksum,
         attributes: Attributes,
-        origin: Origin,
     ) -> Self {
         Self {
             key: key.to_owned(),
@@ -165,9 +144,20 @@ impl Object {
             modified_ms: ids::now_ms(),
             attributes,
             version: None,
-            origin: Some(origin),
+            origin: None,
             stamp_ns: 0,
         }
+    }
+
+    /// An object whose bytes have `sums`, before it is committed.
+    pub(in crate::endpoint) fn with_sums(
+        key: &str,
+        sums: &Sums,
+        algorithm: Algorithm,
+        attributes: Attributes,
+    ) -> Self {
+        let checksum = sums.checksum(algorithm);
+        Self::new(key, sums.length, sums.etag(), checksum, attributes)
     }
 
     fn version_id(&self) -> &str {
@@ -226,7 +216,8 @@ impl Store {
         }
         let mut file = File::open(&data).map_err(disk(&data))?;
         let sums = copy_hashed(&mut file, found.len(), &mut io::sink()).map_err(disk(&data))?;
-        let mut object = Object::new(key, &sums, Algorithm::Crc64Nvme, Attributes::default());
+        let (algorithm, attributes) = (Algorithm::Crc64Nvme, Attributes::default());
+        let mut object = Object::with_sums(key, &sums, algorithm, attributes);
         object.stamp_ns = stamp_ns(&found);
         write_json(&metadata, &object)?;
         Ok(Some(object))
