@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hoist::verify::{Error, Head, Object, Report, Wanted, verify, verify_bytes};
 use hoist::archive::zip::*;
+use hoist::verify::{Error, Head, Object, Report, Wanted, verify, verify_bytes};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/archive/zip/strict.rs"]
