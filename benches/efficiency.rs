@@ -1,15 +1,15 @@
-//! How much of the machine packing uses for what it cannot do without.
+//! Measures how much of the machine's time packing spends on reading and compressing.
 //!
-//! For each tree and level: the processor time that the bare engine takes for the same bytes, plus
-//! that of a bare open, fstat, read and close of the same files, each on one thread without any
-//! pipeline, divided by cores x wall time of packing to a sink that drops parts. 1 is a pipeline that
-//! costs nothing and never leaves a core idle.
+//! For each tree and level, this adds up the processor time that the bare compressor takes for the same
+//! bytes, and that of a bare open, fstat, read and close of the same files, each on one thread. The sum is
+//! divided by cores x wall time of packing without output. The result is 1 if the pipeline costs nothing and
+//! never leaves a core idle.
 //!
 //! ```text
 //! cargo bench --no-default-features --bench efficiency -- --levels 1,5 DIR...
 //! ```
 //!
-//! It needs a quiet machine: medians of `--rounds` (5), the three measured in turn.
+//! It needs a quiet machine. It prints medians of `--rounds` (5), in each of which all three are measured.
 #![allow(missing_docs, clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use hoist::archive::plan::{self, Plan};
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 struct Arguments {
@@ -49,7 +49,7 @@ fn arguments() -> Arguments {
                 .unwrap_or_else(|| panic!("{word} needs a value"))
         };
         match word.as_str() {
-            // What `cargo bench` says to every bench.
+            // `cargo bench` passes this to every bench.
             "--bench" => {}
             "--levels" => {
                 let levels = value();
@@ -58,7 +58,7 @@ fn arguments() -> Arguments {
                     .map(|level| level.parse().expect("a level"));
                 arguments.levels = levels.collect();
             }
-            // For a profiler.
+            // Only packs, for a profiler.
             "--pack-only" => arguments.pack_only = true,
             "--rounds" => arguments.rounds = value().parse().expect("a number"),
             "--threads" => arguments.threads = value().parse().expect("a number"),
@@ -107,10 +107,10 @@ fn main() {
     }
 }
 
-/// Processor time of the bare engine, of bare reading, and wall and processor time of packing.
+/// The processor times of the bare compressor and of bare reading, and the wall and processor times of
+/// packing.
 fn round(tree: &Path, level: Level, threads: usize) -> [Duration; 4] {
-    let mut files = Vec::new();
-    list(tree, tree, &mut files);
+    let files = list(tree);
     let mut bare = Bare {
         engine: Engine::new(level),
         input: vec![0; CHUNK],
@@ -119,7 +119,7 @@ fn round(tree: &Path, level: Level, threads: usize) -> [Duration; 4] {
     };
     let root = rustix::fs::open(tree, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
     let root = root.expect("the tree opens");
-    // Both in one pass, and their times taken apart: the tree does not have to fit in memory.
+    // Both run in one pass, with separate times, so that the tree need not fit in memory.
     let before = cpu(ClockId::ThreadCPUTime);
     for file in &files {
         bare.file(&root, file);
@@ -185,27 +185,16 @@ fn packed(tree: &Path, level: Level, threads: usize) -> (Duration, Duration) {
     (start.elapsed(), cpu(ClockId::ProcessCPUTime) - cpu_start)
 }
 
-/// The files below `dir`, relative to `root`. Links to files count, as they do for a pack.
-fn list(root: &Path, dir: &Path, files: &mut Vec<PathBuf>) {
-    let open = rustix::fs::openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
-    for entry in Dir::read_from(open.expect("a directory")).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let name = entry.file_name().to_str().expect("a name");
-        if name == "." || name == ".." {
-            continue;
-        }
-        let path = dir.join(name);
-        match entry.file_type() {
-            FileType::Directory => list(root, &path, files),
-            FileType::RegularFile => {
-                files.push(path.strip_prefix(root).expect("below the root").to_owned());
-            }
-            _ if path.is_file() => {
-                files.push(path.strip_prefix(root).expect("below the root").to_owned());
-            }
-            _ => {}
-        }
-    }
+/// The files below `tree`, relative to it. As in a pack, links to files count.
+fn list(tree: &Path) -> Vec<PathBuf> {
+    let walk = ignore::WalkBuilder::new(tree)
+        .standard_filters(false)
+        .build();
+    let paths = walk.map(|entry| entry.expect("an entry").into_path());
+    paths
+        .filter(|path| path.is_file())
+        .map(|path| path.strip_prefix(tree).expect("below the tree").to_owned())
+        .collect()
 }
 
 fn cpu(clock: ClockId) -> Duration {

@@ -1,5 +1,5 @@
-//! How fast a tree becomes parts: small entries, a large file, many empty files, and cutting alone.
-//! Parts go nowhere, so neither disk nor network is measured.
+//! Measures how fast a tree becomes parts: small files, one large file, many empty files, and cutting alone.
+//! Parts are dropped, so neither disk nor network is measured.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod data;
@@ -28,8 +28,8 @@ fn scan(source: &Path) -> Plan {
     Plan::scan(source, &options, &Cancel::new()).unwrap()
 }
 
-/// The whole packing half, into nothing.
-fn pack_away(plan: &Plan, threads: usize) -> Packed {
+/// Packs, and drops the parts.
+fn pack_and_drop(plan: &Plan, threads: usize) -> Packed {
     let limits = Limits::for_archive(plan.worst_case(), threads, DEFAULT_CONCURRENCY).unwrap();
     let options = Options {
         level: Level::default().into(),
@@ -77,7 +77,7 @@ fn whole_pack(criterion: &mut Criterion) {
         }
         for threads in [1, default_threads()] {
             let id = BenchmarkId::new(name, format!("{threads} threads"));
-            group.bench_function(id, |bencher| bencher.iter(|| pack_away(&plan, threads)));
+            group.bench_function(id, |bencher| bencher.iter(|| pack_and_drop(&plan, threads)));
         }
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("plan", name), |bencher| {
@@ -87,7 +87,7 @@ fn whole_pack(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Part cutting, checksums included, with a header held back in every fourth part.
+/// Cuts parts, with their checksums; a header is open for 4 MiB at a time.
 fn cutting(criterion: &mut Criterion) {
     let bytes = text(1, 1 << 20);
     let total = 64 * bytes.len() as u64;

@@ -28,7 +28,7 @@ struct File {
     mtime: Mtime,
     content: Vec<u8>,
     deflate: bool,
-    /// The worst case given before a giant is read.
+    /// For a giant: the worst case that is assumed before it is read.
     giant: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ enum Mtime {
     NearDosEnd(i8),
 }
 
-/// Where the imagined bytes before the archive end.
+/// How many imagined bytes come before the archive.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Start {
     Zero,
@@ -108,7 +108,7 @@ impl File {
         }
     }
 
-    /// The mode that the rules ask for.
+    /// The mode that the archive should hold.
     fn written_mode(&self) -> u32 {
         let (kind, usual) = match self.mode >> 12 & 0o17 {
             _ if self.is_directory() => (0o04, 0o755),
@@ -122,19 +122,19 @@ impl File {
         kind << 12 | permissions
     }
 
-    /// The extended timestamp that the rules ask for.
+    /// The extended timestamp that the archive should hold.
     fn written_timestamp(&self) -> Option<i32> {
         let time = i32::try_from(self.mtime()).ok();
         time.filter(|_| self.name.is_ascii())
     }
 
-    /// What the MS-DOS fields hold of the time.
+    /// The time that the MS-DOS fields should hold.
     fn dos_seconds(&self) -> i64 {
         self.mtime().clamp(315_532_800, 4_354_819_199) & !1
     }
 }
 
-/// Sorted, without names that may not be written.
+/// Sorts the files, and drops those whose names are not allowed.
 fn plan(mut files: Vec<File>) -> Vec<File> {
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let mut kept: Vec<File> = Vec::new();
@@ -274,7 +274,7 @@ fuzz_target!(|input: Input| {
         far[at] = byte;
     }
     if let Ok(checked) = check_from(&far, start) {
-        // What it still accepts holds together.
+        // If the checker still accepts the archive, it is consistent.
         assert!(checked.iter().all(|entry| entry.data.is_some()));
         assert!(check_order(checked.iter().map(|entry| entry.name)).is_ok());
     }

@@ -1,5 +1,5 @@
-//! What patterns take and leave, against the rules said plainly: each pattern matched alone, against the
-//! name and each directory above it, and nothing pruned.
+//! Compares the selection by patterns with a plain implementation, which matches each pattern alone against
+//! the name and each directory above it, and skips no directory.
 
 #![no_main]
 
@@ -7,24 +7,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arbitrary::Arbitrary;
-use hoist::archive::plan::{IGNORE_FILE, Pattern, Rules, DirectoryRules};
+use hoist::archive::plan::{DirectoryRules, IGNORE_FILE, Pattern, Rules};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    /// Exclude or include, and a glob.
+    /// Whether to include, and a glob.
     patterns: Vec<(bool, Text)>,
-    /// Files of patterns: the directory's place among those that there are, and lines.
+    /// Files of patterns: the index of a directory, and lines.
     files: Vec<(u8, Vec<Text>)>,
     names: Vec<Vec<Component>>,
     ignore_hidden: bool,
     ignore_files: bool,
-    /// Any text as a file.
+    /// Any bytes as a file of patterns.
     noise: Vec<u8>,
 }
 
-/// A pattern made of what means something, so that many match.
+/// A pattern made of meaningful pieces, so that many of them match.
 #[derive(Arbitrary, Debug)]
 struct Text(Vec<Piece>);
 
@@ -94,7 +94,7 @@ impl Component {
     }
 }
 
-/// A matcher of one line; None if it is no pattern.
+/// Compiles one line. Returns None if it is not a pattern.
 fn alone(line: &str) -> Option<Gitignore> {
     let mut builder = GitignoreBuilder::new("");
     builder.add_line(None, line).ok()?;
@@ -106,34 +106,34 @@ fn as_path(name: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(name))
 }
 
-/// A name and the directories above it, the top first, with whether each is a directory.
-fn line_of(name: &[u8]) -> Vec<(&[u8], bool)> {
+/// The directories above a name, the top first, and the name itself; with whether each is a directory.
+fn path_and_parents(name: &[u8]) -> Vec<(&[u8], bool)> {
     let slashes = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     let above = slashes.map(|(at, _)| (&name[..at], true));
     above.chain([(name, false)]).collect()
 }
 
-/// The rules, said plainly.
+/// The plain implementation.
 struct Plain {
-    /// Whether it includes, and how it matches.
+    /// Whether each pattern includes, and its matcher.
     patterns: Vec<(bool, Gitignore)>,
     ignore_hidden: bool,
     ignore_files: bool,
-    /// Lines by directory, whose path ends in a slash.
+    /// The lines of each directory's file. A directory's path ends in a slash.
     files: BTreeMap<Vec<u8>, Vec<Gitignore>>,
 }
 
 impl Plain {
-    /// The last pattern that matches just this.
+    /// The last pattern that matches this path itself.
     fn own(&self, path: &[u8], directory: bool) -> Option<usize> {
         self.patterns
             .iter()
             .rposition(|(_, one)| !one.matched(as_path(path), directory).is_none())
     }
 
-    fn takes(&self, name: &[u8]) -> bool {
-        let line = line_of(name);
-        // Hidden names, and the files themselves, unless their own pattern includes them.
+    fn includes(&self, name: &[u8]) -> bool {
+        let line = path_and_parents(name);
+        // Hidden names and files of patterns are left out, unless a pattern includes that very name.
         for (path, directory) in &line {
             let last = path.rsplit(|byte| *byte == b'/').next().unwrap();
             let hides = self.ignore_hidden && last.starts_with(b".")
@@ -143,7 +143,7 @@ impl Plain {
                 return false;
             }
         }
-        // The last of all that match the name or a directory above it.
+        // Of all patterns that match the name or a directory above it, the last decides.
         let decided = line
             .iter()
             .filter_map(|(path, dir)| self.own(path, *dir))
@@ -151,7 +151,7 @@ impl Plain {
         if let Some(place) = decided {
             return self.patterns[place].0;
         }
-        // Git's: from the top, and nothing comes back.
+        // Git's rules: nothing below a directory that is left out is included again.
         self.ignore_files
             && line
                 .iter()
@@ -179,14 +179,14 @@ impl Plain {
     }
 }
 
-/// What a walk takes: directory by directory, as far as it looks into them.
-fn walked(rules: &Rules, files: &BTreeMap<Vec<u8>, String>, name: &[u8]) -> bool {
+/// Whether a walk includes a name: directory by directory, as long as it lists them.
+fn walk_includes(rules: &Rules, files: &BTreeMap<Vec<u8>, String>, name: &[u8]) -> bool {
     let enter_file = |within: DirectoryRules, path: &[u8]| match files.get(path) {
         Some(text) if rules.reads_file(&within) => within.with_file(path, text.as_bytes()).unwrap(),
         _ => within,
     };
     let mut within = enter_file(DirectoryRules::default(), b"");
-    for (path, directory) in line_of(name) {
+    for (path, directory) in path_and_parents(name) {
         if directory {
             let Some(inner) = rules.enter(&within, path) else {
                 return false;
@@ -196,7 +196,7 @@ fn walked(rules: &Rules, files: &BTreeMap<Vec<u8>, String>, name: &[u8]) -> bool
             return rules.includes(&within, path);
         }
     }
-    unreachable!("a name is no directory")
+    unreachable!("the last path is not a directory")
 }
 
 fuzz_target!(|input: Input| {
@@ -213,7 +213,7 @@ fuzz_target!(|input: Input| {
         }
     }
 
-    // Only those that are patterns.
+    // Only valid patterns are used.
     let (mut patterns, mut plain) = (Vec::new(), Vec::new());
     for (include, text) in input.patterns.iter().take(8) {
         let text = text.text();
@@ -223,7 +223,7 @@ fuzz_target!(|input: Input| {
             Pattern::exclude(&text)
         };
         let Ok(pattern) = pattern else { continue };
-        // One that excludes, so that what it matches is what it says.
+        // The matcher gets an excluding line, so that a match means what it says.
         let line = if text.starts_with('#') {
             format!("\\{text}")
         } else {
@@ -235,7 +235,7 @@ fuzz_target!(|input: Input| {
 
     let mut directories: Vec<Vec<u8>> = vec![Vec::new()];
     for name in &names {
-        let above = line_of(name)
+        let above = path_and_parents(name)
             .into_iter()
             .filter(|(_, directory)| *directory);
         directories.extend(above.map(|(path, _)| [path, b"/"].concat()));
@@ -244,7 +244,7 @@ fuzz_target!(|input: Input| {
     for (place, lines) in input.files.iter().take(4) {
         let directory = directories[usize::from(*place) % directories.len()].clone();
         let lines = lines.iter().take(6).map(Text::text);
-        // A line cannot hold the end of one.
+        // A line cannot hold a line ending.
         let lines = lines.filter(|line| !line.contains(['\n', '\r']));
         let good: Vec<_> = lines
             .filter_map(|line| Some((alone(&line)?, line)))
@@ -264,8 +264,8 @@ fuzz_target!(|input: Input| {
     };
     for name in &names {
         assert_eq!(
-            walked(&rules, &files, name),
-            plain.takes(name),
+            walk_includes(&rules, &files, name),
+            plain.includes(name),
             "{:?} of {patterns:?} and {files:?}",
             name.escape_ascii().to_string()
         );

@@ -99,7 +99,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// Lets `jobs` give work away on a thread of its own, while `assemble` takes the results on this one.
+/// Lets `jobs` give work away on a thread of its own, while `assemble` takes the results on the calling thread.
 pub(super) fn side_by_side<'a, T: Send>(
     shared: &Shared<'a>,
     pool: &rayon::ThreadPool,

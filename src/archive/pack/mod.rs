@@ -42,8 +42,8 @@
 //! return at once.
 //!
 //! The archive's bytes depend on the tree, the format and the level, never on the number of threads,
-//! their timing or the part size. A file that changes while it is packed is refused, see `source`. Where
-//! the parts go is none of this module's business.
+//! their timing or the part size. A file that changes while it is packed is refused, see `source`. The
+//! module does not know where the parts go.
 
 mod auto;
 mod budget;

@@ -1,8 +1,8 @@
 //! Decides what becomes of a symbolic link.
 //!
 //! `aws deploy push` packs the files that links lead to, and drops links to directories without a word.
-//! The default here is the same, with a notice. [`Symlinks`] can also have every link followed, kept, left
-//! out or refused. A link that leads out of the source packs files that nobody selected, or points to
+//! By default this does so, too, but with a notice. [`Symlinks`] can also have every link followed, kept, left
+//! out or refused. A link that leads out of the source packs files from elsewhere, or points to
 //! another place once it is deployed. Where links to directories are followed or links are kept, such a
 //! link is therefore an error, unless [`Options::external_links`] allows it.
 //!

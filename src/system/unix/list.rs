@@ -31,7 +31,7 @@ pub(super) fn list(
     Ok(())
 }
 
-/// Does the same through `readdir`, on systems where `rustix` has no call for raw entries.
+/// Calls `each` as above, through `readdir`, on systems for which `rustix` has no call for raw entries.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn list(
     directory: &OwnedFd,
