@@ -63,24 +63,35 @@ pub(super) async fn with_clients<T>(
         let connected = connected.ok_or_else(|| Failure::other("stopped"))?;
         connected.map_err(|error| advice::not_connected(&error))
     };
-    #[cfg(feature = "local")]
-    if let Some(local) = local {
-        let failed = |error: endpoint::Error| Failure::other(error);
-        let endpoint = Endpoint::start(local.dir, 0).await.map_err(failed)?;
-        let access = Access {
-            endpoint_url: Some(endpoint.url().to_owned()),
-            anonymous: true,
-            ..access
-        };
-        let done = async {
-            let clients = connected(&access).await?;
-            let prepared = endpoint.prepare(local.bucket, &clients.region, local.application);
-            prepared.map_err(failed)?;
-            work(clients).await
-        };
-        let done = done.await;
-        endpoint.shutdown().await;
-        return done;
+    match local {
+        None => work(connected(&access).await?).await,
+        #[cfg(feature = "local")]
+        Some(local) => {
+            let failed = |error: endpoint::Error| Failure::other(error);
+            let endpoint = Endpoint::start(local.dir, 0).await.map_err(failed)?;
+            let access = Access {
+                endpoint_url: Some(endpoint.url().to_owned()),
+                anonymous: true,
+                ..access
+            };
+            let done = async {
+                let clients = connected(&access).await?;
+                let prepared = endpoint.prepare(local.bucket, &clients.region, local.application);
+                prepared.map_err(failed)?;
+                work(clients).await
+            };
+            let done = done.await;
+            endpoint.shutdown().await;
+            done
+        }
+        #[cfg(not(feature = "local"))]
+        Some(Local {
+            dir,
+            bucket,
+            application,
+        }) => Err(Failure::other(format!(
+            "this hoist was built without an endpoint, which would keep {bucket} and {application} in {}",
+            dir.display()
+        ))),
     }
-    work(connected(&access).await?).await
 }
