@@ -1,26 +1,22 @@
-//! What is typed about the object: its address, tags and metadata. Whatever is taken means what was
-//! written, and goes into a request's headers as it is.
+//! What a user types about an object: its address, its tags and its metadata. A text that is accepted means
+//! what was written, and fits into a request's headers.
 
 #![no_main]
 
+use hoist::aws::s3::{Metadata, S3Location, S3Prefix, Tags};
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../src/aws/s3/location.rs"]
-mod location;
-#[allow(dead_code, unused_imports)]
-#[path = "../../src/aws/s3/options.rs"]
-mod options;
-
-use location::S3Location;
-use options::{Metadata, Tags};
 
 fuzz_target!(|text: &str| {
     if let Ok(place) = text.parse::<S3Location>() {
         assert!(!place.bucket.is_empty() && !place.key.is_empty());
-        // A slash may be the first character of what stands for the bucket, as in the AWS CLI.
+        // The first character of the bucket may be a slash, as in the AWS CLI.
         let bucket = &place.bucket[place.bucket.chars().next().map_or(0, char::len_utf8)..];
         assert!(!bucket.contains('/'), "{place:?}");
         assert_eq!(place.to_string(), text);
+        let prefix = text.parse::<S3Prefix>().ok();
+        let prefix = prefix.map(|place| (place.bucket, place.prefix));
+        let is_bucket = !place.bucket.starts_with('/');
+        assert_eq!(prefix, is_bucket.then_some((place.bucket, place.key)));
     }
     if let Ok(tags) = Tags::parse(text) {
         let header = tags.header();

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hoist::verify::{Error, Head, Object, Report, Wanted, verify, verify_bytes};
+use hoist::aws::s3::ObjectHead;
+use hoist::verify::{Error, Object, Report, Wanted, verify, verify_bytes};
 use hoist::archive::zip::*;
 use libfuzzer_sys::fuzz_target;
 
@@ -18,12 +19,13 @@ mod strict;
 struct Memory(Bytes);
 
 impl Object for Memory {
-    async fn head(&self) -> Result<Head, Error> {
-        Ok(Head {
+    async fn head(&self) -> Result<ObjectHead, Error> {
+        Ok(ObjectHead {
             size: self.0.len() as u64,
             etag: String::new(),
             version: None,
             crc64nvme: None,
+            nonce: None,
         })
     }
 

@@ -31,7 +31,7 @@ use super::error::{CallError, RetryAdvice};
 pub const DEFAULT_ATTEMPTS: u32 = 8;
 
 /// Attempts of a request that only tells earlier what the upload would find out.
-pub(super) const PREFLIGHT_ATTEMPTS: u32 = 3;
+pub(crate) const PREFLIGHT_ATTEMPTS: u32 = 3;
 
 /// Attempts when credentials cannot be had: their provider makes attempts of its own.
 const CREDENTIAL_ATTEMPTS: u32 = 3;
@@ -111,7 +111,7 @@ impl Attempts {
         }
     }
 
-    /// Whether an attempt may have had an effect that no answer told of.
+    /// Whether an attempt may have had an effect that no answer confirmed.
     #[must_use]
     pub fn has_unanswered(&self) -> bool {
         self.made.load(Ordering::Relaxed) > self.settled.load(Ordering::Relaxed)

@@ -7,7 +7,7 @@ use async_compression::tokio::bufread::DeflateDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 
 use super::index::Index;
-use super::{Reader, Report, Trouble, is_of_the_object};
+use super::{ReadFailure, Reader, Report, is_read_failure};
 use crate::archive::zip::{
     FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, ReadError, descriptor_len,
     local_header_size, read_local_header,
@@ -45,7 +45,7 @@ impl Walk {
         at: usize,
         blake3: Option<[u8; 32]>,
         report: &mut Report,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadFailure> {
         let Some((header, offset)) = index.entry(at) else {
             return Ok(());
         };
@@ -79,7 +79,7 @@ impl Walk {
     }
 
     /// Reads what is left before the central directory.
-    pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), Trouble> {
+    pub(super) async fn rest(&mut self, report: &mut Report) -> Result<(), ReadFailure> {
         if let Some(unknown) = self.skip_to(self.end).await? {
             report.differs(
                 None,
@@ -165,7 +165,7 @@ impl Walk {
         header: &Header<'_>,
         next: u64,
         report: &mut Report,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadFailure> {
         if header.flags & FLAG_DESCRIPTOR == 0 {
             return Ok(());
         }
@@ -187,7 +187,7 @@ impl Walk {
     }
 
     /// Skips the bytes before `offset`, and returns their number unless it is 0.
-    async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, Trouble> {
+    async fn skip_to(&mut self, offset: u64) -> Result<Option<u64>, ReadFailure> {
         let len = offset.min(self.end).saturating_sub(self.position);
         copy_buf(&mut (&mut self.reader).take(len), &mut sink()).await?;
         self.position += len;
@@ -200,15 +200,15 @@ enum Fault {
     /// What is wrong with it. Reading goes on with the next entry.
     Difference(String),
     /// The object cannot be read.
-    Object(Trouble),
+    Object(ReadFailure),
 }
 
 impl Fault {
     /// The difference to report.
-    fn difference(self) -> Result<String, Trouble> {
+    fn difference(self) -> Result<String, ReadFailure> {
         match self {
             Self::Difference(what) => Ok(what),
-            Self::Object(trouble) => Err(trouble),
+            Self::Object(failure) => Err(failure),
         }
     }
 }
@@ -266,7 +266,7 @@ async fn read_all(
     let mut len = 0;
     loop {
         let read = content.read(piece).await.map_err(|error| {
-            if is_of_the_object(&error) {
+            if is_read_failure(&error) {
                 return error.into();
             }
             Fault::Difference(format!("its data cannot be inflated: {error}"))

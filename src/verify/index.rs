@@ -4,7 +4,7 @@
 
 use tokio::io::AsyncReadExt as _;
 
-use super::{Reader, Trouble};
+use super::{ReadFailure, Reader};
 use crate::archive::zip::{CENTRAL_LEN, Central, Directory, DirectoryReader, Header};
 
 /// All entries, in the order of their data.
@@ -35,7 +35,10 @@ const UNIX: u16 = 3;
 
 impl Index {
     /// Reads a directory. `reader` starts at its first header.
-    pub(super) async fn read(reader: &mut Reader, directory: &Directory) -> Result<Self, Trouble> {
+    pub(super) async fn read(
+        reader: &mut Reader,
+        directory: &Directory,
+    ) -> Result<Self, ReadFailure> {
         let mut index = Self::default();
         index.reserve(directory);
         let mut headers = DirectoryReader::new(directory);

@@ -187,8 +187,8 @@ pub async fn verify<O: Object>(
     let head = report.head.clone();
     match read(object, &head, manifest, &mut report).await {
         Ok(crc64nvme) => report.compare_crc(crc64nvme, wanted),
-        Err(Trouble::Archive(error)) => report.differs(None, error),
-        Err(Trouble::Object(error)) => return Err(error),
+        Err(ReadFailure::Archive(error)) => report.differs(None, error),
+        Err(ReadFailure::Object(error)) => return Err(error),
     }
     report.digest = report.digest.filter(|_| report.is_whole());
     Ok(report)
@@ -233,26 +233,26 @@ async fn begin<O: Object>(object: &O, wanted: &Wanted) -> Result<Report, Error> 
 }
 
 /// Why reading ended early.
-enum Trouble {
+enum ReadFailure {
     /// The archive is so damaged that the rest cannot be found.
     Archive(ReadError),
     /// The object or the manifest cannot be read.
     Object(Error),
 }
 
-impl From<ReadError> for Trouble {
+impl From<ReadError> for ReadFailure {
     fn from(error: ReadError) -> Self {
         Self::Archive(error)
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for ReadFailure {
     fn from(error: io::Error) -> Self {
         Self::Object(error_of(error))
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for ReadFailure {
     fn from(error: Error) -> Self {
         Self::Object(error)
     }
@@ -267,7 +267,7 @@ fn error_of(error: io::Error) -> Error {
 }
 
 /// Whether the object could not be read, rather than its data inflated.
-fn is_of_the_object(error: &io::Error) -> bool {
+fn is_read_failure(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>)
@@ -279,7 +279,7 @@ async fn read<O: Object>(
     head: &ObjectHead,
     manifest: Option<&mut (dyn BufRead + Send)>,
     report: &mut Report,
-) -> Result<u64, Trouble> {
+) -> Result<u64, ReadFailure> {
     let size = head.size;
     let tail = end_window(size);
     let tail = if tail.is_empty() {

@@ -678,7 +678,7 @@ proptest! {
         let differences = run(against(bytes.clone(), &manifest));
         prop_assert_eq!(differences.len(), 1);
         prop_assert!(differences[0].contains("its permissions are "), "{:?}", differences);
-        // Without one, and without a sum, nobody knows what they were.
+        // Without a manifest and a checksum, a change of permissions cannot be found.
         prop_assert!(run(report(bytes)).is_whole());
     }
 

@@ -52,8 +52,8 @@ type Notes = &'static [&'static str];
 
 const APPLICATION: &str = "codedeploy:GetApplication";
 const OBJECT: &str = "HeadObject";
-const NAMED: &str = "--upload-id ";
-const LOOK: &str = "list-multipart-uploads";
+const NAMED: &str = "LostCreate { others: Some";
+const LOOK: &str = "LostCreate { others: None";
 
 /// A permission, what happens to the push, and how it ends with the permission and without it.
 type Row = (Action, Meets, (Outcome, Notes), (Outcome, Notes));

@@ -52,7 +52,7 @@ pub enum Application {
     /// It does not exist, or no application can have this name.
     Missing(CallError),
     /// CodeDeploy does not tell this caller, or has an error of its own.
-    Untold(CallError),
+    Unconfirmed(CallError),
 }
 
 impl CodeDeploy {
@@ -82,13 +82,13 @@ impl CodeDeploy {
                     | "ApplicationNameRequiredException",
                 ) => Ok(Application::Missing(error)),
                 // The answer of a server that is not CodeDeploy may make no sense.
-                None if is_answered => Ok(Application::Untold(error)),
+                None if is_answered => Ok(Application::Unconfirmed(error)),
                 _ => Err(error),
             }
         };
         let caller = self.caller.limited(PREFLIGHT_ATTEMPTS, Duration::MAX);
         match caller.call(Request::new(OPERATION), attempt).await {
-            Err(error) if error.code.is_some() => Ok(Application::Untold(error)),
+            Err(error) if error.code.is_some() => Ok(Application::Unconfirmed(error)),
             done => done,
         }
     }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::ChecksumMode;
 
 use super::checksum::decode_crc64;
 use super::options::{NONCE_KEY, ObjectOptions};
-use super::{ObjectHead, S3, S3Object, payer};
+use super::{ObjectHead, S3, S3Object, payer, unquoted};
 use crate::aws::call::{PREFLIGHT_ATTEMPTS, Request};
 use crate::aws::error::CallError;
 
@@ -130,12 +130,6 @@ impl S3Object {
         };
         self.s3.caller.call(Request::new(OPERATION), attempt).await
     }
-}
-
-/// The ETag of an answer, without its quotes.
-pub(super) fn unquoted(operation: &'static str, etag: Option<String>) -> Result<String, CallError> {
-    let etag = etag.ok_or_else(|| CallError::incomplete(operation, "ETag"))?;
-    Ok(etag.trim_matches('"').to_owned())
 }
 
 /// Why a HEAD request failed. Its answer has no body that could name a code, so the status does.

@@ -33,6 +33,7 @@ pub use self::types::{
 };
 
 use super::call::Caller;
+use super::error::CallError;
 
 /// S3 in one region, or at one endpoint.
 #[derive(Clone, Debug)]
@@ -74,4 +75,10 @@ impl S3 {
 
 fn payer(options: &ObjectOptions) -> Option<RequestPayer> {
     options.requester_pays.then_some(RequestPayer::Requester)
+}
+
+/// The ETag of an answer, without its quotes.
+fn unquoted(operation: &'static str, etag: Option<String>) -> Result<String, CallError> {
+    let etag = etag.ok_or_else(|| CallError::incomplete(operation, "ETag"))?;
+    Ok(etag.trim_matches('"').to_owned())
 }

@@ -12,11 +12,11 @@ use aws_sdk_s3::types::{
 use bytes::Bytes;
 
 use super::checksum::{encode_crc32, encode_crc64};
-use super::head::unquoted;
 use super::options::NONCE_KEY;
 use super::types::whole_crc32;
 use super::{
-    Checksum, Nonce, ObjectOptions, S3, S3Location, Stored, UploadId, UploadedPart, payer, whole,
+    Checksum, Nonce, ObjectOptions, S3, S3Location, Stored, UploadId, UploadedPart, payer,
+    unquoted, whole,
 };
 use crate::archive::pack::Part;
 use crate::aws::call::{Attempts, Request};

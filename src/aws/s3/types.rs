@@ -35,7 +35,7 @@ pub struct ObjectHead {
 }
 
 impl ObjectHead {
-    /// What CodeDeploy is told of the object.
+    /// The ETag and the version, with which CodeDeploy registers the object.
     #[must_use]
     pub fn stored(&self) -> Stored {
         Stored {

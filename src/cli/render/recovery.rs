@@ -205,7 +205,7 @@ mod tests {
                         eu-west-1";
 
     #[test]
-    fn what_is_left_is_told_with_the_command_that_removes_it() {
+    fn an_upload_that_is_left_is_shown_with_the_command_that_aborts_it() {
         let left = Leftover {
             upload: UploadId("u".into()),
             reason: "denied".into(),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_create_is_told_with_what_removes_or_shows_the_upload() {
+    fn a_lost_create_is_shown_with_the_command_that_aborts_or_lists_the_upload() {
         let note = |others| recovery().note(&Note::LostCreate { others });
         let said = note(Some(vec!["u".into()]));
         assert!(said.contains("was lost") && said.ends_with(ABORT), "{said}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn uploads_that_are_not_resumed_are_told_with_the_reason() {
+    fn uploads_that_are_not_resumed_are_shown_with_the_reason() {
         let not_resumed = |reason| NotResumed {
             upload: "u".into(),
             reason,

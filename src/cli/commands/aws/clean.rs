@@ -111,7 +111,7 @@ impl CleanOutput<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                abort_command(bucket, stale)
+                by_hand(bucket, stale)
             ));
         }
         match self.arguments.output.format {
@@ -166,7 +166,8 @@ impl CleanOutput<'_> {
     }
 }
 
-fn abort_command(bucket: &str, stale: &Stale) -> String {
+/// The command that aborts an upload.
+fn by_hand(bucket: &str, stale: &Stale) -> String {
     let recovery = Recovery {
         location: S3Location {
             bucket: bucket.to_owned(),

@@ -9,7 +9,7 @@ use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{
     Platform, Registrar, check_description, check_name, default_description,
 };
-use hoist::aws::s3::{BadLocation, S3Location};
+use hoist::aws::s3::S3Location;
 use hoist::bundle::{BundleType, Content};
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
@@ -99,17 +99,12 @@ pub(crate) struct PushArgs {
     local: LocalArgs,
 }
 
-/// The text of `aws deploy push`.
-pub(super) const BAD_LOCATION: &str =
-    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
-
 pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     paramfile::read("--application-name", &mut arguments.application_name)?;
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
     paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    let location = arguments.s3_location.parse();
-    let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
+    let location = advice::location(&arguments.s3_location)?;
     check_name(&arguments.application_name).map_err(Failure::usage)?;
     if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
         say(&format!("warning: {warning}"));
@@ -123,7 +118,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         location,
         options: object,
         access: match arguments.local.dir {
-            // The port of the endpoint that will serve the directory is not known.
+            // The port is that of the endpoint that will serve the directory then.
             Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
                 .map(str::to_owned)
                 .into(),
@@ -134,8 +129,8 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         return dry_run(arguments, &request, &recovery);
     }
     let cleanup = CleanupHint::default();
-    let (hint, recover) = (cleanup.clone(), recovery.clone());
-    let run = Run::start_with_hint(move || Some(recover.unfinished(&hint.unfinished()?)))?;
+    let (hint, by_hand) = (cleanup.clone(), recovery.clone());
+    let run = Run::start_with_hint(move || Some(by_hand.unfinished(&hint.unfinished()?)))?;
     let access = Access {
         attempts: Some(arguments.upload.attempts.max_attempts),
         bandwidth: arguments.upload.bandwidth_limit,
@@ -207,18 +202,17 @@ async fn push_with(
     cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
+    let (location, options) = (&recovery.location, &recovery.options);
     let description = if arguments.description.is_empty() {
         default_description(SystemTime::now())
     } else {
         arguments.description.clone()
     };
-    let (location, options) = (recovery.location.clone(), recovery.options.clone());
-    let object = clients.s3.object(location.clone(), options);
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
-        options: recovery.options.clone(),
+        options: options.clone(),
         // An AppSpec file alone is for Lambda or ECS.
         platform: match request.source.content.bundle_type() {
             BundleType::Archive(_) => Some(Platform::Server),
@@ -226,13 +220,17 @@ async fn push_with(
         },
         patience: PATIENCE,
     };
-    let application = arguments.application_name.clone();
-    let registrar = Registrar::new(clients.codedeploy, application, description.clone());
+    let object = || clients.s3.object(location.clone(), options.clone());
+    let registrar = Registrar::new(
+        clients.codedeploy,
+        arguments.application_name.clone(),
+        description.clone(),
+    );
     let destination = Destination {
-        verification: arguments.upload.verify.then(|| object.clone()),
-        store: Arc::new(object.with_checksum(arguments.upload.checksum())),
-        location,
+        store: Arc::new(object().with_checksum(arguments.upload.checksum())),
+        location: location.clone(),
         preflight: (!arguments.upload.no_preflight).then_some(preflight),
+        verification: arguments.upload.verify.then(object),
         registrar: Some(registrar),
     };
     let outputs = arguments.github_output.then(github::output_file);

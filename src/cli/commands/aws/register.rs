@@ -6,11 +6,10 @@ use std::time::SystemTime;
 use clap::Args;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::{
-    BadObject, Named, Registrar, Registration, check_description, check_name, default_description,
+    Named, Registrar, Registration, check_description, check_name, default_description,
 };
 use hoist::bundle::BundleType;
 
-use super::push::BAD_LOCATION;
 use super::{Local, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
@@ -80,11 +79,7 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
         say(&format!("warning: {warning}"));
     }
     let named = arguments.s3_location.parse();
-    let named: Named = named.map_err(|error| match error {
-        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
-        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
-        error => Failure::usage(error),
-    })?;
+    let named: Named = named.map_err(|error| advice::not_an_object(&error))?;
     let twice = [
         ("--etag", arguments.etag.is_some() && named.etag.is_some()),
         (
@@ -165,9 +160,7 @@ async fn look_up(
             let text = format!("{location} is not there; upload it first, with hoist push");
             return Err(Failure::other(text));
         }
-        Err(error) if error.code.is_none() => {
-            return Err(advice::not_registered(&error.into()));
-        }
+        Err(error) if error.code.is_none() => return Err(advice::not_registered(&error.into())),
         Err(error) if !arguments.quiet => say(&format!(
             "note: registered without an ETag, so that a deployment takes what is there by then; \
              {error}"

@@ -129,8 +129,9 @@ async fn read(
                 ..arguments.access.access()
             };
             with_clients(access, None, cancel, async |clients| {
-                let object = clients.s3.object(location, arguments.bucket.options());
-                let object = object.with_version(arguments.object_version.clone());
+                let (version, options) =
+                    (arguments.object_version.clone(), arguments.bucket.options());
+                let object = clients.s3.object(location, options).with_version(version);
                 compare(arguments, &Arc::new(object), &wanted, format).await
             })
             .await

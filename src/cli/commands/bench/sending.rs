@@ -90,12 +90,12 @@ async fn send(
         uploading: Uploading::default(),
     };
     let options = ObjectOptions::default();
+    let store = clients.s3.object(location.clone(), options.clone());
     let recovery = Recovery {
         location: location.clone(),
-        options: options.clone(),
+        options,
         access: Vec::new(),
     };
-    let store = clients.s3.object(location.clone(), options);
     let (progress, recording) = Recording::start(arguments.trace.is_some())?;
     let observer = Observer {
         progress: Arc::clone(&progress),

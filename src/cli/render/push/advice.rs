@@ -4,9 +4,9 @@
 //! Errors of the library carry facts and name no options, since other programs use the library, too.
 
 use hoist::aws::access;
-use hoist::aws::codedeploy::{self, Registration, Revision};
+use hoist::aws::codedeploy::{self, BadObject, Registration, Revision};
 use hoist::aws::error::CallError;
-use hoist::aws::s3::Checksum;
+use hoist::aws::s3::{BadLocation, Checksum, S3Location};
 use hoist::error::quoted;
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
@@ -51,23 +51,40 @@ pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Er
         Error::Preflight(preflight::Error::Exists(location)) => {
             format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
         }
-        Error::Upload {
-            source_dir,
-            location,
-            error,
-        } if let Cause::NotResumed(uploads) = &error.cause => format!(
-            "Failed to upload '{}' to '{location}': {}",
-            source_dir.display(),
-            recovery.none_resumed(uploads)
-        ),
         Error::Plan(error) => advice::unlisted(error),
         Error::Pack { error, .. } => advice::unpacked(error),
         Error::TooLittle(error) => format!("{error}; raise --memory-limit"),
+        Error::Upload {
+            source_dir,
+            location,
+            error: upload,
+        } if let Cause::NotResumed(uploads) = &upload.cause => {
+            let (source, why) = (source_dir.display(), recovery.none_resumed(uploads));
+            format!("Failed to upload '{source}' to '{location}': {why}")
+        }
         error => error.to_string(),
     };
-    Failure::new(exit, text)
-        .and(hint(command, error))
-        .and(error.left().map(|left| recovery.leftover(left)))
+    let left = error.left().map(|left| recovery.leftover(left));
+    Failure::new(exit, text).and(hint(command, error)).and(left)
+}
+
+/// The text of `aws deploy push`.
+const BAD_LOCATION: &str =
+    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
+
+/// Reads the address of an object.
+pub(crate) fn location(text: &str) -> Result<S3Location, Failure> {
+    text.parse()
+        .map_err(|BadLocation| Failure::usage(BAD_LOCATION))
+}
+
+/// A text that does not name an object.
+pub(crate) fn not_an_object(error: &BadObject) -> Failure {
+    match error {
+        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
+        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
+        BadObject::Type(_) => Failure::usage(error),
+    }
 }
 
 /// A source that is a file and not a revision.
