@@ -1,4 +1,4 @@
-//! Data for benches: the same every time, on every machine.
+//! Data for benches, equal in every run and on every machine.
 #![allow(dead_code, reason = "no bench needs all of it")]
 #![allow(clippy::cast_possible_truncation, reason = "bytes of random words")]
 
@@ -19,14 +19,14 @@ impl Random {
     }
 }
 
-/// What does not compress.
+/// Bytes that do not compress.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random(seed);
     (0..len).map(|_| random.below(256) as u8).collect()
 }
 
-/// Lines of words, some of which are far more frequent than others. They deflate to 0.3 of their
-/// size or so, as a tree of sources does.
+/// Lines of words, some of which are far more frequent than others. They deflate to about 0.3 of their size,
+/// as source code does.
 pub(crate) fn text(seed: u64, len: usize) -> Vec<u8> {
     let mut letters = Random(1);
     let words: Vec<Vec<u8>> = (0..4096)
@@ -39,12 +39,12 @@ pub(crate) fn text(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random(seed);
     let mut text = Vec::with_capacity(len + 64);
     while text.len() < len {
-        // The bound is itself random, which makes the first words the usual ones.
+        // The bound is random too, which makes the first words frequent.
         let bound = 1 + random.below(words.len() as u64);
         let bound = 1 + random.below(bound);
         text.extend_from_slice(&words[random.below(bound) as usize]);
         text.push(if random.below(9) == 0 { b'\n' } else { b' ' });
-        // And phrases that occurred before.
+        // Phrases that occurred before.
         if random.below(4) == 0 && text.len() > 4000 {
             let from = text.len() - 40 - random.below(3900) as usize;
             text.extend_from_within(from..from + 8 + random.below(30) as usize);
@@ -54,15 +54,15 @@ pub(crate) fn text(seed: u64, len: usize) -> Vec<u8> {
     text
 }
 
-/// What programs and their tables look like: short instructions of a skewed alphabet, small
-/// little-endian numbers, runs of zeros, and now and then a piece that was there before. It deflates
-/// to about half of its size, mostly as literals, as programs do.
+/// Bytes like those of programs and their tables: short instructions of a skewed alphabet, small
+/// little-endian numbers, runs of zeros, and some repetitions. They deflate to about half of their size,
+/// mostly as literals, as programs do.
 pub(crate) fn binary(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random(seed);
     let mut binary: Vec<u8> = Vec::with_capacity(len + 64);
     while binary.len() < len {
         match random.below(16) {
-            // An address or a count: the upper bytes are nearly always the same.
+            // An address or a count, whose upper bytes hardly vary.
             0..4 => {
                 let number = random.below(1 << 20) as u32;
                 binary.extend_from_slice(&number.to_le_bytes());
@@ -72,7 +72,7 @@ pub(crate) fn binary(seed: u64, len: usize) -> Vec<u8> {
                 let from = binary.len() - 32 - random.below(19_000) as usize;
                 binary.extend_from_within(from..from + 4 + random.below(24) as usize);
             }
-            // An operation, and operands of which the small ones are the usual ones.
+            // An operation and its operands, most of which are small.
             _ => {
                 let bound = 1 + random.below(96);
                 binary.push(0x40 | random.below(bound) as u8);
@@ -83,4 +83,16 @@ pub(crate) fn binary(seed: u64, len: usize) -> Vec<u8> {
     }
     binary.truncate(len);
     binary
+}
+
+/// Sorted names of about 60 bytes, as in a deep tree of small files.
+pub(crate) fn names(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
+            format!(
+                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
+            )
+        })
+        .collect()
 }

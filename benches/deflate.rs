@@ -1,5 +1,5 @@
-//! How fast the deflate room compresses, joins and decides to store: it is where a push spends its
-//! processor time, so every change to it is to be measured here.
+//! How fast the deflate module compresses, joins and decides to store. A push spends most of its processor
+//! time there, so every change to it should be measured here.
 #![allow(missing_docs)]
 
 mod data;
@@ -11,14 +11,14 @@ use hoist::archive::deflate::{Engine, Level, looks_compressible, stitch};
 
 use self::data::{noise, text};
 
-/// What a giant is cut into.
+/// The length of a giant's chunks.
 const CHUNK: usize = 1 << 20;
 
 fn level(level: u8) -> Level {
     Level::new(level).unwrap_or_default()
 }
 
-/// A thousand small files, one after the other, by one engine.
+/// One engine compresses many small files, one after the other.
 fn small_files(c: &mut Criterion) {
     let mut group = c.benchmark_group("small files");
     for (size, count) in [(1 << 10, 1000), (16 << 10, 64), (256 << 10, 4)] {
@@ -41,7 +41,7 @@ fn small_files(c: &mut Criterion) {
     group.finish();
 }
 
-/// One chunk from the middle of a giant, and what joining it to the next one costs.
+/// One chunk from the middle of a giant, and the scan that joins it to the next one.
 fn giant(c: &mut Criterion) {
     let content = text(3, CHUNK);
     let mut group = c.benchmark_group("chunk of 1 MiB");
@@ -58,7 +58,7 @@ fn giant(c: &mut Criterion) {
         });
     }
 
-    // Bytes of content, not of the stream, so that the numbers compare.
+    // Bytes of content, not of the stream, so that the figures can be compared.
     for number in [1, 6] {
         let mut stream = Vec::new();
         assert!(Engine::new(level(number)).deflate(&content, &mut stream));
@@ -69,7 +69,7 @@ fn giant(c: &mut Criterion) {
     group.finish();
 }
 
-/// Finding out that there is nothing to gain.
+/// Noticing that data does not compress.
 fn store(c: &mut Criterion) {
     let content = noise(4, CHUNK);
     let mut group = c.benchmark_group("store");
@@ -86,7 +86,7 @@ fn store(c: &mut Criterion) {
             engine.deflate_chunk(black_box(&content), false, &mut out)
         });
     });
-    // Too small to be sampled.
+    // Too small for sampling.
     group.throughput(Throughput::Bytes(32 << 10));
     group.bench_function("32 KiB at once", |b| {
         out.clear();

@@ -2,6 +2,8 @@
 //! empty files.
 #![allow(missing_docs)]
 
+mod data;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -10,17 +12,7 @@ use hoist::archive::zip::{
     check_order, end_window, local_header,
 };
 
-/// Sorted names of about 60 bytes, as in a deep tree of small files.
-fn names(count: usize) -> Vec<String> {
-    (0..count)
-        .map(|n| {
-            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
-            format!(
-                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
-            )
-        })
-        .collect()
-}
+use self::data::names;
 
 fn entry(name: &str, method: Method) -> Entry<'_> {
     Entry {

@@ -1,8 +1,6 @@
-//! Files of a tree cost no allocation each: neither walking nor packing them asks for memory once
-//! for every file.
+//! Counts allocations: neither walking nor packing allocates once for every file.
 //!
-//! Only a program of its own can count what all of its threads allocate, so this is one test in one
-//! file.
+//! A global allocator counts for all threads of a program, so this test is a program of its own.
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used)]
 
@@ -19,12 +17,12 @@ use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
-/// The system's allocator, and how often it was asked.
+/// The system's allocator, which counts its calls.
 struct Counting;
 
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call is passed on as it is.
+// SAFETY: every call is passed on unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.fetch_add(1, Relaxed);
@@ -67,7 +65,7 @@ fn tree(files: usize) -> tempfile::TempDir {
     dir
 }
 
-/// How often walking and packing a tree asks for memory.
+/// How many allocations walking and packing a tree take.
 fn counts(source: &Path) -> (u64, u64) {
     let stop = Cancel::new();
     let options = plan::Options {
@@ -89,16 +87,16 @@ fn counts(source: &Path) -> (u64, u64) {
 }
 
 #[test]
-fn a_file_more_is_no_allocation_more() {
+fn allocations_do_not_grow_with_the_number_of_files() {
     let (few, many) = (tree(50), tree(250));
-    // The first run of anything makes what is made once.
+    // The first run allocates what lives as long as the program.
     counts(few.path());
     let (few_walking, few_packing) = counts(few.path());
     let (many_walking, many_packing) = counts(many.path());
     let more = 20 * (250 - 50);
     let walking = many_walking.saturating_sub(few_walking);
     let packing = many_packing.saturating_sub(few_packing);
-    // Vectors that grow, batches of a hundred files and more, and parts.
+    // What remains are growing vectors, batches of a hundred files and more, and parts.
     assert!(
         walking * 10 < more,
         "walking: {few_walking}, then {many_walking}"

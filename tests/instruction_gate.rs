@@ -1,4 +1,4 @@
-//! The gate on instruction counts fails when it should: its judgement, without valgrind.
+//! The comparison of instruction counts fails when it should. This needs no valgrind.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../benches/instructions/baseline.rs"]
@@ -37,14 +37,14 @@ fn three_percent_more_pass_and_one_instruction_above_that_fails() {
 }
 
 #[test]
-fn counts_of_another_compiler_are_not_compared() {
+fn counts_of_another_or_unknown_compiler_are_refused() {
     let verdict = judge(&counts("1.95", &[("a", 1)]), &counts("1.96", &[("a", 1)]));
     assert_eq!(
         verdict.failures,
         ["rustc: the baseline is of '1.95', this is '1.96'"]
     );
     assert!(verdict.table.is_empty());
-    // Nor those of an unknown one.
+    // Of an unknown compiler.
     let verdict = judge(&Counts::default(), &counts("1.95", &[]));
     assert_eq!(verdict.failures.len(), 1);
     let mut other_libc = counts("1.95", &[]);
@@ -55,7 +55,7 @@ fn counts_of_another_compiler_are_not_compared() {
 }
 
 #[test]
-fn cases_without_a_baseline_and_without_a_count_fail() {
+fn a_case_without_a_baseline_and_one_without_a_count_fail() {
     let (one, other) = (counts("1.95", &[("a", 1)]), counts("1.95", &[("b", 1)]));
     assert_eq!(
         judge(&one, &other).failures,
@@ -82,7 +82,7 @@ fn a_baseline_is_read_as_it_was_written() {
 }
 
 #[test]
-fn the_committed_baseline_can_be_compared_with() {
+fn the_committed_baseline_has_all_keys_and_is_in_the_written_form() {
     let committed = Counts::parse(COMMITTED).unwrap();
     for key in ["rustc", "target", "profile", "cpu"] {
         assert!(committed.about.contains_key(key), "{key}");

@@ -1,13 +1,12 @@
-//! Every order in which the packer's threads may run, tried by a model checker.
+//! Tries every order in which the packer's threads can run, with the model checker loom.
 //!
-//! The budget, the tickets and the stop flag are compiled here once more, from the same files, with
-//! loom's primitives instead of the standard library's. Loom runs each test again and again, each
-//! time with other switches between threads, until there is none left to try. It reports a thread
-//! that waits for ever as a deadlock.
+//! The budget, the tickets and the cancel flag are compiled here once more, from the same source files, with
+//! loom's primitives instead of the standard library's. Loom runs each test repeatedly, with different
+//! switches between threads, until all have been tried. It reports a thread that waits forever as a deadlock.
 //!
-//! Within a run it may switch where no thread had to wait, so often at most. Two switches are enough for
-//! nearly every known bug (Musuvathi and Qadeer 2007), but with four threads they take minutes, so
-//! `cargo test` tries one there, and up to three elsewhere. More with
+//! The number of preemptions, which are switches where no thread has to wait, is bounded in each run. Two are
+//! enough for nearly every known bug (Musuvathi and Qadeer 2007), but take minutes with four threads. So
+//! `cargo test` tries one there, and up to three elsewhere. To try more:
 //!
 //! ```text
 //! LOOM_MAX_PREEMPTIONS=2 cargo test --test models
@@ -15,7 +14,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
-/// Instead of `src/sync.rs`.
+/// Replaces `src/sync.rs`.
 mod sync {
     pub(crate) use loom::sync::atomic::AtomicBool;
     pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -29,7 +28,7 @@ mod cancel;
 mod pack {
     #[path = "../../src/archive/pack/budget.rs"]
     pub mod budget;
-    /// Instead of `src/archive/pack/channel.rs`.
+    /// Replaces `src/archive/pack/channel.rs`.
     #[path = "channel.rs"]
     pub mod channel;
     #[path = "../../src/archive/pack/tickets.rs"]
@@ -41,10 +40,10 @@ mod pack {
     mod pipeline;
 }
 
-/// Runs `test` in every order with so many switches, or with as many as the environment says.
-fn every_order(switches: usize, test: impl Fn() + Send + Sync + 'static) {
+/// Runs `test` in every order with up to `preemptions`, or with as many as the environment says.
+fn every_order(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
-    // Loom has read the variable.
-    model.preemption_bound = model.preemption_bound.or(Some(switches));
+    // The builder has read LOOM_MAX_PREEMPTIONS.
+    model.preemption_bound = model.preemption_bound.or(Some(preemptions));
     model.check(test);
 }

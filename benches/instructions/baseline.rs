@@ -1,7 +1,6 @@
-//! The committed counts, and what a new count says about a change.
+//! The committed counts, and their comparison with new ones.
 //!
-//! Counts of another compiler, target, profile or processor mean nothing here, so they are refused,
-//! not compared.
+//! Counts of another compiler, target, profile or processor cannot be compared, so they are refused.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +8,7 @@ use std::fmt::Write as _;
 /// A count may be this many parts in a thousand above its baseline.
 pub(crate) const TOLERANCE: u64 = 30;
 
-/// What must be equal for counts to be compared: the key, and what to say about it.
+/// The keys whose values must be equal for counts to be compared.
 const MUST_MATCH: [&str; 4] = ["rustc", "target", "profile", "cpu"];
 
 const HEAD: &str = "\
@@ -25,10 +24,10 @@ const HEAD: &str = "\
 
 ";
 
-/// Where counts were taken, and the counts.
+/// Counts, and where they were taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// rustc, target and so on.
+    /// rustc, target and other surroundings.
     pub(crate) about: BTreeMap<String, String>,
     /// Instructions, by case.
     pub(crate) cases: BTreeMap<String, u64>,
@@ -71,18 +70,18 @@ impl Counts {
     }
 }
 
-/// What came of comparing.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// One line for each case.
     pub(crate) table: Vec<String>,
-    /// Why the change must not land.
+    /// Reasons to refuse the change.
     pub(crate) failures: Vec<String>,
-    /// What is good to know.
+    /// Further information.
     pub(crate) notes: Vec<String>,
 }
 
-/// Holds what was counted now against the baseline.
+/// Compares the counts of now with the baseline.
 pub(crate) fn judge(baseline: &Counts, now: &Counts) -> Verdict {
     let mut verdict = Verdict::default();
     let said = |counts: &Counts, key: &str| counts.about.get(key).cloned().unwrap_or_default();

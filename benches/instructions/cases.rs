@@ -19,7 +19,7 @@ use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
-use crate::data::{binary, noise, text};
+use crate::data::{binary, names, noise, text};
 
 /// Work whose instructions are counted.
 pub(crate) struct Case {
@@ -55,18 +55,6 @@ pub(crate) const CASES: [Case; 9] = [
 /// Entries of the archives in memory.
 const ENTRIES: usize = 10_000;
 
-/// Sorted names of about 60 bytes, as in a deep tree of small files.
-fn names() -> Vec<String> {
-    (0..ENTRIES)
-        .map(|n| {
-            let (package, folder, file) = (n / 2000, n / 40 % 50, n % 40);
-            format!(
-                "vendor/package-{package:06}/dist/folder-{folder:02}/module-{file:02}.min.js.map"
-            )
-        })
-        .collect()
-}
-
 fn entry(name: &str) -> Entry<'_> {
     Entry {
         name: name.as_bytes(),
@@ -98,7 +86,7 @@ fn render_central(names: &[String], offsets: &[u64], start: u64, out: &mut Vec<u
 
 // Vectors get their capacity beforehand, so that their growth is not counted.
 fn local_headers(times: usize) {
-    let names = names();
+    let names = names(ENTRIES);
     let mut out = Vec::with_capacity(200 * ENTRIES);
     for _ in 0..times {
         black_box(render_local(black_box(&names), &mut out));
@@ -106,7 +94,7 @@ fn local_headers(times: usize) {
 }
 
 fn central_directory(times: usize) {
-    let names = names();
+    let names = names(ENTRIES);
     let mut out = Vec::with_capacity(200 * ENTRIES);
     let offsets = render_local(&names, &mut out);
     let start = out.len() as u64;
@@ -118,7 +106,7 @@ fn central_directory(times: usize) {
 }
 
 fn read_directory(times: usize) {
-    let names = names();
+    let names = names(ENTRIES);
     let mut out = Vec::with_capacity(400 * ENTRIES);
     let offsets = render_local(&names, &mut out);
     let start = out.len() as u64;
@@ -141,7 +129,7 @@ fn read_directory(times: usize) {
 }
 
 fn check_names(times: usize) {
-    let names = names();
+    let names = names(ENTRIES);
     for _ in 0..times {
         let names = black_box(&names).iter().map(String::as_bytes);
         for name in names.clone() {

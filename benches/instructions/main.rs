@@ -1,21 +1,21 @@
-//! Counts the instructions of what a push spends its processor time on, and fails when a change adds
-//! more than 3%. Unlike a time, a count is the same on a busy machine and on an idle one, so CI can
-//! hold a change to it.
+//! Counts the instructions of the work that takes most of a push's processor time, and fails if a change
+//! adds more than 3%. Unlike a time, a count does not depend on the load of the machine, so CI can check
+//! it.
 //!
 //! ```text
 //! cargo bench --profile instructions --no-default-features --bench instructions -- check
 //! ```
 //!
-//! `check` compares with benches/instructions.txt, `bless` writes that file, `spread` counts five
-//! times and says how far the counts are apart. All run this program again, below valgrind. A case
-//! runs twice, once with a few rounds and once with twice as many; the difference is what the rounds
-//! take, without starting, making data and first uses.
+//! `check` compares with benches/instructions.txt, `bless` writes that file, and `spread` counts five times
+//! and prints how much the counts differ. All run this program again under valgrind. A case runs twice,
+//! once with a few rounds and once with twice as many; the difference is the count of the rounds, without
+//! start, making data and first uses.
 //!
-//! What it does not see: system calls (the kernel's instructions are not counted), waiting, caches,
-//! and code for processors that valgrind does not show, AVX-512 among them.
+//! Not counted: the kernel's instructions, waiting, effects of caches, and code for processor features that
+//! valgrind does not have, such as AVX-512.
 //!
-//! The two pack cases have three threads (assembler, dispatcher, one worker), whose waits for each
-//! other take more or fewer rounds: `spread` says how many.
+//! The two pack cases have three threads (assembler, dispatcher, one worker). Their waits for each other
+//! vary, so their counts do too; `spread` shows by how much.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 #![allow(
     clippy::print_stdout,
@@ -50,13 +50,13 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["bless"] => bless(),
         ["spread"] => spread(),
-        // Below valgrind.
+        // Under valgrind.
         ["cpu"] => {
             println!("{}", cpu());
             Ok(())
         }
         ["run", case, tree, times] => run(case, Path::new(tree), times),
-        // As any other bench: `cargo bench`, and `cargo test --benches`.
+        // Plain `cargo bench` and `cargo test --benches`.
         [] => {
             println!("{USAGE}");
             Ok(())
@@ -89,7 +89,7 @@ fn check() -> Result<()> {
         )
     })?;
     let baseline = Counts::parse(&text)?;
-    // Before minutes are spent on counting.
+    // Compare the surroundings first: counting takes minutes.
     let about = about()?;
     let mut verdict = judge(
         &baseline,
@@ -143,8 +143,7 @@ fn spread() -> Result<()> {
     }
     for (case, counts) in seen {
         let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-        // A figure to print.
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "a figure to print")]
         let percent = (most - least) as f64 * 100.0 / *least as f64;
         println!("{case:<14} {least:>13} to {most:>13}: {percent:.3}%");
     }
@@ -155,7 +154,7 @@ fn baseline_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt")
 }
 
-/// What counts depend on, other than the code.
+/// What the counts depend on, besides the code.
 fn about() -> Result<BTreeMap<String, String>> {
     let first_line = |program: &str, args: &[&str]| -> Result<String> {
         let said = output(Command::new(program).args(args))?;
@@ -183,7 +182,7 @@ fn about() -> Result<BTreeMap<String, String>> {
     Ok(about.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
-/// The features that the dependencies choose their code by, as this program sees them.
+/// The processor features by which dependencies choose their code, as valgrind shows them.
 fn cpu() -> String {
     #[cfg(target_arch = "x86_64")]
     let features = [
@@ -223,7 +222,7 @@ fn count() -> Result<BTreeMap<String, u64>> {
     Ok(counts)
 }
 
-/// The sum over all threads and functions that a callgrind profile ends with.
+/// The sum over all threads and functions, from the end of a callgrind profile.
 fn total(profile: &str) -> Result<u64> {
     let line = profile
         .lines()
@@ -236,15 +235,15 @@ fn exe() -> Result<PathBuf> {
     env::current_exe().map_err(|error| error.to_string())
 }
 
-/// glibc's settings below valgrind, which counts `rep movsb` as one instruction for each byte: copying
-/// would be most of what there is to count. And whether a vector can grow in place or is copied
-/// depends on what other threads have allocated beside it, unless large ones are mapped.
+/// Settings of glibc. valgrind counts `rep movsb` as one instruction for each byte, so copying would be most
+/// of each count. And whether a vector can grow in place depends on what other threads have allocated
+/// beside it, unless large vectors are mapped.
 const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=1000000000:\
                         glibc.cpu.x86_rep_stosb_threshold=1000000000:\
                         glibc.malloc.mmap_threshold=32768:\
                         glibc.malloc.arena_max=1";
 
-/// Threads take turns in the order in which they ask, whatever the host's scheduler would do.
+/// A command under valgrind, whose threads take turns in the order in which they ask.
 fn valgrind(tool: &str) -> Command {
     let mut command = Command::new("valgrind");
     command.env("GLIBC_TUNABLES", TUNABLES);
@@ -253,7 +252,7 @@ fn valgrind(tool: &str) -> Command {
     command
 }
 
-/// What a command prints, if it succeeds.
+/// The output of a command, which must succeed.
 fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())

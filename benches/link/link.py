@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows how `hoist push` uses a link, by pushing to examples/far_endpoint. See README.md here.
+"""Shows how `hoist push` uses a link, by pushing to `hoist serve --discard`. See README.md here.
 
     python3 benches/link/link.py saturation [--concurrency 1,2,4,8,16,32] [--size GiB]
     python3 benches/link/link.py cpu [--size GiB]
@@ -11,12 +11,9 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import shutil
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -24,44 +21,50 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MIB = 1 << 20
 GIB = 1 << 30
-PART = 8 * MIB  # src/limits.rs: up to 78 GiB
-TICK = os.sysconf("SC_CLK_TCK")
+PART = 8 * MIB  # src/archive/limits.rs: up to 78 GiB
 
 
 class FarEnd:
-    """A far_endpoint with its options."""
+    """The endpoint at the far end of a link, for one push."""
 
-    def __init__(self, program, **options):
-        self.command = [program]
-        for name, value in options.items():
-            if value is not None:
-                self.command += ["--" + name.replace("_", "-"), str(value)]
+    # Connections that are not the push's: two to prepare, one to look at the object.
+    OWN_CONNECTIONS = 3
+
+    def __init__(self, hoist, rate=None, total_rate=None, latency=0):
+        self.command = [hoist, "serve", "--discard", "--latency", f"{latency}ms"]
+        if rate:
+            self.command += ["--rate", str(int(rate * 1e6))]
+        if total_rate:
+            self.command += ["--total-rate", str(int(total_rate * 1e6))]
 
     def __enter__(self):
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if "=" not in line:
             raise SystemExit(f"{self.command} does not start")
         self.url = line.strip().split("=", 1)[1]
+        self.ask("/bucket", method="PUT")
+        target = {"X-Amz-Target": "CodeDeploy_20141006.CreateApplication"}
+        self.ask("/", data=b'{"applicationName":"App"}', headers=target)
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait()
+        self.process.stdout.close()
+        with contextlib.suppress(ChildProcessError):
+            self.process.wait()
 
-    def reset(self):
-        urllib.request.urlopen(self.url + "/reset", data=b"").read()
+    def ask(self, path, **request):
+        return urllib.request.urlopen(urllib.request.Request(self.url + path, **request))
 
-    def stats(self):
-        return json.load(urllib.request.urlopen(self.url + "/stats"))
-
-    def cpu(self):
-        """CPU seconds so far: ticks of user and system time in /proc/PID/stat."""
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+    def finish(self):
+        """The size of the object, the statistics, and the processor time that the endpoint took."""
+        size = int(self.ask("/bucket/key.zip", method="HEAD").headers["Content-Length"])
+        self.process.terminate()
+        stats = json.loads(self.process.stdout.readline())
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return size, stats, usage.ru_utime + usage.ru_stime
 
 
 class Run:
@@ -83,49 +86,41 @@ class Run:
 
 
 class Push(Run):
-    """A push to a far end, what it took and what the far end saw."""
+    """A push over a link, what it took and what the far end saw."""
 
-    def __init__(self, arguments, end, source, *options):
-        end.reset()
-        before = end.cpu()
-        command = [arguments.hoist, "push", "--application-name", "App", "--source", source]
-        command += ["--s3-location", "s3://bucket/key.zip", "--endpoint-url", end.url, *options]
-        super().__init__(command, environment())
-        self.end_cpu = end.cpu() - before
-        self.stats = end.stats()
+    def __init__(self, arguments, link, source, *options):
+        with FarEnd(arguments.hoist, **link) as end:
+            command = [arguments.hoist, "push", "--application-name", "App", "--source", source]
+            command += ["--s3-location", "s3://bucket/key.zip", "--endpoint-url", end.url, *options]
+            super().__init__(command, environment())
+            size, self.stats, self.end_cpu = end.finish()
         self.bytes = self.stats["bytes"]
         self.rate = self.bytes / self.wall / 1e6
-        busy = self.stats["part_bytes_seconds"]
-        self.in_flight = self.stats["part_request_seconds"] / busy if busy else 0
-        self.check()
+        busy = self.stats["transfer_seconds"]
+        self.in_flight = self.stats["upload_seconds"] / busy if busy else 0
+        self.check(size)
 
-    def check(self):
-        """What would make any figure worthless."""
-        stats = self.stats
-        wrong = {
-            "violations": stats["violations"],
-            "unknown requests": stats["unknown"],
-            "repeated parts": stats["repeated_parts"],
-        }
-        for what, found in wrong.items():
-            if found:
-                raise SystemExit(f"{what}: {found}\n{json.dumps(stats)}")
-        if stats["requests"].get("RegisterApplicationRevision") != 1:
-            raise SystemExit(f"not registered: {json.dumps(stats)}")
+    def check(self, size):
+        """Refuses a run in which bytes were sent twice or requests failed."""
+        if self.bytes != size or set(self.stats["statuses"]) != {"200"}:
+            raise SystemExit(f"an object of {size} bytes: {json.dumps(self.stats)}")
+        if self.stats["requests"].get("RegisterApplicationRevision") != 1:
+            raise SystemExit(f"not registered: {json.dumps(self.stats)}")
 
     def line(self):
         gib = self.bytes / GIB
-        held = self.stats["most_parts"]
+        held = self.stats["most_uploads"]
+        connections = self.stats["connections"] - FarEnd.OWN_CONNECTIONS
         return (
             f"wall {self.wall:6.2f} s  {self.rate:6.1f} MB/s  "
             f"cpu/GiB {self.user / gib:5.2f} user {self.system / gib:5.2f} sys  "
             f"rss {self.rss / MIB:4.0f} MiB  parts in flight {self.in_flight:4.1f} most {held:2}  "
-            f"connections {self.stats['connections']:2}  far end's cpu/GiB {self.end_cpu / gib:4.2f}"
+            f"connections {connections:2}  far end's cpu/GiB {self.end_cpu / gib:4.2f}"
         )
 
 
 def environment():
-    """Credentials that mean nothing, and no configuration of the machine's."""
+    """Made-up credentials, and none of the machine's configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nowhere = os.devnull
     return dict(
@@ -140,7 +135,7 @@ def environment():
 
 @contextlib.contextmanager
 def random_tree(arguments):
-    """Files of 1 GiB at most of bytes that nothing compresses, in memory if it can be had."""
+    """Files of at most 1 GiB of random bytes, in memory where /dev/shm exists."""
     memory = pathlib.Path("/dev/shm")
     place = arguments.tmp or (memory if memory.is_dir() else None)
     with tempfile.TemporaryDirectory(dir=place, prefix="hoist-link-") as work:
@@ -162,7 +157,7 @@ def numbers(text):
 
 
 def saturation(arguments):
-    """What share of a link of many slow connections is used, by how many of them are allowed."""
+    """The share of many slow connections that is used, by the number of requests at a time."""
     rate, latency = arguments.connection_rate, arguments.latency / 1000
     seconds = PART / (rate * 1e6) + latency
     each = PART / seconds / 1e6
@@ -170,16 +165,15 @@ def saturation(arguments):
         f"{rate:g} MB/s and {arguments.latency} ms a request: parts of 8 MiB get {each:.1f} MB/s "
         "of a connection"
     )
-    with random_tree(arguments) as tree, FarEnd(
-        arguments.far_endpoint, connection_rate=rate, latency=arguments.latency
-    ) as end:
+    link = {"rate": rate, "latency": arguments.latency}
+    with random_tree(arguments) as tree:
         for concurrency in numbers(arguments.concurrency):
             runs = []
             for _ in range(arguments.rounds):
                 options = ["--level", "0", "--concurrency", str(concurrency)]
-                runs.append(Push(arguments, end, tree, *options))
+                runs.append(Push(arguments, link, tree, *options))
             run = sorted(runs, key=lambda run: run.wall)[len(runs) // 2]
-            # Of what so many connections carry at their rate, and when the latency is taken off.
+            # Shares of what the connections carry at their rate, and of that less the latency.
             of_rate = run.rate / (rate * concurrency)
             of_each = run.rate / (each * concurrency)
             print(
@@ -190,19 +184,19 @@ def saturation(arguments):
 
 
 def cpu(arguments):
-    """The client's CPU of an upload: a push without compression less a pack of the same."""
-    with random_tree(arguments) as tree, FarEnd(arguments.far_endpoint) as end:
+    """The processor time of sending: a push without compression less a pack of the same files."""
+    with random_tree(arguments) as tree:
         gib = arguments.size
         rows = {"pack": [], "push": []}
         for _ in range(arguments.rounds):
             pack = [arguments.hoist, "pack", "--quiet", "--level", "0", "--source", tree]
-            # A rename over /dev/null would be no good, so the pack is written where the tree is.
+            # Pack renames its output, so /dev/null cannot be it; the archive lies beside the tree.
             archive = tree.with_name(tree.name + ".zip")
             try:
                 rows["pack"].append(Run([*pack, "--output", archive], environment()))
             finally:
                 archive.unlink(missing_ok=True)
-            rows["push"].append(Push(arguments, end, tree, "--level", "0"))
+            rows["push"].append(Push(arguments, {}, tree, "--level", "0"))
         medians = {}
         for name, runs in rows.items():
             user = statistics.median(run.user for run in runs) / gib
@@ -214,10 +208,6 @@ def cpu(arguments):
         print(f"push less pack: {user:+.3f} user {system:+.3f} sys = {user + system:+.3f} s/GiB")
         last = rows["push"][-1]
         print(f"last push: {last.line()}")
-        print(
-            f"headers: {last.stats['requests'].get('UploadPart', 0)} parts, none chunked, hashed "
-            f"or without CRC-64/NVME; {last.stats['expect_continue']} asked to go on"
-        )
 
 
 def levels(arguments):
@@ -226,14 +216,13 @@ def levels(arguments):
     with tempfile.TemporaryDirectory() as work:
         tree = with_appspec(arguments.tree, pathlib.Path(work))
         for rate in arguments.links.split(","):
-            options = {"link_rate": rate, "latency": arguments.latency}
-            with FarEnd(arguments.far_endpoint, **options) as end:
-                # The first run reads the tree into the page cache, and counts for nothing.
-                Push(arguments, end, tree, "--level", names[0])
-                runs = {name: [] for name in names}
-                for _ in range(arguments.rounds):
-                    for name in names:
-                        runs[name].append(Push(arguments, end, tree, "--level", name))
+            link = {"total_rate": float(rate), "latency": arguments.latency}
+            # The first run reads the tree into the page cache, and does not count.
+            Push(arguments, link, tree, "--level", names[0])
+            runs = {name: [] for name in names}
+            for _ in range(arguments.rounds):
+                for name in names:
+                    runs[name].append(Push(arguments, link, tree, "--level", name))
             report(rate, runs)
 
 
@@ -277,7 +266,6 @@ def main():
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--hoist", default=target / "hoist")
-    parser.add_argument("--far-endpoint", default=target / "examples/far_endpoint")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tmp", help="where trees are made [default: /dev/shm]")
     commands = parser.add_subparsers(required=True)

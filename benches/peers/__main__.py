@@ -1,5 +1,5 @@
-"""Times `hoist push` against what else brings a directory into S3 as a zip. README.md says what is
-measured and what it needs.
+"""Times `hoist push` against other programs that upload a directory to S3 as a zip. README.md says what
+is measured and what it needs.
 
     cargo build --release
     python3 benches/peers [--rounds N] [--cold] [--format markdown] TREE ...
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-# A run leaves nothing behind in the source tree.
+# Leave no byte code in the source tree.
 sys.dont_write_bytecode = True
 
 import archive
@@ -30,7 +30,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def main():
-    # Names that the terminal cannot show must not cost the results.
+    # A name that the terminal cannot show must not end the run.
     sys.stdout.reconfigure(errors="replace")
     sys.stderr.reconfigure(errors="replace")
     arguments = parse()
@@ -69,17 +69,17 @@ def parse():
         default=[],
         type=binary,
         metavar="NAME=PATH",
-        help="one more hoist binary; the one called `hoist` also serves the endpoint, "
+        help="another hoist binary; the one called `hoist` also serves the endpoint, "
         "and is target/release/hoist by default",
     )
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
         metavar="NAME,NAME",
-        help="of aws, zip, 7zz, rclone, rclone-archive, hoist (every level), hoist-5 and so on",
+        help="only these of aws, zip, 7zz, rclone, rclone-archive, hoist (every level), hoist-5 and so on",
     )
     parser.add_argument("--format", choices=report.FORMATS, default="table")
-    parser.add_argument("--seed", type=int, help="of the order in each round; default: the time")
+    parser.add_argument("--seed", type=int, help="seed of the order in each round; default: the time")
     parser.add_argument(
         "--cold", action="store_true", help="drop the page cache before each command; needs root"
     )
@@ -144,7 +144,7 @@ def compare(arguments, work):
 def compare_on(tree, arguments, work, served, shuffler):
     place = work / "tree"
     name, left_out = trees.plant(tree, place, work)
-    # The warm-up: it reads every file.
+    # This also warms the page cache, since it reads every file.
     counted = archive.in_a_process("list", place, work / "tree.json")
     say(f"{name}: {counted['files']:,} files, {counted['bytes']:,} bytes")
     for what, count in left_out.items():
@@ -155,7 +155,7 @@ def compare_on(tree, arguments, work, served, shuffler):
     ]
     field = list(zip(arguments.contenders, entries))
     for number in range(1, arguments.rounds + 1):
-        # A new order each time: no one always follows the same one.
+        # A new order in each round, so that no contender always follows the same other one.
         for contender, entry in shuffler.sample(field, len(field)):
             if entry["failed"]:
                 continue
@@ -177,15 +177,15 @@ def compare_on(tree, arguments, work, served, shuffler):
 
 
 def one_run(contender, place, work, served, cold, whole):
-    """Runs, checks what is stored, and deletes it. `whole`: every entry is unpacked, too."""
-    # A name for each, so that nobody writes over another's object.
+    """Runs a contender, checks the stored object, and deletes it. `whole`: also unpacks every entry."""
+    # Each contender has its own key, so that none overwrites another's object.
     key = f"{contender.key}.zip"
     temporary = work / "temporary"
     temporary.mkdir()
     env = served.environment(temporary)
     at = contenders.At(place, endpoint.BUCKET, key, temporary / "archive.zip")
     try:
-        # Nobody pays for writing back what the one before has left.
+        # Write back the data of the run before, so that it does not slow this one.
         os.sync()
         if cold:
             measure.drop_caches()

@@ -1,11 +1,10 @@
-"""What is in the tree and what is in an archive of it, so that a contender which leaves a file out
-does not win.
+"""Compares an archive with its tree, so that a contender does not win by leaving out files.
 
-It runs in a process of its own: a process that reads tens of thousands of names grows, and what it
-starts afterwards would be charged with its memory (see measure.py).
+This runs in a process of its own. Reading tens of thousands of names makes a process grow, and its memory
+would be charged to the commands that it starts later (see measure.py).
 
-Entries are compared by size and CRC-32, not by name: without a UTF-8 locale, zip writes the names of
-some files in another way.
+Entries are compared by size and CRC-32, not by name, since zip writes some names differently without a
+UTF-8 locale.
 """
 
 import collections
@@ -18,7 +17,7 @@ import zlib
 
 
 class Wrong(Exception):
-    """An archive that is not one of the tree, or a tree that cannot be read."""
+    """The archive differs from the tree, or one of them cannot be read."""
 
 
 def in_a_process(*arguments):
@@ -31,7 +30,7 @@ def in_a_process(*arguments):
 
 
 def list_tree(tree, manifest):
-    """Reads every file, and writes the sizes and CRCs to `manifest`."""
+    """Reads every file, and writes sizes and CRCs to `manifest`."""
     files = []
     for directory, _, names in os.walk(tree):
         for name in names:

@@ -1,4 +1,4 @@
-"""Who takes part, with which commands. Nobody gets options that its users would not give it."""
+"""The programs that are compared, and their commands. They get only options that their users would give."""
 
 import collections
 import dataclasses
@@ -13,7 +13,7 @@ import endpoint
 
 @dataclasses.dataclass(frozen=True)
 class At:
-    """Where a contender finds the tree and puts the archive. The tree is its working directory."""
+    """Where the tree is, and where the archive goes. The tree is the working directory."""
 
     tree: pathlib.Path
     bucket: str
@@ -29,10 +29,10 @@ class At:
 class Contender:
     key: str
     label: str
-    # Steps one after the other; each is a pipeline of commands.
+    # Steps that run one after the other. Each is a pipeline of commands.
     steps: typing.Callable[[At], list[list[list]]]
     needs: tuple[str, ...] = ()
-    # What `--only` may call it besides its key.
+    # Another name for `--only`.
     family: str = ""
 
 
@@ -88,7 +88,7 @@ def rclone():
 
 
 def rclone_archive():
-    """As of rclone 1.75 it stores: the archive is as large as the tree."""
+    """rclone 1.75 does not compress: the archive is as large as the tree."""
     return Contender(
         "rclone-archive",
         "rclone archive create",
@@ -99,7 +99,7 @@ def rclone_archive():
 
 
 def has_archive_create():
-    """Since rclone 1.72."""
+    """rclone has the command since 1.72."""
     asked = subprocess.run(["rclone", "archive", "create", "--help"], capture_output=True)
     return asked.returncode == 0
 
@@ -113,14 +113,14 @@ def hoist(name, path, level):
 
 
 def choose(binaries, levels, only):
-    """Those that take part, and why others do not. Raises ValueError."""
-    everyone = [aws(), zip_to_aws(), seven_zip(), rclone(), rclone_archive()]
-    everyone += [hoist(name, path, level) for name, path in binaries.items() for level in levels]
-    counted = collections.Counter(name for c in everyone for name in {c.key, c.family} - {""})
+    """The contenders that run, and for the others the reason why not. Raises ValueError."""
+    candidates = [aws(), zip_to_aws(), seven_zip(), rclone(), rclone_archive()]
+    candidates += [hoist(name, path, level) for name, path in binaries.items() for level in levels]
+    counted = collections.Counter(name for c in candidates for name in {c.key, c.family} - {""})
     if unknown := [name for name in only or [] if name not in counted]:
         raise ValueError(f"--only {unknown[0]}: it is one of {', '.join(counted)}")
-    taking_part, skipped = [], {}
-    for contender in everyone:
+    chosen, skipped = [], {}
+    for contender in candidates:
         if only and not {contender.key, contender.family} & set(only):
             continue
         if missing := [program for program in contender.needs if not shutil.which(program)]:
@@ -128,16 +128,16 @@ def choose(binaries, levels, only):
         elif contender.key == "rclone-archive" and not has_archive_create():
             skipped[contender.key] = "this rclone has no `archive create`; 1.72 has"
         else:
-            taking_part.append(contender)
-    if not taking_part:
-        raise ValueError("nobody is left: " + "; ".join(skipped.values()))
-    if any(contender.key == "aws" for contender in taking_part):
+            chosen.append(contender)
+    if not chosen:
+        raise ValueError("no contender can run: " + "; ".join(skipped.values()))
+    if any(contender.key == "aws" for contender in chosen):
         refuse_aliased_push()
-    return taking_part, skipped
+    return chosen, skipped
 
 
 def refuse_aliased_push():
-    """hoist's README says how `aws deploy push` can be made to run hoist."""
+    """With the alias of hoist's README, `aws deploy push` would run hoist."""
     aliases = pathlib.Path("~/.aws/cli/alias").expanduser()
     if aliases.is_file() and re.search(r"(?m)^\s*(push|deploy)\s*=", aliases.read_text()):
-        raise ValueError(f"{aliases} has an alias for `aws deploy push`: it would time that")
+        raise ValueError(f"{aliases} has an alias for `aws deploy push`, which would be timed instead")

@@ -1,7 +1,7 @@
-"""One `hoist serve` for all contenders, and the environment that leads them to it.
+"""Runs one `hoist serve` for all contenders, and makes the environment in which they use it.
 
-Bucket, application and deletions are plain HTTP requests, which it takes unsigned, so that nothing
-but hoist itself is needed for them.
+The endpoint accepts unsigned requests, so plain HTTP suffices to make the bucket and the application and
+to delete objects.
 """
 
 import http.client
@@ -15,7 +15,7 @@ APPLICATION = "App"
 
 
 class Refused(Exception):
-    """The endpoint did not start, or did not do as told."""
+    """The endpoint did not start, or refused a request."""
 
 
 class Endpoint:
@@ -33,7 +33,7 @@ class Endpoint:
         try:
             line = self.server.stdout.readline().strip()
             if "=" not in line:
-                raise Refused(f"{self.hoist} serve did not say where it listens")
+                raise Refused(f"{self.hoist} serve did not print its address")
             self.url = line.split("=", 1)[1]
             self.request("PUT", f"/{BUCKET}")
             self.request(
@@ -61,25 +61,25 @@ class Endpoint:
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            said = answer.read()
+            content = answer.read()
             if answer.status >= 300:
-                raise Refused(f"{method} {path}: {answer.status} {said.decode(errors='replace')}")
+                raise Refused(f"{method} {path}: {answer.status} {content.decode(errors='replace')}")
         finally:
             connection.close()
 
     def stored(self, key):
-        """The object's file: `hoist serve` keeps objects as they were uploaded."""
+        """The object's file. `hoist serve` stores objects unchanged."""
         return self.state / "buckets" / BUCKET / "objects" / key
 
     def delete(self, key):
         self.request("DELETE", f"/{BUCKET}/{key}")
 
     def environment(self, temporary):
-        """The caller's, without settings that would change what a contender does or where to."""
+        """The caller's environment, without settings that would change what a contender does or where."""
         foreign = ("AWS_", "RCLONE_", "ZIPOPT", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         env = {k: v for k, v in os.environ.items() if not k.upper().startswith(foreign)}
         env.update(
-            # Where aws and 7zz put their temporary files.
+            # aws and 7zz put their temporary files here.
             TMPDIR=str(temporary),
             AWS_ENDPOINT_URL=self.url,
             AWS_ACCESS_KEY_ID="test",
@@ -89,7 +89,7 @@ class Endpoint:
             AWS_CONFIG_FILE=os.devnull,
             AWS_SHARED_CREDENTIALS_FILE=os.devnull,
             AWS_EC2_METADATA_DISABLED="true",
-            # An empty one keeps rclone from a file.
+            # An empty path: rclone reads no configuration file.
             RCLONE_CONFIG="",
             RCLONE_CONFIG_PEER_TYPE="s3",
             RCLONE_CONFIG_PEER_PROVIDER="Other",

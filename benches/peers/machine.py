@@ -1,4 +1,4 @@
-"""What a figure was measured on: without it, a figure says nothing."""
+"""Describes the machine and the programs, without which a figure means nothing."""
 
 import datetime
 import os
@@ -18,7 +18,7 @@ def describe(work, binaries):
             "cores": len(os.sched_getaffinity(0)),
             "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             "kernel": f"{platform.system()} {platform.release()}",
-            "file_system": said(["stat", "-f", "-c", "%T", work], r"(.+)"),
+            "file_system": output_of(["stat", "-f", "-c", "%T", work], r"(.+)"),
             "load_before": os.getloadavg()[0],
         },
         "tools": {name: version for name, version in tools(binaries) if version},
@@ -33,15 +33,15 @@ def cpu():
 
 def tools(binaries):
     for name, path in binaries.items():
-        yield name, said([path, "--version"], r"hoist (\S+)")
-    yield "AWS CLI", said(["aws", "--version"], r"aws-cli/(\S+)")
-    yield "Zip", said(["zip", "-v"], r"This is Zip (\S+)")
-    yield "7-Zip", said([contenders.seven_zip_program()], r"7-Zip .*?(\d+\.\d+)")
-    yield "rclone", said(["rclone", "version"], r"rclone v?(\S+)")
+        yield name, output_of([path, "--version"], r"hoist (\S+)")
+    yield "AWS CLI", output_of(["aws", "--version"], r"aws-cli/(\S+)")
+    yield "Zip", output_of(["zip", "-v"], r"This is Zip (\S+)")
+    yield "7-Zip", output_of([contenders.seven_zip_program()], r"7-Zip .*?(\d+\.\d+)")
+    yield "rclone", output_of(["rclone", "version"], r"rclone v?(\S+)")
 
 
-def said(command, pattern):
-    """None when the program is not there."""
+def output_of(command, pattern):
+    """The first group of `pattern` in the output. None if the program is not installed."""
     if not shutil.which(command[0]):
         return None
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

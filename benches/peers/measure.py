@@ -1,10 +1,10 @@
-"""Runs pipelines and adds up what the kernel says of each process.
+"""Runs pipelines, and adds up the resource usage of their processes.
 
-wait4 gives the CPU time of a command and of all descendants that were waited for, and the largest
-resident set among them. The endpoint is another child, so none of its time is in there.
+wait4 returns the CPU time of a command and of all descendants that it waited for, and the largest resident
+set among them. The endpoint is another child, so its time is not included.
 
-A new process is charged with the resident set of the one that started it, until it has run its
-program; so this script has to stay small, and says how small it was (`memory_floor`).
+Until a new process runs its program, it is charged with the resident set of the process that started it.
+So this script stays small, and reports its own memory (`memory_floor`).
 """
 
 import os
@@ -19,7 +19,7 @@ STDERR_SHOWN = 2000
 
 
 class Failed(Exception):
-    """A command that could not be started, or did not exit with 0; with its stderr."""
+    """A command could not be started, or did not exit with 0. Has its stderr."""
 
 
 def drop_caches():
@@ -27,12 +27,12 @@ def drop_caches():
 
 
 def memory_floor():
-    """Bytes."""
+    """This script's own peak memory in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def run(steps, env, directory, scratch):
-    """Steps one after the other. Seconds from before the first to after the last."""
+    """Runs the steps one after the other, and times them together."""
     usages = []
     start = time.monotonic()
     for pipeline in steps:
@@ -46,11 +46,11 @@ def run(steps, env, directory, scratch):
 
 
 def run_pipeline(commands, env, directory, scratch):
-    # Into files: a pipe that nobody reads would stop its writer.
-    said = [tempfile.TemporaryFile(dir=scratch) for _ in commands]
+    # stderr goes into files, since a full pipe would stop its writer.
+    outputs = [tempfile.TemporaryFile(dir=scratch) for _ in commands]
     running = []
     try:
-        for command, stderr in zip(commands, said):
+        for command, stderr in zip(commands, outputs):
             last = len(running) == len(commands) - 1
             try:
                 process = subprocess.Popen(
@@ -64,13 +64,13 @@ def run_pipeline(commands, env, directory, scratch):
             except OSError as error:
                 raise Failed(f"{command[0]}: {error}") from error
             if running:
-                # The reader's alone, so that the writer notices when it is gone.
+                # Only the reader may hold the pipe, so that the writer notices when the reader ends.
                 running[-1].stdout.close()
             running.append(process)
         usages = [wait(process) for process in running]
         failures = [
             explain(command, process.returncode, stderr)
-            for command, process, stderr in zip(commands, running, said)
+            for command, process, stderr in zip(commands, running, outputs)
             if process.returncode != 0
         ]
         if failures:
@@ -83,7 +83,7 @@ def run_pipeline(commands, env, directory, scratch):
                 process.wait()
             if process.stdout:
                 process.stdout.close()
-        for file in said:
+        for file in outputs:
             file.close()
 
 

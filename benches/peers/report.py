@@ -1,7 +1,7 @@
-"""Medians, ratios, and three ways to print them.
+"""Medians and ratios, as a table, as Markdown or as JSON.
 
-A ratio is taken within a round, against the `aws deploy push` of that round: what slows the machine
-for a while slows both. A contender that failed once has no figures.
+A ratio compares a run with the `aws deploy push` of the same round, since a busy machine slows both. A
+contender that failed once has no figures.
 """
 
 import json
@@ -11,7 +11,7 @@ COLUMNS = ["", "time", "of aws's", "CPU", "peak memory", "archive", "of aws's"]
 
 
 def summarise(contenders):
-    """Adds medians and ratios to each, in place."""
+    """Adds medians and ratios to each contender, in place."""
     baseline = {}
     for contender in contenders:
         if contender["key"] == "aws" and not contender["failed"]:
@@ -66,7 +66,7 @@ def row(contender, floor):
         return ["failed", "", "", "", "", ""]
     wall = contender.get("wall_ratio")
     size = contender.get("archive_ratio")
-    # What is not above this script's own memory cannot be told from it; see measure.py.
+    # A peak below this script's own memory cannot be measured; see measure.py.
     below = "≤ " if contender["peak_rss_bytes"] <= floor else ""
     return [
         f"{contender['wall_seconds']:.2f} s",
@@ -111,8 +111,8 @@ def markdown(results):
             # A pipe ends a cell, even in code.
             label = "`" + contender["label"].replace("|", "\\|") + "`"
             lines.append(line([label, *row(contender, results["memory_floor_bytes"])]))
-    if said := notes(results):
-        lines += ["", "```", *said, "```"]
+    if remarks := notes(results):
+        lines += ["", "```", *remarks, "```"]
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
-"""The trees, made so that all contenders see the same one: of directories and plain files.
+"""Makes the trees, which have only directories and plain files, so that all contenders read the same.
 
-They differ on symbolic links (hoist refuses one that leads nowhere, `aws deploy push` leaves out
-those to directories, zip follows them, rclone leaves out all), so a link to a file of the tree
-becomes that file, and every other link is left out for all.
+The contenders treat symbolic links differently: hoist refuses dangling ones, `aws deploy push` leaves out
+those to directories, zip follows them, and rclone leaves out all. So a link to a file of the tree becomes
+that file, and every other link is left out.
 """
 
 import collections
@@ -21,7 +21,7 @@ class Unfit(Exception):
 
 
 def parse(text):
-    """(name, directories), with None for those of WordPress. Raises ValueError."""
+    """(name, directories); None stands for those of WordPress. Raises ValueError."""
     if text == WORDPRESS:
         return WORDPRESS, None
     name, directories = text, text
@@ -37,8 +37,8 @@ def parse(text):
 
 
 def plant(tree, place, work):
-    """Makes the tree at `place`, each directory below its own name. What it is called, and how many
-    of what were left out."""
+    """Makes the tree at `place`, each directory below its own name. Returns the tree's name, and the
+    numbers of links and other files that were left out."""
     name, sources = tree
     left_out = collections.Counter()
     place.mkdir()
@@ -88,7 +88,7 @@ def link_or_copy(source, target):
 
 
 def wordpress_package():
-    """The .deb, which is fetched once."""
+    """The path of the .deb, which is downloaded once."""
     home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     cache = home / "hoist-peers"
     if kept := sorted(cache.glob("wordpress_*.deb")):

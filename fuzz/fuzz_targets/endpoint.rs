@@ -1,9 +1,9 @@
-//! The embedded endpoint, on any bytes of a connection: requests made of what S3 and CodeDeploy know,
-//! and of anything. It never panics, never makes or changes a file outside of its directory, and takes
-//! requests afterwards as before.
+//! The embedded endpoint on the bytes of a connection: requests made of names that S3 and CodeDeploy
+//! know, and arbitrary bytes. The endpoint never panics, never makes or changes a file outside of its
+//! directory, and answers the next request as before.
 //!
-//! It stands in a directory four levels below one that is looked at after each run, so that a key that
-//! climbs is seen.
+//! Its directory lies four levels below one that is checked after each run, so that a key that climbs
+//! out is noticed.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// An answer takes less.
+/// A longer pause means that no more of the answer comes.
 const QUIET: Duration = Duration::from_millis(2);
 
 #[derive(Arbitrary, Debug)]
@@ -123,7 +123,7 @@ enum Body<'a> {
     Revision(&'a str, &'a str, &'a str),
 }
 
-/// Without what would end the line.
+/// The text without control characters, which would end the line.
 fn line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
@@ -140,21 +140,19 @@ fn escaped(text: &str) -> String {
 
 impl Value<'_> {
     fn text(&self) -> String {
-        const OPERATIONS: [&str; 8] = [
+        const OPERATIONS: [&str; 6] = [
             "CreateApplication",
             "GetApplication",
-            "ListApplications",
-            "DeleteApplication",
             "RegisterApplicationRevision",
             "GetApplicationRevision",
             "ListApplicationRevisions",
-            "BatchGetApplicationRevisions",
+            "CreateDeployment",
         ];
         match self {
             Self::Number(number) => number.to_string(),
             Self::Chunked => "aws-chunked".into(),
             Self::Streaming => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".into(),
-            Self::Operation(n) => format!("CodeDeploy_20141006.{}", OPERATIONS[usize::from(n % 8)]),
+            Self::Operation(n) => format!("CodeDeploy_20141006.{}", OPERATIONS[usize::from(n % 6)]),
             Self::Scope(region) => format!(
                 "AWS4-HMAC-SHA256 Credential=K/20260101/{}/s3/aws4_request, Signature=0",
                 line(region)
@@ -174,7 +172,7 @@ impl Body<'_> {
             Self::Chunks(chunks) => {
                 let mut out = Vec::new();
                 for (off, bytes) in chunks {
-                    // Off by one now and then.
+                    // Some sizes are wrong by one.
                     let len = bytes.len() + usize::from(*off == 7);
                     out.extend(format!("{len:x}\r\n").bytes().chain(bytes.iter().copied()));
                     out.extend(b"\r\n");
@@ -263,7 +261,7 @@ struct Place {
 fn place() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
-        // In memory where there is such a place: a disk would be most of the time.
+        // In memory where possible: a disk would take most of the time.
         let memory = Path::new("/dev/shm");
         let above = if memory.is_dir() {
             memory.to_owned()
@@ -284,7 +282,7 @@ fn place() -> &'static Place {
     })
 }
 
-/// Everything outside of the endpoint's directory.
+/// All files and directories outside of the endpoint's directory.
 fn outside(place: &Place) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![place.outside.clone()];
@@ -300,14 +298,14 @@ fn outside(place: &Place) -> BTreeSet<PathBuf> {
     found
 }
 
-/// What comes back. The client hangs up when nothing has come for a moment: hyper leaves a request
-/// alone whose client has gone, and then little of the endpoint would be tried.
+/// Sends a request and returns the answer. The client hangs up only when no byte has come for
+/// [`QUIET`]: hyper drops requests whose client has gone, and then little of the endpoint would run.
 async fn answer(endpoint: &Unconnected, request: &[u8]) -> Vec<u8> {
     let (client, server) = tokio::io::duplex(1 << 20);
     let (mut from, mut to) = tokio::io::split(client);
     let mut answer = Vec::new();
     let talk = async {
-        // It may have heard enough.
+        // The endpoint may hang up before it has read all of it.
         let _ = to.write_all(request).await;
         loop {
             match timeout(QUIET, from.read_buf(&mut answer)).await {
@@ -325,7 +323,7 @@ async fn answer(endpoint: &Unconnected, request: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// The answer to a request after which the endpoint hangs up.
+/// Returns the answer to a request after which the endpoint hangs up.
 async fn asked(endpoint: &Unconnected, request: &[u8]) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let mut answer = Vec::new();
@@ -342,7 +340,7 @@ fuzz_target!(|pieces: Vec<Piece<'_>>| {
     let mut state = place.state.lock().unwrap();
     let (runs, endpoint) = &mut *state;
     *runs += 1;
-    // Afresh now and then: what is kept grows.
+    // A new directory now and then: the state grows.
     if endpoint.is_none() || *runs % 2000 == 0 {
         *endpoint = None;
         let _ = fs::remove_dir_all(&place.outside);

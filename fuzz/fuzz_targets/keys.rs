@@ -1,5 +1,5 @@
-//! Keys of the embedded endpoint: whatever a client names, it stays below its directory, comes back as
-//! what it was, and is never the directory of another.
+//! Keys of the embedded endpoint: the file of any key stays below its directory, maps back to the key,
+//! and is never a directory in the path of another key.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ fuzz_target!(|input: (&str, &str)| {
                 .all(|part| matches!(part, Component::Normal(_))),
             "{path:?}"
         );
-        // File systems stop at 255, and ".json" comes behind.
+        // File systems allow 255 bytes, and ".json" is appended.
         assert!(path.iter().all(|name| name.len() <= 250), "{path:?}");
         assert!(
             !path.as_os_str().as_encoded_bytes().contains(&0),
@@ -35,12 +35,13 @@ fuzz_target!(|input: (&str, &str)| {
             "{paths:?}"
         );
     }
-    // A name that somebody put there by hand.
+    // A file that was put there by hand.
     if let Some(key) = keys::from_path(Path::new(one)) {
         assert_eq!(keys::to_path(&key), Path::new(one));
     }
     let encoded = keys::url_encode(one);
     assert!(encoded.is_ascii());
     assert_eq!(keys::unescape(&encoded).as_deref(), Some(one));
+    // It may refuse any text, and must not panic.
     let _ = keys::unescape(other);
 });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arbitrary::Arbitrary;
-use hoist::archive::plan::{IGNORE_FILE, Pattern, Rules, Within};
+use hoist::archive::plan::{IGNORE_FILE, Pattern, Rules, DirectoryRules};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use libfuzzer_sys::fuzz_target;
 
@@ -181,11 +181,11 @@ impl Plain {
 
 /// What a walk takes: directory by directory, as far as it looks into them.
 fn walked(rules: &Rules, files: &BTreeMap<Vec<u8>, String>, name: &[u8]) -> bool {
-    let enter_file = |within: Within, path: &[u8]| match files.get(path) {
+    let enter_file = |within: DirectoryRules, path: &[u8]| match files.get(path) {
         Some(text) if rules.reads_file(&within) => within.with_file(path, text.as_bytes()).unwrap(),
         _ => within,
     };
-    let mut within = enter_file(Within::default(), b"");
+    let mut within = enter_file(DirectoryRules::default(), b"");
     for (path, directory) in line_of(name) {
         if directory {
             let Some(inner) = rules.enter(&within, path) else {
@@ -193,14 +193,14 @@ fn walked(rules: &Rules, files: &BTreeMap<Vec<u8>, String>, name: &[u8]) -> bool
             };
             within = enter_file(inner, &[path, b"/"].concat());
         } else {
-            return rules.takes(&within, path);
+            return rules.includes(&within, path);
         }
     }
     unreachable!("a name is no directory")
 }
 
 fuzz_target!(|input: Input| {
-    _ = Within::default().with_file(b"", &input.noise);
+    _ = DirectoryRules::default().with_file(b"", &input.noise);
 
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in input.names.iter().filter(|name| !name.is_empty()).take(12) {

@@ -1,124 +1,124 @@
-//! Every size that bounds memory, in one place, and the sum of them.
+//! All sizes that bound memory, and their sum.
 //!
-//! Memory is promised, not hoped for: the peak is [`Limits::peak`], whatever the tree holds, and
-//! it stays below [`MEMORY_TARGET`] until S3's limit of 10,000 parts asks for parts so large that
-//! two of them in flight are more: up to 84 GB with the most workers, 300 GB with the 8 of a
-//! two-core machine. The plan comes on top; it grows with the number of files.
+//! The peak memory of a push is [`Limits::peak`], whatever the tree holds. It stays below [`MEMORY_TARGET`]
+//! until S3's limit of 10,000 parts makes parts so large that two of them in flight exceed it: up to archives
+//! of 84 GB with the most workers, and of 300 GB with the 8 workers of a two-core machine. The plan comes on
+//! top, and grows with the number of files.
 //!
-//! Nothing here may change a byte of the archive: the numbers that do ([`CHUNK`]) are constants,
-//! and those that depend on the machine only say how much is done at a time.
+//! The limits do not change the archive's bytes. Numbers that do, such as [`CHUNK`], are constants; numbers
+//! that depend on the machine only say how much is done at a time.
 
 /// 1,048,576 bytes.
 pub const MIB: u64 = 1 << 20;
 
-/// Bytes of a large file that are compressed at a time, and so the size up to which a file is
-/// compressed as a whole. It shapes the archive's bytes.
+/// How many bytes of a large file are compressed at a time. A file up to this size is compressed as a whole.
+/// This shapes the archive's bytes.
 pub const CHUNK: usize = 1 << 20;
 
-/// A job takes small files until they hold this many bytes.
+/// A job packs small files until they hold this many bytes.
 pub const BATCH_BYTES: u64 = 256 << 10;
 
-/// A job takes this many files at most, however small.
+/// A job packs at most this many files, however small they are.
 pub const BATCH_ENTRIES: usize = 512;
 
-/// S3 asks for 5 MiB at least (all parts but the last); AWS's own tools find 8 MiB to be the
-/// smallest size of full throughput.
+/// The smallest part. S3 requires 5 MiB for all parts but the last; AWS's own tools use 8 MiB as the smallest
+/// size with full throughput.
 pub const MIN_PART: u64 = 8 * MIB;
 
-/// Largest part that S3 takes ("Amazon S3 multipart upload limits").
+/// The largest part that S3 takes ("Amazon S3 multipart upload limits").
 pub const MAX_PART: u64 = 5 << 30;
 
-/// Most parts of an archive. S3 takes 10,000 in one object (same page); the last two numbers are kept
-/// for what a push that may be resumed writes down about itself.
+/// The most parts of an archive. S3 takes 10,000 in one object (same page). The last two numbers are reserved
+/// for what a resumable push records about itself.
 pub const MAX_PARTS: u64 = 9_998;
 
-/// Parts on their way at one time unless told otherwise: 4.8 Gbit/s at the least that AWS's tools
-/// expect of a connection (0.4), 8 at the 85 MB/s of its guide. Four more would take a push of what
-/// does not compress, on two cores, above 192 MiB.
+/// The default for the parts in flight: 4.8 Gbit/s at the 0.4 Gbit/s that AWS's tools expect of a connection,
+/// and 8 Gbit/s at the 85 MB/s of AWS's guide. With four more, a push of incompressible content on two cores
+/// would take more than 192 MiB.
 pub const DEFAULT_CONCURRENCY: usize = 12;
 
-/// A few workers are started even on fewer cores: while some wait for the disk, others compress. On
-/// two cores and a cold cache, 8 workers packed 52,000 small files in 4.3 s and two in 7.2 s; on a
-/// warm one they are even.
+/// The number of workers on few cores. While some wait for the disk, others compress. On two cores, 8 workers
+/// packed 52,000 small files in 4.3 s from a cold cache, and 2 workers in 7.2 s; from a warm cache both took
+/// equally long.
 const FEW_THREADS: usize = 8;
 
-/// That many, but no more than this for each core.
+/// But no more workers than this for each core.
 const THREADS_PER_CORE: usize = 4;
 
-/// With more workers than this, memory is better spent on parts in flight.
+/// The most workers by default. Beyond this, memory is better spent on parts in flight.
 const MAX_DEFAULT_THREADS: usize = 24;
 
-/// What a push may take, the plan aside, unless told otherwise.
+/// How much memory a push may take by default, without the plan.
 pub const MEMORY_TARGET: u64 = 256 * MIB;
 
-/// Parts on their way at one time for which workers make room, if memory is short: one is sent while
+/// The parts in flight for which the number of workers is reduced if memory is short: one part is sent while
 /// the other is answered.
 const FEW_PARTS: usize = 2;
 
-/// Program, runtime, connections, allocator: what is there before any file is read.
+/// Program, runtime, connections and allocator, before any file is read.
 const BASE: u64 = 24 * MIB;
 
-/// A worker's own: one chunk to read into, two to compress into, and its compressor.
+/// One worker: a chunk to read into, two to compress into, and the compressor.
 const WORKER: u64 = 4 * MIB;
 
-/// Parts between the packer and the uploads.
+/// Parts that wait between the packer and the upload.
 const QUEUE: usize = 1;
 
-/// The part that is being filled, and the two that a large file's header holds back if it lies
-/// across their boundary.
+/// The part that is being filled, and two parts that a large file's header holds back if it crosses their
+/// boundary.
 const CUTTING: usize = 3;
 
-/// How much of everything there may be at one time.
+/// How much is done, and held in memory, at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Worker threads.
+    /// The number of worker threads.
     pub threads: usize,
-    /// Bytes of input that are being compressed or wait to be written.
+    /// Bytes of input that may be in jobs or wait to be written.
     pub budget: u64,
-    /// Size of every part but the last, in bytes.
+    /// The size of every part but the last, in bytes.
     pub part_size: u64,
-    /// Parts that wait for an upload.
+    /// How many parts may wait for the upload.
     pub queue: usize,
-    /// Parts that are being uploaded.
+    /// How many parts may be in flight.
     pub concurrency: usize,
 }
 
-/// The archive would not fit into the parts that S3 takes.
+/// The archive may not fit into an S3 object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the archive may take {worst_case} bytes and S3 holds {} in one object; split the revision",
     MAX_PART * MAX_PARTS
 )]
 pub struct TooLarge {
-    /// The archive's size in bytes if nothing can be compressed.
+    /// The archive's size in bytes if nothing compresses.
     pub worst_case: u64,
 }
 
-/// Less memory than a push needs.
+/// A push needs more memory than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a push of this size needs {} MiB, and --memory-limit allows {} MiB: parts are {} MiB, and six \
+    "a push of this size needs {} MiB of memory, and {} MiB are allowed: its parts are {} MiB, and six \
      must fit",
     .needed.div_ceil(MIB),
     .allowed / MIB,
     .part_size / MIB
 )]
 pub struct TooLittle {
-    /// The least that it takes, in bytes.
+    /// The least that the push takes, in bytes.
     pub needed: u64,
-    /// What it may take, in bytes.
+    /// What the push may take, in bytes.
     pub allowed: u64,
-    /// The size of its parts, in bytes.
+    /// The size of the push's parts, in bytes.
     pub part_size: u64,
 }
 
 impl Limits {
-    /// Limits for an archive of at most `worst_case` bytes, made by `threads` workers and sent in
-    /// at most `concurrency` requests at a time. Zero of either counts as one.
+    /// Limits for an archive of at most `worst_case` bytes, made by `threads` workers, with at most
+    /// `concurrency` parts in flight. Zero of either counts as one.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`] above [`MAX_PARTS`] parts of 5 GiB.
+    /// [`TooLarge`] if the archive may need more than [`MAX_PARTS`] parts of [`MAX_PART`] bytes.
     pub fn for_archive(
         worst_case: u64,
         threads: usize,
@@ -135,11 +135,12 @@ impl Limits {
         Ok(limits.sending_within(MEMORY_TARGET, concurrency))
     }
 
-    /// The same within `memory` bytes, by fewer workers if need be.
+    /// Reduces the limits to `memory` bytes: first the parts in flight, and if that is not enough, the
+    /// workers.
     ///
     /// # Errors
     ///
-    /// [`TooLittle`] if one worker and two parts on their way do not fit.
+    /// [`TooLittle`] if one worker and two parts in flight do not fit.
     pub fn within(self, memory: u64, concurrency: usize) -> Result<Self, TooLittle> {
         let fits = |threads: &usize| {
             let with = Self::with(self.part_size, *threads);
@@ -158,7 +159,7 @@ impl Limits {
         }
     }
 
-    /// Nothing is sent yet.
+    /// Limits without any parts in flight.
     fn with(part_size: u64, threads: usize) -> Self {
         let threads = threads.max(1);
         Self {
@@ -170,18 +171,18 @@ impl Limits {
         }
     }
 
-    /// As many parts on their way as fit, and no more than asked for.
+    /// Sets the parts in flight to as many as fit into `memory`, and at most `concurrency`.
     fn sending_within(self, memory: u64, concurrency: usize) -> Self {
         let left = memory.saturating_sub(self.peak());
         let fit = usize::try_from(left / self.part_size).unwrap_or(usize::MAX);
         Self {
-            // Two, so that one is sent while the other is filled; fewer only if asked for.
+            // At least two, unless the caller asks for one.
             concurrency: fit.max(FEW_PARTS).min(concurrency.max(1)),
             ..self
         }
     }
 
-    /// The most memory that a push takes, in bytes, without the plan.
+    /// The most memory that a push takes with these limits, in bytes, without the plan.
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.peak_with(self.concurrency)
@@ -193,7 +194,8 @@ impl Limits {
     }
 }
 
-/// One worker for each core that the process may use, 24 at most; on few cores, up to 8.
+/// The default number of workers: one for each core that the process may use, and at most 24; on few cores,
+/// up to 8.
 #[must_use]
 pub fn default_threads() -> usize {
     threads_for(std::thread::available_parallelism().map_or(1, usize::from))
@@ -217,7 +219,7 @@ mod tests {
     fn the_defaults_stay_below_the_target() {
         for cores in [1, 2, 4, 8, 16, 32, 1000] {
             let threads = threads_for(cores);
-            // Above, parts grow, and with them what is in flight.
+            // Beyond these sizes, parts grow, and so does the memory.
             let largest = if threads <= 8 {
                 300_000_000_000
             } else {
@@ -236,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn few_cores_get_more_workers_than_they_are() {
+    fn few_cores_get_more_workers_than_cores() {
         let threads = [1, 2, 4, 8, 16, 24, 64].map(threads_for);
         assert_eq!(threads, [4, 8, 8, 8, 16, 24, 24]);
     }
 
     #[test]
-    fn ten_thousand_parts_hold_the_archive() {
+    fn the_most_parts_hold_every_archive_that_is_not_too_large() {
         let tb = limits(1_000_000_000_000, 4);
         assert_eq!(tb.part_size, 96 * MIB);
         assert_eq!(tb.concurrency, 2);
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_takes_workers_last_and_never_lies() {
+    fn the_peak_stays_within_the_memory_and_workers_are_reduced_last() {
         for mib in 85..400 {
             for threads in [1, 8, 24, 256] {
                 let limits = limits(1 << 30, threads).within(mib * MIB, 64).unwrap();
@@ -277,7 +279,7 @@ mod tests {
         let tb = limits(1_000_000_000_000, 8);
         assert_eq!(tb.within(512 * MIB, 12).unwrap_err().needed, 613 * MIB);
         assert_eq!(tb.within(4096 * MIB, 64).unwrap().concurrency, 37);
-        // More memory lets more be under way.
+        // With more memory, more parts can be in flight.
         assert_eq!(
             limits(1 << 30, 8)
                 .within(1024 * MIB, 64)
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_concurrency_is_kept_and_zero_is_one() {
+    fn a_low_concurrency_is_kept_and_zero_counts_as_one() {
         let limits = Limits::for_archive(1 << 30, 0, 0).unwrap();
         assert_eq!((limits.threads, limits.concurrency), (1, 1));
         assert_eq!(Limits::for_archive(1 << 30, 2, 3).unwrap().concurrency, 3);

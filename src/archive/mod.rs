@@ -1,5 +1,5 @@
-//! From a directory to an archive: what goes in, the threads that read and compress it, and the
-//! records of the two formats. Nothing here is async or knows AWS.
+//! Turns a directory into an archive: `plan` lists what goes in, `pack` reads and compresses it on all cores,
+//! and `zip`, `tar` and `deflate` write the formats. Nothing here is async, and nothing knows AWS.
 
 pub mod deflate;
 pub mod limits;

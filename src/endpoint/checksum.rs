@@ -44,10 +44,7 @@ impl Algorithm {
     }
 
     /// Parses a name as clients send it.
-    ///
-    /// # Errors
-    ///
-    /// `NotImplemented` for all other algorithms.
+    /// Fails with `NotImplemented` for all other algorithms.
     pub(super) fn parse(name: &str) -> S3Result<Self> {
         Self::ALL
             .into_iter()
@@ -101,10 +98,7 @@ impl Kind {
     }
 
     /// Parses a name as clients send it.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRequest` for anything but `COMPOSITE` and `FULL_OBJECT`.
+    /// Fails with `InvalidRequest` for anything but `COMPOSITE` and `FULL_OBJECT`.
     pub(super) fn parse(name: &str) -> S3Result<Self> {
         [Self::Composite, Self::FullObject]
             .into_iter()
@@ -153,10 +147,7 @@ impl Checksum {
 pub(super) type Claim = (Algorithm, String);
 
 /// The checksum in the optional fields of a message.
-///
-/// # Errors
-///
-/// `InvalidRequest` when more than one is set.
+/// Fails with `InvalidRequest` when more than one is set.
 pub(super) fn only_one(
     crc32: Option<String>,
     crc64nvme: Option<String>,
@@ -248,10 +239,7 @@ impl Sums {
     }
 
     /// Compares a value that the client claimed.
-    ///
-    /// # Errors
-    ///
-    /// `BadDigest` when it differs, `InvalidRequest` when it is malformed.
+    /// Fails with `BadDigest` when it differs, `InvalidRequest` when it is malformed.
     pub(super) fn verify(&self, (algorithm, claimed): &Claim) -> S3Result<()> {
         let actual = algorithm.bytes(self.value(*algorithm));
         let claimed = base64_simd::STANDARD.decode_to_vec(claimed).ok();
@@ -272,10 +260,7 @@ impl Sums {
     }
 
     /// Compares a `Content-MD5` header.
-    ///
-    /// # Errors
-    ///
-    /// `BadDigest` when it differs, `InvalidDigest` when it is malformed.
+    /// Fails with `BadDigest` when it differs, `InvalidDigest` when it is malformed.
     pub(super) fn verify_md5(&self, claimed: &str) -> S3Result<()> {
         let claimed = base64_simd::STANDARD.decode_to_vec(claimed).ok();
         match claimed.filter(|raw| raw.len() == self.md5.len()) {

@@ -1,6 +1,7 @@
 //! Decodes `aws-chunked` bodies without checking the signatures in them.
 //!
-//! Clients that compute a checksum while they send put it behind the body, in a trailer: chunks of
+//! The AWS CLI over TLS, and SDKs, compute the checksum of a body while they send it, and put it behind
+//! the body in a trailer. Such a body is chunks of
 //! `SIZE[;chunk-signature=...]\r\nBYTES\r\n`, a chunk of size 0, then `name:value\r\n` lines.
 //! Chunks pass through as they arrive, however large they are.
 //!
@@ -21,23 +22,23 @@ use super::store::lock;
 /// Longest line between chunks, in bytes. Signatures take 64.
 const MAX_LINE: usize = 4096;
 
-/// Most trailers. S3 knows of a checksum and a signature.
+/// Most trailers of a body. S3 defines two: a checksum and a signature.
 const MAX_TRAILERS: usize = 16;
 
-/// The headers behind a chunked body; empty until the body was read to its end.
+/// The headers behind a chunked body. They are empty until the body was read to its end.
 #[derive(Clone, Default)]
-pub(crate) struct Trailers(Arc<Mutex<HeaderMap>>);
+pub(super) struct Trailers(Arc<Mutex<HeaderMap>>);
 
 impl Trailers {
     /// The value of the trailer `name`.
-    pub(crate) fn get(&self, name: &HeaderName) -> Option<HeaderValue> {
+    pub(super) fn get(&self, name: &HeaderName) -> Option<HeaderValue> {
         lock(&self.0).get(name).cloned()
     }
 }
 
-/// A body is not what `aws-chunked` says it should be.
+/// Why a body cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChunkedError {
+pub(super) enum ChunkedError {
     /// A chunk or trailer line is not of the form above.
     Malformed,
     /// The body ends within a chunk or before the last one.
@@ -71,7 +72,7 @@ enum Expect {
 }
 
 /// The decoded form of the body `inner`.
-pub(crate) struct Decoder<B> {
+pub(super) struct Decoder<B> {
     inner: B,
     /// Bytes read but not yet decoded.
     buffer: BytesMut,
@@ -85,7 +86,7 @@ pub(crate) struct Decoder<B> {
 
 impl<B> Decoder<B> {
     /// Decodes `inner` into `length` bytes.
-    pub(crate) fn new(inner: B, length: u64, trailers: Trailers) -> Self {
+    pub(super) fn new(inner: B, length: u64, trailers: Trailers) -> Self {
         Self {
             inner,
             buffer: BytesMut::new(),
@@ -96,7 +97,7 @@ impl<B> Decoder<B> {
         }
     }
 
-    /// Decodes what is at hand: data, or `None` when more must be read.
+    /// Decodes the bytes read so far. Returns data, or `None` when more must be read.
     fn step(&mut self) -> Result<Option<Bytes>, ChunkedError> {
         loop {
             if let Expect::Data(left) = self.expect {
@@ -138,7 +139,7 @@ impl<B> Decoder<B> {
                     trailers.insert(name, value);
                     Expect::Trailer
                 }
-                // Anything behind the end is not ours to judge.
+                // Bytes behind the end are ignored.
                 Expect::End | Expect::Data(_) => Expect::End,
             };
         }
@@ -235,8 +236,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::collections::VecDeque;
     use std::convert::Infallible;
     use std::future::poll_fn;
@@ -289,7 +288,7 @@ mod tests {
         x-amz-checksum-crc32:AAAAAA==\r\nx-amz-trailer-signature: 0f\r\n\r\n";
 
     #[test]
-    fn chunks_and_trailers_decode_however_they_are_cut() {
+    fn chunks_and_trailers_decode_wherever_frames_end() {
         for step in 1..=BODY.len() {
             let (decoded, trailers) = decode(BODY, step, 15).unwrap();
             assert_eq!(decoded, b"hello, my world");
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_bodies_are_refused() {
+    fn malformed_cut_and_overlong_bodies_are_refused() {
         let early = ChunkedError::Truncated.to_string();
         for cut in 0..BODY.len() - 64 {
             assert_eq!(
@@ -328,7 +327,7 @@ mod tests {
             decode(&[b'0'; 2 * MAX_LINE], 512, 0).err(),
             Some(malformed.clone())
         );
-        // A map of headers ends the process when it has too many.
+        // A map of more than 32,768 headers panics.
         let many: String = (0..40_000).map(|n| format!("t{n}:v\r\n")).collect();
         let many = format!("0\r\n{many}\r\n");
         assert_eq!(decode(many.as_bytes(), 4096, 0).err(), Some(malformed));

@@ -53,7 +53,7 @@ impl fmt::Display for Operation {
 
 /// What the head of a request says about its operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct Call {
     pub(super) operation: Operation,
     /// The request is for CodeDeploy, not for S3.
     pub(super) codedeploy: bool,
@@ -63,7 +63,7 @@ pub(super) struct Asked {
     pub(super) versioned: bool,
 }
 
-impl Asked {
+impl Call {
     pub(super) fn of(head: &Parts) -> Self {
         if let Some(target) = head.headers.get("x-amz-target") {
             return Self {
@@ -243,9 +243,9 @@ mod tests {
             if !headers.is_empty() {
                 request = request.header(headers, "b/other");
             }
-            let asked = Asked::of(&request.body(()).unwrap().into_parts().0);
-            assert_eq!(asked.operation, expected, "{method} {target}");
-            assert!(!asked.codedeploy);
+            let call = Call::of(&request.body(()).unwrap().into_parts().0);
+            assert_eq!(call.operation, expected, "{method} {target}");
+            assert!(!call.codedeploy);
         }
     }
 
@@ -253,11 +253,11 @@ mod tests {
     fn the_target_header_tells_the_operation_of_codedeploy() {
         let of = |target: &str| {
             let request = Request::post("/").header("X-Amz-Target", target);
-            Asked::of(&request.body(()).unwrap().into_parts().0)
+            Call::of(&request.body(()).unwrap().into_parts().0)
         };
-        let asked = of("CodeDeploy_20141006.RegisterApplicationRevision");
-        assert_eq!(asked.operation, Operation::RegisterApplicationRevision);
-        assert!(asked.codedeploy);
+        let call = of("CodeDeploy_20141006.RegisterApplicationRevision");
+        assert_eq!(call.operation, Operation::RegisterApplicationRevision);
+        assert!(call.codedeploy);
         for other in ["", "CodeDeploy_20141006.CreateDeployment", "GetApplication"] {
             assert_eq!(of(other).operation, Operation::Other, "{other}");
         }
@@ -267,8 +267,8 @@ mod tests {
     fn the_bucket_is_in_the_path_or_in_the_name_of_the_host() {
         let of = |host: &str, path: &str| {
             let request = Request::get(path).header("Host", host);
-            let asked = Asked::of(&request.body(()).unwrap().into_parts().0);
-            asked.place()
+            let call = Call::of(&request.body(()).unwrap().into_parts().0);
+            call.place()
         };
         assert_eq!(of("127.0.0.1:9", "/b/a%20b/c"), "b/a b/c");
         assert_eq!(of("b.localhost:9", "/a/c"), "b/a/c");

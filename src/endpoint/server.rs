@@ -29,18 +29,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunked::{Decoder, Trailers};
 use super::codedeploy::{self, Failure};
-use super::faults::{self, Faults, Line};
+use super::faults::{self, ConnectionControl, Faults};
 use super::link::{Link, PacedBody, Pacer};
-use super::operation::Asked;
+use super::operation::Call;
 use super::statistics::{Meter, is_upload};
 use super::store::{Behavior, Store, blocking};
 use super::{ids, s3};
 
 /// The account that owns every bucket.
-pub(crate) const OWNER: &str = "000000000000";
+pub(super) const OWNER: &str = "000000000000";
 
 /// Longest request to CodeDeploy, in bytes.
-pub(crate) const MAX_JSON: usize = 1 << 20;
+pub(super) const MAX_JSON: usize = 1 << 20;
+
+/// How much of a refused body is read before the answer, in bytes. A client that writes all of it
+/// before it reads would miss the answer otherwise.
+pub(super) const MAX_DRAINED: usize = 64 << 20;
 
 /// How long connections may take to finish their requests once the endpoint stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -49,10 +53,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Both services.
-pub(crate) struct Server {
-    pub(crate) store: Arc<Store>,
-    pub(crate) codedeploy: Arc<codedeploy::Service>,
-    pub(crate) meter: Meter,
+pub(super) struct Server {
+    pub(super) store: Arc<Store>,
+    pub(super) codedeploy: Arc<codedeploy::Service>,
+    pub(super) meter: Meter,
     s3: S3Service,
     faults: Option<Faults>,
     link: Link,
@@ -62,7 +66,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Opens the state under `dir`.
-    pub(crate) fn open(
+    pub(super) fn open(
         dir: &Path,
         discards: bool,
         faults: Option<Faults>,
@@ -87,7 +91,7 @@ impl Server {
     }
 
     /// Takes connections until `stop`, then gives the open ones a moment to finish.
-    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub(super) async fn run(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -121,19 +125,20 @@ impl Server {
     }
 
     /// Answers the requests of one connection. Returns its stream if a fault cut it.
-    pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         self: Arc<Self>,
         stream: S,
         stop: CancellationToken,
     ) -> Option<S> {
-        let line = Arc::new(Line::new(stop.clone()));
+        let control = Arc::new(ConnectionControl::new(stop.clone()));
         let own = self.link.rate.map(Pacer::new);
         let pacers: Vec<Arc<Pacer>> = own.into_iter().chain(self.shared.clone()).collect();
         let counted = OnceLock::new();
         let service = service_fn(|request| {
             counted.get_or_init(|| self.meter.connection());
-            let (server, line, pacers) = (Arc::clone(&self), Arc::clone(&line), pacers.clone());
-            async move { Ok::<_, Infallible>(server.receive(request, pacers, &line).await) }
+            let (server, control, pacers) =
+                (Arc::clone(&self), Arc::clone(&control), pacers.clone());
+            async move { Ok::<_, Infallible>(server.receive(request, pacers, &control).await) }
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
@@ -148,7 +153,7 @@ impl Server {
                 }
             }
         };
-        let ended = line.unless_cut(ending).await;
+        let ended = control.unless_cut(ending).await;
         ended
             .is_none()
             .then(|| connection.into_parts().io.into_inner())
@@ -159,30 +164,30 @@ impl Server {
         &self,
         request: Request<Incoming>,
         pacers: Vec<Arc<Pacer>>,
-        line: &Line,
+        control: &ConnectionControl,
     ) -> HttpResponse {
         let (head, body) = request.into_parts();
-        let asked = Asked::of(&head);
-        let _upload = self.meter.request(asked.operation);
+        let call = Call::of(&head);
+        let _upload = self.meter.request(call.operation);
         if !self.link.latency.is_zero() {
             tokio::time::sleep(self.link.latency).await;
         }
         let mut body = Body::from(body);
-        if is_upload(asked.operation) {
+        if is_upload(call.operation) {
             let meter = self.meter.clone();
             body = PacedBody::wrap(body, pacers, move |bytes| meter.arrived(bytes));
         }
         let request = Request::from_parts(head, body);
         let response = match &self.faults {
             None => self.answer(request).await,
-            Some(faults) => faults::handle(self, faults, &asked, request, line).await,
+            Some(faults) => faults::handle(self, faults, &call, request, control).await,
         };
         self.meter.answered(response.status().as_u16());
         response
     }
 
     /// Answers a request to either service.
-    pub(crate) async fn answer(&self, request: Request<Body>) -> HttpResponse {
+    pub(super) async fn answer(&self, request: Request<Body>) -> HttpResponse {
         if let Some(refused) = refuse_other_machines(&request) {
             return refused;
         }
@@ -283,7 +288,7 @@ impl S3Host for Hosts {
 }
 
 /// Gives an answer its id.
-pub(crate) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
+pub(super) fn name_request(codedeploy: bool, response: &mut HttpResponse) {
     let id = ids::unique().to_uppercase();
     let id = HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"));
     let name = if codedeploy {
@@ -335,13 +340,13 @@ fn is_this_machine(host: &str) -> bool {
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-pub(crate) fn internal_error() -> HttpResponse {
+pub(super) fn internal_error() -> HttpResponse {
     let mut response = HttpResponse::new(Body::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }
 
-pub(crate) fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
+pub(super) fn json_response(result: Result<Option<serde_json::Value>, Failure>) -> HttpResponse {
     let (status, body) = match result {
         Ok(None) => (StatusCode::OK, String::new()),
         Ok(Some(output)) => (StatusCode::OK, output.to_string()),
@@ -363,7 +368,7 @@ pub(crate) fn json_response(result: Result<Option<serde_json::Value>, Failure>) 
 
 /// The region in the credential scope of a signed request:
 /// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
-pub(crate) fn signed_region(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn signed_region(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = value.split_once("Credential=")?;
     let scope = credential.split(',').next()?;
@@ -374,10 +379,7 @@ pub(crate) fn signed_region(headers: &HeaderMap) -> Option<&str> {
 /// Length of an `aws-chunked` body once it is decoded, `None` for any other body.
 ///
 /// Changes the headers so that they describe the decoded body.
-///
-/// # Errors
-///
-/// `MissingContentLength` when `x-amz-decoded-content-length` is missing.
+/// Fails with `MissingContentLength` when `x-amz-decoded-content-length` is missing.
 fn decoded_length(headers: &mut HeaderMap) -> S3Result<Option<u64>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let encodings = text("content-encoding").unwrap_or_default();

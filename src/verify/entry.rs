@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, copy_buf, sink};
 use super::index::Index;
 use super::{ReadFailure, Reader, Report, is_read_failure};
 use crate::archive::zip::{
-    FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, descriptor_len,
+    FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header, LOCAL_LEN, MAX_DESCRIPTOR, ReadError, descriptor_len,
     local_header_size, read_local_header,
 };
 
@@ -65,15 +65,15 @@ impl Walk {
                 format_args!("{unknown} bytes before it belong to no entry"),
             );
         }
-        if let Err(what) = self.open(&header, next).await? {
-            report.differs(name, what);
+        if let Err(fault) = self.open(&header, next).await {
+            report.differs(name, fault.difference()?);
             // Where its data begins is not known, so nothing more of it can be read.
             self.skip_to(next).await?;
             return Ok(());
         }
-        match self.content(&header, blake3).await? {
+        match self.content(&header, blake3).await {
             Ok(len) => report.content += len,
-            Err(what) => report.differs(name, what),
+            Err(fault) => report.differs(name, fault.difference()?),
         }
         self.after(&header, next, report).await
     }
@@ -89,27 +89,20 @@ impl Walk {
         Ok(())
     }
 
-    /// Reads the local header. The inner `Err` says why the entry's data cannot be found.
-    async fn open(
-        &mut self,
-        central: &Header<'_>,
-        next: u64,
-    ) -> Result<Result<(), String>, ReadFailure> {
+    /// Reads the local header. A difference means that the entry's data cannot be found.
+    async fn open(&mut self, central: &Header<'_>, next: u64) -> Result<(), Fault> {
         let room = next.max(self.position).min(self.end) - self.position;
         let mut bytes = vec![0; LOCAL_LEN];
         if room < LOCAL_LEN as u64 {
-            return Ok(Err("its local header is cut short".into()));
+            return Err(Fault::Difference("its local header is cut short".into()));
         }
         self.reader.read_exact(&mut bytes).await?;
         self.position += LOCAL_LEN as u64;
         let fixed = bytes.first_chunk().copied().unwrap_or([0; LOCAL_LEN]);
-        let size = match local_header_size(&fixed) {
-            Ok(size) => size,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
+        let size = local_header_size(&fixed)?;
         let with_data = (size as u64).checked_add(central.compressed);
         if with_data.is_none_or(|len| len > room) {
-            return Ok(Err(format!(
+            return Err(Fault::Difference(format!(
                 "its header and data take {size} and {} bytes, and there are {room}",
                 central.compressed
             )));
@@ -117,64 +110,53 @@ impl Walk {
         bytes.resize(size, 0);
         self.reader.read_exact(&mut bytes[LOCAL_LEN..]).await?;
         self.position += (size - LOCAL_LEN) as u64;
-        let local = match read_local_header(&bytes) {
-            Ok(local) => local,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        Ok(match disagreement(&local, central) {
-            Some(field) => Err(format!(
+        match disagreement(&read_local_header(&bytes)?, central) {
+            Some(field) => Err(Fault::Difference(format!(
                 "its local header has another {field} than the central one"
-            )),
+            ))),
             None => Ok(()),
-        })
+        }
     }
 
     /// Reads the data, and compares its content with the header and `blake3`. Returns the content's
-    /// length; the inner `Err` says how it differs.
+    /// length.
     async fn content(
         &mut self,
         header: &Header<'_>,
         blake3: Option<[u8; 32]>,
-    ) -> Result<Result<u64, String>, ReadFailure> {
+    ) -> Result<u64, Fault> {
         self.sums.begin(blake3.is_some());
         let mut data = (&mut self.reader).take(header.compressed);
         let (limit, piece, sums) = (header.uncompressed, &mut self.piece, &mut self.sums);
-        let decoded = match header.method {
-            _ if header.flags & FLAG_ENCRYPTED != 0 => {
-                Err("it is encrypted, which no agent reads".into())
-            }
-            0 => decoded(read_all(&mut data, limit, piece, sums).await)?,
-            8 => {
-                let mut inflated = DeflateDecoder::new(&mut data);
-                decoded(read_all(&mut inflated, limit, piece, sums).await)?
-            }
-            method => Err(format!(
-                "its compression method is {method}, which the agents do not read"
+        let read = match header.method {
+            _ if header.flags & FLAG_ENCRYPTED != 0 => Err(Fault::Difference(
+                "it is encrypted, which no agent reads".into(),
             )),
+            0 => read_all(&mut data, limit, piece, sums).await,
+            8 => read_all(&mut DeflateDecoder::new(&mut data), limit, piece, sums).await,
+            method => Err(Fault::Difference(format!(
+                "its compression method is {method}, which the agents do not read"
+            ))),
         };
         let rest = copy_buf(&mut data, &mut sink()).await?;
         self.position += header.compressed;
+        let len = read?;
         let (crc32, digest) = self.sums.end();
-        Ok(decoded.and_then(|len| {
-            if len > limit {
-                Err(format!(
-                    "it has more than the {limit} bytes that were recorded"
-                ))
-            } else if len < limit {
-                Err(format!("it has {len} bytes, and {limit} were recorded"))
-            } else if crc32 != header.crc32 {
-                Err(format!(
-                    "its CRC-32 is {crc32:08x}, and {:08x} was recorded",
-                    header.crc32
-                ))
-            } else if rest > 0 {
-                Err(format!("{rest} bytes come after the end of its data"))
-            } else if blake3.is_some() && blake3 != digest {
-                Err("its BLAKE3 is not the one in the manifest".to_owned())
-            } else {
-                Ok(len)
-            }
-        }))
+        let difference = if len > limit {
+            format!("it has more than the {limit} bytes that were recorded")
+        } else if len < limit {
+            format!("it has {len} bytes, and {limit} were recorded")
+        } else if crc32 != header.crc32 {
+            let recorded = header.crc32;
+            format!("its CRC-32 is {crc32:08x}, and {recorded:08x} was recorded")
+        } else if rest > 0 {
+            format!("{rest} bytes come after the end of its data")
+        } else if blake3.is_some() && blake3 != digest {
+            "its BLAKE3 is not the one in the manifest".to_owned()
+        } else {
+            return Ok(len);
+        };
+        Err(Fault::Difference(difference))
     }
 
     /// Reads the data descriptor, if the entry has one.
@@ -213,12 +195,33 @@ impl Walk {
     }
 }
 
-/// Separates what is wrong with the data, the inner `Err`, from a failure to read the object.
-fn decoded(result: io::Result<u64>) -> Result<Result<u64, String>, ReadFailure> {
-    match result {
-        Ok(len) => Ok(Ok(len)),
-        Err(error) if is_read_failure(&error) => Err(error.into()),
-        Err(error) => Ok(Err(format!("its data cannot be inflated: {error}"))),
+/// Why an entry could not be read.
+enum Fault {
+    /// What is wrong with it. Reading goes on with the next entry.
+    Difference(String),
+    /// The object cannot be read.
+    Object(ReadFailure),
+}
+
+impl Fault {
+    /// The difference to report.
+    fn difference(self) -> Result<String, ReadFailure> {
+        match self {
+            Self::Difference(what) => Ok(what),
+            Self::Object(failure) => Err(failure),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Object(error.into())
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::Difference(error.to_string())
     }
 }
 
@@ -259,10 +262,15 @@ async fn read_all(
     limit: u64,
     piece: &mut [u8],
     sums: &mut Sums,
-) -> io::Result<u64> {
+) -> Result<u64, Fault> {
     let mut len = 0;
     loop {
-        let read = content.read(piece).await?;
+        let read = content.read(piece).await.map_err(|error| {
+            if is_read_failure(&error) {
+                return error.into();
+            }
+            Fault::Difference(format!("its data cannot be inflated: {error}"))
+        })?;
         let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
             break;
         };

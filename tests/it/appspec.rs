@@ -183,7 +183,7 @@ fn scripts_that_the_options_leave_out_are_not_in_the_bundle() {
         .mode(".scripts/run.sh", 0o755);
     lint(&hidden, &[]).ok();
     let done = lint(&hidden, &["--ignore-hidden-files"]).fails(255);
-    done.prints("--ignore-hidden-files");
+    done.prints("names that start with a dot are left out");
 
     let tree = tree(GOOD);
     lint(&tree, &[]).ok();

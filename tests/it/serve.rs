@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
+use hoist::endpoint::{Endpoint, Settings, Storage};
+
 use crate::support::{Run as _, Running, Tree, aws, hoist, missing, noise, text, tool};
 
 /// `hoist serve` on a directory of its own.
@@ -150,6 +152,53 @@ assert not s3.list_multipart_uploads(Bucket="bucket").get("Uploads")
 fn an_interrupt_ends_it_without_an_error() {
     let Serve { running, .. } = Serve::start();
     running.signal("INT");
+    let done = running.end();
+    assert_eq!(done.code, Some(0), "{done}");
+}
+
+#[test]
+fn a_push_to_a_discarding_endpoint_has_the_etag_of_one_that_keeps() {
+    let (tree, dir) = (revision(), tempfile::tempdir().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let [keeping, discarding] = [Storage::Keep(dir.path().into()), Storage::Discard].map(|to| {
+        let endpoint = runtime.block_on(Endpoint::open(Settings::new(to))).unwrap();
+        endpoint.prepare("bucket", "us-east-1", "App").unwrap();
+        endpoint
+    });
+    let pushed = |endpoint: &Endpoint| {
+        let mut push = hoist();
+        push.env("AWS_ENDPOINT_URL", endpoint.url())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .args(["push", "--application-name", "App", "--source"])
+            .arg(tree.path())
+            .args(["--s3-location", "s3://bucket/key.zip"]);
+        push.ok().stdout
+    };
+    assert_eq!(pushed(&discarding), pushed(&keeping));
+    let stored = dir.path().join("buckets/bucket/objects/key.zip");
+    let seen = discarding.statistics();
+    assert_eq!(seen.bytes, fs::metadata(stored).unwrap().len());
+    assert_eq!(seen.requests["RegisterApplicationRevision"], 1);
+}
+
+#[test]
+fn serve_discard_prints_its_statistics_when_it_ends() {
+    let mut serve = hoist();
+    let mut running = serve
+        .args(["serve", "--discard", "--latency", "1ms", "--rate", "9MB/s"])
+        .start();
+    let mut lines = BufReader::new(running.child().stdout.take().unwrap()).lines();
+    let address = lines.next().unwrap().unwrap();
+    assert!(address.starts_with("export AWS_ENDPOINT_URL=http://127.0.0.1:"));
+    running.signal("TERM");
+    let statistics = lines.next().unwrap().unwrap();
+    assert!(statistics.starts_with(r#"{"bytes":0,"#), "{statistics}");
     let done = running.end();
     assert_eq!(done.code, Some(0), "{done}");
 }

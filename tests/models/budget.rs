@@ -1,4 +1,4 @@
-//! The budget by itself.
+//! The budget alone.
 
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
@@ -9,7 +9,7 @@ use super::budget::{Budget, Closed};
 use crate::every_order;
 
 #[test]
-fn shares_never_exceed_the_budget_and_all_come() {
+fn shares_never_exceed_the_budget_and_all_are_granted() {
     every_order(3, || {
         let budget = Budget::new(3);
         let held = Arc::new(AtomicU64::new(0));
@@ -32,7 +32,7 @@ fn shares_never_exceed_the_budget_and_all_come() {
 }
 
 #[test]
-fn a_share_that_comes_back_wakes_who_needs_it() {
+fn a_returned_share_wakes_every_taker_that_fits() {
     every_order(3, || {
         let budget = Budget::new(2);
         let all = budget.take(9).unwrap();
@@ -48,7 +48,7 @@ fn a_share_that_comes_back_wakes_who_needs_it() {
 }
 
 #[test]
-fn no_wake_up_is_lost_when_it_closes() {
+fn closing_wakes_every_taker() {
     every_order(3, || {
         let budget = Budget::new(1);
         let all = budget.take(1).unwrap();

@@ -1,4 +1,4 @@
-//! A bounded queue that says and does what crossbeam's does, of loom's primitives.
+//! A bounded channel of loom's primitives that behaves like crossbeam's.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ struct State<T> {
 pub struct Sender<T>(Arc<Queue<T>>);
 pub struct Receiver<T>(Arc<Queue<T>>);
 
-/// The other side is gone.
+/// The other end was dropped.
 #[derive(Debug)]
 pub struct Gone;
 
@@ -96,7 +96,7 @@ impl<T> Drop for Receiver<T> {
             }
         };
         self.0.changed.notify_all();
-        // Outside of the lock: what is dropped may drop ends of other queues.
+        // This is outside of the lock, since an item may hold ends of other channels.
         drop(items);
     }
 }

@@ -1,5 +1,5 @@
-//! Dispatcher, workers and assembler, as `pack` has them: jobs that wait for nothing, tickets that
-//! are drawn in order, and an end at any moment.
+//! A small model of `pack`: a dispatcher, workers and an assembler that takes tickets in order, with a
+//! cancel at any moment.
 
 use loom::thread;
 
@@ -11,7 +11,7 @@ use crate::every_order;
 
 type Job = (usize, Slot<usize>);
 
-/// Gives jobs to the pool and tickets to the assembler. See `Dispatcher::job` and `dispatch`.
+/// Gives jobs to the pool and tickets to the assembler, as `Dispatcher` does.
 fn dispatch(
     weights: &[u64],
     budget: &Budget,
@@ -27,7 +27,7 @@ fn dispatch(
         let Ok((slot, pending)) = job(budget, weight) else {
             return;
         };
-        // The pool takes what it is given: its queue has no end.
+        // The pool's queue is unbounded.
         pool.send((n, slot)).unwrap();
         if tickets.send(Ok(pending)).is_err() {
             return;
@@ -35,7 +35,7 @@ fn dispatch(
     }
 }
 
-/// Takes jobs as they come.
+/// Does jobs, as a worker does.
 fn work(pool: &Receiver<Job>, stop: &Cancel) {
     while let Ok((n, slot)) = pool.recv() {
         if !stop.is_cancelled() {
@@ -44,7 +44,7 @@ fn work(pool: &Receiver<Job>, stop: &Cancel) {
     }
 }
 
-/// Draws tickets. See `side_by_side` and the assemblers.
+/// Takes tickets in order, as `side_by_side` and the assemblers do.
 fn assemble(
     tickets: Receiver<Result<Pending<usize>, ()>>,
     budget: &Budget,
@@ -79,11 +79,11 @@ struct Case {
     queue: usize,
     workers: usize,
     stops: bool,
-    switches: usize,
+    preemptions: usize,
 }
 
 fn run(case: &'static Case) {
-    every_order(case.switches, move || {
+    every_order(case.preemptions, move || {
         let (budget, stop) = (Budget::new(case.budget), Cancel::new());
         let (pool, jobs) = bounded(usize::MAX);
         let (sender, tickets) = bounded(case.queue);
@@ -105,14 +105,14 @@ fn run(case: &'static Case) {
         for thread in threads {
             thread.join().unwrap();
         }
-        // Whoever held a share has given it back.
+        // All shares were returned.
         assert_eq!(budget.used(), 0);
         let in_order: Vec<usize> = (0..case.weights.len()).collect();
         match came {
-            // After the last ticket, a stop comes too late.
+            // After the last ticket, a cancel has no effect.
             Ok(came) => assert_eq!(came, in_order),
             Err(came) => {
-                assert!(case.stops, "nobody asked it to end");
+                assert!(case.stops, "it was not cancelled");
                 assert_eq!(came, in_order[..came.len()]);
             }
         }
@@ -120,18 +120,18 @@ fn run(case: &'static Case) {
 }
 
 #[test]
-fn two_workers_keep_the_order_of_the_tickets() {
+fn results_of_two_workers_come_in_the_order_of_the_tickets() {
     run(&Case {
         weights: &[1, 1],
         budget: 2,
         queue: 2,
         workers: 2,
         stops: false,
-        switches: 1,
+        preemptions: 1,
     });
 }
 
-/// Each share waits for the one before, and one is larger than the budget.
+/// Each share waits for the previous one, and one is larger than the budget.
 #[test]
 fn a_budget_for_one_job_is_enough() {
     run(&Case {
@@ -140,19 +140,19 @@ fn a_budget_for_one_job_is_enough() {
         queue: 1,
         workers: 1,
         stops: false,
-        switches: 2,
+        preemptions: 2,
     });
 }
 
-/// The dispatcher waits for the budget, for room in the queue, or for nothing.
+/// The dispatcher may be waiting for the budget, for room in the queue, or not at all.
 #[test]
-fn a_stop_at_any_moment_ends_all_threads() {
+fn a_cancel_at_any_moment_ends_all_threads() {
     run(&Case {
         weights: &[1, 1],
         budget: 1,
         queue: 1,
         workers: 1,
         stops: true,
-        switches: 1,
+        preemptions: 1,
     });
 }

@@ -1,14 +1,13 @@
-//! The frame of a gzip member (RFC 1952) around a raw deflate stream.
-//!
-//! It says nothing of the machine: no name, no time, an unknown system.
+//! What a gzip member (RFC 1952) has around a raw deflate stream. The machine does not show: it has no name,
+//! no time, and an unknown system.
 
-/// What stands before the stream: method 8, no flags, no time, system 255 (unknown).
+/// The bytes before the stream: method 8, no flags, no time, system 255 (unknown).
 pub const HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// How many bytes a member has besides the stream.
+/// The number of bytes around the stream.
 pub const OVERHEAD: u64 = 18;
 
-/// What stands behind it: CRC-32 and the low 32 bits of the length of the content.
+/// The bytes after the stream: CRC-32 and the low 32 bits of the length of the content.
 #[must_use]
 pub fn trailer(crc32: u32, len: u64) -> [u8; 8] {
     let mut trailer = [0; 8];
@@ -22,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zlib_takes_the_member() {
+    fn zlib_reads_a_member_with_this_header_and_trailer() {
         use std::io::Read as _;
         // An empty stored block.
         let empty = [&HEADER[..], &[0x03, 0x00], &trailer(0, 0)].concat();

@@ -11,11 +11,6 @@ pub struct Level(u8);
 /// ISA-L, which [`Level::FAST`] is in a build with the feature `isal`. [`Level::new`] refuses this number.
 const ISAL: Level = Level(13);
 
-/// A level that is not between 0 and 12.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no compression level {0}; choose one from 0 (store) to 12 (smallest)")]
-pub struct LevelError(u8);
-
 /// A text that names no level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("choose 0 (store) to 12 (smallest), or fast, default or best")]
@@ -42,16 +37,14 @@ impl Level {
     /// Another name of [`SMALLEST`](Self::SMALLEST).
     pub const BEST: Self = Self::SMALLEST;
 
-    /// The level of this number.
-    ///
-    /// # Errors
-    ///
-    /// [`LevelError`] above 12.
-    pub fn new(level: u8) -> Result<Self, LevelError> {
-        if level > Self::SMALLEST.0 {
-            return Err(LevelError(level));
+    /// The level of this number. None above 12.
+    #[must_use]
+    pub const fn new(level: u8) -> Option<Self> {
+        if level <= Self::SMALLEST.0 {
+            Some(Self(level))
+        } else {
+            None
         }
-        Ok(Self(level))
     }
 
     /// The level of this name or number: `fast`, `default`, `best`, or 0 to 12.
@@ -66,7 +59,7 @@ impl Level {
             "best" => Ok(Self::BEST),
             // No sign and no leading zeros.
             number if number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let level = number.parse().ok().and_then(|level| Self::new(level).ok());
+                let level = number.parse().ok().and_then(Self::new);
                 level.ok_or(NoSuchLevel)
             }
             _ => Err(NoSuchLevel),
@@ -119,16 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_0_to_12() {
-        for level in 0..=12 {
-            assert_eq!(Level::new(level).map(Level::get), Ok(level));
+    fn levels_are_0_to_12_and_all_but_0_have_a_compressor() {
+        for number in 0..=12 {
+            let level = Level::new(number).unwrap();
+            assert_eq!(level.get(), number);
+            assert_eq!(level.compressor().is_some(), number > 0);
         }
-        assert_eq!(Level::new(13), Err(LevelError(13)));
-        assert_eq!(Level::new(255), Err(LevelError(255)));
+        assert_eq!((Level::new(13), Level::new(255)), (None, None));
     }
 
     #[test]
-    fn levels_have_names() {
+    fn levels_have_names_and_numbers() {
         for (name, level) in [
             ("fast", 1),
             ("default", 6),
@@ -144,21 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_shown_as_it_is_named() {
+    fn a_level_is_shown_in_the_form_that_named_reads() {
         for level in [Level::STORE, Level::FAST, Level::default(), Level::BEST] {
             assert_eq!(Level::named(&level.to_string()), Ok(level));
         }
         assert_eq!(cfg!(feature = "isal"), Level::FAST != Level::FASTEST);
-    }
-
-    #[test]
-    fn every_level_but_0_has_a_compressor() {
-        for level in 0..=12 {
-            assert_eq!(
-                Level(level).compressor().is_some(),
-                level > 0,
-                "level {level}"
-            );
-        }
     }
 }

@@ -23,6 +23,6 @@ mod stored;
 mod testing;
 
 pub use engine::{Engine, Error};
-pub use level::{Level, LevelError, NoSuchLevel};
+pub use level::{Level, NoSuchLevel};
 pub use sample::looks_compressible;
 pub use stored::max_deflated_len;

@@ -1,8 +1,8 @@
-//! Tells data that does not compress from a small part of it, so that no time is lost on images,
+//! Recognises data that does not compress from a small part of it, so that no time is lost on images,
 //! archives and the like.
 //!
-//! The answer depends on the bytes alone, and uses no floating point, so that every machine gives
-//! the same one. It leans to yes: a wrong yes costs time, a wrong no costs space.
+//! The answer depends only on the bytes, without floating point, so it is equal on every machine. In doubt
+//! it is yes: a wrong yes costs time, a wrong no costs space.
 
 use libdeflater::Compressor;
 
@@ -10,26 +10,26 @@ use super::Level;
 
 /// Bytes in one piece of a sample.
 const PIECE: usize = 4 << 10;
-/// Smaller inputs are compressed without asking.
+/// Smaller inputs are compressed without sampling.
 const SAMPLED_FROM: usize = 64 << 10;
 /// One piece for this much input, but at least [`MIN_PIECES`] and at most [`MAX_PIECES`].
 const PIECE_FOR: usize = 32 << 10;
 const MIN_PIECES: usize = 4;
 const MAX_PIECES: usize = 16;
 
-/// A sample must save one part in this many to count as compressible.
+/// A sample counts as compressible if it gets smaller by one part in this many.
 const WORTHWHILE: usize = 256;
 
-/// Says whether data is worth compressing, judging by some pieces of it: pieces of 4 KiB, a dozen or
-/// so, taken evenly from start to end, do for any size.
+/// Whether data is worth compressing, judged by some pieces of it. About twelve pieces of 4 KiB, evenly
+/// taken from start to end, suffice for any size.
 ///
-/// Data that repeats itself only over distances longer than a piece is not recognised.
+/// Data that repeats itself only over distances longer than a piece is not recognised as compressible.
 pub fn looks_compressible(samples: &[&[u8]]) -> bool {
     let mut sampler = Sampler::default();
     sampler.samples_compress(samples.iter().copied())
 }
 
-/// What sampling needs and keeps from one use to the next.
+/// The buffers of sampling, which are kept from one use to the next.
 #[derive(Default)]
 pub(super) struct Sampler {
     sample: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Says whether `input` is worth compressing.
+    /// Whether `input` is worth compressing.
     pub(super) fn compresses(&mut self, input: &[u8]) -> bool {
         if input.len() < SAMPLED_FROM {
             return true;
@@ -54,7 +54,7 @@ impl Sampler {
         is_uneven(&self.sample) || self.deflates()
     }
 
-    /// Says whether the sample itself gets smaller. The fastest level will do.
+    /// Whether the sample gets smaller at the fastest level.
     fn deflates(&mut self) -> bool {
         if self.compressor.is_none() {
             self.compressor = Level::FASTEST.compressor();
@@ -72,11 +72,11 @@ impl Sampler {
     }
 }
 
-/// Says whether some bytes are so much more frequent than others that a Huffman code alone is sure
-/// to pay.
+/// Whether some bytes are so much more frequent than others that a Huffman code alone is sure to save
+/// space.
 ///
-/// The sum of the squares of `n` bytes' frequencies is about n + n²/256 when all are equally likely,
-/// and grows as they get less so.
+/// The sum of the squares of the frequencies of `n` bytes is about n + n²/256 if all values are equally
+/// likely, and greater if they are not.
 fn is_uneven(sample: &[u8]) -> bool {
     let mut counts = [0_u64; 256];
     for &byte in sample {
@@ -95,7 +95,7 @@ mod tests {
 
     const LEN: usize = 300_000;
 
-    /// As a giant is sampled, and as a file in memory is.
+    /// The answers for a giant, of which pieces are read, and for a file in memory.
     fn both(data: &[u8]) -> [bool; 2] {
         let step = (data.len() - PIECE) / 11;
         let pieces: Vec<&[u8]> = (0..12).map(|at| &data[at * step..][..PIECE]).collect();
@@ -105,7 +105,7 @@ mod tests {
         ]
     }
 
-    /// What a zip or a picture holds.
+    /// Data that is compressed already, as in a zip or a picture.
     fn deflated() -> Vec<u8> {
         let mut out = Vec::new();
         assert!(Engine::new(Level::default()).deflate(&text(1, 4 * LEN), &mut out));
@@ -114,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn text_programs_and_zeros_compress() {
+    fn text_programs_and_zeros_count_as_compressible() {
         let records = noise(2, LEN / 4)
             .into_iter()
             .flat_map(|byte| [byte, 0, byte, 1]);
-        // 64 of 256 bytes, all as frequent: only a Huffman code pays.
+        // 64 of 256 values, equally frequent: only a Huffman code saves space.
         let base64 = noise(3, LEN).into_iter().map(|byte| b'0' + byte % 64);
         for data in [
             text(4, LEN),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_and_what_is_deflated_do_not() {
+    fn noise_and_deflated_data_do_not_count_as_compressible() {
         for seed in 0..5 {
             assert_eq!(both(&noise(seed, LEN)), [false; 2]);
         }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn some_text_among_noise_is_found() {
+    fn a_sixth_of_text_among_noise_is_noticed() {
         for at in [0, LEN / 2, LEN - LEN / 6] {
             let mut data = noise(6, LEN);
             data[at..at + LEN / 6].copy_from_slice(&text(7, LEN / 6));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_count() {
+    fn compressible_bytes_at_either_end_are_noticed() {
         for at in [0, LEN - PIECE] {
             let mut data = noise(8, LEN);
             data[at..at + PIECE].fill(0);

@@ -1,22 +1,21 @@
-//! Stored blocks: what becomes of data that deflate would make larger, and so the bound on how
-//! large a stream can get.
+//! Stored blocks, for data that deflate would make larger. They bound the length of every stream.
 
-/// The most data one stored block holds: its length has 16 bits (RFC 1951 section 3.2.4).
+/// The most data of one stored block, whose length has 16 bits (RFC 1951 section 3.2.4).
 const MAX_BLOCK: u16 = u16::MAX;
 /// Block type, length and the length's complement, when the block begins on a byte boundary.
 const HEADER: u8 = 5;
 
-/// A final block with nothing in it, of the fixed codes: the shortest stream there is.
+/// An empty final block of fixed codes: the shortest stream there is.
 pub(super) const EMPTY_STREAM: [u8; 2] = [0x03, 0x00];
 
-/// Upper bound, in bytes, of a file of `size` bytes that
-/// [`Engine::deflate_chunk`](super::Engine::deflate_chunk) compresses in chunks of `chunk` bytes.
-/// The last one may be shorter, but is empty only if the file is.
+/// The most bytes of the stream that [`Engine::deflate_chunk`](super::Engine::deflate_chunk) makes of a file
+/// of `size` bytes, in chunks of `chunk` bytes. The last chunk may be shorter, but is empty only if the file
+/// is.
 ///
-/// No content and no level gives a longer stream, because no chunk is longer than the stored blocks
-/// that hold it. Level 0 always gives one of this length, and so does content that does not compress,
-/// unless a chunk is so small that a code without a header beats five bytes. A `chunk` of 0 counts as
-/// 1, and what does not fit in a `u64` as [`u64::MAX`].
+/// It holds for every content and level, because no chunk becomes longer than stored blocks of it. Level 0
+/// reaches it always, and so does content that does not compress, unless a chunk is so small that fixed
+/// codes take less than the five bytes of a header. A `chunk` of 0 counts as 1; a bound that does not fit a
+/// `u64` becomes [`u64::MAX`].
 pub fn max_deflated_len(size: u64, chunk: u64) -> u64 {
     if size == 0 {
         return EMPTY_STREAM.len() as u64;
@@ -28,7 +27,7 @@ pub fn max_deflated_len(size: u64, chunk: u64) -> u64 {
     size.saturating_add(headers)
 }
 
-/// The length of what [`write`] appends for `len` bytes.
+/// The number of bytes that [`write`] appends for `len` bytes.
 pub(super) fn len(len: usize) -> usize {
     len + len.div_ceil(usize::from(MAX_BLOCK)) * usize::from(HEADER)
 }
@@ -38,8 +37,8 @@ fn headers_len(len: u64) -> u64 {
         .saturating_mul(HEADER.into())
 }
 
-/// Appends `input` as stored blocks. The last of them is final if `last` says so. `out` must end on
-/// a byte boundary of the stream.
+/// Appends `input` as stored blocks, the last of which is final if `last` is set. The stream in `out` must
+/// end on a byte boundary.
 pub(super) fn write(input: &[u8], last: bool, out: &mut Vec<u8>) {
     let mut rest = input;
     while !rest.is_empty() {
@@ -64,7 +63,7 @@ mod tests {
     ];
 
     #[test]
-    fn blocks_are_as_long_as_they_can_be() {
+    fn stored_blocks_have_the_greatest_length() {
         for size in SIZES {
             let content = noise(1, size);
             let mut out = b"before".to_vec();

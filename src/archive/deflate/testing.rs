@@ -1,8 +1,8 @@
-//! Data for the tests of this room, and two inflaters that share no code with it.
+//! For tests of this module: data, and two inflaters that share no code with it.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// Bytes without any order, from splitmix64.
+/// Random bytes, from splitmix64.
 pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed;
     let words = std::iter::repeat_with(|| {
@@ -15,7 +15,7 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     words.flatten().take(len).collect()
 }
 
-/// Words without any order.
+/// Random words.
 pub(super) fn text(seed: u64, len: usize) -> Vec<u8> {
     const WORDS: [&str; 16] = [
         "revision",
@@ -44,7 +44,8 @@ pub(super) fn text(seed: u64, len: usize) -> Vec<u8> {
     text
 }
 
-/// Bytes of which each next one is half as likely: the rare ones get the longest codes there are.
+/// Bytes of which each value is half as likely as the one before, so that the rare ones get the longest
+/// codes.
 pub(super) fn skewed(len: usize) -> Vec<u8> {
     let zeros = |word: &[u8]| word.iter().map(|byte| byte.count_zeros()).sum::<u32>();
     let byte = |word: &[u8]| {
@@ -54,7 +55,7 @@ pub(super) fn skewed(len: usize) -> Vec<u8> {
     noise(len as u64, len * 8).chunks(8).map(byte).collect()
 }
 
-/// What `stream` begins with, inflated by zlib-rs, and how many bytes that took.
+/// The stream at the start of `stream`, inflated by zlib-rs, and its length.
 pub(super) fn zlib(stream: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut inflate = Decompress::new(false);
     let mut content = Vec::with_capacity(64 << 10);
@@ -75,8 +76,8 @@ pub(super) fn zlib(stream: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// How many bytes the deflate stream at the start of `bytes` has, if zlib-rs takes it for one. Its
-/// distances may reach back up to 32 KiB past the start.
+/// The length of the deflate stream at the start of `bytes`, if zlib-rs accepts it. Its distances may reach
+/// back up to 32 KiB past the start.
 pub(super) fn zlib_len(bytes: &[u8]) -> Option<u64> {
     let mut window = vec![0];
     window.extend_from_slice(&0x8000_u16.to_le_bytes());

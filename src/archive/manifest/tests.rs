@@ -101,117 +101,51 @@ fn the_lines_are_as_documented() {
 #[test]
 fn a_line_that_the_writer_would_not_write_is_refused() {
     let text = some();
-    let replaced = |from: &str, to: &str| {
-        assert!(text.contains(from), "{from}");
-        text.replacen(from, to, 1)
-    };
-    for (changed, line, what) in [
-        (String::new(), 1, Fault::Head),
-        ("{}\n".into(), 1, Fault::Head),
-        (replaced("hoist-manifest", "manifest"), 1, Fault::Head),
-        (
-            replaced(r#""version":1"#, r#""version":2"#),
-            1,
-            Fault::Version(2),
-        ),
-        (
-            replaced(r#""version":1"#, r#""version": 1"#),
-            1,
-            Fault::Head,
-        ),
+    // What to replace in the text, by what, and the line and fault that the reader reports.
+    #[rustfmt::skip]
+    let cases = [
+        ("hoist-manifest", "manifest", 1, Fault::Head),
+        (r#""version":1"#, r#""version":2"#, 1, Fault::Version(2)),
+        (r#""version":1"#, r#""version": 1"#, 1, Fault::Head),
         // The same values, written in another way.
-        (
-            replaced(r#""path":"a""#, r#""path":"\u0061""#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""path":"a","#, r#""path": "a","#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""path":"a""#, r#""path_hex":"61""#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""path_hex":"62ff""#, r#""path_hex":"62FF""#),
-            3,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""path_hex":"62ff""#, r#""path_hex":"62f""#),
-            3,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""mode":"0644""#, r#""mode":"644""#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""mode":"0644""#, r#""mode":"+644""#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""mode":"4755""#, r#""mode":"14755""#),
-            7,
-            Fault::Mode,
-        ),
-        (replaced(r#""size":5"#, r#""size":5.0"#), 2, Fault::Form),
-        (replaced(r#""size":5"#, r#""size":-5"#), 2, Fault::Form),
-        (replaced("3610a686", "3610A686"), 2, Fault::Form),
-        (replaced(r#","crc32":"3610a686""#, ""), 2, Fault::Form),
-        (
-            replaced(r#""kind":"file""#, r#""kind":"pipe""#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""kind":"file","#, r#""kind":"file","kind":"file","#),
-            2,
-            Fault::Form,
-        ),
-        (
-            replaced(r#""mode":"0644""#, r#""x":1,"mode":"0644""#),
-            2,
-            Fault::Form,
-        ),
-        (replaced("logs/", "logs"), 6, Fault::Directory),
-        (
-            replaced(r#""path":"a""#, r#""path":"a/""#),
-            2,
-            Fault::Directory,
-        ),
-        (replaced(r#""path":"a""#, r#""path":"""#), 2, Fault::Order),
-        (replaced(r#""path":"a""#, r#""path":"c""#), 3, Fault::Order),
+        (r#""path":"a""#, r#""path":"\u0061""#, 2, Fault::Form),
+        (r#""path":"a","#, r#""path": "a","#, 2, Fault::Form),
+        (r#""path":"a""#, r#""path_hex":"61""#, 2, Fault::Form),
+        (r#""path_hex":"62ff""#, r#""path_hex":"62FF""#, 3, Fault::Form),
+        (r#""path_hex":"62ff""#, r#""path_hex":"62f""#, 3, Fault::Form),
+        (r#""path_hex":"62ff""#, r#""path_hex":"62+f""#, 3, Fault::Form),
+        (r#""mode":"0644""#, r#""mode":"644""#, 2, Fault::Form),
+        (r#""mode":"0644""#, r#""mode":"+644""#, 2, Fault::Form),
+        (r#""mode":"4755""#, r#""mode":"14755""#, 7, Fault::Mode),
+        (r#""size":5"#, r#""size":5.0"#, 2, Fault::Form),
+        (r#""size":5"#, r#""size":-5"#, 2, Fault::Form),
+        ("3610a686", "3610A686", 2, Fault::Form),
+        (r#","crc32":"3610a686""#, "", 2, Fault::Form),
+        (r#""kind":"file""#, r#""kind":"pipe""#, 2, Fault::Form),
+        (r#""kind":"file","#, r#""kind":"file","kind":"file","#, 2, Fault::Form),
+        (r#""mode":"0644""#, r#""x":1,"mode":"0644""#, 2, Fault::Form),
+        ("logs/", "logs", 6, Fault::Directory),
+        (r#""path":"a""#, r#""path":"a/""#, 2, Fault::Directory),
+        (r#""path":"a""#, r#""path":"""#, 2, Fault::Order),
+        (r#""path":"a""#, r#""path":"c""#, 3, Fault::Order),
         // Well formed, but the last line does not agree.
-        (replaced(r#""size":5"#, r#""size":6"#), 8, Fault::Totals),
-        (
-            replaced(r#""mode":"0777""#, r#""mode":"0755""#),
-            8,
-            Fault::Totals,
-        ),
-        (replaced("ea8f163d", "ea8f163e"), 8, Fault::Totals),
-        (
-            replaced(r#""entries":6"#, r#""entries":7"#),
-            8,
-            Fault::Totals,
-        ),
-        (replaced("blake3:", "blake2:"), 8, Fault::Form),
-        (format!("{text}\n"), 9, Fault::Trailing),
-        (text.replace('\n', "\r\n"), 1, Fault::Head),
-        (text.trim_end().to_owned(), 8, Fault::Cut),
-        (
-            text[..text.rfind("{\"entries").unwrap()].to_owned(),
-            8,
-            Fault::Cut,
-        ),
-    ] {
-        assert_eq!(fault(&changed), (line, what), "{changed}");
+        (r#""size":5"#, r#""size":6"#, 8, Fault::Totals),
+        (r#""mode":"0777""#, r#""mode":"0755""#, 8, Fault::Totals),
+        ("ea8f163d", "ea8f163e", 8, Fault::Totals),
+        (r#""entries":6"#, r#""entries":7"#, 8, Fault::Totals),
+        ("blake3:", "blake2:", 8, Fault::Form),
+    ];
+    for (from, to, line, what) in cases {
+        assert!(text.contains(from), "{from}");
+        assert_eq!(fault(text.replacen(from, to, 1)), (line, what), "{to}");
     }
+    assert_eq!(fault(""), (1, Fault::Head));
+    assert_eq!(fault("{}\n"), (1, Fault::Head));
+    assert_eq!(fault(format!("{text}\n")), (9, Fault::Trailing));
+    assert_eq!(fault(text.replace('\n', "\r\n")), (1, Fault::Head));
+    assert_eq!(fault(text.trim_end()), (8, Fault::Cut));
+    let last = text.rfind("{\"entries").unwrap();
+    assert_eq!(fault(&text[..last]), (8, Fault::Cut));
     let mut lines: Vec<&str> = text.lines().collect();
     lines.remove(2);
     assert_eq!(fault(lines.join("\n") + "\n"), (7, Fault::Totals));

@@ -1,4 +1,4 @@
-//! Why there is no plan: which name, what is wrong with it, and what to do.
+//! Why a source cannot be planned: which name, and what is wrong with it.
 
 use std::path::PathBuf;
 
@@ -6,56 +6,47 @@ use super::{BadLine, BadPattern};
 use crate::archive::zip::{NameError, Shown};
 use crate::error::FileError;
 
-/// Why there is no plan.
+/// Why a source cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or directory cannot be looked at.
+    /// A file or directory cannot be examined.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The walk failed in a way that no system call explains.
+    /// The walk failed for a reason that is no system call's.
     #[error("cannot list the source: {0}")]
     Walk(String),
-    /// Something that has no content to pack.
-    #[error(
-        "{} is {kind}, which an archive cannot hold; remove it from the source, or leave such out with \
-         --skip-special",
-        path.display()
-    )]
+    /// Something without content: a pipe, a socket or a device.
+    #[error("{} is {kind}, which an archive cannot hold", path.display())]
     Special {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// What it is, with its article.
         kind: &'static str,
     },
-    /// A symbolic link, and links are refused.
-    #[error("{} is a symbolic link, which --symlinks error refuses", path.display())]
+    /// A symbolic link, under [`Symlinks::Error`](super::Symlinks::Error).
+    #[error("{} is a symbolic link", path.display())]
     Link {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
     /// A symbolic link leads out of the source.
-    #[error(
-        "the symbolic link {} leads out of the source, to {target}; exclude it, or allow it with \
-         --external-links",
-        path.display()
-    )]
+    #[error("the symbolic link {} leads out of the source, to {target}", path.display())]
     LeadsOut {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Its text.
         target: Shown,
     },
     /// A symbolic link leads to a directory that it is in.
     #[error(
-        "the symbolic link {} leads back to a directory above it, so following it has no end; exclude it, \
-         or keep links with --symlinks preserve",
+        "the symbolic link {} leads back to a directory above it, so following it has no end",
         path.display()
     )]
     Loop {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
-    /// Patterns that cannot be together.
+    /// Patterns that cannot be combined.
     #[error("cannot use the patterns: {0}")]
     Pattern(#[from] BadPattern),
     /// A bad line in a `.hoistignore` file.
@@ -63,15 +54,15 @@ pub enum Error {
     Patterns {
         /// The file.
         path: PathBuf,
-        /// Which line, and what is wrong with it.
+        /// The line, and what is wrong with it.
         bad: BadLine,
     },
-    /// A name that readers reject, change or disagree about.
+    /// A name that some reader rejects or changes, or that readers disagree about.
     #[error("cannot pack {}: {source}; rename the file", path.display())]
     Name {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with its name.
         source: NameError,
     },
     /// Names that cannot be in one archive.
@@ -79,15 +70,15 @@ pub enum Error {
     Order {
         /// The source.
         path: PathBuf,
-        /// Which names, and why.
+        /// The names, and why they exclude each other.
         source: NameError,
     },
-    /// The stop flag was set.
+    /// The caller cancelled.
     #[error("stopped while listing the source")]
     Stopped,
 }
 
-/// Where a bad line is.
+/// A line number, as it comes after the name of a file.
 fn at(line: usize) -> String {
     match line {
         0 => String::new(),

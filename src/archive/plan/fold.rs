@@ -1,21 +1,18 @@
-//! Names that are one name where case does not count.
+//! Finds names that differ only in case.
 //!
-//! Windows and macOS keep one file for `Readme` and `readme`. Names come sorted by their bytes, where
-//! such two can be far apart; so each is reduced to a hash of its lower case (8 bytes a name, for as
-//! long as it takes), and only where two hashes are the same are names compared. A file also collides
-//! with a directory; two directories do not, they become one.
+//! Windows and macOS keep one file for `Readme` and `readme`. Names come sorted by their bytes, where two
+//! such names can be far apart. So each is reduced to a hash of its lower case, which takes 8 bytes a name
+//! for the time being, and only names with equal hashes are compared. A file also collides with a
+//! directory. Two directories do not collide; they become one.
 //!
-//! Lower case is that of Unicode, character by character, without a locale. File systems have tables
-//! of their own, which differ in rare letters.
+//! Lower case is that of Unicode, character by character, without a locale. File systems use tables of
+//! their own, which differ in rare letters.
 
 use std::collections::{BTreeMap, HashSet};
 
 use rayon::slice::ParallelSliceMut as _;
 
-/// A name, and how much of it collides: all of it, or the path of a directory.
-type Colliding<'a> = &'a [u8];
-
-/// FNV-1a of a name's lower case, which can go on where a directory's ended.
+/// FNV-1a of a name's lower case. A directory's hash can be continued for the names in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Hash(u64);
 
@@ -37,7 +34,7 @@ impl Hash {
     }
 }
 
-/// The bytes of a name's lower case; what is not UTF-8 stays as it is.
+/// The bytes of a name's lower case. Bytes that are not UTF-8 stay as they are.
 fn folded(name: &[u8]) -> impl Iterator<Item = u8> + '_ {
     name.utf8_chunks().flat_map(|chunk| {
         let lower = chunk.valid().chars().flat_map(char::to_lowercase);
@@ -50,19 +47,17 @@ fn folded(name: &[u8]) -> impl Iterator<Item = u8> + '_ {
     })
 }
 
-/// Calls `each` with every file name, and with every directory's path once or more, and the hash of it.
-fn hashes<'a>(
-    names: impl Iterator<Item = &'a [u8]>,
-    mut each: impl FnMut(Colliding<'a>, Hash, bool),
-) {
-    // Neighbours are mostly in the same directory.
+/// Calls `each` with every file's name and every directory's path, its hash, and whether it is a directory.
+/// A directory can come more than once.
+fn hashes<'a>(names: impl Iterator<Item = &'a [u8]>, mut each: impl FnMut(&'a [u8], Hash, bool)) {
+    // Consecutive names are mostly in the same directory.
     let (mut folder, mut hash): (&[u8], Hash) = (b"", Hash::START);
     for name in names {
-        // A directory's own entry ends in a slash, and so is its own folder.
+        // The entry of a directory ends in a slash, so it counts as its own folder.
         let len = name.iter().rposition(|&byte| byte == b'/');
         let len = len.map_or(0, |slash| slash + 1);
         if name[..len] != *folder {
-            // Directories that are new below the last common one.
+            // Only the directories below the last common one are new.
             let common = name[..len]
                 .iter()
                 .zip(folder)
@@ -88,8 +83,8 @@ fn hashes<'a>(
     }
 }
 
-/// Those of `names`, sorted by their bytes, that are one name with another in lower case, in groups.
-/// A directory is named by its path, without a slash.
+/// Groups those of `names`, sorted by their bytes, that are equal to another in lower case. A directory is
+/// named by its path, without a slash.
 pub(super) fn collisions<'a, I: Iterator<Item = &'a [u8]>>(
     names: impl Fn() -> I,
     len: usize,
@@ -115,7 +110,7 @@ pub(super) fn collisions<'a, I: Iterator<Item = &'a [u8]>>(
     if same.is_empty() {
         return Vec::new();
     }
-    // Few, unless somebody means it.
+    // There are few of these in all but contrived trees.
     let mut groups: BTreeMap<Vec<u8>, BTreeMap<&[u8], bool>> = BTreeMap::new();
     hashes(names(), |name, hash, is_folder| {
         if same.contains(&hash.0) {
@@ -149,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn files_collide_with_files_and_directories() {
+    fn files_collide_with_files_and_with_directories() {
         assert_eq!(found(&["A/b", "a/B", "a/c"]), [["A/b", "a/B"]]);
         assert_eq!(
             found(&["README", "ReadMe", "readme"]),
@@ -158,12 +153,12 @@ mod tests {
         assert_eq!(found(&["LIB/x/y", "lib"]), [["LIB", "lib"]]);
         assert_eq!(found(&["Lib/", "lib"]), [["Lib", "lib"]]);
         assert_eq!(found(&["\u{c4}", "\u{e4}"]), [["\u{c4}", "\u{e4}"]]);
-        // The sign for kelvin is a k.
+        // The kelvin sign is a k in lower case.
         assert_eq!(found(&["k", "\u{212a}"]), [["k", "\u{212a}"]]);
     }
 
     #[test]
-    fn directories_become_one_and_other_names_stay_apart() {
+    fn directories_and_names_that_differ_in_more_than_case_do_not_collide() {
         let none: [[&str; 0]; 0] = [];
         assert_eq!(found(&["A/b", "a/c"]), none);
         assert_eq!(found(&["A/", "a/"]), none);
@@ -173,10 +168,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_plain_rule_says_the_same(
+        fn collisions_are_those_of_comparing_each_name_with_every_other(
             names in prop::collection::btree_set("[aA\u{e4}\u{c4}b]{1,3}(/[aAb]{1,2}){0,2}", 0..12)
         ) {
-            // A tree has no file where it has a directory.
+            // A tree cannot have a file and a directory of one name.
             let names: Vec<&String> = names
                 .iter()
                 .filter(|name| !names.iter().any(|other| other.starts_with(&format!("{name}/"))))

@@ -1,221 +1,171 @@
-//! What becomes of symbolic links.
+//! Decides what becomes of a symbolic link.
 //!
-//! `aws deploy push` packs what a link to a file leads to and drops links to directories; that is the
-//! default here too, but it is said. Whoever asks for more can have every link followed, kept, left out
-//! or refused. A link that leads out of the source packs what nobody looked for in it, or points at
-//! another place once it is deployed: where links to directories are followed or links kept, that takes
-//! leave.
+//! `aws deploy push` packs the files that links lead to, and drops links to directories without a word.
+//! The default here is the same, with a notice. [`Symlinks`] can also have every link followed, kept, left
+//! out or refused. A link that leads out of the source packs files that nobody selected, or points to
+//! another place once it is deployed. Where links to directories are followed or links are kept, such a
+//! link is therefore an error, unless [`Options::external_links`] allows it.
 //!
-//! A followed directory is opened where it really is, step by step, not through the link: if the link
-//! changes after it was looked at, nothing else is packed. A link back to a directory that it is in is
-//! found by what tells directories apart, of all of them.
+//! A followed directory is opened at the place that the link leads to, and not through the link, so that
+//! nothing else is packed if the link changes later. A link back to a directory above it is found by the
+//! identities of all directories on the way.
 
 use std::ffi::{CStr, CString};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rayon::Scope;
-
-use super::notice::NoticeKind;
-use super::walk::{Folder, Lane, Mode, Visit, Walk};
-use super::{Error, Symlinks};
+use super::notice::{NoticeKind, Noticed};
+use super::{Error, Options, Symlinks};
 use crate::archive::zip::Shown;
 use crate::error::FileError;
-use crate::system::{Directory, FileKind, Identity, Links, Stat};
+use crate::system::{Directory, FileKind, Identity, Links, Root, Stat};
+
+/// What an error says was tried.
+const FOLLOW: &str = "follow the symbolic link";
 
 /// A link to a directory whose content is in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Followed {
-    /// Its path in the archive.
+    /// The link's path in the archive.
     pub(super) path: Vec<u8>,
-    /// The place that it leads to.
+    /// The place of the directory.
     pub(super) place: Vec<u8>,
 }
 
-/// A directory that another is in, by the way it was reached.
-pub(super) struct Ancestor {
-    identity: Identity,
-    /// The last link on the way, by its path in the archive.
-    link: Option<Arc<[u8]>>,
-    above: Option<Arc<Ancestor>>,
+/// A symbolic link that the walk has met.
+pub(super) struct Link<'a> {
+    pub(super) options: &'a Options,
+    pub(super) root: &'a Root,
+    /// The directory that the link is in.
+    pub(super) folder: &'a Directory,
+    pub(super) name: &'a CStr,
+    /// Its path in the archive.
+    pub(super) path: &'a [u8],
+    /// Its place.
+    pub(super) place: Vec<u8>,
+    /// Its path for messages.
+    pub(super) shown: &'a dyn Fn() -> PathBuf,
 }
 
-impl Walk<'_> {
-    /// Whether links to directories are followed.
-    pub(super) fn follows(&self) -> bool {
-        self.options.symlinks == Symlinks::Follow
-    }
+/// What becomes of a link.
+pub(super) enum Outcome {
+    /// The plan leaves it out.
+    LeftOut,
+    /// The plan has an entry with the content of the file that it leads to.
+    File(Stat),
+    /// The plan has an entry for the link itself, with this text.
+    Kept(CString),
+    /// It leads to a directory, which may be followed to [`Link::directory`].
+    Directory,
+    /// It leads to a pipe, a socket or a device.
+    Special(FileKind),
+}
 
-    /// Looks at a link, whose name is the lane's. `goes_in` is what patterns say of it, as of a file.
-    pub(super) fn link<'s>(
-        &'s self,
-        scope: &Scope<'s>,
-        lane: &mut Lane,
-        folder: &Folder,
-        name: &CStr,
-        stat: &Stat,
-        goes_in: bool,
-    ) -> Result<(), Error> {
+impl Link<'_> {
+    /// Decides what becomes of the link. `goes_in` is whether patterns select its path, taken for a file.
+    pub(super) fn outcome(&self, goes_in: bool, noticed: &mut Noticed) -> Result<Outcome, Error> {
         match self.options.symlinks {
-            // What it leads to may be a directory, of which patterns may say something else.
+            // It may lead to a directory, about which patterns can say something else.
             Symlinks::Follow => {}
-            _ if !goes_in => return Ok(()),
+            _ if !goes_in => return Ok(Outcome::LeftOut),
             Symlinks::Skip => {
-                lane.note(NoticeKind::SkippedLink);
-                return Ok(());
+                noticed.add(NoticeKind::SkippedLink, self.path);
+                return Ok(Outcome::LeftOut);
             }
             Symlinks::Error => {
-                let path = self.shown(&lane.name);
+                let path = (self.shown)();
                 return Err(Error::Link { path });
             }
-            Symlinks::Preserve => return self.preserve(lane, folder, name, stat),
+            Symlinks::Preserve => return self.preserve(noticed),
             Symlinks::Files => {}
         }
-        let stat = match folder.open.stat(name, Links::Follow) {
+        let stat = match self.folder.stat(self.name, Links::Follow) {
             Ok(stat) => stat,
-            Err(_) if !goes_in => return Ok(()),
-            Err(error) => {
-                let path = self.shown(&lane.name);
-                return Err(FileError::new("follow the symbolic link", path, error).into());
-            }
+            Err(_) if !goes_in => return Ok(Outcome::LeftOut),
+            Err(error) => return Err(self.failed(FOLLOW, error)),
         };
         match stat.kind {
-            FileKind::Directory if self.follows() => self.follow(scope, lane, folder, name),
+            FileKind::Directory if self.options.symlinks == Symlinks::Follow => {
+                Ok(Outcome::Directory)
+            }
             FileKind::Directory => {
-                lane.note(NoticeKind::DroppedLink);
-                Ok(())
+                noticed.add(NoticeKind::DroppedLink, self.path);
+                Ok(Outcome::LeftOut)
             }
-            _ if !goes_in => Ok(()),
+            _ if !goes_in => Ok(Outcome::LeftOut),
             FileKind::File => {
-                if !self.stays(lane, folder, name)? {
-                    self.leads_out(lane, folder, name)?;
+                if !self.stays()? {
+                    self.leads_out(noticed)?;
                 }
-                self.keep(lane, &stat, Mode::VIA_LINK, b"")
+                Ok(Outcome::File(stat))
             }
-            special => self.special(lane, special),
+            special => Ok(Outcome::Special(special)),
         }
     }
 
-    /// Looks into the directory that a link leads to.
-    fn follow<'s>(
-        &'s self,
-        scope: &Scope<'s>,
-        lane: &mut Lane,
-        folder: &Folder,
-        name: &CStr,
-    ) -> Result<(), Error> {
-        // Patterns take it for a directory.
-        let within = self.rules.enter(&folder.visit.within, &lane.name);
-        let Some(within) = within else {
-            return Ok(());
-        };
-        let place = self.root.resolve(&folder.place_of(name)).map_err(|error| {
-            FileError::new("follow the symbolic link", self.shown(&lane.name), error)
-        })?;
+    /// The directory that the link leads to.
+    pub(super) fn directory(&self, noticed: &mut Noticed) -> Result<Followed, Error> {
+        let place = self.root.resolve(&self.place);
+        let place = place.map_err(|error| self.failed(FOLLOW, error))?;
         if place.starts_with(b"/") {
-            self.leads_out(lane, folder, name)?;
+            self.leads_out(noticed)?;
         }
-        lane.found.followed.push(Followed {
-            path: lane.name.clone(),
-            place: place.clone(),
-        });
-        let line = folder.visit.line.as_deref().map(|ancestor| Ancestor {
-            link: Some(lane.name.as_slice().into()),
-            above: ancestor.above.clone(),
-            identity: ancestor.identity.clone(),
-        });
-        self.enter_link(
-            scope,
-            Visit {
-                path: [&lane.name, &b"/"[..]].concat(),
-                place: Some(place),
-                within,
-                line: line.map(Arc::new),
-            },
-        );
-        Ok(())
-    }
-
-    /// The directories that an open one is in, and itself. It may not be among them.
-    pub(super) fn descend(&self, open: &Directory, visit: &Visit) -> Result<Arc<Ancestor>, Error> {
-        let identity = open
-            .identity()
-            .map_err(|error| FileError::new("look at", self.shown(&visit.path), error))?;
-        let above = visit.line.clone();
-        let mut line = std::iter::successors(above.as_deref(), |one| one.above.as_deref());
-        let link = above.as_ref().and_then(|above| above.link.clone());
-        if line.any(|one| one.identity == identity) {
-            let path = self.shown(link.as_deref().unwrap_or(&visit.path));
-            return Err(Error::Loop { path });
-        }
-        Ok(Arc::new(Ancestor {
-            identity,
-            link,
-            above,
-        }))
-    }
-
-    /// Keeps a link as one.
-    fn preserve(
-        &self,
-        lane: &mut Lane,
-        folder: &Folder,
-        name: &CStr,
-        stat: &Stat,
-    ) -> Result<(), Error> {
-        let text = self.text(lane, folder, name)?;
-        // What a text says of directories that are links themselves, only the file system knows.
-        let stays = !leads_out(&folder.visit.path, text.to_bytes())
-            && match folder.open.stat(name, Links::Follow) {
-                Ok(_) => self.stays(lane, folder, name)?,
-                Err(_) => true,
-            };
-        if !stays {
-            self.leads_out(lane, folder, name)?;
-        }
-        lane.note(NoticeKind::KeptLink);
-        self.keep(lane, stat, Mode::LINK, text.to_bytes())
-    }
-
-    /// Whether what a link leads to is in the source.
-    fn stays(&self, lane: &Lane, folder: &Folder, name: &CStr) -> Result<bool, Error> {
-        let place = folder.place_of(name);
-        self.root.is_inside(&place).map_err(|error| {
-            let path = self.shown(&lane.name);
-            FileError::new("follow the symbolic link", path, error).into()
+        Ok(Followed {
+            path: self.path.to_vec(),
+            place,
         })
     }
 
-    /// Notes that a link leads out of the source, unless that may not be.
-    fn leads_out(&self, lane: &mut Lane, folder: &Folder, name: &CStr) -> Result<(), Error> {
-        // `aws deploy push` packs such files.
+    fn preserve(&self, noticed: &mut Noticed) -> Result<Outcome, Error> {
+        let text = self.text()?;
+        // If a directory in the text is a link itself, only the file system knows where the text leads.
+        let stays = !text_leads_out(self.path, text.to_bytes())
+            && (self.folder.stat(self.name, Links::Follow).is_err() || self.stays()?);
+        if !stays {
+            self.leads_out(noticed)?;
+        }
+        noticed.add(NoticeKind::KeptLink, self.path);
+        Ok(Outcome::Kept(text))
+    }
+
+    /// Whether the link leads to something in the source.
+    fn stays(&self) -> Result<bool, Error> {
+        let inside = self.root.is_inside(&self.place);
+        inside.map_err(|error| self.failed(FOLLOW, error))
+    }
+
+    /// Notes that the link leads out of the source, or refuses it.
+    fn leads_out(&self, noticed: &mut Noticed) -> Result<(), Error> {
+        // `aws deploy push` packs such files, too.
         if self.options.symlinks == Symlinks::Files || self.options.external_links {
-            lane.note(NoticeKind::ExternalLink);
+            noticed.add(NoticeKind::ExternalLink, self.path);
             return Ok(());
         }
-        let text = self.text(lane, folder, name)?;
         Err(Error::LeadsOut {
-            path: self.shown(&lane.name),
-            target: Shown::new(text.to_bytes()),
+            path: (self.shown)(),
+            target: Shown::new(self.text()?.to_bytes()),
         })
     }
 
-    fn text(&self, lane: &Lane, folder: &Folder, name: &CStr) -> Result<CString, Error> {
-        folder.open.read_link(name.to_bytes()).map_err(|error| {
-            let path = self.shown(&lane.name);
-            FileError::new("read the symbolic link", path, error).into()
-        })
+    fn text(&self) -> Result<CString, Error> {
+        let text = self.folder.read_link(self.name.to_bytes());
+        text.map_err(|error| self.failed("read the symbolic link", error))
+    }
+
+    fn failed(&self, action: &'static str, error: impl Into<io::Error>) -> Error {
+        FileError::new(action, (self.shown)(), error).into()
     }
 }
 
-/// Whether the text of a link says that it leads out of the source. `path` is that of its directory:
-/// empty, or with a slash at its end.
-fn leads_out(path: &[u8], target: &[u8]) -> bool {
-    // A drive is where it leads on Windows alone; elsewhere it is a name.
-    if target.starts_with(b"/") || (cfg!(windows) && target.get(1) == Some(&b':')) {
+/// Whether the text of the link at `path` leads out of the source.
+fn text_leads_out(path: &[u8], text: &[u8]) -> bool {
+    // On Windows `c:` is a drive; elsewhere it is a name.
+    if text.starts_with(b"/") || (cfg!(windows) && text.get(1) == Some(&b':')) {
         return true;
     }
     let mut depth = path.iter().filter(|&&byte| byte == b'/').count();
-    for component in target.split(|&byte| byte == b'/') {
+    for component in text.split(|&byte| byte == b'/') {
         match component {
             b"" | b"." => {}
             b".." if depth == 0 => return true,
@@ -226,26 +176,63 @@ fn leads_out(path: &[u8], target: &[u8]) -> bool {
     false
 }
 
+/// A directory on the way to another one, to find links that lead back.
+pub(super) struct Ancestor {
+    identity: Identity,
+    /// The path in the archive of the last link on the way to it.
+    link: Option<Arc<[u8]>>,
+    above: Option<Arc<Ancestor>>,
+}
+
+impl Ancestor {
+    /// Adds the directory with this `identity` below `above`. If it is one of those already, the error is
+    /// the last link on the way.
+    pub(super) fn below(
+        above: Option<&Arc<Self>>,
+        identity: Identity,
+    ) -> Result<Arc<Self>, Option<Arc<[u8]>>> {
+        let link = above.and_then(|above| above.link.clone());
+        let mut line = std::iter::successors(above.map(Arc::as_ref), |one| one.above.as_deref());
+        if line.any(|one| one.identity == identity) {
+            return Err(link);
+        }
+        Ok(Arc::new(Self {
+            identity,
+            link,
+            above: above.cloned(),
+        }))
+    }
+
+    /// This directory, when `link`, which is in it, is followed.
+    pub(super) fn through(&self, link: &[u8]) -> Arc<Self> {
+        Arc::new(Self {
+            link: Some(link.into()),
+            above: self.above.clone(),
+            identity: self.identity.clone(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_links_text_says_whether_it_stays() {
-        for (path, target, out) in [
-            ("", "a", false),
-            ("", "./a//b/..", false),
-            ("", "..", true),
-            ("", "/a", true),
-            ("d/", "../a", false),
-            ("d/e/", "../../x", false),
-            ("d/e/", "../../../x", true),
-            ("d/", "x/../..", false),
-            ("d/", "x/../../..", true),
-            ("d/", "x/../../../d/y", true),
+    fn a_links_text_leads_out_if_it_climbs_above_the_source() {
+        for (path, text, out) in [
+            ("l", "a", false),
+            ("l", "./a//b/..", false),
+            ("l", "..", true),
+            ("l", "/a", true),
+            ("d/l", "../a", false),
+            ("d/e/l", "../../x", false),
+            ("d/e/l", "../../../x", true),
+            ("d/l", "x/../..", false),
+            ("d/l", "x/../../..", true),
+            ("d/l", "x/../../../d/y", true),
         ] {
-            let is_out = leads_out(path.as_bytes(), target.as_bytes());
-            assert_eq!(is_out, out, "{path} {target}");
+            let is_out = text_leads_out(path.as_bytes(), text.as_bytes());
+            assert_eq!(is_out, out, "{path} {text}");
         }
     }
 }

@@ -1,16 +1,18 @@
-//! What goes into an archive: every file of a tree, in archive order, before a byte is read.
+//! Lists what goes into an archive, in archive order, before any file is read.
 //!
-//! A push must know beforehand what comes: the part size follows from the sum of all sizes, the
-//! order of the bytes from the order of the names, and a name that no reader would accept must
-//! stop the push before anything is sent. So the tree is walked once, in parallel, and sorted by
-//! the bytes of its names; neither the file system's order nor the number of threads shows.
+//! A push needs this beforehand: the part size follows from the sum of all sizes, the order of the bytes
+//! from the order of the names, and a name that some reader rejects must stop the push before anything is
+//! sent. So the tree is walked once, in parallel (`walk`), and sorted by the bytes of its names. Neither the
+//! file system's order nor the number of threads shows in the plan.
 //!
-//! Unless told otherwise, it is what `aws deploy push` packs: a symbolic link to a file is followed and
-//! one to a directory left out; directories have no entries of their own. [`Options`] can have patterns,
-//! links, empty directories and times otherwise. What stays out without being asked to, and what readers
-//! change, is counted and named: [`Plan::notices`]. Unlike `aws deploy push`, this room refuses what it
-//! cannot pack instead of dropping it without a word: directories that cannot be read, links that lead
-//! nowhere, pipes, sockets and devices, names that are not UTF-8 or that some reader would change.
+//! By default the plan holds what `aws deploy push` packs: the files that links lead to, no links to
+//! directories (`links`), and no entries for directories. [`Options`] can select by patterns (`select`), and
+//! change what becomes of links, empty directories and times. What is left out unasked, and what readers
+//! change, is named in [`Plan::notices`].
+//!
+//! Unlike `aws deploy push`, which drops silently what it cannot pack, this module makes an [`Error`] of it:
+//! directories that cannot be read, links that lead nowhere, pipes, sockets and devices, names that are not
+//! UTF-8 or that some reader would change.
 
 mod error;
 mod fold;
@@ -32,13 +34,13 @@ use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
 pub use self::error::Error;
-pub use self::notice::{KEPT, Notice, NoticeKind};
+pub use self::notice::{MAX_PATHS, Notice, NoticeKind};
 pub use self::options::{Options, Symlinks, Times};
-pub use self::select::{BadLine, BadPattern, IGNORE_FILE, Pattern, Rules, Within};
+pub use self::select::{BadLine, BadPattern, DirectoryRules, IGNORE_FILE, Pattern, Rules};
 
 use self::links::Followed;
 use self::names::NameBlocks;
-use self::notice::Noted;
+use self::notice::Noticed;
 use self::walk::{Found, Item, Mode};
 use crate::archive::deflate::max_deflated_len;
 use crate::archive::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
@@ -50,9 +52,9 @@ use crate::system::{Root, as_path};
 /// A modification time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mtime {
-    /// Seconds since 1970, UTC; negative before.
+    /// Seconds since 1970, UTC, negative before.
     pub(crate) secs: i64,
-    /// Nanoseconds after that, below a billion.
+    /// Nanoseconds after `secs`.
     pub(crate) nanos: u32,
 }
 
@@ -61,33 +63,32 @@ pub(crate) struct Mtime {
 pub(crate) enum Kind<'a> {
     /// A file.
     File,
-    /// A directory that holds nothing. Its name ends in a slash.
+    /// An empty directory. Its name ends in a slash.
     Directory,
-    /// A symbolic link, and its text.
+    /// A symbolic link with this text.
     Link(&'a [u8]),
 }
 
 /// One entry, as the walk saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
-    /// Its name in the archive: its path below the source.
+    /// Its name in the archive, which is its path below the source.
     pub(crate) name: &'a [u8],
-    /// What it is.
     pub(crate) kind: Kind<'a>,
     /// Bytes of content, or of a link's text.
     pub(crate) size: u64,
     /// When the content was last changed.
     pub(crate) mtime: Mtime,
-    /// The time that it has in the archive, in seconds since 1970, UTC.
+    /// Its time in the archive, in seconds since 1970, UTC.
     pub(crate) time: i64,
     /// The lower 12 bits of `st_mode`.
     pub(crate) mode: u32,
-    /// Whether a symbolic link leads to it.
+    /// Whether it was reached through a symbolic link to a file.
     pub(crate) via_link: bool,
 }
 
 impl Entry<'_> {
-    /// `st_mode`, with the type of file.
+    /// `st_mode`, with the file type.
     pub(crate) fn st_mode(&self) -> u32 {
         let kind = match self.kind {
             Kind::File => 0o100_000,
@@ -98,10 +99,10 @@ impl Entry<'_> {
     }
 }
 
-/// Files that make one job.
+/// Files that are packed by one job, or by one row of jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
-    /// Small files, by index.
+    /// Small files, by their indices.
     Batch(Range<usize>),
     /// One file of more than [`CHUNK`] bytes.
     Giant(usize),
@@ -109,7 +110,7 @@ pub(crate) enum Run {
 
 /// The entries of an archive, sorted by the bytes of their names.
 ///
-/// It takes 32 bytes and the name for each, and the text of links that are kept.
+/// Each entry takes 32 bytes and its name, and a kept link its text.
 #[derive(Debug)]
 pub struct Plan {
     root: Root,
@@ -118,19 +119,19 @@ pub struct Plan {
     items: Vec<Item>,
     total_size: u64,
     times: Times,
-    /// Whether links to files may not lead out of the source.
+    /// Whether links to files must lead into the source.
     confined: bool,
-    /// By path.
+    /// The followed links to directories, by path.
     followed: Vec<Followed>,
     notices: Vec<Notice>,
 }
 
 impl Plan {
-    /// Lists what goes in of the directory `source`.
+    /// Lists the directory `source`.
     ///
     /// # Errors
     ///
-    /// [`Error`], about the first thing found that cannot be packed.
+    /// [`Error`], about the first thing that cannot be packed.
     pub fn scan(source: &Path, options: &Options, stop: &Cancel) -> Result<Self, Error> {
         let root = fs::canonicalize(source)
             .map_err(|error| FileError::new("find the source directory", source, error))?;
@@ -144,11 +145,11 @@ impl Plan {
         let found = walk::walk(&root, source, options, &pool, stop)?;
         let mut plan = Self::sorted(root, source, found, options, &pool)?;
         let collisions = pool.install(|| plan.collisions());
-        let mut noted = Noted::default();
+        let mut noticed = Noticed::default();
         for name in collisions.iter().flatten() {
-            noted.add(NoticeKind::Collision, name);
+            noticed.add(NoticeKind::Collision, name);
         }
-        plan.notices.append(&mut noted.notices(source));
+        plan.notices.append(&mut noticed.notices(source));
         Ok(plan)
     }
 
@@ -162,7 +163,7 @@ impl Plan {
         let Found {
             names,
             mut items,
-            noted,
+            noticed,
             mut followed,
         } = found;
         pool.install(|| {
@@ -188,7 +189,7 @@ impl Plan {
             times: options.times,
             confined: options.symlinks == Symlinks::Follow && !options.external_links,
             followed,
-            notices: noted.notices(source),
+            notices: noticed.notices(source),
         })
     }
 
@@ -198,7 +199,7 @@ impl Plan {
         self.items.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -210,15 +211,15 @@ impl Plan {
         self.total_size
     }
 
-    /// What should be known of the source: what stayed out without being asked to, and what readers
-    /// change. At most one notice of a kind, in the order of [`NoticeKind::ALL`].
+    /// What is left out unasked, and what readers change: at most one notice of a kind, in the order of
+    /// [`NoticeKind::ALL`].
     #[must_use]
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 
-    /// The names that are one name where case does not count, in groups of at least two, by their bytes.
-    /// One of them is a file; a directory is named by its path.
+    /// Groups of names that differ only in case, sorted by their bytes. At least one of each group is a file;
+    /// a directory is named by its path.
     #[must_use]
     pub fn collisions(&self) -> Vec<Vec<&[u8]>> {
         fold::collisions(|| self.names(), self.items.len())
@@ -228,13 +229,13 @@ impl Plan {
         self.items.iter().map(|item| self.names.get(item.name))
     }
 
-    /// The source as the user named it.
+    /// The path of the source as the user gave it.
     #[must_use]
     pub fn source(&self) -> &Path {
         &self.shown
     }
 
-    /// The most bytes that the archive can take, if nothing compresses.
+    /// The most bytes that a zip of the plan can take, if nothing compresses.
     #[must_use]
     pub fn worst_case(&self) -> u64 {
         self.items
@@ -246,19 +247,19 @@ impl Plan {
             .fold(zip::MAX_END, u64::saturating_add)
     }
 
-    /// The source, open.
+    /// The open source directory.
     pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 
-    /// Whether links to files may not lead out of the source.
+    /// Whether links to files must lead into the source.
     pub(crate) fn is_confined(&self) -> bool {
         self.confined
     }
 
-    /// Where the path of an entry, or of its directory, really is: a place, as [`Root`] opens it.
+    /// The place of the entry or directory at `path`, as [`Root`] opens it: followed links are resolved.
     pub(crate) fn place<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
-        // The last link on the way decides: what it leads to is resolved.
+        // The last followed link on the path decides, since its place is resolved.
         let ends = (0..=path.len()).rev();
         let mut ends = ends.filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/'));
         let found = if self.followed.is_empty() {
@@ -282,7 +283,7 @@ impl Plan {
     pub(crate) fn entry(&self, index: usize) -> Entry<'_> {
         let item = &self.items[index];
         let kind = if item.mode.is(Mode::LINK) {
-            // It was a length.
+            // A link's size is the length of its text.
             let len = usize::try_from(item.size).unwrap_or(0);
             Kind::Link(self.names.tail(item.name, len))
         } else if item.mode.is(Mode::DIRECTORY) {
@@ -304,7 +305,7 @@ impl Plan {
         }
     }
 
-    /// An entry that was changed after it was planned.
+    /// The entry with a new time and mode.
     pub(crate) fn renewed<'a>(&self, entry: Entry<'a>, mtime: Mtime, mode: u32) -> Entry<'a> {
         Entry {
             mtime,
@@ -314,19 +315,19 @@ impl Plan {
         }
     }
 
-    /// Where the entry at `index` is, as the user would write it.
+    /// The path of the entry at `index`, as the user would write it.
     pub(crate) fn path(&self, index: usize) -> PathBuf {
         self.shown.join(as_path(self.entry(index).name))
     }
 
-    /// The index of the file of this name.
+    /// The index of the entry with this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
         self.items
             .binary_search_by(|item| self.names.get(item.name).cmp(name))
             .ok()
     }
 
-    /// All files in archive order, as jobs. How they are cut depends on sizes alone.
+    /// All entries in archive order, cut into runs. The cuts depend on sizes alone.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let mut next = 0;
         std::iter::from_fn(move || {

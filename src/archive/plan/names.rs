@@ -1,9 +1,9 @@
-//! Names by the million, without an allocation for each.
+//! Stores millions of names without an allocation for each.
 //!
-//! Names are copied into blocks that never move or grow, so a name is known by 8 bytes instead of
-//! the 24 of a vector and its allocation's overhead.
+//! Names are copied into blocks that never move or grow. A reference to a name takes 8 bytes, instead of
+//! the 24 bytes of a vector and the overhead of its allocation.
 
-/// Bytes in a block. A name never spans two.
+/// Bytes in a block. A name never spans two blocks.
 const BLOCK: usize = 256 << 10;
 
 /// Bits of [`NameRef::place`] that hold a length; the others hold where the name starts.
@@ -12,7 +12,7 @@ const LEN_BITS: u32 = 14;
 /// The longest name that fits a [`NameRef`], in bytes.
 pub(super) const MAX_NAME: usize = (1 << LEN_BITS) - 1;
 
-/// Where a name is.
+/// The position of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NameRef {
     block: u32,
@@ -22,13 +22,13 @@ pub(super) struct NameRef {
 
 const _: () = assert!(BLOCK <= 1 << (32 - LEN_BITS), "starts fit their bits");
 
-/// Names, in the order they came.
+/// Names, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct NameBlocks(Vec<Vec<u8>>);
 
 impl NameBlocks {
-    /// Keeps a copy of `name`, and of a `tail` right behind it. None if they are longer than
-    /// [`MAX_NAME`] or there are 1 PiB of them.
+    /// Adds a copy of `name`, followed by a copy of `tail`. Returns None if both together are longer than
+    /// [`MAX_NAME`], or if there are 1 PiB of names.
     pub(super) fn push(&mut self, name: &[u8], tail: &[u8]) -> Option<NameRef> {
         let all = name.len() + tail.len();
         let len = u32::try_from(name.len()).ok().filter(|_| all <= MAX_NAME)?;
@@ -39,7 +39,7 @@ impl NameBlocks {
         let bytes = self.0.last_mut()?;
         let start = u32::try_from(bytes.len()).ok()?;
         if start >> (32 - LEN_BITS) != 0 {
-            // Only an empty name at the end of a full block gets here.
+            // Only an empty name at the end of a full block reaches this.
             return None;
         }
         bytes.extend_from_slice(name);
@@ -50,20 +50,20 @@ impl NameBlocks {
         })
     }
 
-    /// The name that [`push`](Self::push) returned this for.
+    /// The name for which [`push`](Self::push) returned `name`.
     pub(super) fn get(&self, name: NameRef) -> &[u8] {
         let start = (name.place >> LEN_BITS) as usize;
         let len = name.place as usize & MAX_NAME;
         &self.0[name.block as usize][start..start + len]
     }
 
-    /// The first `len` bytes of the tail that came with it.
+    /// The first `len` bytes of its tail.
     pub(super) fn tail(&self, name: NameRef, len: usize) -> &[u8] {
         let end = (name.place >> LEN_BITS) as usize + (name.place as usize & MAX_NAME);
         &self.0[name.block as usize][end..end + len]
     }
 
-    /// Takes over all of `other`'s names. Returns what to pass to [`NameRef::moved`].
+    /// Moves all names of `other` to the end. Returns what to pass to [`NameRef::moved`].
     pub(super) fn append(&mut self, mut other: Self) -> Option<u32> {
         let by = u32::try_from(self.0.len()).ok()?;
         self.0.append(&mut other.0);
@@ -72,7 +72,7 @@ impl NameBlocks {
 }
 
 impl NameRef {
-    /// This name, after the blocks that hold it went behind `by` others.
+    /// The reference to the same name after its blocks were appended to `by` others.
     pub(super) fn moved(self, by: u32) -> Self {
         Self {
             block: self.block + by,
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_again_in_any_block() {
+    fn a_name_is_found_by_its_reference_in_any_block() {
         let mut names = NameBlocks::default();
         let of = |n: usize| format!("{n}-").repeat(1 + n % 400).into_bytes();
         let refs: Vec<_> = (0..2000)
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_16_kib_is_refused() {
+    fn a_name_longer_than_the_limit_is_refused() {
         let mut names = NameBlocks::default();
         assert!(names.push(&[b'a'; MAX_NAME], b"").is_some());
         assert_eq!(names.push(&[b'a'; MAX_NAME + 1], b""), None);

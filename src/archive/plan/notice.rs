@@ -1,8 +1,7 @@
-//! What should be known of a source that can be packed: what stays out, and what readers change.
+//! Notices about a source that can be packed: what is left out, and what readers change.
 //!
-//! A source can hold a million of anything, so of each kind only the first names are kept, in the order
-//! of the archive, and how many there are. Nothing here stops a push: what cannot be packed is an
-//! [`Error`](super::Error).
+//! A source can hold a million of anything, so a notice keeps only the first names, in archive order, and
+//! how many there are. A notice does not stop a push; what cannot be packed is an [`Error`](super::Error).
 
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -11,10 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::archive::zip::Shown;
 use crate::system::{as_bytes, as_path};
 
-/// How many names of a kind are kept.
-pub const KEPT: usize = 100;
+/// How many paths a notice keeps at most.
+pub const MAX_PATHS: usize = 100;
 
-/// What there is to say of names.
+/// What a notice says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
     /// Symbolic links to directories, left out as `aws deploy push` leaves them out.
@@ -37,19 +36,19 @@ pub enum NoticeKind {
     Collision,
 }
 
-/// What there is to say about some names.
+/// A notice about some names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it is.
+    /// What it says.
     pub kind: NoticeKind,
     /// How many names it is about.
     pub count: u64,
-    /// The first of them, at most [`KEPT`], as the user would write them.
+    /// The first of them, at most [`MAX_PATHS`], as the user would write them.
     pub paths: Vec<PathBuf>,
 }
 
 impl NoticeKind {
-    /// All of them.
+    /// All kinds, in the order in which notices are given.
     pub const ALL: [Self; 9] = [
         Self::DroppedLink,
         Self::SkippedLink,
@@ -62,7 +61,7 @@ impl NoticeKind {
         Self::Collision,
     ];
 
-    /// As programs know it.
+    /// The name of the kind in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,7 +77,7 @@ impl NoticeKind {
         }
     }
 
-    /// What one name is, and what several are.
+    /// The notice's text after one name, and after several.
     fn says(self) -> (&'static str, &'static str) {
         match self {
             Self::DroppedLink => (
@@ -139,7 +138,7 @@ impl fmt::Display for Notice {
     }
 }
 
-/// A path, quoted and escaped if it would not show as it is.
+/// Writes a path, quoted and escaped if it holds control characters or is not UTF-8.
 fn show(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     match path.to_str() {
         Some(text) if !text.contains(char::is_control) => f.write_str(text),
@@ -147,40 +146,40 @@ fn show(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     }
 }
 
-/// Notices while they come, in any order and from several threads.
+/// Notices while they are collected, in any order.
 #[derive(Debug, Default)]
-pub(super) struct Noted([Few; NoticeKind::ALL.len()]);
+pub(super) struct Noticed([FirstNames; NoticeKind::ALL.len()]);
 
-/// The first names of one kind.
+/// The first names of one kind, and how many there are.
 #[derive(Debug, Default)]
-struct Few {
+struct FirstNames {
     count: u64,
-    /// The greatest is on top.
-    first: BinaryHeap<Vec<u8>>,
+    /// The last of them in archive order is on top.
+    names: BinaryHeap<Vec<u8>>,
 }
 
-impl Noted {
+impl Noticed {
     pub(super) fn add(&mut self, kind: NoticeKind, name: &[u8]) {
         let few = &mut self.0[kind as usize];
         few.count += 1;
-        if few.first.len() < KEPT {
-            few.first.push(name.to_vec());
-        } else if few.first.peek().is_some_and(|last| name < last.as_slice()) {
-            few.first.pop();
-            few.first.push(name.to_vec());
+        if few.names.len() < MAX_PATHS {
+            few.names.push(name.to_vec());
+        } else if few.names.peek().is_some_and(|last| name < last.as_slice()) {
+            few.names.pop();
+            few.names.push(name.to_vec());
         }
     }
 
-    /// Takes over all of `other`.
+    /// Adds all of `other`.
     pub(super) fn append(&mut self, other: Self) {
         for (kind, few) in NoticeKind::ALL.into_iter().zip(other.0) {
-            let more = few.count - few.first.len() as u64;
-            few.first.iter().for_each(|name| self.add(kind, name));
+            let more = few.count - few.names.len() as u64;
+            few.names.iter().for_each(|name| self.add(kind, name));
             self.0[kind as usize].count += more;
         }
     }
 
-    /// What was noted, with names below `source`.
+    /// The notices, with paths below `source`.
     pub(super) fn notices(self, source: &Path) -> Vec<Notice> {
         let noted = NoticeKind::ALL.into_iter().zip(self.0);
         noted
@@ -189,7 +188,7 @@ impl Noted {
                 kind,
                 count: few.count,
                 paths: few
-                    .first
+                    .names
                     .into_sorted_vec()
                     .iter()
                     .map(|name| source.join(as_path(name)))
@@ -204,20 +203,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_names_are_kept_whoever_notes_them_and_all_are_counted() {
+    fn the_first_names_are_kept_and_all_are_counted_in_whatever_order_they_come() {
         let name = |n: usize| format!("name-{n:04}").into_bytes();
-        let mut lanes: Vec<Noted> = (0..3).map(|_| Noted::default()).collect();
+        let mut lanes: Vec<Noticed> = (0..3).map(|_| Noticed::default()).collect();
         for n in 0..1000 {
             lanes[n * 7 % 3].add(NoticeKind::Backslash, &name(n * 389 % 1000));
         }
         lanes[1].add(NoticeKind::RawName, b"one");
-        let mut all = Noted::default();
+        let mut all = Noticed::default();
         lanes.into_iter().for_each(|lane| all.append(lane));
         let notices = all.notices(Path::new("src"));
         assert_eq!(notices.len(), 2);
         assert_eq!(notices[0].kind, NoticeKind::Backslash);
         assert_eq!(notices[0].count, 1000);
-        let first: Vec<_> = (0..KEPT)
+        let first: Vec<_> = (0..MAX_PATHS)
             .map(|n| Path::new("src").join(as_path(&name(n))))
             .collect();
         assert_eq!(notices[0].paths, first);
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_in_their_places_and_have_names_of_their_own() {
+    fn each_kind_has_its_index_and_a_unique_name() {
         for (place, kind) in NoticeKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, place);
             let same = NoticeKind::ALL.iter().filter(|k| k.name() == kind.name());
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_write_on_the_terminal() {
+    fn control_characters_in_a_path_are_escaped() {
         let notice = Notice {
             kind: NoticeKind::SkippedSpecial,
             count: 1,

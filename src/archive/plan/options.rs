@@ -1,34 +1,34 @@
-//! How to look at a tree.
+//! The options of a walk.
 
 use super::Pattern;
 
-/// How to look at a tree. The default is what `aws deploy push` does, and `.hoistignore` files.
+/// What of a tree goes into the plan. The defaults are what `aws deploy push` does, and `.hoistignore` files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "they have nothing to do with each other"
+    reason = "they are independent of each other"
 )]
 pub struct Options {
-    /// Leave out files and directories whose name starts with a dot. The source itself may be
+    /// Whether files and directories whose name starts with a dot are left out. The source itself may be
     /// hidden.
     pub ignore_hidden: bool,
-    /// What to leave out and what not, in this order: the last one that matches decides.
+    /// The patterns of the command line, in their order: the last one that matches decides.
     pub patterns: Vec<Pattern>,
-    /// Whether `.hoistignore` files say what to leave out, where no pattern does.
+    /// Whether `.hoistignore` files decide where no pattern does.
     pub ignore_files: bool,
-    /// What to do with symbolic links.
+    /// What becomes of symbolic links.
     pub symlinks: Symlinks,
-    /// Whether links may lead out of the source where that is refused otherwise.
+    /// Whether links may lead out of the source where [`Symlinks`] would refuse that.
     pub external_links: bool,
-    /// Whether directories that hold nothing have entries.
+    /// Whether empty directories have entries.
     pub empty_dirs: bool,
     /// Which times entries have.
     pub times: Times,
-    /// Whether names may be other than UTF-8.
+    /// Whether names that are not UTF-8 are allowed.
     pub raw_names: bool,
     /// Whether pipes, sockets and devices are left out instead of refused.
     pub skip_special: bool,
-    /// Threads that walk and sort. Zero counts as one.
+    /// How many threads walk and sort. Zero counts as one.
     pub threads: usize,
 }
 
@@ -49,31 +49,31 @@ impl Default for Options {
     }
 }
 
-/// What to do with symbolic links.
+/// What becomes of symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Pack what links to files lead to, wherever that is; leave links to directories out.
+    /// The files that links lead to are packed, wherever they are. Links to directories are left out.
     #[default]
     Files,
-    /// Pack what all links lead to. A link out of the source is an error.
+    /// The files and directories that links lead to are packed. A link out of the source is an error.
     Follow,
-    /// Keep them as links. A link out of the source is an error.
+    /// Links are packed as links. A link out of the source is an error.
     Preserve,
-    /// Leave them out.
+    /// Links are left out.
     Skip,
-    /// Refuse them.
+    /// A link is an error.
     Error,
 }
 
 /// Which times entries have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
-    /// Those of the files; but none after the latest, if there is one.
+    /// The files' own times, but none later than `latest`.
     Keep {
         /// Seconds since 1970, UTC.
         latest: Option<i64>,
     },
-    /// All this one, in seconds since 1970, UTC.
+    /// This time for all entries, in seconds since 1970, UTC.
     Fixed(i64),
 }
 
@@ -87,7 +87,7 @@ impl Times {
     /// 1980-01-01T00:00:00Z, the first time that a zip can hold.
     pub const FIRST: i64 = 315_532_800;
 
-    /// The time in the archive of a file that has this one.
+    /// The time in the archive of a file with the time `secs`.
     pub(super) fn of(self, secs: i64) -> i64 {
         match self {
             Self::Keep { latest: None } => secs,

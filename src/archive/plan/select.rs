@@ -1,19 +1,19 @@
-//! Which names go in: the patterns of the command line, and those of `.hoistignore` files.
+//! Selects names by the patterns of the command line and of `.hoistignore` files.
 //!
-//! Two habits meet here. Users of `aws s3 sync` write `--exclude '*' --include '*.js'` and mean every
-//! `.js` file, however deep; users of git write files of patterns that hold for a directory and all
-//! below it. Both are kept, each where it is at home:
+//! Two conventions meet here. Users of `aws s3 sync` exclude `*` and include `*.js`, and mean every `.js`
+//! file at any depth. Users of git write files of patterns that hold for a directory and all below it. Both
+//! work as their users expect:
 //!
-//! 1. A pattern of the command line holds for what it matches and for all below that. Of all that hold
-//!    for a name, the last decides.
-//! 2. Where none holds, `.hoistignore` files decide as git has it: the one nearest to the name first,
-//!    in it the last line that matches; and nothing comes back below a directory that is left out.
+//! 1. A pattern of the command line holds for what it matches, and for all below that. Of all patterns that
+//!    hold for a name, the last one decides.
+//! 2. Where none holds, `.hoistignore` files decide by git's rules: the file nearest to the name first, and
+//!    in it the last line that matches. Nothing below a directory that is left out is included again.
 //!
-//! A directory is not looked into if it is left out and no `--include` can match anything below it. So
-//! what is looked into follows from the patterns, and the answer for a name from the patterns alone.
+//! A directory that is left out is not listed, unless an including pattern of the command line can match
+//! something below it. Whether a name is included depends on the patterns alone, and not on what is listed.
 //!
-//! It knows names only, and refuses the file system: who walks brings the text of the files. Matching is
-//! the crate `ignore`'s, which ripgrep uses for the same syntax.
+//! This module knows only names. The walk reads the files of patterns. Matching is done by the crate
+//! `ignore`, which ripgrep uses for the same syntax.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::system::as_path;
 
-/// The file of patterns that a directory can have.
+/// The name of a directory's file of patterns.
 pub const IGNORE_FILE: &str = ".hoistignore";
 
 /// A pattern of the command line, in gitignore's syntax.
@@ -32,66 +32,75 @@ pub struct Pattern {
     include: bool,
 }
 
-/// A pattern that is none.
+/// Why a text is no pattern of the command line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadPattern(String);
+pub enum BadPattern {
+    /// It begins with the negation of `.hoistignore` files.
+    #[error("a pattern of the command line cannot begin with '!'; \\! stands for a name that does")]
+    Negated,
+    /// It is empty.
+    #[error("it matches nothing")]
+    MatchesNothing,
+    /// Its syntax is wrong.
+    #[error("{0}")]
+    Syntax(String),
+}
 
-/// A line of a `.hoistignore` file that is no pattern.
+/// A line of a `.hoistignore` file that is not a valid pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// From 1; 0 if it is all lines together.
+    /// The line, from 1, or 0 for all lines together.
     pub line: usize,
     /// What is wrong with it.
     pub why: String,
 }
 
-/// All that is said of names before any directory is read.
+/// The patterns of the command line, and the options that concern names.
 #[derive(Debug, Default)]
 pub struct Rules {
-    ordered: Option<Ordered>,
+    command_line: Option<CommandLine>,
     ignore_hidden: bool,
     ignore_files: bool,
 }
 
-/// What holds for the names in one directory.
+/// What the patterns say about a directory, and so about the names in it.
 #[derive(Clone, Debug, Default)]
-pub struct Within {
-    /// The last pattern of the command line that matches it or a directory above it.
-    decided: Option<Decided>,
-    /// Whether files of patterns leave it out.
+pub struct DirectoryRules {
+    /// The last pattern of the command line that matches the directory or one above it.
+    decided: Option<Decision>,
+    /// Whether files of patterns leave the directory out.
     left_out: bool,
-    /// The file of patterns in it, or the nearest above it.
+    /// The directory's own file of patterns, or the nearest above it.
     file: Option<Arc<IgnoreFile>>,
 }
 
-/// Patterns of the command line.
+/// The patterns of the command line, compiled.
 #[derive(Debug)]
-struct Ordered {
+struct CommandLine {
     set: Gitignore,
-    /// Those that include, with their places.
+    /// The including ones, with their places in the order.
     includes: Vec<(usize, Reach)>,
 }
 
-/// What a pattern of the command line says.
+/// What a matching pattern of the command line decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Decided {
-    /// Its place in the order.
+struct Decision {
+    /// The pattern's place in the order.
     place: usize,
     include: bool,
 }
 
-/// One `.hoistignore`.
+/// One `.hoistignore` file, compiled.
 #[derive(Debug)]
 struct IgnoreFile {
     set: Gitignore,
-    /// How much of a path leads to it.
+    /// The length of its directory's path, with the slash.
     above_len: usize,
     above: Option<Arc<IgnoreFile>>,
 }
 
 impl Pattern {
-    /// What it matches stays out.
+    /// A pattern that leaves out what it matches.
     ///
     /// # Errors
     ///
@@ -100,7 +109,7 @@ impl Pattern {
         Self::new(glob, false)
     }
 
-    /// What it matches goes in, even if an earlier one, or a file of patterns, leaves it out.
+    /// A pattern that includes what it matches, even if an earlier one or a file of patterns leaves it out.
     ///
     /// # Errors
     ///
@@ -111,12 +120,10 @@ impl Pattern {
 
     fn new(glob: &str, include: bool) -> Result<Self, BadPattern> {
         if glob.starts_with('!') {
-            let text = "a pattern of the command line cannot begin with '!': write --exclude or \
-                        --include, or \\! for a name that begins so";
-            return Err(BadPattern(text.into()));
+            return Err(BadPattern::Negated);
         }
         let mut glob = glob;
-        // As in a file; an escaped space stays.
+        // As in a file of patterns, trailing spaces do not count unless they are escaped.
         while glob.ends_with(' ') && !glob.ends_with("\\ ") {
             glob = &glob[..glob.len() - 1];
         }
@@ -124,16 +131,16 @@ impl Pattern {
             glob: glob.to_owned(),
             include,
         };
-        // Alone, so that an error is about this one.
+        // It is compiled alone, so that an error is about this pattern.
         let set = build([pattern.line()].iter().map(String::as_str));
         match set {
-            Ok(set) if set.is_empty() => Err(BadPattern("it matches nothing".into())),
+            Ok(set) if set.is_empty() => Err(BadPattern::MatchesNothing),
             Ok(_) => Ok(pattern),
-            Err((_, why)) => Err(BadPattern(why)),
+            Err((_, why)) => Err(BadPattern::Syntax(why)),
         }
     }
 
-    /// As a file of patterns would have it.
+    /// The pattern as a line of a file of patterns.
     fn line(&self) -> String {
         match self.glob.as_bytes().first() {
             _ if self.include => format!("!{}", self.glob),
@@ -144,16 +151,16 @@ impl Pattern {
     }
 }
 
-/// A matcher for lines; or the number of the first bad one, from 1, and what is wrong with it.
+/// Compiles lines. The error is the number of the first bad line, from 1, and what is wrong with it.
 fn build<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Gitignore, (usize, String)> {
     let why = |error: ignore::Error| match error {
         ignore::Error::Glob { err, .. } => err,
         other => other.to_string(),
     };
-    // Paths are given as they are to be matched: there is nothing to strip.
+    // Paths are matched as they are given, so there is no root to strip.
     let mut builder = GitignoreBuilder::new("");
     for (line, number) in lines.zip(1..) {
-        // Where a pattern comes from is ours to say, and comes back with a match: its place.
+        // A match returns the path that the pattern came from; here it is the pattern's place.
         let place = number.to_string().into();
         builder
             .add_line(Some(place), line)
@@ -163,79 +170,79 @@ fn build<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Gitignore, (usize, 
 }
 
 impl Rules {
-    /// `patterns` in the order in which they were given. `ignore_hidden` leaves out every name that
-    /// starts with a dot, and all below it, unless an including pattern matches that very name.
-    /// `ignore_files` is whether `.hoistignore` files count; they are then left out themselves.
+    /// Compiles `patterns`, which come in the order of the command line. `ignore_hidden` leaves out every
+    /// name that starts with a dot, and all below it, unless an including pattern matches that very name.
+    /// With `ignore_files`, `.hoistignore` files count, and are left out themselves.
     ///
     /// # Errors
     ///
-    /// [`BadPattern`] if there are too many of them.
+    /// [`BadPattern`] if there are too many patterns.
     pub fn new(
         patterns: &[Pattern],
         ignore_hidden: bool,
         ignore_files: bool,
     ) -> Result<Self, BadPattern> {
-        let ordered = if patterns.is_empty() {
+        let command_line = if patterns.is_empty() {
             None
         } else {
             let lines: Vec<String> = patterns.iter().map(Pattern::line).collect();
-            let set =
-                build(lines.iter().map(String::as_str)).map_err(|(_, why)| BadPattern(why))?;
+            let set = build(lines.iter().map(String::as_str))
+                .map_err(|(_, why)| BadPattern::Syntax(why))?;
             let includes = patterns
                 .iter()
                 .zip(1..)
                 .filter(|(pattern, _)| pattern.include)
                 .map(|(pattern, place)| (place, Reach::of(&pattern.glob)))
                 .collect();
-            Some(Ordered { set, includes })
+            Some(CommandLine { set, includes })
         };
         Ok(Self {
-            ordered,
+            command_line,
             ignore_hidden,
             ignore_files,
         })
     }
 
-    /// Whether files of patterns have a say in a directory. Where the command line has decided, or all
-    /// is left out, they have none.
+    /// Whether a directory's file of patterns counts. It does not where the command line has decided, or
+    /// where the directory is left out.
     #[must_use]
-    pub fn reads_file(&self, within: &Within) -> bool {
-        self.ignore_files && within.decided.is_none() && !within.left_out
+    pub fn reads_file(&self, rules: &DirectoryRules) -> bool {
+        self.ignore_files && rules.decided.is_none() && !rules.left_out
     }
 
-    /// What holds within the directory at `path`, which is in one where `above` holds. None if nothing
-    /// in it, however deep, can go in.
+    /// What the patterns say about the directory at `path`, which is in the directory of `above`. None if
+    /// nothing in it, at any depth, can be included.
     #[must_use]
-    pub fn enter(&self, above: &Within, path: &[u8]) -> Option<Within> {
-        let mut within = above.clone();
+    pub fn enter(&self, above: &DirectoryRules, path: &[u8]) -> Option<DirectoryRules> {
+        let mut rules = above.clone();
         match self.judge(above, path, true) {
-            Judged::In(decided) => within.decided = decided,
-            Judged::Never => return None,
-            Judged::Out(decided) => {
+            Verdict::In(decided) => rules.decided = decided,
+            Verdict::Never => return None,
+            Verdict::Out(decided) => {
                 if !self.can_include_below(path, decided) {
                     return None;
                 }
-                within.decided = decided;
-                within.left_out |= decided.is_none();
+                rules.decided = decided;
+                rules.left_out |= decided.is_none();
             }
         }
-        Some(within)
+        Some(rules)
     }
 
-    /// Whether the file, or the link, at `path` goes in. `above` is what holds in its directory.
+    /// Whether the file or link at `path` is included. `above` belongs to its directory.
     #[must_use]
-    pub fn takes(&self, above: &Within, path: &[u8]) -> bool {
-        matches!(self.judge(above, path, false), Judged::In(_))
+    pub fn includes(&self, above: &DirectoryRules, path: &[u8]) -> bool {
+        matches!(self.judge(above, path, false), Verdict::In(_))
     }
 
-    fn judge(&self, above: &Within, path: &[u8], directory: bool) -> Judged {
-        let own = self.ordered.as_ref();
-        let own = own.and_then(|ordered| ordered.matched(path, directory));
+    fn judge(&self, above: &DirectoryRules, path: &[u8], directory: bool) -> Verdict {
+        let own = self.command_line.as_ref();
+        let own = own.and_then(|command_line| command_line.matched(path, directory));
         if !own.is_some_and(|own| own.include) {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
             let is_rules = self.ignore_files && name == IGNORE_FILE.as_bytes();
             if is_rules || (self.ignore_hidden && name.starts_with(b".")) {
-                return Judged::Never;
+                return Verdict::Never;
             }
         }
         let decided = match (own, above.decided) {
@@ -247,17 +254,17 @@ impl Rules {
             None => above.left_out || above.file_leaves_out(path, directory),
         };
         if out {
-            Judged::Out(decided)
+            Verdict::Out(decided)
         } else {
-            Judged::In(decided)
+            Verdict::In(decided)
         }
     }
 
-    /// Whether a pattern after the one that leaves a directory out can match something below.
-    fn can_include_below(&self, path: &[u8], decided: Option<Decided>) -> bool {
+    /// Whether an including pattern after the one that leaves a directory out can match something below.
+    fn can_include_below(&self, path: &[u8], decided: Option<Decision>) -> bool {
         let place = decided.map_or(0, |decided| decided.place);
-        self.ordered.as_ref().is_some_and(|ordered| {
-            let mut later = ordered.includes.iter().rev();
+        self.command_line.as_ref().is_some_and(|command_line| {
+            let mut later = command_line.includes.iter().rev();
             later
                 .by_ref()
                 .take_while(|(include, _)| *include > place)
@@ -266,37 +273,37 @@ impl Rules {
     }
 }
 
-/// What becomes of a name.
-enum Judged {
-    In(Option<Decided>),
-    /// It is left out, by this pattern of the command line or else by a file.
-    Out(Option<Decided>),
-    /// So is all below it.
+/// Whether a name is included.
+enum Verdict {
+    In(Option<Decision>),
+    /// It is left out, by this pattern of the command line or else by a file of patterns.
+    Out(Option<Decision>),
+    /// It is left out with all below it.
     Never,
 }
 
-impl Ordered {
-    fn matched(&self, path: &[u8], directory: bool) -> Option<Decided> {
+impl CommandLine {
+    fn matched(&self, path: &[u8], directory: bool) -> Option<Decision> {
         let matched = self.set.matched(as_path(path), directory);
         let include = matched.is_whitelist();
         let (Match::Ignore(glob) | Match::Whitelist(glob)) = matched else {
             return None;
         };
         let place = glob.from()?.to_str()?.parse().ok()?;
-        Some(Decided { place, include })
+        Some(Decision { place, include })
     }
 }
 
-impl Within {
-    /// Whether the directory itself is left out. It is looked into for what may be included below.
+impl DirectoryRules {
+    /// Whether the directory itself is left out. It can still be listed for what is included below.
     #[must_use]
     pub fn is_left_out(&self) -> bool {
         self.decided
             .map_or(self.left_out, |decided| !decided.include)
     }
 
-    /// The same, in a directory that has a file of patterns. `path` is the directory's, with a slash at
-    /// its end unless it is the top, where it is empty.
+    /// Returns these rules with the directory's own file of patterns. `path` is the directory's, with a
+    /// slash at its end; it is empty for the top.
     ///
     /// # Errors
     ///
@@ -313,22 +320,22 @@ impl Within {
             }
         };
         let set = build(text.lines()).map_err(|(line, why)| BadLine { line, why })?;
-        let mut within = self.clone();
+        let mut rules = self.clone();
         if !set.is_empty() {
-            within.file = Some(Arc::new(IgnoreFile {
+            rules.file = Some(Arc::new(IgnoreFile {
                 set,
                 above_len: path.len(),
-                above: within.file,
+                above: rules.file,
             }));
         }
-        Ok(within)
+        Ok(rules)
     }
 
-    /// What the nearest file that has a say says.
+    /// Whether the nearest file with a pattern that matches leaves `path` out.
     fn file_leaves_out(&self, path: &[u8], directory: bool) -> bool {
         let files = std::iter::successors(self.file.as_deref(), |file| file.above.as_deref());
         for file in files {
-            // What is in a file's directory has the directory's path before it.
+            // A file's patterns match paths relative to its directory.
             let path = path.get(file.above_len..).unwrap_or(path);
             match file.set.matched(as_path(path), directory) {
                 Match::None => {}
@@ -340,12 +347,12 @@ impl Within {
     }
 }
 
-/// Where a pattern can match: below which directories. It may say yes too often, never no.
+/// Below which directories a pattern can match. It errs only on the side of more directories.
 #[derive(Debug, PartialEq, Eq)]
 struct Reach {
-    /// What the first components must be; None is anything.
+    /// The first components of a match; None is any name.
     begins: Vec<Option<Box<[u8]>>>,
-    /// Whether more may follow than these.
+    /// Whether more components can follow.
     goes_on: bool,
 }
 
@@ -364,7 +371,7 @@ impl Reach {
             return reach;
         }
         for component in body.split('/') {
-            // Classes, braces and escapes may hold a slash, two stars any number of them.
+            // Classes, braces and escapes can hold a slash, and two stars match any number of components.
             if component.contains(['[', '{', '\\']) || component.contains("**") {
                 reach.goes_on = true;
                 break;

@@ -1,12 +1,11 @@
-//! Finds the files of a tree, on all cores.
+//! Walks a tree on all cores, and lists what goes into the plan.
 //!
-//! A directory is a job; one with many files is several. Each thread keeps its own list, and the
-//! lists are joined once, at the end. What a list holds is what the plan keeps: nothing is made
-//! twice, and no file costs an allocation. Everything is looked up relative to its directory, which
-//! is open meanwhile.
+//! A directory is one rayon job, and a directory with many files is several. Each thread fills a list of
+//! its own, in the form that the plan keeps, and the lists are joined once at the end. A file costs no
+//! allocation. Everything is examined relative to its open directory.
 //!
-//! Crates that walk (`ignore`, `jwalk`) give each file a path and an entry of its own, four
-//! allocations, which took longer than looking at it.
+//! The crates that walk trees (`ignore`, `jwalk`) make a path and an entry for each file, with four
+//! allocations, which took longer than examining it.
 
 use std::ffi::CStr;
 use std::mem::take;
@@ -16,27 +15,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
 
-use super::links::{Ancestor, Followed};
+use super::links::{Ancestor, Followed, Link, Outcome};
 use super::names::{MAX_NAME, NameBlocks, NameRef};
-use super::notice::{Noted, NoticeKind};
-use super::select::{IGNORE_FILE, Rules, Within};
-use super::{Error, Options};
+use super::notice::{NoticeKind, Noticed};
+use super::select::{DirectoryRules, IGNORE_FILE, Rules};
+use super::{Error, Options, Symlinks};
 use crate::archive::zip::{self, NonUtf8};
 use crate::cancel::Cancel;
 use crate::error::FileError;
 use crate::system::{Directory, FileKind, Links, Root, Stat, as_path, read_small_file};
 
-/// Names that one job looks at. A directory of more is looked at by several threads.
+/// How many names one job examines. A directory with more is examined by several threads.
 const NAMES: usize = 512;
 
 /// One entry of the plan, in 32 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
-    /// Its name. A link's text comes right after it.
+    /// Its name. A kept link's text follows the name in memory.
     pub(super) name: NameRef,
     /// Nanoseconds of the modification time.
     pub(super) nanos: u32,
-    /// Permissions, what it is, and whether it was reached by a symbolic link.
+    /// Permissions and flags.
     pub(super) mode: Mode,
     /// Bytes of content, or of a link's text.
     pub(super) size: u64,
@@ -44,11 +43,12 @@ pub(super) struct Item {
     pub(super) secs: i64,
 }
 
-/// The lower 12 bits of `st_mode`, and three more.
+/// The lower 12 bits of `st_mode`, and three flags.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mode(u16);
 
 impl Mode {
+    /// It was reached through a symbolic link.
     pub(super) const VIA_LINK: u16 = 0x8000;
     pub(super) const DIRECTORY: u16 = 0x4000;
     pub(super) const LINK: u16 = 0x2000;
@@ -67,19 +67,17 @@ impl Mode {
     }
 }
 
-/// Files in no particular order.
+/// Entries in no particular order.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) names: NameBlocks,
     pub(super) items: Vec<Item>,
-    pub(super) noted: Noted,
-    /// Links to directories whose content is in the plan.
+    pub(super) noticed: Noticed,
+    /// The links to directories whose content is in the plan.
     pub(super) followed: Vec<Followed>,
 }
 
-/// Walks the source on the threads of `pool`.
-///
-/// `shown` is the user's name for it, for messages.
+/// Walks the source on the threads of `pool`. `shown` is the user's name for the source, for messages.
 pub(super) fn walk(
     root: &Root,
     shown: &Path,
@@ -95,12 +93,11 @@ pub(super) fn walk(
     let walk = Walk {
         root,
         shown,
-        // What costs something is asked only if there is something to ask.
         hides: options.ignore_hidden && options.patterns.is_empty(),
         rules,
         options,
         stop,
-        lanes: (0..pool.current_num_threads())
+        locals: (0..pool.current_num_threads())
             .map(|_| Mutex::default())
             .collect(),
         failed: AtomicBool::new(false),
@@ -115,9 +112,9 @@ pub(super) fn walk(
         return Err(error);
     }
     let mut all = Found::default();
-    for lane in walk.lanes {
-        let lane = lane.into_inner().unwrap_or_else(PoisonError::into_inner);
-        all.add(lane.found)?;
+    for local in walk.locals {
+        let local = local.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.add(local.found)?;
     }
     Ok(all)
 }
@@ -130,59 +127,60 @@ impl Found {
             name: item.name.moved(by),
             ..*item
         }));
-        self.noted.append(more.noted);
+        self.noticed.append(more.noticed);
         self.followed.append(&mut more.followed);
         Ok(())
     }
 }
 
 /// What all threads share.
-pub(super) struct Walk<'a> {
-    pub(super) root: &'a Root,
+struct Walk<'a> {
+    root: &'a Root,
     shown: &'a Path,
-    /// Whether hidden names are left out, and no pattern can bring one back.
+    /// Whether hidden names are left out and no pattern can bring one back, so that they need not be
+    /// examined.
     hides: bool,
-    pub(super) rules: Rules,
-    pub(super) options: &'a Options,
+    rules: Rules,
+    options: &'a Options,
     stop: &'a Cancel,
-    /// One for each thread, which alone locks it.
-    lanes: Vec<Mutex<Lane>>,
-    /// Whether there is an error. Then the others need not go on.
+    /// One for each thread of the pool, which alone locks it.
+    locals: Vec<Mutex<Local>>,
+    /// Whether there is an error, so that the other threads can end.
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
 }
 
-/// What a thread has found, and what it uses again and again.
+/// What one thread has found, and the buffers that it reuses.
 #[derive(Default)]
-pub(super) struct Lane {
-    pub(super) found: Found,
-    /// The name of a file below the root.
-    pub(super) name: Vec<u8>,
-    /// What a system call says that a directory holds.
+struct Local {
+    found: Found,
+    /// The path in the archive of the entry at hand.
+    path: Vec<u8>,
+    /// The buffer for listing a directory.
     listing: Vec<u8>,
 }
 
-/// A directory to look into.
+/// A directory to list.
 #[derive(Clone, Default)]
-pub(super) struct Visit {
+struct Visit {
     /// Its path in the archive, with a slash at the end; empty for the root.
-    pub(super) path: Vec<u8>,
-    /// Its place, without one, if a link leads to it or above it.
-    pub(super) place: Option<Vec<u8>>,
-    /// What holds for the names in it.
-    pub(super) within: Within,
-    /// The directories that it is in, itself last, if links are followed.
-    pub(super) line: Option<Arc<Ancestor>>,
+    path: Vec<u8>,
+    /// Its place, if that differs from the path because a followed link leads to it or above it.
+    place: Option<Vec<u8>>,
+    /// What the patterns say of it.
+    rules: DirectoryRules,
+    /// The directories on the way to it, itself last, if links are followed.
+    line: Option<Arc<Ancestor>>,
 }
 
-/// A directory while what is in it is looked at.
-pub(super) struct Folder {
-    pub(super) open: Directory,
-    pub(super) visit: Visit,
+/// An open directory.
+struct Folder {
+    open: Directory,
+    visit: Visit,
 }
 
-impl<'a> Walk<'a> {
-    /// Lists a directory and looks at all that is in it.
+impl Walk<'_> {
+    /// Lists a directory, and examines all that is in it.
     fn directory<'s>(&'s self, scope: &Scope<'s>, visit: Visit) {
         if self.is_over() {
             return;
@@ -194,14 +192,14 @@ impl<'a> Walk<'a> {
 
     fn try_directory<'s>(&'s self, scope: &Scope<'s>, mut visit: Visit) -> Result<(), Error> {
         let open = self.open(&visit)?;
-        if self.follows() {
+        if self.options.symlinks == Symlinks::Follow {
             visit.line = Some(self.descend(&open, &visit)?);
         }
-        if self.rules.reads_file(&visit.within) {
+        if self.rules.reads_file(&visit.rules) {
             self.read_patterns(&open, &mut visit)?;
         }
         let folder = Folder { open, visit };
-        let mut listing = take(&mut self.lane().listing);
+        let mut listing = take(&mut self.local().listing);
         let (mut names, mut count, mut empty) = (Vec::new(), 0, true);
         let listed = folder.open.list(&mut listing, |name, kind| {
             empty = false;
@@ -219,7 +217,7 @@ impl<'a> Walk<'a> {
                 count = 0;
             }
         });
-        self.lane().listing = listing;
+        self.local().listing = listing;
         listed.map_err(|error| FileError::new("read", self.shown(&folder.visit.path), error))?;
         if empty && self.options.empty_dirs {
             return self.empty_directory(&folder);
@@ -228,14 +226,24 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Opens a directory. What was one a moment ago and is a link now does not lead elsewhere.
+    /// Opens a directory. If it has become a link meanwhile, this fails.
     fn open(&self, visit: &Visit) -> Result<Directory, Error> {
         let open = self.root.directory(visit.place());
         open.map_err(|error| FileError::new("read", self.shown(&visit.path), error).into())
     }
 
-    /// Looks at files of a directory that was listed, and is opened again: if it stayed open until
-    /// somebody comes to them, every level of a deep tree could have one open.
+    /// Adds an open directory to those on the way to it. If it is one of them, a link leads back.
+    fn descend(&self, open: &Directory, visit: &Visit) -> Result<Arc<Ancestor>, Error> {
+        let identity = open
+            .identity()
+            .map_err(|error| FileError::new("look at", self.shown(&visit.path), error))?;
+        Ancestor::below(visit.line.as_ref(), identity).map_err(|link| Error::Loop {
+            path: self.shown(link.as_deref().unwrap_or(&visit.path)),
+        })
+    }
+
+    /// Examines more files of a listed directory, which is opened again: if each directory stayed open
+    /// until its jobs are done, every level of a deep tree could have one open.
     fn more_files<'s>(&'s self, scope: &Scope<'s>, visit: Visit, names: &[u8]) {
         if self.is_over() {
             return;
@@ -246,57 +254,51 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Looks into the directory of this name, unless nothing in it goes in.
+    /// Starts a job for the directory `name`, unless the patterns leave out all that can be in it.
     fn enter<'s>(&'s self, scope: &Scope<'s>, folder: &Folder, name: &CStr) {
-        let path = folder.below(name);
-        let within = self.rules.enter(&folder.visit.within, &path);
-        let Some(within) = within else { return };
+        let path = folder.path_of(name);
+        let rules = self.rules.enter(&folder.visit.rules, &path);
+        let Some(rules) = rules else { return };
         let visit = Visit {
             place: folder.visit.place.is_some().then(|| folder.place_of(name)),
             path: [&path, &b"/"[..]].concat(),
-            within,
+            rules,
             line: folder.visit.line.clone(),
         };
         scope.spawn(move |scope| self.directory(scope, visit));
     }
 
-    /// Looks into the directory that a link leads to.
-    pub(super) fn enter_link<'s>(&'s self, scope: &Scope<'s>, visit: Visit) {
-        scope.spawn(move |scope| self.directory(scope, visit));
-    }
-
-    /// Adds the patterns that a directory has of its own.
+    /// Adds the patterns of a directory's own file.
     fn read_patterns(&self, open: &Directory, visit: &mut Visit) -> Result<(), Error> {
         let path = || self.shown(&[&visit.path, IGNORE_FILE.as_bytes()].concat());
         let text = read_small_file(open, IGNORE_FILE)
             .map_err(|error| FileError::new("read the patterns of", path(), error))?;
         if let Some(text) = text {
-            let within = visit.within.with_file(&visit.path, &text);
-            visit.within = within.map_err(|bad| Error::Patterns { path: path(), bad })?;
+            let rules = visit.rules.with_file(&visit.path, &text);
+            visit.rules = rules.map_err(|bad| Error::Patterns { path: path(), bad })?;
         }
         Ok(())
     }
 
-    /// Keeps a directory that holds nothing at all.
+    /// Adds an entry for a directory that holds nothing at all.
     fn empty_directory(&self, folder: &Folder) -> Result<(), Error> {
-        let Visit { path, within, .. } = &folder.visit;
-        // The source is no entry of its own.
-        if path.is_empty() || within.is_left_out() {
+        let Visit { path, rules, .. } = &folder.visit;
+        // The source itself has no entry.
+        if path.is_empty() || rules.is_left_out() {
             return Ok(());
         }
         let stat = folder
             .open
             .fstat()
             .map_err(|error| FileError::new("look at", self.shown(path), error))?;
-        let mut lane = self.lane();
-        lane.name.clear();
-        lane.name.extend_from_slice(path);
-        self.keep(&mut lane, &stat, Mode::DIRECTORY, b"")
+        let mut local = self.local();
+        local.path.clone_from(path);
+        self.add(&mut local, &stat, Mode::DIRECTORY, b"")
     }
 
-    /// Looks at files of a directory. Each name ends with a NUL.
+    /// Examines files of a directory. Each name ends with a NUL.
     fn files<'s>(&'s self, scope: &Scope<'s>, folder: &Folder, names: &[u8]) {
-        let mut lane = self.lane();
+        let mut local = self.local();
         for name in names.split_inclusive(|&byte| byte == 0) {
             if self.is_over() {
                 return;
@@ -304,92 +306,135 @@ impl<'a> Walk<'a> {
             let Ok(name) = CStr::from_bytes_with_nul(name) else {
                 continue;
             };
-            if let Err(error) = self.file(scope, &mut lane, folder, name) {
+            if let Err(error) = self.file(scope, &mut local, folder, name) {
                 return self.fail(error);
             }
         }
     }
 
-    /// Looks at one file, and keeps it. It may turn out to be a directory: not every file system says so
-    /// when it lists one.
+    /// Examines one file, and adds its entry. It can turn out to be a directory, since not every file
+    /// system tells this in a listing.
     fn file<'s>(
         &'s self,
         scope: &Scope<'s>,
-        lane: &mut Lane,
+        local: &mut Local,
         folder: &Folder,
         name: &CStr,
     ) -> Result<(), Error> {
         let stat = folder
             .open
             .stat(name, Links::Refuse)
-            .map_err(|error| FileError::new("look at", self.shown(&folder.below(name)), error))?;
+            .map_err(|error| FileError::new("look at", self.shown(&folder.path_of(name)), error))?;
         let kind = stat.kind;
         if kind == FileKind::Directory {
             self.enter(scope, folder, name);
             return Ok(());
         }
-        lane.name.clear();
-        lane.name.extend_from_slice(&folder.visit.path);
-        lane.name.extend_from_slice(name.to_bytes());
-        let goes_in = self.rules.takes(&folder.visit.within, &lane.name);
+        local.path.clear();
+        local.path.extend_from_slice(&folder.visit.path);
+        local.path.extend_from_slice(name.to_bytes());
+        let goes_in = self.rules.includes(&folder.visit.rules, &local.path);
         match kind {
-            FileKind::Link => self.link(scope, lane, folder, name, &stat, goes_in),
+            FileKind::Link => self.link(scope, local, folder, name, &stat, goes_in),
             _ if !goes_in => Ok(()),
-            FileKind::File => self.keep(lane, &stat, 0, b""),
-            special => self.special(lane, special),
+            FileKind::File => self.add(local, &stat, 0, b""),
+            special => self.special(local, special),
         }
     }
 
-    /// Leaves out what has no content to pack, if that was asked for.
-    pub(super) fn special(&self, lane: &mut Lane, kind: FileKind) -> Result<(), Error> {
+    fn link<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        local: &mut Local,
+        folder: &Folder,
+        name: &CStr,
+        stat: &Stat,
+        goes_in: bool,
+    ) -> Result<(), Error> {
+        let path = take(&mut local.path);
+        let link = Link {
+            options: self.options,
+            root: self.root,
+            folder: &folder.open,
+            name,
+            path: &path,
+            place: folder.place_of(name),
+            shown: &|| self.shown(&path),
+        };
+        let noticed = &mut local.found.noticed;
+        let outcome = link.outcome(goes_in, noticed)?;
+        if let Outcome::Directory = outcome
+            && let Some(rules) = self.rules.enter(&folder.visit.rules, &path)
+        {
+            let followed = link.directory(noticed)?;
+            let line = folder.visit.line.as_ref();
+            let visit = Visit {
+                path: [&path, &b"/"[..]].concat(),
+                place: Some(followed.place.clone()),
+                rules,
+                line: line.map(|above| above.through(&path)),
+            };
+            local.found.followed.push(followed);
+            scope.spawn(move |scope| self.directory(scope, visit));
+        }
+        local.path = path;
+        match outcome {
+            Outcome::LeftOut | Outcome::Directory => Ok(()),
+            Outcome::File(stat) => self.add(local, &stat, Mode::VIA_LINK, b""),
+            Outcome::Kept(text) => self.add(local, stat, Mode::LINK, text.to_bytes()),
+            Outcome::Special(kind) => self.special(local, kind),
+        }
+    }
+
+    /// Leaves out what has no content to pack, or refuses it.
+    fn special(&self, local: &mut Local, kind: FileKind) -> Result<(), Error> {
         if self.options.skip_special {
-            lane.note(NoticeKind::SkippedSpecial);
+            local.note(NoticeKind::SkippedSpecial);
             return Ok(());
         }
         Err(Error::Special {
-            path: self.shown(&lane.name),
-            kind: kind_of(kind),
+            path: self.shown(&local.path),
+            kind: match kind {
+                FileKind::Pipe => "a named pipe",
+                FileKind::Socket => "a socket",
+                FileKind::Device => "a device",
+                _ => "neither a file nor a directory",
+            },
         })
     }
 
-    /// Keeps what has the lane's name. `text` is a link's.
-    pub(super) fn keep(
-        &self,
-        lane: &mut Lane,
-        stat: &Stat,
-        flags: u16,
-        text: &[u8],
-    ) -> Result<(), Error> {
+    /// Adds an entry at the path at hand. `text` is a kept link's.
+    fn add(&self, local: &mut Local, stat: &Stat, flags: u16, text: &[u8]) -> Result<(), Error> {
         let non_utf8 = if self.options.raw_names {
             NonUtf8::Raw
         } else {
             NonUtf8::Refuse
         };
-        zip::check_name(&lane.name, non_utf8).map_err(|source| Error::Name {
-            path: self.shown(&lane.name),
+        zip::check_name(&local.path, non_utf8).map_err(|source| Error::Name {
+            path: self.shown(&local.path),
             source,
         })?;
-        let name = lane.found.names.push(&lane.name, text);
+        let name = local.found.names.push(&local.path, text);
         let name =
             name.ok_or_else(|| Error::Walk(format!("a name is longer than {MAX_NAME} bytes")))?;
         let item = item(name, stat, flags, text);
-        lane.found.items.push(item);
+        local.found.items.push(item);
         if item.mode.bits() & 0o7000 != 0 {
-            lane.note(NoticeKind::SpecialBits);
+            local.note(NoticeKind::SpecialBits);
         }
-        if lane.name.contains(&b'\\') {
-            lane.note(NoticeKind::Backslash);
+        if local.path.contains(&b'\\') {
+            local.note(NoticeKind::Backslash);
         }
-        if self.options.raw_names && std::str::from_utf8(&lane.name).is_err() {
-            lane.note(NoticeKind::RawName);
+        if self.options.raw_names && std::str::from_utf8(&local.path).is_err() {
+            local.note(NoticeKind::RawName);
         }
         Ok(())
     }
 
-    /// The lane of this thread.
-    fn lane(&self) -> MutexGuard<'_, Lane> {
-        let index = rayon::current_thread_index().unwrap_or(0) % self.lanes.len();
-        self.lanes[index]
+    /// What belongs to this thread.
+    fn local(&self) -> MutexGuard<'_, Local> {
+        let index = rayon::current_thread_index().unwrap_or(0) % self.locals.len();
+        self.locals[index]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -398,14 +443,14 @@ impl<'a> Walk<'a> {
         self.failed.load(Relaxed) || self.stop.is_cancelled()
     }
 
-    /// Of two errors, either tells the truth.
+    /// Ends the walk. If several threads fail, any of their errors is returned.
     fn fail(&self, error: Error) {
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         self.failed.store(true, Relaxed);
     }
 
     /// A path below the root, as the user would write it.
-    pub(super) fn shown(&self, path: &[u8]) -> PathBuf {
+    fn shown(&self, path: &[u8]) -> PathBuf {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         if path.is_empty() {
             return self.shown.to_owned();
@@ -414,29 +459,28 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Lane {
-    /// Notes something about the lane's name.
-    pub(super) fn note(&mut self, kind: NoticeKind) {
-        self.found.noted.add(kind, &self.name);
+impl Local {
+    /// Notes something about the path at hand.
+    fn note(&mut self, kind: NoticeKind) {
+        self.found.noticed.add(kind, &self.path);
     }
 }
 
 impl Visit {
-    /// Where it is.
-    pub(super) fn place(&self) -> &[u8] {
+    fn place(&self) -> &[u8] {
         let path = self.path.strip_suffix(b"/").unwrap_or(&self.path);
         self.place.as_deref().unwrap_or(path)
     }
 }
 
 impl Folder {
-    /// The path of what has this name in it.
-    pub(super) fn below(&self, name: &CStr) -> Vec<u8> {
+    /// The path in the archive of its entry `name`.
+    fn path_of(&self, name: &CStr) -> Vec<u8> {
         [&self.visit.path, name.to_bytes()].concat()
     }
 
-    /// Where it is.
-    pub(super) fn place_of(&self, name: &CStr) -> Vec<u8> {
+    /// The place of its entry `name`.
+    fn place_of(&self, name: &CStr) -> Vec<u8> {
         match self.visit.place() {
             b"" => name.to_bytes().to_vec(),
             place => [place, b"/", name.to_bytes()].concat(),
@@ -446,7 +490,7 @@ impl Folder {
 
 fn item(name: NameRef, stat: &Stat, flags: u16, text: &[u8]) -> Item {
     let (mode, size) = match flags {
-        // Systems differ in what they say of a link.
+        // Systems differ in a link's metadata.
         Mode::LINK => (0o777, text.len() as u64),
         Mode::DIRECTORY => (stat.mode, 0),
         _ => (stat.mode, stat.size),
@@ -457,15 +501,5 @@ fn item(name: NameRef, stat: &Stat, flags: u16, text: &[u8]) -> Item {
         mode: Mode::new(mode, flags),
         size,
         secs: stat.secs,
-    }
-}
-
-/// What a file that cannot go into an archive is.
-fn kind_of(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Pipe => "a named pipe",
-        FileKind::Socket => "a socket",
-        FileKind::Device => "a device",
-        _ => "neither a file nor a directory",
     }
 }

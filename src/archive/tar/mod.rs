@@ -1,21 +1,21 @@
-//! Tar records: bytes in, bytes out.
+//! Renders the records of a tar.
 //!
-//! A tar has no index and no sums of contents: what an entry takes is known before its content is
-//! read. So these records can be made anywhere, in any order, once the names, sizes, modes and times
-//! are known.
+//! A tar has no directory and no checksums of contents, so the length of each entry is known before its
+//! content is read. Its records can be rendered on any thread, in any order, from names, sizes, modes and
+//! times.
 //!
 //! ```text
 //! header | content | zeros up to 512 | header | ... | two blocks of zeros | zeros up to 10,240
 //! ```
 //!
-//! Headers are POSIX ustar. What does not fit there goes into a pax extended header before it: names
-//! and link targets that are too long or not ASCII, sizes from 8 GiB on, times before 1970 or after
-//! 2242. Nothing of the machine gets in: owner and group are 0 and have no names, as GNU tar's
-//! `--owner=0 --group=0 --numeric-owner` writes them; times are whole seconds; of the mode, the nine
-//! permission bits. The end is padded to the record of 10,240 bytes that GNU tar writes.
+//! Headers are POSIX ustar. Values that do not fit go into a pax extended header before them: names and
+//! link targets that are too long or not ASCII, sizes from 8 GiB on, times before 1970 or after 2242. The
+//! machine does not show: owner and group are 0 and have no names, as GNU tar's `--owner=0 --group=0
+//! --numeric-owner` writes them; times are whole seconds; of the mode, only the nine permission bits are
+//! kept. The end is padded to records of 10,240 bytes, as GNU tar's.
 //!
-//! What this room refuses: files, threads and I/O; GNU's own extensions in what it writes; hard
-//! links, devices, sparse files. [`parse`] and [`pax`] read what any tar writes.
+//! Refused here: I/O; writing GNU's extensions; hard links, devices and sparse files. [`parse`] and
+//! [`pax`] read the headers of any tar.
 //!
 //! Sources: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Extended Header"; GNU tar's
 //! manual, "Basic Tar Format", for base-256 numbers and the record size.
@@ -26,7 +26,7 @@ mod tests;
 
 pub use self::read::{Header, TarError, parse, pax};
 
-/// Bytes in a block. Headers are one, contents are padded to a multiple of it.
+/// Bytes of a block. A header is one block; contents are padded to whole blocks.
 pub const BLOCK: usize = 512;
 
 /// The whole archive is padded to a multiple of this: 20 blocks.
@@ -35,7 +35,7 @@ const RECORD: u64 = 20 * BLOCK as u64;
 /// Two blocks of zeros end an archive.
 const END: u64 = 2 * BLOCK as u64;
 
-/// Where the fields of a header are.
+/// The places of a header's fields.
 mod field {
     use std::ops::Range;
 
@@ -57,7 +57,7 @@ mod field {
 /// The type of a pax extended header.
 const PAX: u8 = b'x';
 
-/// What Python's tarfile calls it: nobody who knows pax ever sees it.
+/// The name that Python's tarfile gives to pax headers. Readers that know pax do not show it.
 const PAX_NAME: &[u8] = b"././@PaxHeader";
 
 /// The largest number that eleven octal digits hold: a size of 8 GiB - 1, or a time in 2242.
@@ -70,18 +70,18 @@ pub enum Kind<'a> {
     File,
     /// A directory. Its name ends in `/`.
     Directory,
-    /// A symbolic link to this.
+    /// A symbolic link, and its target.
     Symlink(&'a [u8]),
 }
 
-/// What a header says.
+/// What a header is rendered from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// Path inside the archive, without a zero byte; a directory's ends in `/`.
     pub name: &'a [u8],
     /// What it is.
     pub kind: Kind<'a>,
-    /// `st_mode`; all but the permission bits is left out.
+    /// `st_mode`. Only the nine permission bits are written.
     pub mode: u32,
     /// Seconds since 1970, UTC.
     pub mtime: i64,
@@ -109,7 +109,7 @@ pub fn header(out: &mut Vec<u8>, entry: &Entry<'_>) {
         Kind::Symlink(target) => (b'2', target),
     };
     let mut block = Block::new(kind);
-    // For readers that know no pax, as much as fits.
+    // As much as fits, for readers that do not know pax.
     let (prefix, name) = split(entry.name).unwrap_or((&[], entry.name));
     block.text(field::PREFIX, prefix);
     block.text(field::NAME, name);
@@ -121,7 +121,7 @@ pub fn header(out: &mut Vec<u8>, entry: &Entry<'_>) {
     block.write(out);
 }
 
-/// How many bytes [`header`] appends.
+/// The number of bytes that [`header`] appends.
 #[must_use]
 pub fn header_len(entry: &Entry<'_>) -> u64 {
     let block = BLOCK as u64;
@@ -131,25 +131,25 @@ pub fn header_len(entry: &Entry<'_>) -> u64 {
     }
 }
 
-/// How many zeros follow `size` bytes of content: below [`BLOCK`].
+/// The number of zeros after `size` bytes of content, less than [`BLOCK`].
 #[must_use]
 pub fn padding(size: u64) -> usize {
     let over = size % BLOCK as u64;
-    // Below a block's length.
+    // It fits: it is less than a block.
     usize::try_from(over).map_or(0, |over| (BLOCK - over) % BLOCK)
 }
 
-/// How many zeros follow the last entry of an archive that has `position` bytes so far.
+/// The number of zeros after the last entry, which ends at `position`.
 #[must_use]
 pub fn end_len(position: u64) -> u64 {
     let end = position.saturating_add(END);
     END + (RECORD - end % RECORD) % RECORD
 }
 
-/// The pax records of an entry: what its header has no place for.
+/// The pax records of an entry: the values that do not fit its header.
 #[derive(Debug, Default)]
 struct Records<'a> {
-    /// Whether the texts are no UTF-8, which is what pax takes them for.
+    /// Whether a text is not UTF-8, which pax assumes unless a record says otherwise.
     binary: bool,
     link: Option<&'a [u8]>,
     mtime: Option<i64>,
@@ -217,32 +217,32 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The length of `LEN key=value\n`, of which `LEN` is that length itself.
+/// The length of `LEN key=value\n`, where `LEN` is this length.
 fn record_len(key: &[u8], value: &[u8]) -> usize {
     let rest = key.len() + value.len() + 3;
     let digits = |number: usize| number.ilog10() as usize + 1;
     let mut len = rest + digits(rest);
-    // One more digit may make it need one more.
+    // The digit that was added may need another digit.
     if rest + digits(len) != len {
         len = rest + digits(len);
     }
     len
 }
 
-/// Whether a name says its characters only in UTF-8, which pax promises and ustar does not. Bytes that
-/// are no text stand in the header as they are.
+/// Whether a name has characters that only UTF-8 defines. pax says that it is UTF-8; ustar does not.
+/// Names that are not UTF-8 stand in the header byte for byte.
 fn names_text(name: &[u8]) -> bool {
     !name.is_ascii() && std::str::from_utf8(name).is_ok()
 }
 
-/// Prefix and rest, which a reader joins by a slash; the prefix is as short as it can be. None if the
-/// header has too little room.
+/// The name's prefix and rest, which a reader joins with a slash. The prefix is as short as possible. None
+/// if the name does not fit a header.
 fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let room = field::NAME.len();
     if name.len() <= room {
         return Some((&[], name));
     }
-    // The slash is in neither.
+    // The slash is in neither of them.
     let from = name.len() - room - 1;
     let slash = from + name[from..].iter().position(|&byte| byte == b'/')?;
     let (prefix, rest) = (&name[..slash], &name[slash + 1..]);
@@ -269,14 +269,14 @@ impl Block {
         block
     }
 
-    /// As much of `text` as there is room for.
+    /// Puts as much of `text` into the field as fits.
     fn text(&mut self, field: std::ops::Range<usize>, text: &[u8]) {
         for (place, &byte) in self.0[field].iter_mut().zip(text) {
             *place = byte;
         }
     }
 
-    /// Octal digits and a zero byte. The number must fit.
+    /// Puts the number into the field, in octal digits and a zero byte. It must fit.
     fn octal(&mut self, field: std::ops::Range<usize>, number: u64) {
         let mut left = number;
         for place in self.0[field].iter_mut().rev().skip(1) {
@@ -286,8 +286,8 @@ impl Block {
         debug_assert_eq!(left, 0, "a number fits its field");
     }
 
-    /// Octal, or if that has too few digits, base 256: a reader that knows neither that nor pax would
-    /// take content for headers.
+    /// Puts in the size, in base 256 if the octal digits are too few: a reader that does not know pax would
+    /// otherwise take content for headers.
     fn size(&mut self, size: u64) {
         if size <= MAX_OCTAL {
             return self.octal(field::SIZE, size);
@@ -305,7 +305,7 @@ impl Block {
     }
 }
 
-/// The sum of a header's bytes, those of the checksum itself taken for spaces.
+/// The sum of a header's bytes, with spaces in place of the checksum.
 fn checksum(block: &[u8; BLOCK]) -> u64 {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
     let spaces = u64::from(b' ') * field::CHECKSUM.len() as u64;

@@ -1,23 +1,22 @@
-//! Reads headers, those of other programs too.
+//! Reads the headers of any tar: old Unix tar, ustar, pax and GNU tar, which differ in long names and large
+//! numbers.
 //!
-//! Old Unix tar, ustar, pax and GNU tar differ in where a long name is and how a large number is
-//! written; all of that is understood here. It looks at one block or one extended header at a time
-//! and never panics, whatever the bytes.
+//! It reads one block or one extended header at a time, and never panics.
 
 use std::ops::Range;
 
 use super::{BLOCK, checksum, field};
 
-/// Why bytes are no tar.
+/// Why bytes are not a tar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TarError {
-    /// The sum of a header's bytes is not the one that it says.
+    /// The sum of a header's bytes is not its checksum.
     #[error("a header's checksum is wrong")]
     Checksum,
-    /// A field holds something else than a number.
+    /// A field does not hold a number.
     #[error("a header's {0} is not a number")]
     Number(&'static str),
-    /// A pax extended header is not made of records.
+    /// A pax extended header does not consist of records.
     #[error("a pax extended header is damaged")]
     Pax,
 }
@@ -25,13 +24,13 @@ pub enum TarError {
 /// What a header block says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The entry's path, prefix and name joined; cut off if something longer came before.
+    /// The entry's path, prefix and name joined. A header before it may have a longer one.
     pub name: Vec<u8>,
-    /// The target of a link, or nothing.
+    /// The target of a link, or empty.
     pub link: Vec<u8>,
     /// The type: `0` or zero a file, `5` a directory, `2` a symbolic link, `x` a pax header.
     pub kind: u8,
-    /// The permissions, and whatever else is there.
+    /// The permissions, and any other bits of the field.
     pub mode: u64,
     /// Bytes of content that follow, before padding.
     pub size: u64,
@@ -39,11 +38,11 @@ pub struct Header {
     pub mtime: i64,
 }
 
-/// Reads a header. None if the block is all zeros, which ends an archive.
+/// Reads a header. None for a block of zeros, which ends an archive.
 ///
 /// # Errors
 ///
-/// [`TarError`] if it is not a header.
+/// [`TarError`] if the block is not a header.
 pub fn parse(block: &[u8; BLOCK]) -> Result<Option<Header>, TarError> {
     if block.iter().all(|&byte| byte == 0) {
         return Ok(None);
@@ -57,7 +56,7 @@ pub fn parse(block: &[u8; BLOCK]) -> Result<Option<Header>, TarError> {
         u64::try_from(number).map_err(|_| TarError::Number(what))
     };
     let mut name = text(block, field::PREFIX).to_vec();
-    // GNU's own format has times where ustar has the prefix.
+    // GNU's format has times in place of the prefix.
     if !block[field::MAGIC].starts_with(b"ustar\0") {
         name.clear();
     }
@@ -79,7 +78,7 @@ pub fn parse(block: &[u8; BLOCK]) -> Result<Option<Header>, TarError> {
 ///
 /// # Errors
 ///
-/// [`TarError::Pax`] in place of the first record that is none. Nothing comes after it.
+/// [`TarError::Pax`] for the first bytes that are not a record. The iterator ends there.
 pub fn pax(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), TarError>> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -96,7 +95,7 @@ pub fn pax(body: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), TarError>
     })
 }
 
-/// The key and value that `body` begins with, and what follows.
+/// The first key and value of `body`, and the rest.
 fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = body.iter().position(|&byte| byte == b' ')?;
     let len: usize = std::str::from_utf8(&body[..space]).ok()?.parse().ok()?;
@@ -106,19 +105,20 @@ fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&record[..equals], &record[equals + 1..], rest))
 }
 
-/// Up to the first zero byte.
+/// The field up to its first zero byte.
 fn text(block: &[u8; BLOCK], field: Range<usize>) -> &[u8] {
     let text = &block[field];
     let end = text.iter().position(|&byte| byte == 0);
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Octal digits between spaces and zero bytes, none of which is 0; or base 256 with the top bit set.
+/// A number in octal digits, between spaces and zero bytes; no digits are 0. Or, if the top bit is set, a
+/// number in base 256.
 fn number(block: &[u8; BLOCK], field: Range<usize>, what: &'static str) -> Result<i64, TarError> {
     let bytes = &block[field];
     let fail = TarError::Number(what);
     if bytes[0] & 0x80 != 0 {
-        // Two's complement; the first bit only says that it is.
+        // Two's complement, after the top bit.
         let sign = if bytes[0] & 0x40 == 0 { 0 } else { -1 };
         let first = i128::from(bytes[0] & 0x3F) | (sign << 6);
         let number = bytes[1..].iter().try_fold(first, |number, &byte| {

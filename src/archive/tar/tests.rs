@@ -21,7 +21,7 @@ fn rendered(entry: &Entry<'_>) -> Vec<u8> {
     out
 }
 
-/// A whole archive of one entry, whose content is `x`s.
+/// A whole archive of one entry, whose content is the letter x.
 fn archive(entry: &Entry<'_>) -> Vec<u8> {
     let mut out = rendered(entry);
     let size = usize::try_from(entry.size).unwrap();
@@ -33,7 +33,7 @@ fn archive(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn golden_bytes() {
+fn the_header_has_the_bytes_that_posix_asks_for() {
     let block = rendered(&entry(b"dir/file.txt"));
     assert_eq!(block.len(), BLOCK);
     assert_eq!(&block[..13], b"dir/file.txt\0");
@@ -49,7 +49,7 @@ fn golden_bytes() {
         "no owner has a name"
     );
     assert!(block[345..].iter().all(|&byte| byte == 0));
-    // POSIX: the sum of all bytes, the checksum's own taken for spaces.
+    // POSIX: the sum of all bytes, with spaces in place of the checksum.
     let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
     let own: u32 = block[148..156].iter().map(|&byte| u32::from(byte)).sum();
     let said = std::str::from_utf8(&block[148..154]).unwrap();
@@ -57,60 +57,35 @@ fn golden_bytes() {
 }
 
 #[test]
-fn what_does_not_fit_is_in_a_pax_header() {
+fn values_that_do_not_fit_go_into_a_pax_header() {
     let long = [b"d/".repeat(60), b"n".repeat(150)].concat();
     let split = [b"d/".repeat(60), b"n".repeat(90)].concat();
     let plain = entry(b"a");
-    for (is, blocks) in [
+    let at = |mtime| Entry { mtime, ..plain };
+    let of = |size| Entry { size, ..plain };
+    for (entry, blocks) in [
         (plain, 1),
         (entry(&split), 1),
         (entry(&long), 3),
         (entry("caf\u{e9}".as_bytes()), 3),
-        (Entry { mtime: -1, ..plain }, 3),
-        (
-            Entry {
-                mtime: 1 << 33,
-                ..plain
-            },
-            3,
-        ),
-        (
-            Entry {
-                mtime: (1 << 33) - 1,
-                ..plain
-            },
-            1,
-        ),
-        (
-            Entry {
-                size: 1 << 33,
-                ..plain
-            },
-            3,
-        ),
-        (
-            Entry {
-                size: (1 << 33) - 1,
-                ..plain
-            },
-            1,
-        ),
+        (at(-1), 3),
+        (at(1 << 33), 3),
+        (at((1 << 33) - 1), 1),
+        (of(1 << 33), 3),
+        (of((1 << 33) - 1), 1),
     ] {
-        assert_eq!(rendered(&is).len(), blocks * BLOCK, "{is:?}");
+        assert_eq!(rendered(&entry).len(), blocks * BLOCK, "{entry:?}");
     }
-    // An independent reader gets the size from there; the content is left out.
-    let huge = rendered(&Entry {
-        size: 20 << 30,
-        ..plain
-    });
+    // An independent reader takes the size from there. The content is left out.
+    let huge = rendered(&of(20 << 30));
     let mut archive = ::tar::Archive::new(&huge[..]);
     let read = archive.entries().unwrap().next().unwrap().unwrap();
     assert_eq!(read.size(), 20 << 30);
 }
 
-/// pax takes texts for UTF-8 unless it is told otherwise; bsdtar refuses them then.
+/// pax says that texts are UTF-8 unless a record says otherwise, and bsdtar refuses other bytes then.
 #[test]
-fn a_long_name_of_other_bytes_is_marked_as_such() {
+fn a_long_name_that_is_not_utf8_is_marked_as_binary() {
     let long = [&b"caf\xe9-"[..], &[b'x'; 120]].concat();
     let records = |entry: &Entry<'_>| {
         let bytes = rendered(entry);
@@ -130,12 +105,12 @@ fn a_long_name_of_other_bytes_is_marked_as_such() {
     };
     let target = (b"linkpath".to_vec(), long.clone());
     assert_eq!(records(&link), [mark, target]);
-    // A short one stands in the header as it is, and needs none.
+    // A short one stands in the header, and needs no mark.
     assert_eq!(rendered(&entry(b"caf\xe9")).len(), BLOCK);
 }
 
 #[test]
-fn the_end_fills_a_record() {
+fn an_archive_ends_with_zeros_up_to_a_whole_record() {
     for position in [0, 512, 9216, 9728, 10_240, 1 << 40] {
         let end = end_len(position);
         assert!((1024..1024 + 10_240).contains(&end), "{position}");
@@ -145,15 +120,15 @@ fn the_end_fills_a_record() {
 }
 
 fn kind() -> impl Strategy<Value = (bool, Vec<u8>)> {
-    // The crate takes a line feed for the end of a record.
+    // The crate ends a record at any line feed.
     let target = prop::collection::vec(11..=255_u8, 1..300);
     (any::<bool>(), target)
 }
 
 proptest! {
-    /// What the `tar` crate, which is in CodeDeploy's second agent, makes of it.
+    /// The `tar` crate is the reader of CodeDeploy's second agent.
     #[test]
-    fn another_reader_reads_it(
+    fn the_tar_crate_reads_what_was_written(
         name in "([a-z\u{e9}]{1,70}/){0,4}[a-z\u{1F4E6} ]{1,160}",
         (link, target) in kind(),
         mode in any::<u32>(),
@@ -189,9 +164,8 @@ proptest! {
         prop_assert!(entries.next().is_none());
     }
 
-    /// What this room's own reader makes of it.
     #[test]
-    fn our_reader_reads_it(
+    fn our_reader_reads_what_was_written(
         name in "[a-z]{1,90}",
         mode in 0..0o1000_u32,
         mtime in 0..1_i64 << 33,

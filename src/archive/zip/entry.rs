@@ -1,9 +1,9 @@
-//! What a record says about one entry: the caller's view, and the field values
-//! that follow from it. Both headers take them from here, so that they agree.
+//! One entry as the caller describes it, and the values of its header fields. Both headers take the values
+//! from here, so that they agree.
 
 use super::time;
 
-/// A 32-bit field at this value, or above, moves to the zip64 extra (4.5.3).
+/// Values from this one on do not fit a 32-bit field, and go into the zip64 extra (4.5.3).
 pub(super) const LIMIT_32: u64 = u32::MAX as u64;
 
 const S_IFMT: u32 = 0o170_000;
@@ -11,10 +11,10 @@ const S_IFDIR: u32 = 0o040_000;
 const S_IFREG: u32 = 0o100_000;
 const S_IFLNK: u32 = 0o120_000;
 
-/// How an entry's data is kept (4.4.5). CodeDeploy's agents read no other.
+/// How an entry's data is stored (4.4.5). CodeDeploy's agents read no other method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// As it is.
+    /// Not compressed.
     Stored,
     /// A raw deflate stream.
     Deflate,
@@ -29,22 +29,21 @@ impl Method {
     }
 }
 
-/// One file, directory or symbolic link, as far as headers know it.
+/// What the headers say of one file, directory or symbolic link.
 ///
-/// The name has passed [`check_name`](super::check_name). One that ends in `/`
-/// is a directory, which is always [`Method::Stored`] and empty. A symbolic
-/// link's data is its target.
+/// The name has passed [`check_name`](super::check_name). A name that ends in `/` is a directory, which is
+/// always [`Method::Stored`] and empty. A symbolic link's data is its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// Path inside the archive, components joined by `/`.
     pub name: &'a [u8],
-    /// `st_mode`. Of it, the file type and `0o777` are written: no setuid,
-    /// setgid or sticky bit. Zero means unknown and becomes 0644, or 0755 for a
-    /// directory, since readers would restore a zero as it is.
+    /// `st_mode`. Its file type and nine permission bits are written, without setuid, setgid and sticky
+    /// bit. Zero means unknown and becomes 0644, or 0755 for a directory, since readers would restore
+    /// permissions of zero.
     pub mode: u32,
     /// Modification time in seconds since 1970, UTC.
     pub mtime: i64,
-    /// How the data is kept.
+    /// How the data is stored.
     pub method: Method,
 }
 
@@ -62,8 +61,8 @@ impl Entry<'_> {
         }
     }
 
-    /// General purpose flags (4.4.4): bit 11 for a name that needs it, which
-    /// leaves a name that is not UTF-8 to be restored byte for byte.
+    /// General purpose flags (4.4.4): bit 11 if the name is UTF-8 and not ASCII. Readers restore a name that
+    /// is not UTF-8 byte for byte.
     pub(super) fn flags(&self) -> u16 {
         if self.name.is_ascii() || std::str::from_utf8(self.name).is_err() {
             0
@@ -94,10 +93,10 @@ impl Entry<'_> {
         time::dos(self.mtime)
     }
 
-    /// The time for an extended timestamp, which both headers carry or neither.
+    /// The time for an extended timestamp, which both headers have, or neither.
     ///
-    /// Not for a name that is not ASCII: in a C locale Info-ZIP unzip renames
-    /// such an entry to `caf#U00e9` as soon as it has any extra field.
+    /// There is none for a name that is not ASCII: in a C locale, Info-ZIP unzip renames an entry with any
+    /// extra field to `caf#U00e9`.
     pub(super) fn timestamp(&self) -> Option<i32> {
         let mtime = i32::try_from(self.mtime).ok()?;
         self.name.is_ascii().then_some(mtime)
@@ -114,7 +113,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Of an entry whose data is at hand. It is zip64 if a size needs it.
+    /// Sizes of an entry that was compressed. They are zip64 if one of them needs it.
     #[must_use]
     pub fn known(crc32: u32, compressed: u64, uncompressed: u64) -> Self {
         Sizes {
@@ -125,9 +124,8 @@ impl Sizes {
         }
     }
 
-    /// Of an entry that is still being compressed, whose header must not change
-    /// its length later: CRC and compressed size are zero for now, and it is
-    /// zip64 if `worst_case_compressed` would need it.
+    /// Sizes of an entry that is not compressed yet, whose header must keep its length. CRC and compressed
+    /// size are zero for now, and the sizes are zip64 if `worst_case_compressed` needs it.
     #[must_use]
     pub fn open(uncompressed: u64, worst_case_compressed: u64) -> Self {
         Sizes {
@@ -138,8 +136,7 @@ impl Sizes {
         }
     }
 
-    /// Fills in what [`open`](Self::open) left out. The size must not exceed
-    /// the worst case given then.
+    /// Fills in what [`open`](Self::open) left out. `compressed` must not exceed the worst case.
     #[must_use]
     pub fn close(self, crc32: u32, compressed: u64) -> Self {
         debug_assert!(self.zip64 || compressed < LIMIT_32, "worst case exceeded");
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_keep_type_and_permissions_only() {
+    fn attributes_have_only_the_file_type_and_the_permissions() {
         let attributes = |name, mode| entry(name, mode).external_attributes();
         assert_eq!(attributes("f", 0o104_755), 0o100_755 << 16);
         assert_eq!(attributes("f", 0o100_000), 0o100_000 << 16);
@@ -212,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_mode_gets_a_usable_one() {
+    fn an_unknown_mode_becomes_0644_or_0755() {
         let attributes = |name, mode| entry(name, mode).external_attributes();
         assert_eq!(attributes("f", 0), 0o100_644 << 16);
         assert_eq!(attributes("d/", 0), 0o040_755 << 16 | 0x10);
@@ -225,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_name_the_least_reader() {
+    fn the_version_needed_is_the_lowest_that_suffices() {
         let deflated = Entry {
             method: Method::Deflate,
             ..entry("f", 0)
@@ -263,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn zip64_starts_at_the_sentinel() {
+    fn sizes_are_zip64_from_the_sentinel_on() {
         for (size, zip64) in [
             (0xFFFF_FFFE, false),
             (0xFFFF_FFFF, true),
@@ -277,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_keeps_zip64() {
+    fn closed_sizes_stay_zip64() {
         let sizes = Sizes::open(10, LIMIT_32).close(7, 12);
         assert_eq!((sizes.crc32(), sizes.compressed()), (7, 12));
         assert_eq!((sizes.uncompressed(), sizes.zip64()), (10, true));

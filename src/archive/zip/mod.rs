@@ -1,22 +1,20 @@
-//! Forward-only zip records: bytes in, bytes out.
+//! Renders and reads the records of a zip.
 //!
-//! A bundle is made on many threads and leaves in order, never to be read
-//! again, so its records must be right the first time. No crate writes an entry
-//! that is already compressed, with its true CRC and sizes in the local header,
-//! without seeking; readers differ on nearly everything else (data descriptors
-//! above all), so these few bytes are ours.
+//! An archive is packed on many threads and sent in order, so its records must be right the first time. No
+//! crate writes an entry that is already compressed, with its CRC and sizes in the local header, without
+//! seeking; and readers differ in nearly everything else, above all in data descriptors. So hoist renders
+//! these few bytes itself.
 //!
-//! A worker renders a [`local_header`] alone, because a local header holds no
-//! offset. One assembler adds up the offsets and lets a [`CentralDirectory`]
-//! render the index from what it kept of each entry:
+//! A local header holds no offset, so a worker renders it alone ([`local_header`]). The assembler adds up the
+//! offsets, and renders the directory from what it kept of each entry ([`CentralDirectory`]):
 //!
 //! ```text
 //! local header | data | local header | data | ... | central directory | end
 //! ```
 //!
-//! What this room refuses: files, threads and I/O; data descriptors (bit 3);
-//! methods other than stored and deflate; comments; encryption; names that some
-//! reader would reject or change on the way ([`check_name`], [`check_order`]).
+//! Refused here: I/O and threads; writing data descriptors (bit 3), methods other than stored and deflate,
+//! comments, encryption, and names that some reader would reject or change ([`check_name`],
+//! [`check_order`]). [`DirectoryReader`] reads archives of any program.
 //!
 //! Section numbers are those of PKWARE's APPNOTE 6.3.10.
 

@@ -1,19 +1,18 @@
 //! Which names an archive may hold.
 //!
-//! A name that some reader rejects, strips or changes on the way would deploy a
-//! tree that is not the one that was pushed, or blame a full disk. Names come
-//! sorted and in millions, so [`check_order`] keeps a few lengths, no set.
+//! If a reader rejected, shortened or changed a name, another tree than the pushed one would be deployed.
+//! Names come sorted and in millions, so [`check_order`] keeps a few lengths instead of a set.
 //!
-//! A backslash is allowed: Unix readers keep it. .NET takes it for a separator,
-//! so callers warn about it.
+//! A backslash is allowed, since Unix readers keep it. .NET takes it for a separator, so callers warn about
+//! it.
 
 use std::fmt;
 
-/// Bytes in one component of a name. Linux file systems take no more, and
-/// `unzip` reports a longer one as status 50, "disk full".
+/// The most bytes of one component of a name. Linux file systems accept no more, and `unzip` exits with 50,
+/// "disk full".
 pub const MAX_COMPONENT: usize = 255;
 
-/// Bytes in a whole name: `PATH_MAX` on Linux.
+/// The most bytes of a whole name: `PATH_MAX` on Linux.
 pub const MAX_PATH: usize = 4096;
 
 /// What to do about a name that is not UTF-8.
@@ -21,11 +20,11 @@ pub const MAX_PATH: usize = 4096;
 pub enum NonUtf8 {
     /// Refuse it: readers would guess an encoding, and Java fails.
     Refuse,
-    /// Keep its bytes, which `unzip` restores exactly.
+    /// Write its bytes, which `unzip` restores exactly.
     Raw,
 }
 
-/// Why a name cannot go into the archive, and what to do about it.
+/// Why an archive cannot hold a name, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message says it")]
 pub enum NameError {
@@ -59,7 +58,7 @@ pub enum NameError {
 ///
 /// # Errors
 ///
-/// The first of the name's faults.
+/// The first rule that the name breaks.
 pub fn check_name(name: &[u8], non_utf8: NonUtf8) -> Result<(), NameError> {
     let shown = || Shown::new(name);
     let Some(&first) = name.first() else {
@@ -99,35 +98,32 @@ pub fn check_name(name: &[u8], non_utf8: NonUtf8) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Control characters, NUL among them, and 0xFF, which no UTF-8 holds: Info-ZIP
-/// `unzip` 6.0 leaves these out of the file name and says nothing.
+/// Control characters, NUL among them, and 0xFF, which UTF-8 does not have: Info-ZIP `unzip` 6.0 silently
+/// leaves them out of the file name.
 fn is_dropped(byte: u8) -> bool {
     byte.is_ascii_control() || byte == 0xFF
 }
 
-/// A file name's `;` with nothing but digits after it: `unzip` 6.0 extracts
-/// `a;1` as `a`, silently, unless given `-V`. Directories keep theirs.
+/// Whether a file's name ends in `;` and digits: without `-V`, `unzip` 6.0 silently extracts `a;1` as `a`. It
+/// keeps the names of directories.
 fn ends_in_version(name: &[u8]) -> bool {
     let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     name.get(..name.len() - digits)
         .is_some_and(|rest| rest.ends_with(b";"))
 }
 
-/// Checks all names of an archive in their order: ascending by bytes, so none
-/// occurs twice, and no file is where another name needs a directory (`a` with
-/// `a/` or `a/b`, whatever comes between).
+/// Checks all names of an archive: they ascend by bytes, none occurs twice, and no file is where another
+/// name needs a directory (`a` with `a/` or `a/b`, also if other names are between them).
 ///
-/// Time is linear in the bytes; memory is one length per file name that is a
-/// prefix of the name before.
+/// Time is linear in the bytes; memory is one length for each file name that is a prefix of the name before.
 ///
 /// # Errors
 ///
 /// The first name that breaks a rule.
 pub fn check_order<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Result<(), NameError> {
     let mut previous: &[u8] = b"";
-    // Lengths of the files seen that are prefixes of `previous`, rising. Among
-    // sorted names, all with a given prefix are neighbours: once one lacks it,
-    // no later one has it.
+    // Rising lengths of the files so far whose names are prefixes of `previous`. Sorted names with a
+    // common prefix are neighbours: once a name lacks it, no later one has it.
     let mut files: Vec<usize> = Vec::new();
     for name in names {
         if name <= previous {
@@ -141,7 +137,7 @@ pub fn check_order<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Result<(), 
         while files.last().is_some_and(|length| *length > shared) {
             files.pop();
         }
-        // Up to `shared` this name reads as the last, which clashed with none.
+        // Up to `shared`, this name equals the last one, which had no clash.
         if files.last() == Some(&shared) && name.get(shared) == Some(&b'/') {
             return Err(NameError::Clash {
                 name: Shown::new(name),
@@ -171,12 +167,12 @@ fn out_of_order(name: &[u8], previous: &[u8]) -> NameError {
     }
 }
 
-/// A name made safe for a terminal or a log: quoted, escaped, shortened.
+/// A name that is safe in a terminal or a log: quoted, escaped and shortened.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shown(Box<[u8]>);
 
 impl Shown {
-    /// Bytes shown; the rest becomes an ellipsis.
+    /// The most bytes that are shown; an ellipsis stands for the rest.
     const MAX: usize = 160;
 
     /// Copies a name, for showing it later.
@@ -221,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_every_reader_keeps() {
+    fn names_that_every_reader_keeps_are_accepted() {
         let long = format!("{0}/{0}/", "x".repeat(MAX_COMPONENT));
         let longest = "abc/".repeat(MAX_PATH / 4);
         for name in [
@@ -252,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_some_reader_rejects_or_changes() {
+    fn names_that_some_reader_rejects_or_changes_are_refused() {
         for (name, part) in [
             ("", "is empty"),
             ("/", "is absolute"),
@@ -287,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_utf8_need_leave() {
+    fn names_that_are_not_utf8_are_accepted_only_as_raw_names() {
         let name = b"caf\xE9/\x80";
         assert_eq!(
             fault(name),
@@ -300,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_show_names_safely() {
+    fn shown_names_are_escaped_and_shortened() {
         let shown = |name: &[u8]| Shown::new(name).to_string();
         assert_eq!(shown(b"a\x1b[2J\n\xffb"), r#""a\u{1b}[2J\n\xffb""#);
         assert_eq!(shown("\u{202e}\u{e9}".as_bytes()), "\"\\u{202e}\u{e9}\"");
@@ -313,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn ascending_names_without_clashes() {
+    fn ascending_names_without_clashes_are_accepted() {
         for names in [
             &[][..],
             &["a"],
@@ -330,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_directory() {
+    fn a_file_where_another_name_needs_a_directory_is_refused() {
         for (names, file) in [
             (&["a", "a/"][..], "a"),
             (&["a", "a/b"], "a"),
@@ -347,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_strict() {
+    fn names_that_do_not_ascend_are_refused() {
         let shown = |name: &str| Shown::new(name.as_bytes());
         assert_eq!(order(&["a", ""]), Err(NameError::Empty));
         assert_eq!(
@@ -363,7 +359,7 @@ mod tests {
         );
     }
 
-    /// The rules of `check_order`, as one would say them.
+    /// The rules of `check_order`, stated plainly.
     fn is_ordered(names: &[String]) -> bool {
         let ascending = names.windows(2).all(|pair| pair[0] < pair[1]);
         let clash = names.iter().any(|file| {

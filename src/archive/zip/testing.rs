@@ -1,4 +1,4 @@
-//! Archives for the tests of this room, and the readers that judge them.
+//! For tests of this module: archives, and the `zip` crate as a reader that shares no code with hoist.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -6,8 +6,8 @@ use std::io::{Read, Seek, Write};
 
 use super::{CentralDirectory, Entry, Method, Sizes, local_header, local_header_len};
 
-/// An entry with its content. A giant, for which the worst case is given, has
-/// its header written before the data and closed after.
+/// An entry with its content. `giant` is the worst case of a giant, whose header is rendered before its
+/// data and closed after it.
 #[derive(Clone, Debug)]
 pub(super) struct File {
     pub(super) name: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) fn deflate(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What a writer makes of these files, from `start` on.
+/// An archive of these files, which begins at `start`.
 pub(super) fn archive(start: u64, files: &[File]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut written = Vec::new();
@@ -102,7 +102,7 @@ pub(super) fn directory(start: u64, entries: &[(Entry<'_>, Sizes, u64)]) -> Vec<
     out
 }
 
-/// An entry as a reader sees it. `content` is left out where it is imagined.
+/// An entry as a reader sees it. `content` is None if it is large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) name: Vec<u8>,
@@ -133,7 +133,7 @@ pub(super) fn validate_with_zip(archive: &[u8]) {
     archive.validate_header_consistency().unwrap();
 }
 
-/// Reads with the `zip` crate.
+/// Reads with the `zip` crate, which compares contents with their CRC-32.
 pub(super) fn read_with_zip(archive: impl Read + Seek) -> Vec<Seen> {
     let mut archive = zip::ZipArchive::new(archive).unwrap();
     assert_eq!(archive.offset(), 0);
@@ -173,58 +173,4 @@ pub(super) fn read_with_zip(archive: impl Read + Seek) -> Vec<Seen> {
             seen
         })
         .collect()
-}
-
-/// Reads with `rawzip`, verifying CRC and size of what it extracts.
-pub(super) fn read_with_rawzip(archive: impl Read + Seek) -> Vec<Seen> {
-    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
-    let archive = rawzip::ZipArchive::from_seekable(archive, &mut buffer).unwrap();
-    let mut all = Vec::new();
-    let mut entries = archive.entries(&mut buffer);
-    while let Some(record) = entries.next_entry().unwrap() {
-        assert_eq!(record.version_made_by().as_u16(), 0x033F);
-        assert!(!record.flags().has_data_descriptor());
-        let time = record.last_modified_dos();
-        let timestamp = record.extra_fields().find_map(|(id, field)| {
-            let time = field.get(1..5)?.try_into().ok()?;
-            (id.as_u16() == 0x5455).then_some(i32::from_le_bytes(time))
-        });
-        let mut seen = Seen {
-            name: record.file_path().as_bytes().to_vec(),
-            mode: record.mode().value(),
-            dos_time: dos_time([
-                time.year(),
-                time.month().into(),
-                time.day().into(),
-                time.hour().into(),
-                time.minute().into(),
-                time.second().into(),
-            ]),
-            timestamp,
-            method: match record.compression_method().as_u16() {
-                0 => Method::Stored,
-                8 => Method::Deflate,
-                other => panic!("{other}"),
-            },
-            crc32: record.crc32(),
-            compressed: record.compressed_size_hint(),
-            uncompressed: record.uncompressed_size_hint(),
-            header_offset: record.local_header_offset(),
-            content: None,
-        };
-        if seen.compressed < MOST_CONTENT {
-            let entry = archive.get_entry(record.wayfinder()).unwrap();
-            let mut content = Vec::new();
-            let reader: Box<dyn Read> = match seen.method {
-                Method::Stored => Box::new(entry.reader()),
-                Method::Deflate => Box::new(flate2::read::DeflateDecoder::new(entry.reader())),
-            };
-            let mut verified = entry.verifying_reader(reader);
-            verified.read_to_end(&mut content).unwrap();
-            seen.content = Some(content);
-        }
-        all.push(seen);
-    }
-    assert_eq!(archive.entries_hint(), all.len() as u64);
-    all
 }

@@ -1,13 +1,12 @@
-//! MS-DOS time. It names no zone: here it is UTC, so that the same tree gives
-//! the same bytes wherever it is packed.
+//! MS-DOS time. It has no time zone; hoist writes UTC, so that the same tree gives the same bytes everywhere.
 
-/// 1980-01-01 00:00:00 UTC, the first time the fields can hold.
+/// 1980-01-01 00:00:00 UTC, the first time of the fields.
 const FIRST: i64 = 315_532_800;
 /// Seconds from [`FIRST`] to 2107-12-31 23:59:58, the last.
 const LAST: u32 = 4_039_286_398;
 
-/// The date field (high half) and the time field (low half) of 4.4.6 for a Unix
-/// time: UTC, held to 1980..=2107, rounded down to two seconds.
+/// The date field (high half) and the time field (low half) of 4.4.6 for a Unix time: UTC, clamped to
+/// 1980..=2107, rounded down to two seconds.
 pub(super) fn dos(mtime: i64) -> u32 {
     let since = mtime.saturating_sub(FIRST).max(0);
     let since = u32::try_from(since).unwrap_or(LAST).min(LAST);
@@ -19,9 +18,8 @@ pub(super) fn dos(mtime: i64) -> u32 {
     date << 16 | time
 }
 
-/// Year, month and day, the latter two from 1, of a day counted from
-/// 1980-01-01: Howard Hinnant's `civil_from_days`, whose years begin in March
-/// and whose eras of 400 years all have the same length.
+/// Year, month and day (both from 1) of a day that is counted from 1980-01-01. This is Howard Hinnant's
+/// `civil_from_days`: years begin in March, and eras of 400 years have equal lengths.
 fn civil(day: u32) -> (u32, u32, u32) {
     let day = day + 723_120; // from 0000-03-01
     let (era, day) = (day / 146_097, day % 146_097);
@@ -55,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn known_times() {
+    fn known_times_have_their_calendar_date() {
         // From `date -u -d @N`.
         assert_eq!(fields(951_782_399), [2000, 2, 28, 23, 59, 58]);
         assert_eq!(fields(951_782_400), [2000, 2, 29, 0, 0, 0]);
@@ -72,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_ends_at_1980_and_2107() {
+    fn times_are_clamped_to_1980_and_2107() {
         for early in [i64::MIN, -1, 0, FIRST - 1, FIRST, FIRST + 1] {
             assert_eq!(fields(early), [1980, 1, 1, 0, 0, 0]);
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use hoist::archive::plan::{self, Pattern, Symlinks, Times};
+use hoist::archive::plan::{self, BadPattern, Pattern, Symlinks, Times};
 
 use crate::cli::Failure;
 
@@ -169,13 +169,28 @@ struct Patterns(Vec<Pattern>);
 struct PatternArgs {
     /// Leave out what GLOB matches (gitignore syntax); if several --exclude and --include match a
     /// path, the last one decides [may be repeated]
-    #[arg(long, value_name = "GLOB", value_parser = Pattern::exclude)]
+    #[arg(long, value_name = "GLOB", value_parser = exclude)]
     exclude: Vec<Pattern>,
 
     /// Bundle what GLOB matches, although an earlier --exclude or a .hoistignore file leaves it out
     /// [may be repeated]
-    #[arg(long, value_name = "GLOB", value_parser = Pattern::include)]
+    #[arg(long, value_name = "GLOB", value_parser = include)]
     include: Vec<Pattern>,
+}
+
+fn exclude(glob: &str) -> Result<Pattern, String> {
+    Pattern::exclude(glob).map_err(bad_pattern)
+}
+
+fn include(glob: &str) -> Result<Pattern, String> {
+    Pattern::include(glob).map_err(bad_pattern)
+}
+
+fn bad_pattern(error: BadPattern) -> String {
+    match error {
+        BadPattern::Negated => format!("{error}; to bring names back, use --include"),
+        error => error.to_string(),
+    }
 }
 
 impl Args for Patterns {

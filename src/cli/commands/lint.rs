@@ -12,6 +12,7 @@ use hoist::bundle::BundleType;
 
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SourceArgs;
+use crate::cli::render::advice;
 use crate::cli::render::lint::{github, hint, in_json, sarif, text};
 use crate::cli::render::print;
 use crate::cli::run::Run;
@@ -90,7 +91,8 @@ pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
 /// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
 fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<Report, Failure> {
     let run = Run::start()?;
-    let plan = Plan::scan(source, options, run.cancel()).map_err(Failure::other);
+    let plan = Plan::scan(source, options, run.cancel())
+        .map_err(|error| Failure::other(advice::unlisted(&error)));
     let plan = run.finish(plan)?;
     let Err(missing) = appspec::require(&plan) else {
         return appspec::lint_bundle(&plan, None).map_err(Failure::other);

@@ -14,6 +14,7 @@ use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
+use crate::cli::render::advice;
 use crate::cli::render::progress::Display;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
@@ -85,7 +86,7 @@ fn pack(
     refuse_auto(archive.level)?;
     let plan = progress
         .walk(|| Plan::scan(&arguments.source.dir, options, cancel))
-        .map_err(Failure::other)?;
+        .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let name = arguments.output.to_string_lossy();
     let format = archive.bundle_type.format(&name);
     let worst_case = pack::worst_case(&plan, format);
@@ -104,7 +105,7 @@ fn pack(
         .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
     let list = list.as_mut().map(|list| list as &mut pack::List<'_>);
     let packed = pack_to_file(&plan, &arguments.output, &options, list, cancel, progress)
-        .map_err(Failure::other)?;
+        .map_err(|error| Failure::other(advice::unpacked(&error)))?;
     if let Some(draft) = manifest {
         let kept = draft.finish().and_then(manifest::Finished::keep);
         kept.map_err(|error| Failure::other(format!("the archive is complete, but: {error}")))?;

@@ -1,5 +1,6 @@
 //! What the commands say: to people, to programs and to CI.
 
+pub(crate) mod advice;
 #[cfg(feature = "push")]
 pub(crate) mod debug;
 pub(crate) mod diagnostic;

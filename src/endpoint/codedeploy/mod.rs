@@ -28,22 +28,22 @@ use self::store::Store;
 use super::ids;
 
 /// The name before the operation in `X-Amz-Target`.
-pub(crate) const TARGET: &str = "CodeDeploy_20141006.";
+pub(super) const TARGET: &str = "CodeDeploy_20141006.";
 
 /// The region of requests that are not signed.
-pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+pub(super) const DEFAULT_REGION: &str = "us-east-1";
 
 /// Lines in a page of a listing.
 const PAGE: usize = 100;
 
 /// An error of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(super) struct Failure {
     /// The error's name, as clients match it.
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+    pub(super) code: &'static str,
+    pub(super) message: String,
     /// The endpoint's fault (500), not the client's (400).
-    pub(crate) internal: bool,
+    pub(super) internal: bool,
 }
 
 impl Failure {
@@ -65,24 +65,21 @@ impl Failure {
 }
 
 /// CodeDeploy in all regions.
-pub(crate) struct Service {
+pub(super) struct Service {
     store: Store,
 }
 
 impl Service {
     /// Opens the state under `dir`, which is made if it is missing.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
         Ok(Self {
             store: Store::open(dir)?,
         })
     }
 
     /// Makes the application `name` for servers if it is missing.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidApplicationNameException`.
-    pub(crate) fn ensure(&self, region: &str, name: &str) -> Result<(), Failure> {
+    /// Fails with `InvalidApplicationNameException`.
+    pub(super) fn ensure(&self, region: &str, name: &str) -> Result<(), Failure> {
         check_region(region)?;
         let input = CreateApplication {
             application_name: Some(name.to_owned()),
@@ -95,7 +92,7 @@ impl Service {
     }
 
     /// Runs `operation` and returns its output, `None` if that is empty.
-    pub(crate) fn call(
+    pub(super) fn call(
         &self,
         region: &str,
         operation: &str,
@@ -129,15 +126,11 @@ impl Service {
                 format!("The computePlatform is invalid: {platform}"),
             ));
         }
-        let tags = input.tags.into_iter();
         let application = Application {
             name,
             id: ids::unique(),
             created_ms: ids::now_ms(),
             platform,
-            tags: tags
-                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-                .collect(),
             revisions: Vec::new(),
         };
         self.store.create(region, &application)?;

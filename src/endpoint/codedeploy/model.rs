@@ -3,8 +3,6 @@
 //! Shapes: "API Reference" of AWS CodeDeploy, version 2014-10-06. Unknown members are ignored, as
 //! the service does.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -16,114 +14,57 @@ const MAX_DESCRIPTION: usize = 512;
 /// Where a revision lies. Two revisions are equal if all members are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Revision {
+pub(super) struct Revision {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) revision_type: Option<String>,
+    pub(super) revision_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) s3_location: Option<S3Location>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) git_hub_location: Option<GitHubLocation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) string: Option<Content>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) app_spec_content: Option<Content>,
+    pub(super) s3_location: Option<S3Location>,
 }
 
 /// An archive or AppSpec file in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct S3Location {
+pub(super) struct S3Location {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bucket: Option<String>,
+    pub(super) bucket: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<String>,
+    pub(super) key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bundle_type: Option<String>,
+    pub(super) bundle_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<String>,
+    pub(super) version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) e_tag: Option<String>,
-}
-
-/// A commit on GitHub.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct GitHubLocation {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) repository: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) commit_id: Option<String>,
-}
-
-/// An AppSpec given as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Content {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) content: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) sha256: Option<String>,
+    pub(super) e_tag: Option<String>,
 }
 
 impl Revision {
-    /// Checks that exactly one location is given, and that it is complete.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRevisionException`.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// Checks that the revision is a complete location in S3, where all revisions of hoist are.
+    /// Fails with `InvalidRevisionException`.
+    pub(super) fn check(&self) -> Result<(), Failure> {
         let invalid = |why: &str| {
             Err(Failure::new(
                 "InvalidRevisionException",
                 format!("The specified revision is not valid: {why}"),
             ))
         };
-        let kind = match self.revision_type.as_deref() {
-            None => return invalid("revisionType is missing"),
-            Some(kind) => kind,
+        let (Some("S3"), Some(s3)) = (self.revision_type.as_deref(), &self.s3_location) else {
+            return invalid("this endpoint takes revisions of the type S3, with an s3Location");
         };
-        let given = [
-            ("S3", self.s3_location.is_some()),
-            ("GitHub", self.git_hub_location.is_some()),
-            ("String", self.string.is_some()),
-            ("AppSpecContent", self.app_spec_content.is_some()),
-        ];
-        if !given.iter().any(|(name, _)| *name == kind) {
-            return invalid("revisionType must be S3, GitHub, String or AppSpecContent");
-        }
-        if given.iter().any(|(name, there)| *there != (*name == kind)) {
-            return invalid("it needs the location that revisionType names, and no other");
-        }
         let filled = |member: &Option<String>| member.as_ref().is_some_and(|text| !text.is_empty());
-        if let Some(s3) = &self.s3_location {
-            if !filled(&s3.bucket) || !filled(&s3.key) {
-                return invalid("an S3 location needs bucket and key");
-            }
-            let bundle = s3.bundle_type.as_deref().unwrap_or_default();
-            if !matches!(bundle, "tar" | "tgz" | "zip" | "YAML" | "JSON") {
-                return invalid("bundleType must be tar, tgz, zip, YAML or JSON");
-            }
+        if !filled(&s3.bucket) || !filled(&s3.key) {
+            return invalid("an S3 location needs bucket and key");
         }
-        if let Some(github) = &self.git_hub_location
-            && (!filled(&github.repository) || !filled(&github.commit_id))
-        {
-            return invalid("a GitHub location needs repository and commitId");
-        }
-        if let Some(text) = self.string.as_ref().or(self.app_spec_content.as_ref())
-            && !filled(&text.content)
-        {
-            return invalid("content is missing");
+        let bundle = s3.bundle_type.as_deref().unwrap_or_default();
+        if !matches!(bundle, "tar" | "tgz" | "zip" | "YAML" | "JSON") {
+            return invalid("bundleType must be tar, tgz, zip, YAML or JSON");
         }
         Ok(())
     }
 }
 
 /// Checks the description of a revision.
-///
-/// # Errors
-///
-/// `DescriptionTooLongException`.
-pub(crate) fn check_description(description: Option<&str>) -> Result<(), Failure> {
+/// Fails with `DescriptionTooLongException`.
+pub(super) fn check_description(description: Option<&str>) -> Result<(), Failure> {
     if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
         return Err(Failure::new(
             "DescriptionTooLongException",
@@ -135,11 +76,8 @@ pub(crate) fn check_description(description: Option<&str>) -> Result<(), Failure
 
 /// Checks the name of an application: 1 to 100 of `A-Z a-z 0-9 . _ + = , @ -` ("CodeDeploy
 /// quotas").
-///
-/// # Errors
-///
-/// `ApplicationNameRequiredException`, `InvalidApplicationNameException`.
-pub(crate) fn check_name(name: Option<String>) -> Result<String, Failure> {
+/// Fails with `ApplicationNameRequiredException`, `InvalidApplicationNameException`.
+pub(super) fn check_name(name: Option<String>) -> Result<String, Failure> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
         Failure::new(
             "ApplicationNameRequiredException",
@@ -161,65 +99,56 @@ pub(crate) fn check_name(name: Option<String>) -> Result<String, Failure> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct CreateApplication {
-    pub(crate) application_name: Option<String>,
-    pub(crate) compute_platform: Option<String>,
-    pub(crate) tags: Vec<Tag>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct Tag {
-    pub(crate) key: Option<String>,
-    pub(crate) value: Option<String>,
+pub(super) struct CreateApplication {
+    pub(super) application_name: Option<String>,
+    pub(super) compute_platform: Option<String>,
 }
 
 /// The input of operations that name an application and nothing else.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct ApplicationName {
-    pub(crate) application_name: Option<String>,
+pub(super) struct ApplicationName {
+    pub(super) application_name: Option<String>,
 }
 
 /// The input of RegisterApplicationRevision and GetApplicationRevision.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct OneRevision {
-    pub(crate) application_name: Option<String>,
-    pub(crate) revision: Option<Revision>,
-    pub(crate) description: Option<String>,
+pub(super) struct OneRevision {
+    pub(super) application_name: Option<String>,
+    pub(super) revision: Option<Revision>,
+    pub(super) description: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct ListRevisions {
-    pub(crate) application_name: Option<String>,
-    pub(crate) sort_by: Option<String>,
-    pub(crate) sort_order: Option<String>,
-    pub(crate) s3_bucket: Option<String>,
-    pub(crate) s3_key_prefix: Option<String>,
-    pub(crate) deployed: Option<String>,
-    pub(crate) next_token: Option<String>,
+pub(super) struct ListRevisions {
+    pub(super) application_name: Option<String>,
+    pub(super) sort_by: Option<String>,
+    pub(super) sort_order: Option<String>,
+    pub(super) s3_bucket: Option<String>,
+    pub(super) s3_key_prefix: Option<String>,
+    pub(super) deployed: Option<String>,
+    pub(super) next_token: Option<String>,
 }
 
 /// An application as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Application {
-    pub(crate) name: String,
-    pub(crate) id: String,
-    pub(crate) created_ms: u64,
-    pub(crate) platform: String,
-    pub(crate) tags: BTreeMap<String, String>,
+pub(super) struct Application {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) created_ms: u64,
+    pub(super) platform: String,
     /// In order of their registration.
-    pub(crate) revisions: Vec<Registered>,
+    pub(super) revisions: Vec<Registered>,
 }
 
 /// A registered revision as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Registered {
+pub(super) struct Registered {
     /// Not a member of the service's: marks where a page of a listing ends.
-    pub(crate) id: String,
-    pub(crate) revision: Revision,
-    pub(crate) description: Option<String>,
-    pub(crate) registered_ms: u64,
+    pub(super) id: String,
+    pub(super) revision: Revision,
+    pub(super) description: Option<String>,
+    pub(super) registered_ms: u64,
 }

@@ -14,14 +14,14 @@ use super::super::store::{lock, read_json, write_json};
 use super::Failure;
 use super::model::Application;
 
-pub(crate) struct Store {
+pub(super) struct Store {
     dir: PathBuf,
     /// Held from reading an application to writing it back.
     change: Mutex<()>,
 }
 
 impl Store {
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let dir = dir.join("codedeploy");
         fs::create_dir_all(&dir)?;
         Ok(Self {
@@ -41,11 +41,8 @@ impl Store {
     }
 
     /// Keeps a new application.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationAlreadyExistsException`.
-    pub(crate) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
+    /// Fails with `ApplicationAlreadyExistsException`.
+    pub(super) fn create(&self, region: &str, application: &Application) -> Result<(), Failure> {
         let _change = lock(&self.change);
         if self.find(region, &application.name)?.is_some() {
             return Err(Failure::new(
@@ -65,11 +62,8 @@ impl Store {
     }
 
     /// The application `name`.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationDoesNotExistException`.
-    pub(crate) fn get(&self, region: &str, name: &str) -> Result<Application, Failure> {
+    /// Fails with `ApplicationDoesNotExistException`.
+    pub(super) fn get(&self, region: &str, name: &str) -> Result<Application, Failure> {
         self.find(region, name)?.ok_or_else(|| {
             Failure::new(
                 "ApplicationDoesNotExistException",
@@ -79,11 +73,8 @@ impl Store {
     }
 
     /// Changes the application `name`.
-    ///
-    /// # Errors
-    ///
-    /// `ApplicationDoesNotExistException`.
-    pub(crate) fn update(
+    /// Fails with `ApplicationDoesNotExistException`.
+    pub(super) fn update(
         &self,
         region: &str,
         name: &str,

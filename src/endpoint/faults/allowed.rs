@@ -10,7 +10,7 @@ use std::fmt;
 
 use hyper::header::HeaderMap;
 
-use super::super::operation::{Asked, Operation};
+use super::super::operation::{Call, Operation};
 use super::super::server::OWNER;
 
 macro_rules! actions {
@@ -51,27 +51,27 @@ impl fmt::Display for Action {
     }
 }
 
-/// The first action that `asked` needs and that is not allowed, or `None` if all are allowed.
+/// The first action that `call` needs and that is not allowed, or `None` if all are allowed.
 ///
 /// # Errors
 ///
 /// The operation is one that the endpoint does not offer, and not everything is allowed.
 pub(super) fn denied(
     allowed: &BTreeSet<Action>,
-    asked: &Asked,
+    call: &Call,
     headers: &HeaderMap,
 ) -> Result<Option<Action>, ()> {
-    match needed(asked, headers) {
+    match needed(call, headers) {
         Some(needed) => Ok(needed.into_iter().find(|action| !allowed.contains(action))),
         None if Action::ALL.iter().all(|action| allowed.contains(action)) => Ok(None),
         None => Err(()),
     }
 }
 
-fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
+fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
     use Operation as O;
 
-    let mut needed = vec![match asked.operation {
+    let mut needed = vec![match call.operation {
         O::PutObject
         | O::CreateMultipartUpload
         | O::UploadPart
@@ -81,7 +81,7 @@ fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::AbortMultipartUpload => Action::AbortMultipartUpload,
         O::ListParts => Action::ListMultipartUploadParts,
         O::ListMultipartUploads => Action::ListBucketMultipartUploads,
-        O::GetObject | O::HeadObject if asked.versioned => Action::GetObjectVersion,
+        O::GetObject | O::HeadObject if call.versioned => Action::GetObjectVersion,
         O::GetObject | O::HeadObject => Action::GetObject,
         O::DeleteObject | O::DeleteObjects => Action::DeleteObject,
         O::HeadBucket | O::ListObjectsV2 => Action::ListBucket,
@@ -113,9 +113,9 @@ fn needed(asked: &Asked, headers: &HeaderMap) -> Option<Vec<Action>> {
 }
 
 /// IAM's message. `application` is the one that a request to CodeDeploy names.
-pub(super) fn refusal(asked: &Asked, action: &str, region: &str, application: &str) -> String {
-    let resource = match (&asked.bucket, &asked.key) {
-        _ if asked.codedeploy => {
+pub(super) fn refusal(call: &Call, action: &str, region: &str, application: &str) -> String {
+    let resource = match (&call.bucket, &call.key) {
+        _ if call.codedeploy => {
             format!("arn:aws:codedeploy:{region}:{OWNER}:application:{application}")
         }
         (Some(bucket), Some(key)) => format!("\"arn:aws:s3:::{bucket}/{key}\""),
@@ -132,8 +132,8 @@ pub(super) fn refusal(asked: &Asked, action: &str, region: &str, application: &s
 mod tests {
     use super::*;
 
-    fn asked(operation: Operation) -> Asked {
-        Asked {
+    fn call(operation: Operation) -> Call {
+        Call {
             operation,
             codedeploy: false,
             bucket: Some("b".into()),
@@ -147,14 +147,12 @@ mod tests {
         let nothing = BTreeSet::new();
         let everything: BTreeSet<Action> = Action::ALL.iter().copied().collect();
         for operation in Operation::ALL {
-            let asked = asked(*operation);
-            let needs = denied(&nothing, &asked, &HeaderMap::new())
-                .unwrap()
-                .unwrap();
-            assert_eq!(denied(&everything, &asked, &HeaderMap::new()), Ok(None));
+            let call = call(*operation);
+            let needs = denied(&nothing, &call, &HeaderMap::new()).unwrap().unwrap();
+            assert_eq!(denied(&everything, &call, &HeaderMap::new()), Ok(None));
             assert!(needs.name().contains(':'), "{needs}");
         }
-        let other = asked(Operation::Other);
+        let other = call(Operation::Other);
         assert_eq!(denied(&nothing, &other, &HeaderMap::new()), Err(()));
         assert_eq!(denied(&everything, &other, &HeaderMap::new()), Ok(None));
     }
@@ -165,15 +163,15 @@ mod tests {
         let with = |header: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header, hyper::header::HeaderValue::from_static("x"));
-            denied(&put, &asked(Operation::PutObject), &headers).unwrap()
+            denied(&put, &call(Operation::PutObject), &headers).unwrap()
         };
         assert_eq!(with("x-amz-meta-a"), None);
         assert_eq!(with("x-amz-tagging"), Some(Action::PutObjectTagging));
         assert_eq!(with("x-amz-acl"), Some(Action::PutObjectAcl));
         assert_eq!(with("x-amz-copy-source"), Some(Action::GetObject));
-        let versioned = Asked {
+        let versioned = Call {
             versioned: true,
-            ..asked(Operation::HeadObject)
+            ..call(Operation::HeadObject)
         };
         let get = BTreeSet::from([Action::GetObject]);
         let needs = denied(&get, &versioned, &HeaderMap::new());

@@ -17,24 +17,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::codedeploy;
 use super::super::link::{PacedBody, Pacer};
-use super::super::operation::Asked;
-use super::super::server::{self, Server, internal_error, json_response, signed_region};
+use super::super::operation::Call;
+use super::super::server::{
+    self, MAX_DRAINED, Server, internal_error, json_response, signed_region,
+};
 use super::body::{Damage, DamagedBody};
 use super::{Action, Fault, Faults, Operation, Refusal, Reply, When, allowed};
 
-/// How much of a refused body is read before the answer, in bytes. A client that writes all of it
-/// before it reads would miss the answer otherwise.
-const MAX_DRAINED: usize = 64 << 20;
-
 /// The part of a connection that a request may end.
-pub(crate) struct Line {
+pub(in crate::endpoint) struct ConnectionControl {
     cut: CancellationToken,
     stop: CancellationToken,
 }
 
-impl Line {
+impl ConnectionControl {
     /// A connection of an endpoint that ends with `stop`.
-    pub(crate) fn new(stop: CancellationToken) -> Self {
+    pub(in crate::endpoint) fn new(stop: CancellationToken) -> Self {
         Self {
             cut: CancellationToken::new(),
             stop,
@@ -42,7 +40,10 @@ impl Line {
     }
 
     /// The result of `work`, or `None` when a request has reset the connection.
-    pub(crate) async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(in crate::endpoint) async fn unless_cut<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         self.cut.run_until_cancelled(work).await
     }
 
@@ -60,36 +61,36 @@ impl Line {
 }
 
 /// Answers a request as the server would, unless a fault happens to it.
-pub(crate) async fn handle(
+pub(in crate::endpoint) async fn handle(
     server: &Server,
     faults: &Faults,
-    asked: &Asked,
+    call: &Call,
     request: Request<Body>,
-    line: &Line,
+    control: &ConnectionControl,
 ) -> HttpResponse {
     let (head, body) = request.into_parts();
-    let (index, fault) = faults.record(&head, asked);
+    let (index, fault) = faults.record(&head, call);
     let request = Request::from_parts(head, body);
     let damaged = |damage| move |body| DamagedBody::wrap(body, damage);
     let slow = |rate| move |body| PacedBody::wrap(body, vec![Pacer::new(rate)], |_| {});
-    let ask = |request| judge(server, faults, index, asked, request);
+    let ask = |request| answer_if_allowed(server, faults, index, call, request);
     let response = match fault {
         None => ask(request).await,
         Some(Fault::Reset(when)) => {
-            reach(when, request, ask).await;
-            match line.reset().await {}
+            get_as_far_as(when, request, ask).await;
+            match control.reset().await {}
         }
         Some(Fault::Stall(when)) => {
             // An unread request is held, so that its bytes stay on their way.
-            let _held = reach(when, request, ask).await;
-            match line.stall().await {}
+            let _held = get_as_far_as(when, request, ask).await;
+            match control.stall().await {}
         }
-        Some(Fault::Refuse(refusal)) => refuse(refusal, None, asked, request).await,
+        Some(Fault::Refuse(refusal)) => refuse(refusal, None, call, request).await,
         Some(Fault::RefuseInside(refusal)) => {
             read_all(request.into_body()).await;
             refusal_inside(refusal)
         }
-        Some(Fault::Reply(reply)) => made_up(reply, request).await,
+        Some(Fault::Reply(reply)) => reply_with(reply, request).await,
         Some(Fault::Slow(rate)) => ask(request.map(slow(rate))).await.map(slow(rate)),
         Some(Fault::Corrupt) => ask(request.map(damaged(Damage::Flip))).await,
         Some(Fault::CorruptAnswer) => ask(request).await.map(damaged(Damage::Flip)),
@@ -100,7 +101,7 @@ pub(crate) async fn handle(
 }
 
 /// Lets a request get as far as `when`. Returns it if its body was not read.
-async fn reach<R: Future<Output = HttpResponse>>(
+async fn get_as_far_as<R: Future<Output = HttpResponse>>(
     when: When,
     request: Request<Body>,
     ask: impl FnOnce(Request<Body>) -> R,
@@ -114,7 +115,7 @@ async fn reach<R: Future<Output = HttpResponse>>(
 }
 
 /// The answer that a test makes up.
-async fn made_up(reply: Reply, request: Request<Body>) -> HttpResponse {
+async fn reply_with(reply: Reply, request: Request<Body>) -> HttpResponse {
     let is_head = request.method() == Method::HEAD;
     if !request.headers().contains_key(header::EXPECT) {
         read_all(request.into_body()).await;
@@ -133,11 +134,11 @@ async fn made_up(reply: Reply, request: Request<Body>) -> HttpResponse {
 }
 
 /// Lets the server answer a request, unless the credentials, the clock or the policy forbid it.
-async fn judge(
+async fn answer_if_allowed(
     server: &Server,
     faults: &Faults,
     index: usize,
-    asked: &Asked,
+    call: &Call,
     request: Request<Body>,
 ) -> HttpResponse {
     let (clock, allowed) = {
@@ -149,12 +150,12 @@ async fn judge(
     let credentials: Vec<&str> = key_id(request.headers()).into_iter().chain(token).collect();
     if faults.has_expired(&credentials) {
         faults.refused(index, Refusal::ExpiredToken);
-        return refuse(Refusal::ExpiredToken, None, asked, request).await;
+        return refuse(Refusal::ExpiredToken, None, call, request).await;
     }
-    let mut response = if clock.refuses(asked.codedeploy, request.headers()) {
-        too_skewed(asked, request).await
+    let mut response = if clock.refuses(call.codedeploy, request.headers()) {
+        too_skewed(call, request).await
     } else if let Some(allowed) = allowed {
-        judge_by_policy(server, faults, index, &allowed, asked, request).await
+        answer_by_policy(server, faults, index, &allowed, call, request).await
     } else {
         server.answer(request).await
     };
@@ -164,39 +165,36 @@ async fn judge(
     response
 }
 
-async fn judge_by_policy(
+async fn answer_by_policy(
     server: &Server,
     faults: &Faults,
     index: usize,
     allowed: &BTreeSet<Action>,
-    asked: &Asked,
+    call: &Call,
     request: Request<Body>,
 ) -> HttpResponse {
-    let denied = match allowed::denied(allowed, asked, request.headers()) {
+    let denied = match allowed::denied(allowed, call, request.headers()) {
         Ok(None) => None,
         Ok(Some(action)) => Some(action.name()),
         Err(()) => Some("an action of an operation that this endpoint does not offer"),
     };
     if let Some(action) = denied {
         faults.refused(index, Refusal::AccessDenied);
-        let (request, application) = application(asked, request).await;
+        let (request, application) = application(call, request).await;
         let region = signed_region(request.headers()).unwrap_or(codedeploy::DEFAULT_REGION);
-        let message = allowed::refusal(asked, action, region, &application);
-        let mut response = refuse(Refusal::AccessDenied, Some(message), asked, request).await;
-        name_region(server, asked, &mut response);
+        let message = allowed::refusal(call, action, region, &application);
+        let mut response = refuse(Refusal::AccessDenied, Some(message), call, request).await;
+        name_region(server, call, &mut response);
         return response;
     }
-    let reads = matches!(
-        asked.operation,
-        Operation::GetObject | Operation::HeadObject
-    );
+    let reads = matches!(call.operation, Operation::GetObject | Operation::HeadObject);
     let method = request.method().clone();
     let response = server.answer(request).await;
     // Without the permission to list a bucket S3 does not tell that an object is missing.
     let hides = reads
         && response.status() == StatusCode::NOT_FOUND
         && !faults.allows(Action::ListBucket)
-        && asked
+        && call
             .bucket
             .as_deref()
             .is_some_and(|name| server.store.bucket(name).is_ok());
@@ -204,18 +202,18 @@ async fn judge_by_policy(
         return response;
     }
     faults.refused(index, Refusal::AccessDenied);
-    let message = allowed::refusal(asked, Action::ListBucket.name(), "", "");
+    let message = allowed::refusal(call, Action::ListBucket.name(), "", "");
     let empty = Request::builder().method(method).body(Body::empty());
     match empty {
-        Ok(empty) => refuse(Refusal::AccessDenied, Some(message), asked, empty).await,
+        Ok(empty) => refuse(Refusal::AccessDenied, Some(message), call, empty).await,
         Err(_) => internal_error(),
     }
 }
 
 /// Adds the bucket's region to a refusal of HeadBucket, as S3 does.
-fn name_region(server: &Server, asked: &Asked, response: &mut HttpResponse) {
-    if asked.operation == Operation::HeadBucket
-        && let Some(bucket) = asked.bucket.as_deref()
+fn name_region(server: &Server, call: &Call, response: &mut HttpResponse) {
+    if call.operation == Operation::HeadBucket
+        && let Some(bucket) = call.bucket.as_deref()
         && let Ok(bucket) = server.store.bucket(bucket)
         && let Ok(region) = HeaderValue::try_from(bucket.region)
     {
@@ -224,14 +222,14 @@ fn name_region(server: &Server, asked: &Asked, response: &mut HttpResponse) {
 }
 
 /// Reads the application that a request to CodeDeploy names. Returns the request with it.
-async fn application(asked: &Asked, request: Request<Body>) -> (Request<Body>, String) {
+async fn application(call: &Call, request: Request<Body>) -> (Request<Body>, String) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Named {
         application_name: String,
     }
 
-    if !asked.codedeploy {
+    if !call.codedeploy {
         return (request, String::new());
     }
     let (head, body) = request.into_parts();
@@ -246,20 +244,20 @@ async fn application(asked: &Asked, request: Request<Body>) -> (Request<Body>, S
 async fn refuse(
     refusal: Refusal,
     message: Option<String>,
-    asked: &Asked,
+    call: &Call,
     request: Request<Body>,
 ) -> HttpResponse {
     // A client that waits for `100 Continue` has not begun to write.
     if !request.headers().contains_key(header::EXPECT) {
         read_all(request.into_body()).await;
     }
-    let (status, code, text) = if asked.codedeploy {
+    let (status, code, text) = if call.codedeploy {
         refusal.codedeploy()
     } else {
         refusal.s3()
     };
     answer(
-        asked,
+        call,
         status,
         code,
         message.unwrap_or_else(|| text.to_owned()),
@@ -267,9 +265,9 @@ async fn refuse(
 }
 
 /// An error as S3 or CodeDeploy writes it.
-fn answer(asked: &Asked, status: u16, code: &'static str, message: String) -> HttpResponse {
+fn answer(call: &Call, status: u16, code: &'static str, message: String) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = if asked.codedeploy {
+    let mut response = if call.codedeploy {
         let failure = codedeploy::Failure {
             code,
             message,
@@ -285,7 +283,7 @@ fn answer(asked: &Asked, status: u16, code: &'static str, message: String) -> Ht
             .to_http_response()
             .unwrap_or_else(|_| internal_error())
     };
-    server::name_request(asked.codedeploy, &mut response);
+    server::name_request(call.codedeploy, &mut response);
     response
 }
 
@@ -307,14 +305,14 @@ fn refusal_inside(refusal: Refusal) -> HttpResponse {
     response
 }
 
-async fn too_skewed(asked: &Asked, request: Request<Body>) -> HttpResponse {
+async fn too_skewed(call: &Call, request: Request<Body>) -> HttpResponse {
     read_all(request.into_body()).await;
-    if asked.codedeploy {
+    if call.codedeploy {
         let message = "Signature expired or not yet current: check the clock".to_owned();
-        answer(asked, 400, "InvalidSignatureException", message)
+        answer(call, 400, "InvalidSignatureException", message)
     } else {
         let message = "The difference between the request time and the current time is too large.";
-        answer(asked, 403, "RequestTimeTooSkewed", message.to_owned())
+        answer(call, 403, "RequestTimeTooSkewed", message.to_owned())
     }
 }
 

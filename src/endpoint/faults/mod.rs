@@ -46,13 +46,13 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 
 pub use self::allowed::Action;
-pub(super) use self::inject::{Line, handle};
+pub(super) use self::inject::{ConnectionControl, handle};
 pub use self::refusal::Refusal;
 pub use super::operation::Operation;
 
 use self::clock::Clock;
 use self::dice::Dice;
-use super::operation::Asked;
+use super::operation::Call;
 use super::store::lock;
 
 /// What goes wrong with a request.
@@ -150,16 +150,16 @@ pub struct Request {
 }
 
 impl Request {
-    fn of(head: &Parts, asked: &Asked, number: u64) -> Self {
+    fn of(head: &Parts, call: &Call, number: u64) -> Self {
         let target = head.uri.path_and_query().map(ToString::to_string);
         let headers = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
             (name.as_str().to_owned(), value.into_owned())
         });
         Self {
-            operation: asked.operation,
+            operation: call.operation,
             number,
-            place: asked.place(),
+            place: call.place(),
             method: head.method.to_string(),
             target: target.unwrap_or_default(),
             headers: headers.collect(),
@@ -341,11 +341,11 @@ impl Faults {
     }
 
     /// Records a request. Returns its place in the list and the fault that is to happen to it.
-    fn record(&self, head: &Parts, asked: &Asked) -> (usize, Option<Fault>) {
+    fn record(&self, head: &Parts, call: &Call) -> (usize, Option<Fault>) {
         let state = &mut *self.state();
-        let number = state.counts.entry(asked.operation).or_default();
+        let number = state.counts.entry(call.operation).or_default();
         *number += 1;
-        let mut request = Request::of(head, asked, *number);
+        let mut request = Request::of(head, call, *number);
         let applies = |rule: &&Rule| {
             rule.operation == request.operation && (rule.from, rule.to).contains(&request.number)
         };
@@ -411,9 +411,9 @@ mod tests {
         let head = hyper::Request::builder().method(method).uri(target);
         let head = head.header("X-Amz-Meta-A", "1").body(()).unwrap();
         let head = head.into_parts().0;
-        let asked = Asked::of(&head);
-        assert_eq!(asked.operation, operation);
-        faults.record(&head, &asked).1
+        let call = Call::of(&head);
+        assert_eq!(call.operation, operation);
+        faults.record(&head, &call).1
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The errors that a service may answer with, whatever was asked.
+//! The errors that a service may answer with, whatever the request was.
 
 /// An error of a service. CodeDeploy has other names for some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,10 +92,7 @@ fn listed(object: store::Object, encode: fn(String) -> String) -> Object {
 }
 
 /// The number of lines in a page; S3 never gives more than [`MAX_PAGE`].
-///
-/// # Errors
-///
-/// `InvalidArgument` for a negative number.
+/// Fails with `InvalidArgument` for a negative number.
 pub(super) fn page_size(wanted: Option<i32>, argument: &str) -> S3Result<usize> {
     match wanted.map(usize::try_from) {
         None => Ok(MAX_PAGE),
@@ -108,10 +105,7 @@ pub(super) fn page_size(wanted: Option<i32>, argument: &str) -> S3Result<usize> 
 }
 
 /// The function that writes keys in a listing.
-///
-/// # Errors
-///
-/// `InvalidArgument` for an encoding that is not `url`.
+/// Fails with `InvalidArgument` for an encoding that is not `url`.
 pub(super) fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(String) -> String> {
     match encoding.map(EncodingType::as_str) {
         None => Ok(|key| key),
@@ -129,10 +123,7 @@ pub(super) fn to_token(key: &str) -> String {
 }
 
 /// The key in a token of [`to_token`].
-///
-/// # Errors
-///
-/// `InvalidArgument` for any other text.
+/// Fails with `InvalidArgument` for any other text.
 pub(super) fn from_token(token: &str) -> S3Result<String> {
     let key = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token).ok();
     key.and_then(|key| String::from_utf8(key).ok())

@@ -20,12 +20,12 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 use super::store::{Store, blocking};
 
 /// S3 on one store.
-pub(crate) struct Service {
+pub(super) struct Service {
     store: Arc<Store>,
 }
 
 impl Service {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
+    pub(super) fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 

@@ -407,9 +407,7 @@ fn discarded() -> s3s::S3Error {
     not_offered("reading objects from a store that discards their bytes")
 }
 
-/// # Errors
-///
-/// `InvalidRequest` above 5 GiB.
+/// Fails with `InvalidRequest` above 5 GiB.
 pub(super) fn refuse_large_copy(length: u64) -> S3Result<()> {
     if length > MAX_PART {
         return Err(s3_error!(

@@ -7,10 +7,8 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::super::checksum::{self, Algorithm, Claim, Sums};
 use super::super::chunked::Trailers;
+use super::super::server::MAX_DRAINED;
 use super::super::store::{MAX_PART, Object, precondition_failed};
-
-/// How much of a refused body is read before the answer, in bytes.
-const MAX_DRAINED: usize = 64 << 20;
 
 /// The checksums that a client sends with a body: before it in headers, or behind it in a trailer.
 pub(super) struct Claims {
@@ -21,11 +19,8 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Reads the checksums that a request claims.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRequest` for more than one checksum and for an algorithm announced without a value,
-    /// `NotImplemented` for algorithms that the endpoint does not know.
+    /// Fails with `InvalidRequest` for more than one checksum and for an algorithm announced
+    /// without a value, `NotImplemented` for algorithms that the endpoint does not know.
     pub(super) fn read(
         headers: &HeaderMap,
         extensions: &Extensions,
@@ -77,11 +72,8 @@ impl Claims {
     }
 
     /// Compares the claims with the sums of the bytes, once all of them were read.
-    ///
-    /// # Errors
-    ///
-    /// `BadDigest`, `InvalidDigest`, `InvalidRequest`, and `MalformedTrailerError` when the
-    /// announced trailer did not come.
+    /// Fails with `BadDigest`, `InvalidDigest`, `InvalidRequest`, and `MalformedTrailerError` when
+    /// the announced trailer did not come.
     pub(super) fn verify(&self, sums: &Sums) -> S3Result<()> {
         if let Some(md5) = &self.md5 {
             sums.verify_md5(md5)?;
@@ -146,10 +138,7 @@ fn announced_trailer(
 }
 
 /// The length of a body, which S3 requires before the body.
-///
-/// # Errors
-///
-/// `MissingContentLength` (411), `EntityTooLarge` above 5 GiB.
+/// Fails with `MissingContentLength` (411), `EntityTooLarge` above 5 GiB.
 pub(super) fn content_length(length: Option<i64>) -> S3Result<u64> {
     let length = length
         .and_then(|length| u64::try_from(length).ok())
@@ -187,10 +176,7 @@ pub(super) async fn drain(headers: &HeaderMap, body: &mut StreamingBlob) {
 }
 
 /// Bucket, key and version of a copy's source.
-///
-/// # Errors
-///
-/// `NotImplemented` for access points.
+/// Fails with `NotImplemented` for access points.
 pub(super) fn source(source: &CopySource) -> S3Result<(String, String, Option<String>)> {
     match source {
         CopySource::Bucket {
@@ -232,10 +218,7 @@ macro_rules! source_condition {
 pub(super) use source_condition;
 
 /// Checks that an object has the ETag that `If-Match` names.
-///
-/// # Errors
-///
-/// `PreconditionFailed`.
+/// Fails with `PreconditionFailed`.
 pub(super) fn check_match(object: &Object, wanted: Option<&ETagCondition>) -> S3Result<()> {
     match wanted {
         Some(wanted) if !object.matches(wanted) => Err(precondition_failed("If-Match")),

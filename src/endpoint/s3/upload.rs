@@ -168,7 +168,7 @@ impl Service {
                 .as_ref()
                 .map(|kind| Kind::parse(kind.as_str()))
                 .transpose()?,
-            size: input.mpu_object_size.map(object_size).transpose()?,
+            size: input.mpu_object_size,
             precondition: Precondition {
                 if_match: input.if_match.take(),
                 if_none_match: input.if_none_match.take(),
@@ -219,16 +219,8 @@ impl Service {
     ) -> S3Result<ListPartsOutput> {
         let input = request.input;
         let limit = page_size(input.max_parts, "max-parts")?;
-        let marker = match input.part_number_marker {
-            None => 0,
-            Some(marker) if marker < 0 => {
-                return Err(s3_error!(
-                    InvalidArgument,
-                    "Argument part-number-marker must be an integer between 0 and 2147483647"
-                ));
-            }
-            Some(marker) => u16::try_from(marker).unwrap_or(u16::MAX),
-        };
+        let marker = input.part_number_marker.unwrap_or_default();
+        let marker = u16::try_from(marker).unwrap_or(u16::MAX);
         let upload = self
             .store
             .upload(&input.bucket, &input.key, &input.upload_id)?;
@@ -376,15 +368,6 @@ fn completion_part(mut part: CompletedPart) -> S3Result<CompletionPart> {
              schema: a part needs PartNumber and ETag"
         )),
     }
-}
-
-fn object_size(size: i64) -> S3Result<u64> {
-    u64::try_from(size).map_err(|_| {
-        s3_error!(
-            InvalidRequest,
-            "Value for x-amz-mp-object-size header is invalid: {size}"
-        )
-    })
 }
 
 /// Start and length of a copy's `bytes=FIRST-LAST`.

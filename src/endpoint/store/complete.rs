@@ -17,34 +17,31 @@ use super::{MIN_PART, Object, Precondition, Store, Upload, disk, lock, open_at};
 
 /// What a client asks to be completed.
 #[derive(Debug, Default)]
-pub(crate) struct Completion {
-    pub(crate) parts: Vec<CompletionPart>,
+pub(in crate::endpoint) struct Completion {
+    pub(in crate::endpoint) parts: Vec<CompletionPart>,
     /// The checksum of the object.
-    pub(crate) checksum: Option<Claim>,
-    pub(crate) kind: Option<Kind>,
+    pub(in crate::endpoint) checksum: Option<Claim>,
+    pub(in crate::endpoint) kind: Option<Kind>,
     /// The size of the object in bytes.
-    pub(crate) size: Option<u64>,
-    pub(crate) precondition: Precondition,
+    pub(in crate::endpoint) size: Option<i64>,
+    pub(in crate::endpoint) precondition: Precondition,
 }
 
 /// A part as the client names it.
 #[derive(Debug)]
-pub(crate) struct CompletionPart {
-    pub(crate) number: i32,
+pub(in crate::endpoint) struct CompletionPart {
+    pub(in crate::endpoint) number: i32,
     /// Without quotes.
-    pub(crate) etag: String,
-    pub(crate) checksum: Option<Claim>,
+    pub(in crate::endpoint) etag: String,
+    pub(in crate::endpoint) checksum: Option<Claim>,
 }
 
 impl Store {
     /// Completes an upload. A completed upload no longer exists, so a second Complete fails, unless
     /// the store [repeats](super::Behavior) the first one's answer.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`,
-    /// `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
-    pub(crate) fn complete_upload(
+    /// Fails with `NoSuchUpload`, `MalformedXML`, `InvalidPartOrder`, `InvalidPart`,
+    /// `EntityTooSmall`, `InvalidRequest`, `BadDigest`, `PreconditionFailed`.
+    pub(in crate::endpoint) fn complete_upload(
         &self,
         bucket: &str,
         key: &str,
@@ -59,14 +56,14 @@ impl Store {
         if self.upload(bucket, key, id).is_err() {
             return self.completed_before(bucket, key, id, wanted);
         }
-        let (parts, straggling) = {
+        let (parts, being_written) = {
             let mut state = lock(&upload.state);
             let parts = pick(&upload, &state, &wanted.parts)?;
             let first = parts.first().map_or(0, Part::size);
             state.ended = true;
             (parts, state.busy.iter().any(|(size, _)| *size == first))
         };
-        let done = self.complete_parts(&upload, &parts, straggling, wanted);
+        let done = self.complete_parts(&upload, &parts, being_written, wanted);
         match done {
             Ok(object) => {
                 self.forget_upload(&upload)?;
@@ -83,7 +80,7 @@ impl Store {
         &self,
         upload: &Upload,
         parts: &[Part],
-        straggling: bool,
+        being_written: bool,
         wanted: &Completion,
     ) -> S3Result<Object> {
         let size = check_sizes(parts, wanted.size)?;
@@ -109,7 +106,7 @@ impl Store {
             });
         }
         // An attempt that still writes a part could write into the finished object.
-        if is_even(parts) && !straggling {
+        if is_even(parts) && !being_written {
             self.commit(&upload.bucket, object, &wanted.precondition, |path| {
                 join_in_place(upload, parts, size, path)
             })
@@ -214,7 +211,7 @@ fn pick(upload: &Upload, state: &State, wanted: &[CompletionPart]) -> S3Result<V
 }
 
 /// The object's size, after checking it and the sizes of its parts.
-fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
+fn check_sizes(parts: &[Part], wanted: Option<i64>) -> S3Result<u64> {
     if let Some((_, but_last)) = parts.split_last()
         && let Some(small) = but_last.iter().find(|part| part.size() < MIN_PART)
     {
@@ -227,7 +224,7 @@ fn check_sizes(parts: &[Part], wanted: Option<u64>) -> S3Result<u64> {
     }
     let size = parts.iter().map(Part::size).sum();
     match wanted {
-        Some(wanted) if wanted != size => Err(s3_error!(
+        Some(wanted) if u64::try_from(wanted) != Ok(size) => Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header value {wanted} does not match what was \
              computed: {size}"

@@ -11,28 +11,28 @@ use super::{Store, disk, read_dir_if_there};
 
 /// Which part of a listing is wanted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Query {
-    pub(crate) prefix: String,
+pub(in crate::endpoint) struct Query {
+    pub(in crate::endpoint) prefix: String,
     /// Empty if prefixes are not rolled up.
-    pub(crate) delimiter: String,
+    pub(in crate::endpoint) delimiter: String,
     /// Keys up to and including this one are left out, and so is the common prefix equal to it.
-    pub(crate) after: String,
-    pub(crate) limit: usize,
+    pub(in crate::endpoint) after: String,
+    pub(in crate::endpoint) limit: usize,
 }
 
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Listed<T> {
+pub(in crate::endpoint) enum Listed<T> {
     Item(T),
     Prefix(String),
 }
 
 /// One page of a listing, in order of keys.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
-    pub(crate) lines: Vec<Listed<T>>,
+pub(in crate::endpoint) struct Page<T> {
+    pub(in crate::endpoint) lines: Vec<Listed<T>>,
     /// Whether there is more after the last line.
-    pub(crate) truncated: bool,
+    pub(in crate::endpoint) truncated: bool,
 }
 
 impl Query {
@@ -40,7 +40,7 @@ impl Query {
     ///
     /// Whether an item whose key equals `after` is left out is the caller's choice: it filters the
     /// items.
-    pub(crate) fn page<T>(
+    pub(in crate::endpoint) fn page<T>(
         &self,
         items: impl IntoIterator<Item = T>,
         key: impl Fn(&T) -> &str,
@@ -84,7 +84,11 @@ impl Query {
 
 impl Store {
     /// One page of the keys in a bucket.
-    pub(crate) fn list_keys(&self, bucket: &str, query: &Query) -> S3Result<Page<String>> {
+    pub(in crate::endpoint) fn list_keys(
+        &self,
+        bucket: &str,
+        query: &Query,
+    ) -> S3Result<Page<String>> {
         self.bucket(bucket)?;
         let root = self.objects(bucket);
         let mut found = BTreeSet::new();

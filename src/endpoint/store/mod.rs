@@ -37,30 +37,30 @@ use serde::{Deserialize, Serialize};
 
 use super::ids;
 
-pub(crate) use complete::{Completion, CompletionPart};
-pub(crate) use listing::{Listed, Page, Query};
-pub(crate) use object::{Attributes, Object, Precondition, precondition_failed};
-pub(crate) use receive::receive;
-pub(crate) use upload::{Declared, Part, Slot, Upload, UploadSpec, incomplete_body};
+pub(super) use complete::{Completion, CompletionPart};
+pub(super) use listing::{Listed, Page, Query};
+pub(super) use object::{Attributes, Object, Precondition, precondition_failed};
+pub(super) use receive::receive;
+pub(super) use upload::{Declared, Part, Slot, Upload, UploadSpec, incomplete_body};
 
 /// Smallest size of a part that is not the last, in bytes ("Amazon S3 multipart upload limits").
-pub(crate) const MIN_PART: u64 = 5 << 20;
+pub(super) const MIN_PART: u64 = 5 << 20;
 /// Largest size of a part, and of an object in one request, in bytes (same page).
-pub(crate) const MAX_PART: u64 = 5 << 30;
+pub(super) const MAX_PART: u64 = 5 << 30;
 /// Largest part number (same page).
 const MAX_PART_NUMBER: u16 = 10_000;
 
 /// How a store differs from S3.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Behavior {
+pub(super) struct Behavior {
     /// A CompleteMultipartUpload that is repeated is answered as it was answered first.
-    pub(crate) repeats_completes: bool,
+    pub(super) repeats_completes: bool,
     /// The bytes of objects are counted and hashed, and not kept.
-    pub(crate) discards: bool,
+    pub(super) discards: bool,
 }
 
 /// Everything under the endpoint's directory but CodeDeploy's part of it.
-pub(crate) struct Store {
+pub(super) struct Store {
     buckets: PathBuf,
     /// Held while files are renamed, so that an object's two files change together.
     commit: Mutex<()>,
@@ -70,20 +70,20 @@ pub(crate) struct Store {
 
 /// What `bucket.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Bucket {
+pub(super) struct Bucket {
     #[serde(skip)]
-    pub(crate) name: String,
-    pub(crate) region: String,
-    pub(crate) created_ms: u64,
+    pub(super) name: String,
+    pub(super) region: String,
+    pub(super) created_ms: u64,
     /// Whether older versions of objects are kept.
     #[serde(default)]
-    pub(crate) versioned: bool,
+    pub(super) versioned: bool,
 }
 
 impl Store {
     /// Opens the store under `dir`, which is made if it is missing, with the unfinished uploads found
     /// there.
-    pub(crate) fn open(dir: &Path, behavior: Behavior) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path, behavior: Behavior) -> io::Result<Self> {
         let store = Self {
             buckets: dir.join("buckets"),
             commit: Mutex::default(),
@@ -108,11 +108,8 @@ impl Store {
     }
 
     /// Makes the bucket `name`. Returns false if it is there already.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidBucketName`.
-    pub(crate) fn create_bucket(&self, name: &str, region: &str) -> S3Result<bool> {
+    /// Fails with `InvalidBucketName`.
+    pub(super) fn create_bucket(&self, name: &str, region: &str) -> S3Result<bool> {
         if !s3s::path::check_bucket_name(name) {
             return Err(s3_error!(
                 InvalidBucketName,
@@ -137,11 +134,8 @@ impl Store {
     }
 
     /// The bucket `name`.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`.
-    pub(crate) fn bucket(&self, name: &str) -> S3Result<Bucket> {
+    /// Fails with `NoSuchBucket`.
+    pub(super) fn bucket(&self, name: &str) -> S3Result<Bucket> {
         // s3s checks the names in paths, but not the one in a copy's source.
         let found = if s3s::path::check_bucket_name(name) {
             read_json::<Bucket>(&self.buckets.join(name).join("bucket.json"))?
@@ -155,7 +149,7 @@ impl Store {
     }
 
     /// All buckets in order of their names.
-    pub(crate) fn buckets(&self) -> S3Result<Vec<Bucket>> {
+    pub(super) fn buckets(&self) -> S3Result<Vec<Bucket>> {
         let mut buckets = Vec::new();
         for entry in fs::read_dir(&self.buckets).map_err(disk(&self.buckets))? {
             let name = entry.map_err(disk(&self.buckets))?.file_name();
@@ -168,7 +162,7 @@ impl Store {
     }
 
     /// Lets a bucket keep older versions of its objects from now on.
-    pub(crate) fn keep_versions(&self, name: &str) -> S3Result<()> {
+    pub(super) fn keep_versions(&self, name: &str) -> S3Result<()> {
         let _commit = lock(&self.commit);
         let mut bucket = self.bucket(name)?;
         bucket.versioned = true;
@@ -176,11 +170,8 @@ impl Store {
     }
 
     /// Removes a bucket without objects, together with its unfinished uploads.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `BucketNotEmpty`.
-    pub(crate) fn delete_bucket(&self, name: &str) -> S3Result<()> {
+    /// Fails with `NoSuchBucket`, `BucketNotEmpty`.
+    pub(super) fn delete_bucket(&self, name: &str) -> S3Result<()> {
         let _commit = lock(&self.commit);
         self.bucket(name)?;
         let dir = self.buckets.join(name);
@@ -197,22 +188,22 @@ impl Store {
     }
 
     /// A new file in the bucket for an object whose bytes arrive.
-    pub(crate) fn incoming(&self, bucket: &str) -> Incoming {
+    pub(super) fn incoming(&self, bucket: &str) -> Incoming {
         Incoming(self.buckets.join(bucket).join("tmp").join(ids::unique()))
     }
 
     /// Whether the bytes of objects are kept.
-    pub(crate) fn keeps_bytes(&self) -> bool {
+    pub(super) fn keeps_bytes(&self) -> bool {
         !self.behavior.discards
     }
 }
 
 /// A temporary file, removed when dropped unless it was moved into place.
-pub(crate) struct Incoming(PathBuf);
+pub(super) struct Incoming(PathBuf);
 
 impl Incoming {
     /// Creates the file.
-    pub(crate) fn create(&self) -> S3Result<File> {
+    pub(super) fn create(&self) -> S3Result<File> {
         let create = || {
             if let Some(parent) = self.0.parent() {
                 fs::create_dir_all(parent)?;
@@ -223,7 +214,7 @@ impl Incoming {
     }
 
     /// Moves the file to `path`.
-    pub(crate) fn place(&self, path: &Path) -> S3Result<()> {
+    pub(super) fn place(&self, path: &Path) -> S3Result<()> {
         fs::rename(&self.0, path).map_err(disk(path))
     }
 }
@@ -237,7 +228,7 @@ impl Drop for Incoming {
 }
 
 /// Runs file work off the runtime's threads.
-pub(crate) async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> S3Result<T> + Send + 'static,
 ) -> S3Result<T> {
     tokio::task::spawn_blocking(work)
@@ -246,13 +237,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Locks a mutex whose data is valid even if another holder panicked.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Turns a file error into one that names the path. The client runs on the same machine, so the path
 /// is no secret.
-pub(crate) fn disk(path: &Path) -> impl Fn(io::Error) -> S3Error + '_ {
+pub(super) fn disk(path: &Path) -> impl Fn(io::Error) -> S3Error + '_ {
     move |error| {
         S3Error::with_message(
             S3ErrorCode::InternalError,
@@ -262,7 +253,7 @@ pub(crate) fn disk(path: &Path) -> impl Fn(io::Error) -> S3Error + '_ {
 }
 
 /// Writes `value` beside `path` and renames it there; parent directories are made.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> S3Result<()> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> S3Result<()> {
     let write = || {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -275,7 +266,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> S3Result<()> {
 }
 
 /// Reads what [`write_json`] wrote, or `None` if the file is missing.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> S3Result<Option<T>> {
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> S3Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(
             serde_json::from_slice(&bytes).map_err(|error| disk(path)(error.into()))?,

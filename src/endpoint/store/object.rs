@@ -25,36 +25,36 @@ const NULL_VERSION: &str = "null";
 /// What a client says about an object beside its bytes. All of it is returned as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Attributes {
-    pub(crate) content_type: Option<String>,
-    pub(crate) content_encoding: Option<String>,
-    pub(crate) content_language: Option<String>,
-    pub(crate) content_disposition: Option<String>,
-    pub(crate) cache_control: Option<String>,
+pub(in crate::endpoint) struct Attributes {
+    pub(in crate::endpoint) content_type: Option<String>,
+    pub(in crate::endpoint) content_encoding: Option<String>,
+    pub(in crate::endpoint) content_language: Option<String>,
+    pub(in crate::endpoint) content_disposition: Option<String>,
+    pub(in crate::endpoint) cache_control: Option<String>,
     /// As HTTP writes it.
-    pub(crate) expires: Option<String>,
-    pub(crate) storage_class: Option<String>,
-    pub(crate) encryption: Option<String>,
-    pub(crate) kms_key: Option<String>,
-    pub(crate) bucket_key: Option<bool>,
-    pub(crate) tagging: Option<String>,
-    pub(crate) website_redirect: Option<String>,
+    pub(in crate::endpoint) expires: Option<String>,
+    pub(in crate::endpoint) storage_class: Option<String>,
+    pub(in crate::endpoint) encryption: Option<String>,
+    pub(in crate::endpoint) kms_key: Option<String>,
+    pub(in crate::endpoint) bucket_key: Option<bool>,
+    pub(in crate::endpoint) tagging: Option<String>,
+    pub(in crate::endpoint) website_redirect: Option<String>,
     /// The `x-amz-meta-` headers.
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub(in crate::endpoint) metadata: BTreeMap<String, String>,
 }
 
 /// One version of an object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Object {
-    pub(crate) key: String,
-    pub(crate) size: u64,
+pub(in crate::endpoint) struct Object {
+    pub(in crate::endpoint) key: String,
+    pub(in crate::endpoint) size: u64,
     /// Without quotes.
-    pub(crate) etag: String,
-    pub(crate) checksum: Checksum,
-    pub(crate) modified_ms: u64,
-    pub(crate) attributes: Attributes,
+    pub(in crate::endpoint) etag: String,
+    pub(in crate::endpoint) checksum: Checksum,
+    pub(in crate::endpoint) modified_ms: u64,
+    pub(in crate::endpoint) attributes: Attributes,
     /// Set if the bucket was versioned when the object was written.
-    pub(crate) version: Option<String>,
+    pub(in crate::endpoint) version: Option<String>,
     pub(super) origin: Option<Origin>,
     /// The file's time of modification in nanoseconds since 1970.
     stamp_ns: u64,
@@ -71,7 +71,7 @@ pub(super) struct Origin {
 impl Attributes {
     /// The attributes of a copy whose request says `given`: storage class, encryption, tags and
     /// redirect are the request's, all others are the source's (CopyObject in the S3 API reference).
-    pub(crate) fn copied(&self, given: Self) -> Self {
+    pub(in crate::endpoint) fn copied(&self, given: Self) -> Self {
         Self {
             content_type: self.content_type.clone(),
             content_encoding: self.content_encoding.clone(),
@@ -87,15 +87,13 @@ impl Attributes {
 
 /// Conditions of a write on the object that it would replace.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Precondition {
-    pub(crate) if_match: Option<ETagCondition>,
-    pub(crate) if_none_match: Option<ETagCondition>,
+pub(in crate::endpoint) struct Precondition {
+    pub(in crate::endpoint) if_match: Option<ETagCondition>,
+    pub(in crate::endpoint) if_none_match: Option<ETagCondition>,
 }
 
 impl Precondition {
-    /// # Errors
-    ///
-    /// `PreconditionFailed` (412), or `NoSuchKey` when `If-Match` meets no object.
+    /// Fails with `PreconditionFailed` (412), or `NoSuchKey` when `If-Match` meets no object.
     fn check(&self, current: Option<&Object>) -> S3Result<()> {
         match (&self.if_match, current) {
             (Some(_), None) => return Err(no_such_key()),
@@ -114,7 +112,7 @@ impl Precondition {
 }
 
 /// The error for a condition that did not hold.
-pub(crate) fn precondition_failed(condition: &str) -> S3Error {
+pub(in crate::endpoint) fn precondition_failed(condition: &str) -> S3Error {
     s3_error!(
         PreconditionFailed,
         "At least one of the pre-conditions you specified did not hold: {condition}"
@@ -131,7 +129,7 @@ fn no_such_version() -> S3Error {
 
 impl Object {
     /// An object whose bytes have `sums`, before it is committed.
-    pub(crate) fn new(
+    pub(in crate::endpoint) fn new(
         key: &str,
         sums: &Sums,
         algorithm: Algorithm,
@@ -177,7 +175,7 @@ impl Object {
     }
 
     /// Whether an ETag condition names this object.
-    pub(crate) fn matches(&self, condition: &ETagCondition) -> bool {
+    pub(in crate::endpoint) fn matches(&self, condition: &ETagCondition) -> bool {
         match condition {
             ETagCondition::Any => true,
             ETagCondition::ETag(etag) => etag.value() == self.etag,
@@ -235,18 +233,15 @@ impl Store {
     }
 
     /// The newest version of an object.
-    pub(crate) fn find(&self, bucket: &str, key: &str) -> S3Result<Option<Object>> {
+    pub(in crate::endpoint) fn find(&self, bucket: &str, key: &str) -> S3Result<Option<Object>> {
         self.bucket(bucket)?;
         let _commit = lock(&self.commit);
         self.current(bucket, key)
     }
 
     /// A version of an object, the newest one if none is named, and the file with its bytes.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchKey`, `NoSuchVersion`.
-    pub(crate) fn open_object(
+    /// Fails with `NoSuchKey`, `NoSuchVersion`.
+    pub(in crate::endpoint) fn open_object(
         &self,
         bucket: &str,
         key: &str,
@@ -273,11 +268,8 @@ impl Store {
 
     /// Makes `object` the newest version of its key; `place` moves its bytes to the path it is
     /// given.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` and disk errors.
-    pub(crate) fn commit(
+    /// Fails with `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` and disk errors.
+    pub(in crate::endpoint) fn commit(
         &self,
         bucket: &str,
         mut object: Object,
@@ -316,7 +308,7 @@ impl Store {
     ///
     /// Returns whether the bucket is versioned: then the object is hidden behind a delete marker and
     /// kept among the older versions. The marker itself is not kept.
-    pub(crate) fn delete(&self, bucket: &str, key: &str) -> S3Result<bool> {
+    pub(in crate::endpoint) fn delete(&self, bucket: &str, key: &str) -> S3Result<bool> {
         let versioned = self.bucket(bucket)?.versioned;
         let _commit = lock(&self.commit);
         if let Some(object) = self.current(bucket, key)?.filter(|_| versioned) {
@@ -333,7 +325,7 @@ impl Store {
     }
 
     /// Copies `length` bytes of an open object from `offset` into `sink`, hashing them on the way.
-    pub(crate) fn copy_bytes(
+    pub(in crate::endpoint) fn copy_bytes(
         source: &mut File,
         offset: u64,
         length: u64,

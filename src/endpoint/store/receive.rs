@@ -24,11 +24,8 @@ const BATCH: usize = 1 << 20;
 ///
 /// `guard` is dropped only when nothing writes any more, also if this call is cancelled. It is
 /// returned with the sums.
-///
-/// # Errors
-///
-/// `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
-pub(crate) async fn receive<G: Send + 'static>(
+/// Fails with `IncompleteBody` when the body breaks off, `InternalError` when the disk fails.
+pub(in crate::endpoint) async fn receive<G: Send + 'static>(
     body: &mut StreamingBlob,
     guard: G,
     open: impl FnOnce(&G) -> S3Result<Option<File>> + Send + 'static,

@@ -30,42 +30,42 @@ use super::{
 
 /// The checksum declared when the upload was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Declared {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) kind: Kind,
+pub(in crate::endpoint) struct Declared {
+    pub(in crate::endpoint) algorithm: Algorithm,
+    pub(in crate::endpoint) kind: Kind,
 }
 
 /// What is known of an upload from the start.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct UploadSpec {
-    pub(crate) key: String,
-    pub(crate) initiated_ms: u64,
-    pub(crate) declared: Option<Declared>,
-    pub(crate) attributes: Attributes,
+pub(in crate::endpoint) struct UploadSpec {
+    pub(in crate::endpoint) key: String,
+    pub(in crate::endpoint) initiated_ms: u64,
+    pub(in crate::endpoint) declared: Option<Declared>,
+    pub(in crate::endpoint) attributes: Attributes,
 }
 
 /// A part that was accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Part {
-    pub(crate) number: u16,
-    pub(crate) sums: Sums,
-    pub(crate) modified_ms: u64,
+pub(in crate::endpoint) struct Part {
+    pub(in crate::endpoint) number: u16,
+    pub(in crate::endpoint) sums: Sums,
+    pub(in crate::endpoint) modified_ms: u64,
     /// The part's own file, if it does not lie in the one shared by parts of its size.
     pub(super) own_file: Option<String>,
 }
 
 impl Part {
-    pub(crate) fn size(&self) -> u64 {
+    pub(in crate::endpoint) fn size(&self) -> u64 {
         self.sums.length
     }
 }
 
 /// An unfinished multipart upload.
-pub(crate) struct Upload {
+pub(in crate::endpoint) struct Upload {
     /// Sorts by time of creation.
-    pub(crate) id: String,
-    pub(crate) bucket: String,
-    pub(crate) spec: UploadSpec,
+    pub(in crate::endpoint) id: String,
+    pub(in crate::endpoint) bucket: String,
+    pub(in crate::endpoint) spec: UploadSpec,
     pub(super) dir: PathBuf,
     pub(super) state: Mutex<State>,
     /// Held by the one Complete or Abort that runs.
@@ -83,7 +83,7 @@ pub(super) struct State {
 
 /// The place where one part is written. Unless [`Upload::accept`] takes it, dropping it frees the
 /// place.
-pub(crate) struct Slot {
+pub(in crate::endpoint) struct Slot {
     upload: Arc<Upload>,
     number: u16,
     size: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Slot {
 }
 
 /// The error for a body that is shorter or longer than its announced length.
-pub(crate) fn incomplete_body() -> S3Error {
+pub(in crate::endpoint) fn incomplete_body() -> S3Error {
     s3_error!(
         IncompleteBody,
         "You did not provide the number of bytes specified by the Content-Length HTTP header."
@@ -141,12 +141,9 @@ impl Upload {
     }
 
     /// Checks the algorithm of the checksum sent with a part, before any byte is read.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidRequest` when another algorithm was declared, or when none was sent and the object's
-    /// checksum will be a composite one.
-    pub(crate) fn check_claim(&self, claimed: Option<Algorithm>) -> S3Result<()> {
+    /// Fails with `InvalidRequest` when another algorithm was declared, or when none was sent and
+    /// the object's checksum will be a composite one.
+    pub(in crate::endpoint) fn check_claim(&self, claimed: Option<Algorithm>) -> S3Result<()> {
         let Some(declared) = self.spec.declared else {
             return Ok(());
         };
@@ -168,11 +165,8 @@ impl Upload {
     }
 
     /// Reserves a place for `size` bytes of part `number`.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` for a number out of range, `NoSuchUpload`.
-    pub(crate) fn claim(self: &Arc<Self>, number: i32, size: u64) -> S3Result<Slot> {
+    /// Fails with `InvalidArgument` for a number out of range, `NoSuchUpload`.
+    pub(in crate::endpoint) fn claim(self: &Arc<Self>, number: i32, size: u64) -> S3Result<Slot> {
         let number = u16::try_from(number)
             .ok()
             .filter(|number| (1..=MAX_PART_NUMBER).contains(number))
@@ -201,11 +195,9 @@ impl Upload {
     }
 
     /// Accepts a part that was written and verified.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchUpload` when the upload ended meanwhile, `IncompleteBody` when bytes are missing.
-    pub(crate) fn accept(&self, mut slot: Slot, sums: Sums) -> S3Result<Part> {
+    /// Fails with `NoSuchUpload` when the upload ended meanwhile, `IncompleteBody` when bytes are
+    /// missing.
+    pub(in crate::endpoint) fn accept(&self, mut slot: Slot, sums: Sums) -> S3Result<Part> {
         if sums.length != slot.size {
             return Err(incomplete_body());
         }
@@ -238,7 +230,7 @@ impl Upload {
     }
 
     /// The accepted parts after `marker`, at most `limit`, and whether there are more.
-    pub(crate) fn parts(&self, marker: u16, limit: usize) -> (Vec<Part>, bool) {
+    pub(in crate::endpoint) fn parts(&self, marker: u16, limit: usize) -> (Vec<Part>, bool) {
         let state = lock(&self.state);
         let mut rest = state
             .parts
@@ -271,7 +263,7 @@ fn offset(number: u16, size: u64) -> u64 {
 
 impl Slot {
     /// Opens the part's place for writing.
-    pub(crate) fn open(&self) -> S3Result<File> {
+    pub(in crate::endpoint) fn open(&self) -> S3Result<File> {
         let (path, offset) = match &self.own_file {
             Some(file) => (self.upload.dir.join(file), 0),
             None => (
@@ -304,7 +296,11 @@ impl Drop for Slot {
 
 impl Store {
     /// Begins a multipart upload.
-    pub(crate) fn begin_upload(&self, bucket: &str, spec: UploadSpec) -> S3Result<Arc<Upload>> {
+    pub(in crate::endpoint) fn begin_upload(
+        &self,
+        bucket: &str,
+        spec: UploadSpec,
+    ) -> S3Result<Arc<Upload>> {
         let id = ids::unique();
         let upload = Arc::new(Upload {
             dir: self.buckets.join(bucket).join("uploads").join(&id),
@@ -322,11 +318,13 @@ impl Store {
     }
 
     /// The unfinished upload `id` of the object `key`.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `NoSuchUpload`.
-    pub(crate) fn upload(&self, bucket: &str, key: &str, id: &str) -> S3Result<Arc<Upload>> {
+    /// Fails with `NoSuchBucket`, `NoSuchUpload`.
+    pub(in crate::endpoint) fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+    ) -> S3Result<Arc<Upload>> {
         self.bucket(bucket)?;
         lock(&self.uploads)
             .get(id)
@@ -336,7 +334,7 @@ impl Store {
     }
 
     /// The ids of all unfinished uploads, in order of their creation.
-    pub(crate) fn open_uploads(&self) -> Vec<String> {
+    pub(in crate::endpoint) fn open_uploads(&self) -> Vec<String> {
         let mut ids: Vec<String> = lock(&self.uploads).keys().cloned().collect();
         ids.sort();
         ids
@@ -345,7 +343,7 @@ impl Store {
     /// One page of the unfinished uploads in a bucket, ordered by key and time of creation.
     ///
     /// With `after_id`, uploads of the key `query.after` with later ids are listed too.
-    pub(crate) fn list_uploads(
+    pub(in crate::endpoint) fn list_uploads(
         &self,
         bucket: &str,
         query: &Query,
@@ -366,11 +364,13 @@ impl Store {
     }
 
     /// Removes an upload with all its parts.
-    ///
-    /// # Errors
-    ///
-    /// `NoSuchBucket`, `NoSuchUpload`.
-    pub(crate) fn abort_upload(&self, bucket: &str, key: &str, id: &str) -> S3Result<()> {
+    /// Fails with `NoSuchBucket`, `NoSuchUpload`.
+    pub(in crate::endpoint) fn abort_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+    ) -> S3Result<()> {
         let upload = self.upload(bucket, key, id)?;
         let _ending = lock(&upload.ending);
         self.upload(bucket, key, id)?;

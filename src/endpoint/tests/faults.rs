@@ -43,63 +43,38 @@ pub(super) fn codedeploy(local: &Local, operation: &str, headers: &[(&str, &str)
 
 #[test]
 fn a_refusal_has_status_and_code_of_the_service() {
-    for (refusal, s3, codedeploy_says) in [
+    use Refusal as R;
+
+    const INTERNAL: (u16, &str) = (500, "InternalFailure");
+    const THROTTLING: (u16, &str) = (400, "ThrottlingException");
+    const UNAVAILABLE: (u16, &str) = (503, "ServiceUnavailableException");
+    const DENIED: (u16, &str) = (400, "AccessDeniedException");
+    const EXPIRED: (u16, &str) = (400, "ExpiredTokenException");
+
+    for (refusal, status, code, codedeploy_says) in [
+        (R::SlowDown, 503, "SlowDown", THROTTLING),
+        (R::Throttling, 503, "SlowDown", THROTTLING),
         (
-            Refusal::SlowDown,
-            (503, "SlowDown"),
-            (400, "ThrottlingException"),
+            R::ServiceUnavailable,
+            503,
+            "ServiceUnavailable",
+            UNAVAILABLE,
         ),
+        (R::InternalError, 500, "InternalError", INTERNAL),
+        (R::AccessDenied, 403, "AccessDenied", DENIED),
+        (R::ExpiredToken, 400, "ExpiredToken", EXPIRED),
+        (R::RequestTimeout, 400, "RequestTimeout", INTERNAL),
+        (R::NoSuchUpload, 404, "NoSuchUpload", INTERNAL),
         (
-            Refusal::Throttling,
-            (503, "SlowDown"),
-            (400, "ThrottlingException"),
+            R::ConditionalRequestConflict,
+            409,
+            "ConditionalRequestConflict",
+            INTERNAL,
         ),
-        (
-            Refusal::ServiceUnavailable,
-            (503, "ServiceUnavailable"),
-            (503, "ServiceUnavailableException"),
-        ),
-        (
-            Refusal::InternalError,
-            (500, "InternalError"),
-            (500, "InternalFailure"),
-        ),
-        (
-            Refusal::AccessDenied,
-            (403, "AccessDenied"),
-            (400, "AccessDeniedException"),
-        ),
-        (
-            Refusal::ExpiredToken,
-            (400, "ExpiredToken"),
-            (400, "ExpiredTokenException"),
-        ),
-        (
-            Refusal::RequestTimeout,
-            (400, "RequestTimeout"),
-            (500, "InternalFailure"),
-        ),
-        (
-            Refusal::NoSuchUpload,
-            (404, "NoSuchUpload"),
-            (500, "InternalFailure"),
-        ),
-        (
-            Refusal::ConditionalRequestConflict,
-            (409, "ConditionalRequestConflict"),
-            (500, "InternalFailure"),
-        ),
-        (
-            Refusal::OperationAborted,
-            (409, "OperationAborted"),
-            (500, "InternalFailure"),
-        ),
-        (
-            Refusal::PreconditionFailed,
-            (412, "PreconditionFailed"),
-            (500, "InternalFailure"),
-        ),
+        (R::OperationAborted, 409, "OperationAborted", INTERNAL),
+        (R::PreconditionFailed, 412, "PreconditionFailed", INTERNAL),
     ] {
+        let s3 = (status, code);
         let faults = Faults::new()
             .on(Operation::PutObject, ONCE, Fault::Refuse(refusal))
             .on(Operation::HeadObject, ONCE, Fault::Refuse(refusal))

@@ -61,3 +61,69 @@ pub(super) fn names(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use super::*;
+
+    /// What is said of an archive with these bytes before and after it.
+    fn checked(before: &[u8], archive: &[u8], after: &[u8]) -> Result<bool, String> {
+        let mut file = tempfile::tempfile().unwrap();
+        for bytes in [before, archive, after] {
+            file.write_all(bytes).unwrap();
+        }
+        let size = file.seek(SeekFrom::End(0)).unwrap();
+        let mut root = Root::default();
+        match names(&file, size, &mut root, &Cancel::new()) {
+            Ok(()) => Ok(root.has_appspec()),
+            Err(error) => Err(format!("{error:?}")),
+        }
+    }
+
+    fn archive() -> Vec<u8> {
+        let mut zip = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = ::zip::write::SimpleFileOptions::default();
+        for name in ["appspec.yml", "site/index.html"] {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(name.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn an_archive_is_read_with_other_bytes_before_and_after_it() {
+        let archive = archive();
+        for (before, after) in [("", ""), ("#!/bin/sh\n", ""), ("", "junk"), ("#!", "junk")] {
+            let found = checked(before.as_bytes(), &archive, after.as_bytes());
+            assert_eq!(found, Ok(true), "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_agents_cannot_read_is_refused() {
+        let good = archive();
+        let changed = |at: usize, byte: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            checked(b"", &bytes, b"").unwrap_err()
+        };
+        let end = good.len() - 22;
+        let start = u32::from_le_bytes(good[end + 16..end + 20].try_into().unwrap()) as usize;
+        assert!(
+            changed(start + 10, 12).contains("compressed with method 12; make it with deflate")
+        );
+        assert!(changed(start + 1, b'Q').contains("no central header"));
+        let mut one_more = good.clone();
+        (one_more[end + 8], one_more[end + 10]) = (3, 3);
+        let error = checked(b"", &one_more, b"").unwrap_err();
+        assert!(error.contains("2 entries and says 3"), "{error}");
+        assert!(
+            checked(b"", &good[..end], b"")
+                .unwrap_err()
+                .contains("no end record")
+        );
+        assert!(checked(b"", b"", b"").is_err());
+    }
+}

@@ -135,10 +135,7 @@ fn a_file_beyond_32_bits() {
 
     let bytes = fs::read(&archive).unwrap();
     let [big, small] = <[Checked<'_>; 2]>::try_from(check(&bytes).unwrap()).unwrap();
-    assert_eq!(
-        (&big.name[..], &small.name[..]),
-        (&b"big"[..], &b"small"[..])
-    );
+    assert_eq!((big.name, small.name), (&b"big"[..], &b"small"[..]));
     assert_eq!(big.uncompressed, FOUR_GIB + END.len() as u64);
     assert_eq!(big.method, Method::Deflate);
     assert!(big.compressed < 16 * MIB, "{} bytes", big.compressed);

@@ -8,7 +8,7 @@ fn engine(level: u8) -> Engine {
     Engine::new(Level::new(level).unwrap())
 }
 
-/// The parts of all chunks. Asserts that each but the last can be continued.
+/// The parts of all chunks, one after the other.
 fn chunked(engine: &mut Engine, content: &[u8], chunk: usize) -> Vec<u8> {
     let mut out = b"before".to_vec();
     let count = content.len().div_ceil(chunk).max(1);
@@ -48,7 +48,7 @@ fn whole_files_inflate_to_themselves() {
 }
 
 #[test]
-fn what_is_better_stored_is_left_alone() {
+fn files_that_do_not_get_smaller_are_not_deflated() {
     for level in 0..=12 {
         let mut engine = engine(level);
         for content in [
@@ -66,9 +66,9 @@ fn what_is_better_stored_is_left_alone() {
     assert_eq!(whole(&mut engine(0), &text(3, 100_000)), None);
 }
 
-/// A stream as long as its file is no gain, and one a byte shorter is.
+/// A stream that is as long as its file is not used; one that is a byte shorter is.
 #[test]
-fn a_stream_is_shorter_than_its_file() {
+fn only_a_stream_that_is_shorter_than_its_file_is_used() {
     for level in [1, 6, 9, 12] {
         let mut engine = engine(level);
         let mut compressor = Level::new(level).unwrap().compressor().unwrap();
@@ -88,9 +88,9 @@ fn a_stream_is_shorter_than_its_file() {
     }
 }
 
-/// No time is lost on large data whose sample does not compress, even if all of it would.
+/// Large data whose sample does not compress is stored, even if all of it would compress.
 #[test]
-fn large_files_are_sampled() {
+fn large_files_are_stored_if_a_sample_does_not_compress() {
     let content = noise(1, 24_000).repeat(4);
     let mut out = vec![0; content.len()];
     let mut compressor = Level::default().compressor().unwrap();
@@ -100,13 +100,13 @@ fn large_files_are_sampled() {
     assert_eq!(whole(&mut engine, &content), None);
     let stored = stored::len(content.len());
     assert_eq!(chunked(&mut engine, &content, content.len()).len(), stored);
-    // Below the size from which a file is sampled.
+    // Too small for sampling.
     assert!(whole(&mut engine, &content[..60_000]).is_some());
 }
 
 #[test]
 fn chunks_join_at_every_level() {
-    // The second chunk of 100 KB is noise, which is not even tried.
+    // The second chunk of 100 KB is noise.
     let content = [
         text(1, 100_000),
         noise(2, 100_000),
@@ -145,7 +145,7 @@ fn parts_but_the_last_end_on_a_byte_without_a_final_block() {
 }
 
 #[test]
-fn nothing_is_a_chunk_too() {
+fn an_empty_chunk_is_nothing_or_if_it_is_the_last_an_empty_stream() {
     for level in [0, 1, 12] {
         let mut out = b"before".to_vec();
         engine(level).deflate_chunk(b"", false, &mut out).unwrap();
@@ -205,7 +205,7 @@ fn a_used_engine_writes_what_a_fresh_one_does() {
         Vec::new(),
         vec![0; 70_000],
         noise(3, 300),
-        // The start of the first again, which a dictionary would know.
+        // The start of the first input again: a kept dictionary would show here.
         text(1, 12_000),
     ];
     let all = |engine: &mut Engine, input: &[u8]| {
@@ -235,10 +235,10 @@ fn a_used_engine_writes_what_a_fresh_one_does() {
     }
 }
 
-/// The same tree gives the same bytes on every machine. If an update of libdeflate changes them, let
-/// it be known: revisions that were pushed before will not match.
+/// The same tree gives the same bytes on every machine. If an update of libdeflate changes them, the
+/// changelog must say so: archives will differ from those of earlier versions.
 #[test]
-fn golden_bytes() {
+fn the_compressed_bytes_do_not_change_between_versions() {
     let content = [text(1, 60_000), skewed(10_000), noise(2, 5000)].concat();
     let crcs = [1, 6, 9, 12].map(|level| {
         let mut engine = engine(level);
@@ -292,9 +292,9 @@ proptest! {
     }
 }
 
-/// [`Level::FAST`] may be another codec than that of the numbers.
+/// [`Level::FAST`] may be another codec.
 #[test]
-fn the_fast_level_joins_and_is_the_same_each_time() {
+fn streams_of_the_fast_level_join_and_are_equal_each_time() {
     let contents = [
         text(1, 300_000),
         skewed(60_000),
@@ -302,7 +302,7 @@ fn the_fast_level_joins_and_is_the_same_each_time() {
         b"abc".repeat(900),
     ];
     let mut used = Engine::new(Level::FAST);
-    // Both a prefix of another's and a longer one: whatever is left of them must not show.
+    // Once forwards and once backwards, so that each follows a shorter and a longer one.
     for content in contents.iter().chain(contents.iter().rev()) {
         let stream = whole(&mut used, content).unwrap();
         assert_inflates(&stream, content);
@@ -326,8 +326,7 @@ fn the_fast_level_joins_and_is_the_same_each_time() {
     }
 }
 
-/// Engines work in other memory each, which must not show: in one run of five, ISA-L's levels 1 and 2
-/// let it.
+/// Each engine has other memory. ISA-L's levels 1 and 2 let that show in one run of five.
 #[test]
 fn the_fast_level_does_not_depend_on_where_memory_is() {
     let content = text(1, 1_000_000);

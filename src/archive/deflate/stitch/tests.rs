@@ -26,7 +26,7 @@ impl Writer {
         self
     }
 
-    /// The Huffman code of a symbol, given the code lengths of all: the high bit comes first.
+    /// The Huffman code of a symbol, high bit first. `lens` are the code lengths of all symbols.
     fn symbol(self, lens: &[u8], symbol: usize) -> Self {
         let len = lens[symbol];
         let before = |&(other, &l): &(usize, &u8)| l > 0 && (l, other) < (len, symbol);
@@ -52,8 +52,8 @@ impl Writer {
         self.bits(last.into(), 1).bits(kind, 2)
     }
 
-    /// The header of a dynamic block whose code lengths are written one by one: each of the 16 that
-    /// there are has a code of four bits, itself.
+    /// The header of a dynamic block. Each of the 16 code lengths is written with a code of four bits, its
+    /// own value.
     fn dynamic(self, last: bool, litlen: &[u8], distance: &[u8]) -> Self {
         let (litlen_count, distance_count) = (litlen.len() - 257, distance.len() - 1);
         let mut writer = self
@@ -61,7 +61,7 @@ impl Writer {
             .bits(litlen_count, 5)
             .bits(distance_count, 5);
         writer = writer.bits(19 - 4, 4);
-        // Those for repetition come first.
+        // The codes of repetitions come first.
         for len in [0; 3].into_iter().chain([4; 16]) {
             writer = writer.bits(len, 3);
         }
@@ -116,7 +116,7 @@ fn assert_joins(stream: &[u8], content: &[u8]) {
         "{} became {len}",
         stream.len()
     );
-    // Once more the same, which then is last.
+    // The stream once more, as the last one.
     out.extend_from_slice(stream);
     assert_inflates(&out[6..], &content.repeat(2));
     assert_eq!(out[..6], *b"before");
@@ -185,7 +185,7 @@ fn streams_of_zlib_join_at_every_level() {
 }
 
 #[test]
-fn what_is_unfinished_twice_goes_on_twice() {
+fn many_streams_join_one_after_the_other() {
     let mut out = Vec::new();
     let mut content = Vec::new();
     for (piece, level) in contents().iter().zip([1, 12, 6, 9, 2, 11, 4, 8]) {
@@ -200,14 +200,14 @@ fn what_is_unfinished_twice_goes_on_twice() {
 }
 
 #[test]
-fn ends_of_stored_blocks() {
+fn the_ends_of_stored_blocks_are_found() {
     assert_eq!(scan(b"\x01\0\0\xff\xff"), ends(0, 40));
     assert_joins(b"\x01\x02\0\xfd\xffhi", b"hi");
-    // The second block's header comes after the first one's data. Padding may be anything.
+    // The second header follows the first one's data. The padding bits may have any value.
     let two = b"\0\x02\0\xfd\xffhi\xf9\x01\0\xfe\xff!";
     assert_eq!(scan(two), ends(56, 104));
     assert_joins(two, b"hi!");
-    // Large enough that the data is not in the buffer.
+    // Data that is longer than the buffer.
     let large = [b"\x01\xff\xff\0\0".as_slice(), &noise(5, 65_535)].concat();
     assert_eq!(scan(&large), ends(0, 8 * 65_540));
     // After compressed data, whose last bits share a byte with the header.
@@ -221,7 +221,7 @@ fn ends_of_stored_blocks() {
 }
 
 #[test]
-fn ends_of_fixed_blocks_at_every_bit() {
+fn the_ends_of_fixed_blocks_are_found_at_every_bit() {
     let lens = fixed();
     let mut used = [false; 8];
     for long in 0..8 {
@@ -236,7 +236,7 @@ fn ends_of_fixed_blocks_at_every_bit() {
         assert_joins(&block.bytes, &content);
         used[(block.len % 8) as usize] = true;
 
-        // The bits after the end do not count, and do not stay.
+        // Bits after the end are ignored, and cleared.
         let spare = (8 - block.len % 8) as u32 % 8;
         let padded = block.clone().bits(0xFF, spare);
         assert_eq!(padded.bytes.len(), block.bytes.len());
@@ -250,7 +250,7 @@ fn ends_of_fixed_blocks_at_every_bit() {
 }
 
 #[test]
-fn matches_have_extra_bits() {
+fn extra_bits_of_matches_are_skipped() {
     let lens = fixed();
     // Length 258 at distance 1, then length 115 (symbol 281) at distance 193 (symbol 15).
     let block = Writer::default().block(true, 1).symbol(&lens, b'x'.into());
@@ -268,9 +268,9 @@ fn matches_have_extra_bits() {
     assert_joins(&block.bytes, &[b'x'; 1 + 258 + 131]);
 }
 
-/// Codes of 1 to 15 bits, most of them longer than what the table shows, in both alphabets.
+/// Codes of 1 to 15 bits in both alphabets, most of them longer than the table's index.
 #[test]
-fn ends_of_dynamic_blocks_with_the_longest_codes() {
+fn the_ends_of_dynamic_blocks_with_the_longest_codes_are_found() {
     let rising: Vec<u8> = (1..=15).chain([15]).collect();
     let mut litlen = vec![0; 286];
     // Literals 0 to 12, the end, and the length 258, which takes one of the longest.
@@ -313,8 +313,8 @@ fn ends_of_dynamic_blocks_with_the_longest_codes() {
 }
 
 #[test]
-fn codes_that_stand_alone() {
-    // No distance at all; one of a single bit, which zlib allows; nothing but the end of the block.
+fn a_code_of_one_symbol_is_allowed_if_it_has_one_bit() {
+    // No distance; one distance of a single bit, which zlib allows; only the end of the block.
     let block = |distance: &[u8]| Writer::default().dynamic(true, &few(b'z'.into()), distance);
     let none = block(&[0]).symbols(&few(b'z'.into()), [b'z'.into(), END]);
     assert_eq!(scan(&none.bytes), ends(0, none.len));
@@ -331,7 +331,7 @@ fn codes_that_stand_alone() {
     assert_eq!(scan(&end.bytes), ends(0, end.len));
     assert_joins(&end.bytes, b"");
 
-    // A code without a meaning.
+    // A code of no symbol.
     let unused = block(&[0])
         .symbols(&few(b'z'.into()), [b'z'.into(), 257])
         .bits(0, 16);
@@ -380,7 +380,7 @@ fn unusable_blocks_are_refused() {
         lens[at] = len;
         lens
     };
-    // More symbols than mean something, though none that does not has a code.
+    // More symbols than have a meaning, though the others have no code.
     refused(of(&[good.as_slice(), &[0; 28]].concat(), &[1]), lens);
     refused(of(&good, &[[1].as_slice(), &[0; 30]].concat()), lens);
     let mut endless = with(1, 2);
@@ -401,7 +401,7 @@ fn unusable_blocks_are_refused() {
             lens,
         );
     }
-    // Symbols 16 (of one bit, 0) and 18 (1): nothing before to repeat; more zeros than symbols.
+    // Symbols 16 (of one bit, 0) and 18 (1): a repetition of nothing; more zeros than symbols.
     let header = writer()
         .block(true, 2)
         .bits(0, 14)
@@ -413,7 +413,7 @@ fn unusable_blocks_are_refused() {
     refused(header.bits(1, 1).bits(127, 7).bits(1, 1).bits(127, 7), lens);
 }
 
-/// Streams of every kind of block, none of them long.
+/// Short streams of every kind of block.
 fn samples() -> Vec<Vec<u8>> {
     let content = [text(6, 400), skewed(300)].concat();
     vec![
@@ -431,7 +431,7 @@ fn streams_cut_short_are_refused() {
             let why = scan(&stream[..len]).unwrap_err();
             assert_not_unfinished(&stream[..len], why);
         }
-        // Other bytes behind it are another matter to each of the two.
+        // `scan` ignores bytes after the stream, `unfinish` refuses them.
         let longer = [stream.as_slice(), b"\0"].concat();
         assert_eq!(scan(&longer), scan(&stream));
         assert_not_unfinished(&longer, Malformed::Trailing);
@@ -442,9 +442,8 @@ fn streams_cut_short_are_refused() {
     assert_eq!(out, b"all");
 }
 
-/// The same answer as zlib-rs, whichever bit of a stream is wrong.
 #[test]
-fn damaged_streams_are_what_zlib_says() {
+fn scan_accepts_the_damaged_streams_that_zlib_accepts() {
     for mut stream in samples() {
         let mut refused = 0;
         for bit in 0..stream.len() * 8 {
@@ -467,7 +466,7 @@ fn damaged_streams_are_what_zlib_says() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_what_zlib_says(
+    fn scan_accepts_the_bytes_that_zlib_accepts(
         kind in 0..8_u8,
         mut bytes in prop::collection::vec(any::<u8>(), 1..200),
     ) {
@@ -479,9 +478,9 @@ proptest! {
         }
     }
 
-    /// Codes of any lengths, most of which are refused.
+    /// Most codes of random lengths are refused.
     #[test]
-    fn any_codes_are_what_zlib_says(
+    fn scan_accepts_the_codes_that_zlib_accepts(
         few in prop::collection::vec((0..286_usize, 1..6_u8), 0..7),
         distance in prop::collection::vec(0..4_u8, 1..8),
         data in prop::collection::vec(any::<u16>(), 0..40),

@@ -1,4 +1,4 @@
-//! What is neither a plain file nor a link: empty directories, special files, times, names.
+//! Empty directories, special files, times and unusual names.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::*;
 
 #[test]
-fn directories_that_hold_nothing_have_entries_when_asked() {
+fn empty_directories_have_entries_on_request() {
     let dir = tree(&[
         ("full/f", 1),
         ("excluded/f.log", 1),
@@ -35,18 +35,18 @@ fn directories_that_hold_nothing_have_entries_when_asked() {
         [(NoticeKind::SpecialBits, vec!["logs".into()])]
     );
     assert!(!names(&scan(&dir, &all()).unwrap()).contains(&"logs/".to_owned()));
-    // The source itself is no entry.
+    // The source itself has no entry.
     let empty = tempfile::tempdir().unwrap();
     assert!(scan(&empty, &options).unwrap().is_empty());
 }
 
 #[test]
-fn special_files_are_left_out_when_asked() {
+fn special_files_are_left_out_on_request() {
     let dir = tree(&[("ok", 1)]);
     let _socket = UnixListener::bind(dir.path().join("sock")).unwrap();
     symlink("sock", dir.path().join("to-sock")).unwrap();
     let error = scan(&dir, &all()).unwrap_err().to_string();
-    assert!(error.contains("--skip-special"), "{error}");
+    assert!(error.contains("sock is a socket"), "{error}");
     let options = Options {
         skip_special: true,
         ..all()
@@ -67,7 +67,7 @@ fn times_are_kept_clamped_or_fixed() {
     }
     let times = |times| {
         let plan = scan(&dir, &Options { times, ..all() }).unwrap();
-        // What a file is compared with stays its own.
+        // The time that a file is compared with stays its own.
         assert_eq!(plan.entry(0).mtime.secs, 2_000_000_000);
         [plan.entry(0).time, plan.entry(1).time]
     };
@@ -84,11 +84,11 @@ fn times_are_kept_clamped_or_fixed() {
 }
 
 #[test]
-fn names_of_other_bytes_go_in_when_asked() {
+fn names_that_are_not_utf_8_are_allowed_on_request() {
     let dir = tree(&[("ok", 1)]);
     let name = OsStr::from_bytes(b"caf\xe9");
     if fs::write(dir.path().join(name), "x").is_err() {
-        // This file system has UTF-8 only.
+        // This file system takes only UTF-8.
         return;
     }
     let error = scan(&dir, &all()).unwrap_err();
@@ -106,7 +106,7 @@ fn names_of_other_bytes_go_in_when_asked() {
 }
 
 #[test]
-fn what_readers_change_is_noticed() {
+fn there_is_a_notice_of_what_readers_change() {
     let dir = tree(&[
         ("a\\b", 1),
         ("set", 1),
@@ -116,7 +116,7 @@ fn what_readers_change_is_noticed() {
     fs::set_permissions(dir.path().join("set"), fs::Permissions::from_mode(0o4755)).unwrap();
     let plan = scan(&dir, &all()).unwrap();
     if plan.len() < 4 {
-        // This file system does not tell case.
+        // This file system ignores case.
         return;
     }
     assert_eq!(

@@ -1,3 +1,5 @@
+//! The plan of real trees.
+
 mod kinds;
 mod links;
 mod select;
@@ -10,6 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// The default options.
 fn all() -> Options {
     Options {
         threads: 2,
@@ -37,7 +40,7 @@ fn names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// Kinds of notices, and names below the source.
+/// The kinds of the notices, with their paths below the source.
 fn noticed(plan: &Plan) -> Vec<(NoticeKind, Vec<String>)> {
     let below = |path: &PathBuf| {
         let path = path.strip_prefix(plan.source()).unwrap();
@@ -73,7 +76,7 @@ fn files_are_sorted_by_the_bytes_of_their_whole_names() {
 }
 
 #[test]
-fn hidden_files_go_in_unless_told_otherwise() {
+fn hidden_files_are_left_out_only_on_request() {
     let dir = tree(&[
         (".env", 1),
         (".git/config", 1),
@@ -97,7 +100,7 @@ fn hidden_files_go_in_unless_told_otherwise() {
 }
 
 #[test]
-fn a_hidden_source_is_not_left_out() {
+fn a_hidden_source_itself_is_not_left_out() {
     let dir = tree(&[(".hidden/file", 1)]);
     let source = dir.path().join(".hidden");
     let options = Options {
@@ -111,7 +114,7 @@ fn a_hidden_source_is_not_left_out() {
 }
 
 #[test]
-fn modes_and_times_are_the_files() {
+fn entries_have_the_modes_and_times_of_their_files() {
     let dir = tree(&[("run.sh", 1)]);
     let path = dir.path().join("run.sh");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o4751)).unwrap();
@@ -136,7 +139,7 @@ fn modes_and_times_are_the_files() {
 }
 
 #[test]
-fn links_to_files_are_followed_and_links_to_directories_are_counted() {
+fn by_default_links_to_files_are_followed_and_links_to_directories_are_left_out_with_a_notice() {
     let outside = tree(&[("target", 7)]);
     let dir = tree(&[("d/f", 1)]);
     symlink(outside.path().join("target"), dir.path().join("link")).unwrap();
@@ -158,7 +161,7 @@ fn links_to_files_are_followed_and_links_to_directories_are_counted() {
 }
 
 #[test]
-fn what_cannot_be_packed_is_named() {
+fn an_error_names_what_cannot_be_packed() {
     let dir = tree(&[("ok", 1)]);
     symlink("nowhere", dir.path().join("dangling")).unwrap();
     let error = scan(&dir, &all()).unwrap_err().to_string();
@@ -192,7 +195,7 @@ fn a_source_must_be_a_directory() {
 }
 
 #[test]
-fn a_set_flag_ends_the_walk() {
+fn a_cancel_ends_the_walk() {
     let dir = tree(&[("file", 1)]);
     let stop = Cancel::new();
     stop.cancel();
@@ -203,7 +206,7 @@ fn a_set_flag_ends_the_walk() {
 }
 
 #[test]
-fn runs_cover_every_file_once_and_split_at_giants() {
+fn runs_cover_every_entry_once_and_split_at_giants() {
     let small = usize::try_from(BATCH_BYTES).unwrap() / 2;
     let dir = tree(&[
         ("a", small),

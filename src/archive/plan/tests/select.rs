@@ -1,4 +1,4 @@
-//! Patterns on the disk; what they mean for names alone, `fuzz/fuzz_targets/select.rs` tells too.
+//! Patterns, tried on trees. `fuzz/fuzz_targets/select.rs` compares them with a plain implementation.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn the_last_pattern_that_matches_decides() {
         &["-*", "+*.js", "-node_modules"],
         &["index.js", "src/deep/x.js", "src/main.js"],
     );
-    // A directory is matched by its own pattern, and so is all below it.
+    // A pattern that matches a directory holds for all below it.
     takes(&dir, &["-*", "-node_modules", "+*.js"], &scripts);
     takes(
         &dir,
@@ -87,10 +87,12 @@ fn the_last_pattern_that_matches_decides() {
 }
 
 #[test]
-fn a_directory_that_nothing_can_come_back_from_is_not_looked_into() {
+fn a_left_out_directory_is_listed_only_if_something_below_it_can_be_included() {
     let seen = |texts: &[&str], path: &str| {
         let rules = Rules::new(&patterns(texts), false, true).unwrap();
-        rules.enter(&Within::default(), path.as_bytes()).is_some()
+        rules
+            .enter(&DirectoryRules::default(), path.as_bytes())
+            .is_some()
     };
     for (texts, seen_into) in [
         (&["-out"][..], false),
@@ -111,7 +113,7 @@ fn a_directory_that_nothing_can_come_back_from_is_not_looked_into() {
 }
 
 #[test]
-fn hidden_names_come_back_only_by_their_own_pattern() {
+fn hidden_names_are_included_only_by_a_pattern_that_matches_the_name_itself() {
     let dir = tree(&[
         (".env", 1),
         (".git/a.js", 1),
@@ -135,12 +137,12 @@ fn hidden_names_come_back_only_by_their_own_pattern() {
         hidden(&["-*", "+src", "+.well-known"]),
         [".well-known/y", "src/a.js"]
     );
-    // And the other way round: cli#3428.
+    // A pattern can exclude hidden names, and another include one: aws/aws-cli#3428.
     takes(&dir, &["-.*", "+.env"], &[".env", "src/a.js"]);
 }
 
 #[test]
-fn files_of_patterns_are_gits() {
+fn files_of_patterns_follow_gits_rules() {
     let dir = site();
     let write = |path: &str, text: &str| fs::write(dir.path().join(path), text).unwrap();
     write(
@@ -161,18 +163,18 @@ fn files_of_patterns_are_gits() {
         "src/main.js",
     ];
     takes(&dir, &[], &with_x);
-    // The nearer one counts more, and only below its directory.
+    // The nearer file takes precedence, and only below its directory.
     write("src/.hoistignore", "/main.js\n!*.ts\n/index.js\n");
     takes(
         &dir,
         &[],
         &["appspec.yml", "index.js", "src/deep/x.js", "src/deep/x.ts"],
     );
-    // Nothing comes back below a directory that is left out, and a file in there is not read.
+    // Nothing below a left out directory is included again, and a file of patterns there is not read.
     write("src/.hoistignore", "deep\n");
     write("src/deep/.hoistignore", "!x.js\n[z-a]\n");
     takes(&dir, &[], &["appspec.yml", "index.js", "src/main.js"]);
-    // The command line counts more than all of them.
+    // The command line takes precedence over all files.
     takes(
         &dir,
         &["+a.js"],
@@ -209,7 +211,7 @@ fn files_of_patterns_are_gits() {
 }
 
 #[test]
-fn a_bad_line_is_named() {
+fn an_error_names_the_bad_line() {
     let dir = tree(&[("d/f", 1)]);
     let path = dir.path().join("d/.hoistignore");
     let fails = |content: &[u8]| {
@@ -237,23 +239,23 @@ fn a_bad_line_is_named() {
     fs::create_dir(&path).unwrap();
     let text = scan(&dir, &all()).unwrap_err().to_string();
     assert!(text.contains("it is not a file"), "{text}");
-    // Also one that begins with a byte-order mark, as some editors write it.
+    // A byte-order mark, which some editors write, is skipped.
     fs::remove_dir(&path).unwrap();
     fs::write(&path, b"\xEF\xBB\xBF/f\n").unwrap();
     assert!(scan(&dir, &all()).unwrap().is_empty());
 }
 
 #[test]
-fn patterns_that_are_none_say_why() {
+fn a_bad_pattern_says_why() {
     let why = |glob: &str| Pattern::exclude(glob).unwrap_err().to_string();
     assert!(why("[z-a]").contains("invalid range"), "{}", why("[z-a]"));
     assert!(why("a{b").contains("unclosed alternate"), "{}", why("a{b"));
-    assert!(why("!a").contains("--include"));
+    assert_eq!(Pattern::exclude("!a"), Err(BadPattern::Negated));
     for empty in ["", " ", "/"] {
         assert_eq!(why(empty), "it matches nothing", "{empty:?}");
         Pattern::include(empty).unwrap_err();
     }
-    // These are gitignore's marks only at the beginning of a line in a file.
+    // `#` and `!` have a special meaning only in a file of patterns.
     let dir = tree(&[("#a", 1), ("!b", 1), ("c", 1)]);
     takes(&dir, &["-#a"], &["!b", "c"]);
     takes(&dir, &["-\\!b"], &["#a", "c"]);

@@ -15,6 +15,7 @@ use hoist::progress::Progress;
 
 use crate::cli::Failure;
 use crate::cli::args::archive::{BundleTypeArgs, level, level_name, refuse_auto, threads};
+use crate::cli::render::advice;
 use crate::cli::render::print;
 use crate::cli::render::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
 use crate::cli::run::Run;
@@ -186,7 +187,7 @@ fn packed(
     };
     let plan = progress
         .walk(|| Plan::scan(&arguments.source, &options, cancel))
-        .map_err(Failure::other)?;
+        .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let format = arguments.bundle_type.format("");
     let worst_case = pack::worst_case(&plan, format);
     let limits = Limits::for_archive(worst_case, threads, DEFAULT_CONCURRENCY);
@@ -200,7 +201,7 @@ fn packed(
         Some(file) => pack::pack_to_file(&plan, file, &options, None, cancel, progress),
         None => pack::pack(&plan, &options, cancel, progress, &mut |_| Ok(())),
     };
-    packed.map_err(Failure::other)
+    packed.map_err(|error| Failure::other(advice::unpacked(&error)))
 }
 
 /// The median run, by wall time.

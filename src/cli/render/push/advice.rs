@@ -12,6 +12,7 @@ use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
+use crate::cli::render::advice;
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::show;
 use crate::cli::render::recovery::{self, Recovery};
@@ -58,6 +59,9 @@ pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Er
             let (source, why) = (source_dir.display(), recovery.none_resumed(uploads));
             format!("Failed to upload '{source}' to '{location}': {why}")
         }
+        Error::Plan(error) => advice::unlisted(error),
+        Error::Pack { error, .. } => advice::unpacked(error),
+        Error::TooLittle(error) => format!("{error}; raise --memory-limit"),
         error => error.to_string(),
     };
     let left = error.left().map(|left| recovery.leftover(left));
