@@ -1,5 +1,5 @@
-//! Pushes AWS CodeDeploy revisions: a directory becomes a zip on all cores, which streams to S3
-//! while it is made and is then registered with CodeDeploy.
+//! Pushes AWS CodeDeploy revisions: packs a directory on all cores, uploads the archive to S3 while it
+//! is packed, and registers it with CodeDeploy.
 //!
 //! ```text
 //!             rayon workers (CPU)                    tokio tasks (network)
@@ -9,20 +9,30 @@
 //!            order
 //! ```
 //!
-//! Five promises shape it:
+//! It keeps five promises:
 //!
 //! 1. **One pass, no temporary file.** Bytes go from disk to a worker, to a part, to S3.
 //! 2. **Bounded memory.** [`archive::limits`] states the peak; only the plan grows with the tree.
-//! 3. **Same tree, same bytes.** No thread, clock or machine shows in the archive.
-//! 4. **Every reader reads it.** [`archive::zip`] writes what all of them agree on.
-//! 5. **All or nothing.** A push ends registered, or with an error and nothing left behind.
+//! 3. **Same tree, same bytes.** The archive does not depend on threads, time or machine.
+//! 4. **Every reader reads it.** [`archive::zip`] writes only what all readers accept.
+//! 5. **All or nothing.** A push ends registered, or with an error and no unfinished upload.
 //!
-//! The packing half ([`archive::plan`], [`archive::deflate`], [`archive::zip`], [`archive::tar`], [`archive::manifest`], [`archive::pack`]) builds without any
-//! feature, and then without an async runtime or AWS crates. Feature `verify` adds [`verify`], which reads
-//! archives back; feature `push` adds [`transfer`], [`aws::codedeploy`], [`clean`] and [`push`]; feature `local` adds [`endpoint`], an S3 and CodeDeploy endpoint on a directory; feature
-//! `cli` is for the command `hoist`.
+//! The modules, each of which uses only those below it:
 //!
-//! A directory as a local file:
+//! - [`push`]: a push from its beginning to its end. [`verify`]: reads an archive back and checks it.
+//!   [`clean`]: aborts unfinished uploads.
+//! - [`transfer`]: uploads an object in parts. [`appspec`]: checks AppSpec files.
+//! - [`aws`]: requests to S3 and CodeDeploy.
+//! - [`archive`]: makes archives: [`plan`](archive::plan) lists the source, [`pack`](archive::pack)
+//!   compresses and assembles, [`zip`](archive::zip) and [`tar`](archive::tar) are the formats.
+//! - [`bundle`], [`cancel`], [`error`] and [`progress`] are used by all of them.
+//! - [`endpoint`] imitates S3 and CodeDeploy on a directory, for tests.
+//!
+//! Without features, the library has `archive`, `appspec` and the small modules, and needs neither an
+//! async runtime nor AWS crates. Feature `push` adds what talks to AWS, feature `local` the endpoint,
+//! and feature `cli` the command `hoist`. Feature `isal` compresses with ISA-L at the fast level.
+//!
+//! This packs a directory into a local file:
 //!
 //! ```
 //! use hoist::bundle::Format;
@@ -61,7 +71,7 @@
 )]
 
 #[cfg(not(any(unix, windows)))]
-compile_error!("hoist opens files as Unix and Windows do, and knows no other system");
+compile_error!("hoist supports Unix and Windows only");
 
 pub mod appspec;
 pub mod archive;

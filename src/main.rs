@@ -1,4 +1,4 @@
-//! The command `hoist`: parse, run, exit.
+//! The command `hoist`; everything is in `cli`.
 
 #![cfg_attr(
     test,

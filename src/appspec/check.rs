@@ -25,6 +25,7 @@ pub(super) struct Check<'b> {
 /// A mapping: its pairs as they are written, of which the last with a key counts.
 pub(super) struct Map<'a> {
     pairs: Vec<(Node<'a>, Node<'a>)>,
+    ignores_case: bool,
     /// Where a finding about a missing key points.
     pub(super) head: Span,
 }
@@ -32,24 +33,20 @@ pub(super) struct Map<'a> {
 impl<'a> Map<'a> {
     /// The value of a key. If the key is there twice, the last value counts, as the agents read it.
     pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.find(|key| key == name).map(|(_, value)| value)
-    }
-
-    /// The value of a key in upper or lower case.
-    pub(super) fn get_in_any_case(&self, name: &str) -> Option<Node<'a>> {
-        self.find(|key| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.find(name).map(|(_, value)| value)
     }
 
     /// Where a key is written.
     pub(super) fn key(&self, name: &str) -> Option<Span> {
-        self.find(|key| key == name).map(|(key, _)| key.span())
+        self.find(name).map(|(key, _)| key.span())
     }
 
-    fn find(&self, is: impl Fn(&str) -> bool) -> Option<(Node<'a>, Node<'a>)> {
+    fn find(&self, name: &str) -> Option<(Node<'a>, Node<'a>)> {
+        let is_name =
+            |key: &str| key == name || self.ignores_case && key.eq_ignore_ascii_case(name);
         let mut pairs = self.pairs.iter().rev();
         let found =
-            pairs.find(|(key, _)| matches!(key.value(), Some(Value::Text(text)) if is(text)));
+            pairs.find(|(key, _)| matches!(key.value(), Some(Value::Text(text)) if is_name(text)));
         found.copied()
     }
 
@@ -145,7 +142,12 @@ impl<'b> Check<'b> {
         let head = pairs.first().map_or(node.span(), |(key, _)| key.span());
         self.report_duplicate_keys(node);
         self.report_unknown_keys(&pairs, keys);
-        Some(Map { pairs, head })
+        let ignores_case = matches!(keys, Keys::InAnyCase(_));
+        Some(Map {
+            pairs,
+            ignores_case,
+            head,
+        })
     }
 
     /// Looks only at the keys that are written in the mapping: a merged key may repeat one of them.

@@ -34,10 +34,10 @@ fn check(check: &mut Check<'_>, map: &Map<'_>) {
     if let Some(node) = required(check, map, "LoadBalancerInfo") {
         check_load_balancer(check, node);
     }
-    if let Some(node) = map.get_in_any_case("NetworkConfiguration") {
+    if let Some(node) = map.get("NetworkConfiguration") {
         check_network(check, node);
     }
-    if let Some(node) = map.get_in_any_case(STRATEGY)
+    if let Some(node) = map.get(STRATEGY)
         && has_shape(check, node, STRATEGY, Shape::List)
     {
         const KEYS: [&str; 3] = ["CapacityProvider", "Base", "Weight"];
@@ -75,14 +75,14 @@ fn check_network(check: &mut Check<'_>, node: Node<'_>) {
         return;
     }
     let map = mapping(check, node, "NetworkConfiguration", &[AWSVPC]);
-    let Some(node) = map.and_then(|map| map.get_in_any_case(AWSVPC)) else {
+    let Some(node) = map.and_then(|map| map.get(AWSVPC)) else {
         return;
     };
     let Some(map) = mapping(check, node, AWSVPC, &KEYS) else {
         return;
     };
     let mut missing = KEYS.to_vec();
-    missing.retain(|key| map.get_in_any_case(key).is_none_or(Node::is_false));
+    missing.retain(|key| map.get(key).is_none_or(Node::is_false));
     if !missing.is_empty() && missing.len() < KEYS.len() {
         let (all, missing) = (KEYS.join(", "), missing.join(" and no "));
         let message = format!("{AWSVPC} needs either all or none of {all}; it has no {missing}");

@@ -33,17 +33,17 @@ pub(super) fn check(check: &mut Check<'_>, root: Node<'_>, kinds: &[&Kind; 2]) {
         return;
     };
     check_version(check, &map);
-    let Some(resources) = map.get_in_any_case("Resources") else {
+    let Some(resources) = map.get("Resources") else {
         return;
     };
     let kind = check_resources(check, resources, kinds);
-    if let Some(hooks) = map.get_in_any_case("Hooks") {
+    if let Some(hooks) = map.get("Hooks") {
         check_hooks(check, hooks, kind.unwrap_or(kinds[1]).events);
     }
 }
 
 fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
-    let node = map.get_in_any_case("version");
+    let node = map.get("version");
     let is_good = matches!(
         node.and_then(Node::value),
         Some(Value::Int(0) | Value::Float(0.0) | Value::Text("0.0") | Value::Unknown)
@@ -97,7 +97,7 @@ fn check_resource<'k>(
         check.report_with_help(Rule::Resource, item, message, HELP);
         return None;
     };
-    let node = body.get_in_any_case("Type");
+    let node = body.get("Type");
     let written = match node.and_then(Node::value) {
         Some(Value::Text(text)) => text,
         _ => "",
@@ -116,7 +116,7 @@ fn check_resource<'k>(
         }
         return None;
     };
-    let node = body.get_in_any_case("Properties");
+    let node = body.get("Properties");
     match node.and_then(|node| check.map(node, &Keys::InAnyCase(kind.keys))) {
         Some(properties) => (kind.check)(check, &properties),
         None => {
@@ -167,7 +167,7 @@ fn check_hooks(check: &mut Check<'_>, hooks: Node<'_>, events: &[&str]) {
 
 /// The value of a required property. Reports it if it is missing.
 pub(super) fn required<'a>(check: &mut Check<'_>, map: &Map<'a>, name: &str) -> Option<Node<'a>> {
-    let node = map.get_in_any_case(name);
+    let node = map.get(name);
     let is_there = match node.map(Node::value) {
         None | Some(Some(Value::Nil)) => false,
         Some(Some(Value::Text(text))) => !text.trim().is_empty(),

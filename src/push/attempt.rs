@@ -7,12 +7,12 @@ use tokio::sync::mpsc;
 use super::fingerprint::fingerprint;
 use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
-use super::{Destination, Error, Observer, Request, Resume};
+use super::{Destination, Error, Request, Resume};
 use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
 use crate::aws::s3::Stored;
 use crate::cancel::Cancel;
 use crate::progress::Progress;
-use crate::transfer::{self, PartStore, UploadContext, upload};
+use crate::transfer::{self, PartStore, Transferred, UploadContext};
 
 /// Packs the source on a thread of its own, and puts the parts into `parts`.
 ///
@@ -32,44 +32,40 @@ pub(super) fn pack(
     let recorder = recorder.map_err(Error::Manifest)?;
     let (prepared, link, progress) = (Arc::clone(prepared), Arc::clone(link), Arc::clone(progress));
     let cancel = cancel.clone();
-    let packing = on_a_thread(move || {
-        let packed = prepared.pack(&packing, &recorder, &parts, &link, &progress, &cancel)?;
-        Ok((packed, recorder.finish()))
-    });
+    let packing =
+        on_a_thread(move || prepared.pack(&packing, recorder, &parts, &link, &progress, &cancel));
     // A panic is a failure of the packer like others: what the upload leaves must still be reported.
     Ok(async { packing.await.unwrap_or(Err(pack::Error::Worker)) })
 }
 
-/// Sends the parts that come out of `parts`, and completes the object with the last.
+/// Sends the parts that come out of `parts`.
 pub(super) async fn transfer<S: PartStore>(
     request: &Request,
     prepared: &Prepared,
     destination: &Destination<S>,
     parts: mpsc::Receiver<Part>,
-    link: &LinkFeedback,
-    observer: &Observer,
-    cancel: &Cancel,
-) -> Result<Stored, transfer::Error> {
+    context: UploadContext<'_>,
+) -> Result<Transferred<S>, transfer::Error> {
     let options = transfer::Options {
         concurrency: prepared.limits.concurrency,
         bandwidth: request.uploading.bandwidth,
         resume: resume(request, prepared),
     };
-    let context = UploadContext {
-        progress: &observer.progress,
-        cancel,
-        notes: &observer.notes,
-        cleanup: &observer.cleanup,
-        link,
-    };
     // Boxed, since its future is too large for the stack of a thread.
-    Box::pin(upload(
-        Arc::clone(&destination.store),
-        parts,
-        &options,
-        context,
-    ))
-    .await
+    let store = Arc::clone(&destination.store);
+    Box::pin(transfer::transfer(store, parts, &options, context)).await
+}
+
+/// Makes the parts an object, but only if all of them were packed.
+pub(super) async fn complete<S: PartStore>(
+    transferred: Result<Transferred<S>, transfer::Error>,
+    is_packed: bool,
+    context: UploadContext<'_>,
+) -> Result<Stored, transfer::Error> {
+    match transferred? {
+        transferred if is_packed => Box::pin(transferred.complete(context)).await,
+        transferred => Err(transferred.abort(context).await),
+    }
 }
 
 /// How to recognise an unfinished upload of the same bytes, if one may be continued.

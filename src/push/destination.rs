@@ -106,10 +106,9 @@ impl<S> Destination<S> {
         };
         let registration = Registration::from(revision);
         let registering = Box::pin(registrar.register(&registration));
-        let registered = cancel.run_until_cancelled(registering).await;
-        let error = match registered {
+        let error = match cancel.run_until_cancelled(registering).await {
             Some(Ok(())) => return Ok(()),
-            Some(Err(error)) => codedeploy::Error::Call(error),
+            Some(Err(error)) => error.into(),
             None => codedeploy::Error::Stopped,
         };
         Err(Error::Register {

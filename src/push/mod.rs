@@ -28,7 +28,7 @@ pub use self::preview::{Listed, Preview, preview};
 pub use self::receipt::VerifyError;
 pub use self::request::{Observer, Packing, Pushed, Request, Resume, Source, Uploading};
 
-use self::attempt::{is_conflict, or_cancel, pack, transfer};
+use self::attempt::{complete, is_conflict, or_cancel, pack, transfer};
 use self::cause::cause;
 use self::prepare::{Prepared, prepare};
 use self::receipt::Receipt;
@@ -53,13 +53,12 @@ pub async fn push<S: PartStore>(
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Pushed, Error> {
-    let content = request.source.content;
     let preflight = destination.preflight(request, &observer.notes);
     let prepared = prepare(request, preflight, &observer.progress, cancel).await?;
     let prepared = Arc::new(prepared);
     let storing = store(request, &prepared, destination, observer, cancel);
     let (packed, stored, receipt) = storing.await?;
-    let revision = destination.revision(content, stored);
+    let revision = destination.revision(request.source.content, stored);
     let verified = destination.verify(&revision, &receipt, cancel).await?;
     destination.register(&revision, cancel).await?;
     destination.persist(receipt, &revision)?;
@@ -94,7 +93,8 @@ async fn store<S: PartStore>(
     }
 }
 
-/// Packs and transfers at the same time. A failure of one side cancels the other.
+/// Packs and transfers at the same time, then completes the object. A failure of one side cancels
+/// the other.
 async fn pack_and_transfer<S: PartStore>(
     request: &Request,
     prepared: &Arc<Prepared>,
@@ -102,22 +102,17 @@ async fn pack_and_transfer<S: PartStore>(
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<(Packed, Stored, Receipt), Error> {
-    let both = cancel.child();
+    let (both, link) = (cancel.child(), Arc::default());
     let (parts, received) = mpsc::channel(prepared.limits.queue);
-    let link = Arc::default();
     let packing = pack(request, prepared, parts, &link, &observer.progress, &both)?;
-    let transferring = transfer(
-        request,
-        prepared,
-        destination,
-        received,
-        &link,
-        observer,
-        &both,
-    );
-    match tokio::join!(or_cancel(packing, &both), or_cancel(transferring, &both)) {
-        (Ok((packed, receipt)), Ok(stored)) => Ok((packed, stored, receipt)),
-        (packed, stored) => {
+    let context = observer.context(&link, &both);
+    let transferring = transfer(request, prepared, destination, received, context);
+    let (packed, transferred) =
+        tokio::join!(or_cancel(packing, &both), or_cancel(transferring, &both));
+    let context = observer.context(&link, cancel);
+    match (complete(transferred, packed.is_ok(), context).await, packed) {
+        (Ok(stored), Ok((packed, receipt))) => Ok((packed, stored, receipt)),
+        (stored, packed) => {
             let errors = (packed.err(), stored.err());
             Err(cause(errors, request, destination, cancel))
         }

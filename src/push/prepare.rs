@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::prebuilt::Prebuilt;
-use super::receipt::Recorder;
+use super::receipt::{Receipt, Recorder, record};
 use super::{Error, Packing, Request, Source};
 use crate::appspec::{self, Kind, Report};
 use crate::archive::limits::Limits;
@@ -171,31 +171,34 @@ impl Prepared {
     pub(super) fn pack(
         &self,
         packing: &Packing,
-        recorder: &Recorder,
+        mut recorder: Recorder,
         parts: &mpsc::Sender<Part>,
         link: &LinkFeedback,
         progress: &Progress,
         cancel: &Cancel,
-    ) -> Result<Packed, pack::Error> {
+    ) -> Result<(Packed, Receipt), pack::Error> {
         let mut emit = |part: Part| {
-            recorder.part(&part)?;
+            record(&mut recorder.parts, &part);
             parts.blocking_send(part).map_err(|_| pack::Error::Closed)
         };
-        let (plan, format) = match &self.contents {
-            Contents::Tree(plan, format) => (plan, *format),
+        let packed = match &self.contents {
+            Contents::Tree(plan, format) => {
+                let options = pack::Options {
+                    format: *format,
+                    level: packing.level,
+                    limits: self.limits,
+                    digest: packing.digest,
+                };
+                let manifest = recorder.manifest.as_mut();
+                let mut list = manifest
+                    .map(|draft| move |entry: &manifest::Entry<'_>| Ok(draft.entry(entry)?));
+                let list = list.as_mut().map(|list| list as &mut List<'_>);
+                pack::pack_and_list(plan, &options, list, link, cancel, progress, &mut emit)?
+            }
             Contents::File(file) => {
-                return file.send(self.limits.part_size, cancel, progress, &mut emit);
+                file.send(self.limits.part_size, cancel, progress, &mut emit)?
             }
         };
-        let options = pack::Options {
-            format,
-            level: packing.level,
-            limits: self.limits,
-            digest: packing.digest,
-        };
-        let mut list = |entry: &manifest::Entry<'_>| recorder.entry(entry);
-        let wanted = recorder.wants_entries();
-        let list = wanted.then_some(&mut list as &mut List<'_>);
-        pack::pack_and_list(plan, &options, list, link, cancel, progress, &mut emit)
+        Ok((packed, recorder.finish()?))
     }
 }

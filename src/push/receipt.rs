@@ -3,14 +3,13 @@
 //! A receipt holds the size and the CRC-64/NVME of the whole archive, and the manifest if one is
 //! wanted. The archive itself is not needed again, and a part is recorded in 40 bytes.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::archive::manifest::{self, Draft, Finished};
-use crate::archive::pack::{self, Part};
+use crate::archive::manifest::{Draft, Finished};
+use crate::archive::pack::Part;
 use crate::aws::s3::{self, S3Object, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::error::FileError;
@@ -52,18 +51,11 @@ impl fmt::Display for FirstDifferences<'_> {
     }
 }
 
-/// Records parts and entries while they are packed. The packer calls it from one thread, but through
-/// two callbacks, hence the cells.
+/// Records parts and entries while they are packed.
 pub(super) struct Recorder {
-    content: Content,
-    parts: RefCell<Vec<UploadedPart>>,
-    manifest: RefCell<Manifest>,
-}
-
-enum Manifest {
-    Unwanted,
-    Draft(Draft),
-    Finished(Finished),
+    pub(super) content: Content,
+    pub(super) parts: Vec<UploadedPart>,
+    pub(super) manifest: Option<Draft>,
 }
 
 /// What was recorded.
@@ -77,62 +69,39 @@ pub(super) struct Receipt {
 impl Recorder {
     /// Starts the manifest that is to become the file `manifest`. A file that is sent as it is has none.
     pub(super) fn new(content: Content, manifest: Option<&Path>) -> Result<Self, FileError> {
-        let manifest = match (content, manifest) {
-            (Content::Archive(_), Some(target)) => Manifest::Draft(Draft::create(target)?),
-            _ => Manifest::Unwanted,
+        let manifest = match content {
+            Content::Archive(_) => manifest.map(Draft::create).transpose()?,
+            Content::File(_) => None,
         };
         Ok(Self {
             content,
-            parts: RefCell::default(),
-            manifest: RefCell::new(manifest),
+            parts: Vec::new(),
+            manifest,
         })
     }
 
-    pub(super) fn wants_entries(&self) -> bool {
-        matches!(*self.manifest.borrow(), Manifest::Draft(_))
-    }
-
-    pub(super) fn entry(&self, entry: &manifest::Entry<'_>) -> Result<(), pack::Error> {
-        match &mut *self.manifest.borrow_mut() {
-            Manifest::Draft(draft) => Ok(draft.entry(entry)?),
-            Manifest::Unwanted | Manifest::Finished(_) => Ok(()),
-        }
-    }
-
-    /// Records a part before it is sent. The manifest is complete before the last part is sent, so
-    /// that an object never exists without it.
-    pub(super) fn part(&self, part: &Part) -> Result<(), pack::Error> {
-        self.parts.borrow_mut().push(UploadedPart {
-            number: part.number,
-            size: part.body.len() as u64,
-            etag: String::new(),
-            crc64nvme: part.crc64nvme,
-            crc32: None,
-        });
-        if part.last {
-            let finished = match self.manifest.replace(Manifest::Unwanted) {
-                Manifest::Draft(draft) => Manifest::Finished(draft.finish()?),
-                other => other,
-            };
-            self.manifest.replace(finished);
-        }
-        Ok(())
-    }
-
-    pub(super) fn finish(self) -> Receipt {
-        let mut parts = self.parts.into_inner();
-        parts.sort_unstable_by_key(|part| part.number);
-        let (size, crc64nvme) = s3::whole(&parts);
-        Receipt {
+    /// Completes the manifest.
+    pub(super) fn finish(mut self) -> Result<Receipt, FileError> {
+        self.parts.sort_unstable_by_key(|part| part.number);
+        let (size, crc64nvme) = s3::whole(&self.parts);
+        Ok(Receipt {
             content: self.content,
             size,
             crc64nvme,
-            manifest: match self.manifest.into_inner() {
-                Manifest::Finished(manifest) => Some(manifest),
-                Manifest::Unwanted | Manifest::Draft(_) => None,
-            },
-        }
+            manifest: self.manifest.map(Draft::finish).transpose()?,
+        })
     }
+}
+
+/// Records a part that is about to be sent.
+pub(super) fn record(parts: &mut Vec<UploadedPart>, part: &Part) {
+    parts.push(UploadedPart {
+        number: part.number,
+        size: part.body.len() as u64,
+        etag: String::new(),
+        crc64nvme: part.crc64nvme,
+        crc32: None,
+    });
 }
 
 impl Receipt {

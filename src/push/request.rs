@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::appspec::Report;
 use crate::archive::limits::{DEFAULT_CONCURRENCY, default_threads};
-use crate::archive::pack::{LevelPolicy, Packed};
+use crate::archive::pack::{LevelPolicy, LinkFeedback, Packed};
 use crate::archive::plan::{self, Notice};
 use crate::aws::codedeploy::Revision;
 use crate::bundle::Content;
+use crate::cancel::Cancel;
 use crate::notes::Notes;
 use crate::progress::Progress;
-use crate::transfer::CleanupHint;
+use crate::transfer::{CleanupHint, UploadContext};
 use crate::verify;
 
 /// What to push, how to pack it and how to upload it.
@@ -62,7 +63,7 @@ pub struct Uploading {
     /// Most requests at a time; fewer if memory is short.
     pub concurrency: usize,
     /// The bandwidth limit, in bytes a second, that the store's client was configured with. A push
-    /// only derives concurrency and timeouts from it.
+    /// only derives the number of concurrent requests from it.
     pub bandwidth: Option<u64>,
     /// Whether to continue an unfinished upload of the same object.
     pub resume: Resume,
@@ -105,6 +106,22 @@ pub struct Pushed {
     pub revision: Revision,
     /// What was found when the object was read back, if it was.
     pub verified: Option<verify::Report>,
+}
+
+impl Observer {
+    pub(super) fn context<'a>(
+        &'a self,
+        link: &'a LinkFeedback,
+        cancel: &'a Cancel,
+    ) -> UploadContext<'a> {
+        UploadContext {
+            progress: &self.progress,
+            cancel,
+            notes: &self.notes,
+            cleanup: &self.cleanup,
+            link,
+        }
+    }
 }
 
 impl Default for Packing {

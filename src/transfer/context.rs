@@ -19,7 +19,7 @@ pub struct UploadContext<'a> {
     pub notes: &'a Notes,
     /// Knows what would have to be cleaned up.
     pub cleanup: &'a CleanupHint,
-    /// Tells the packer how fast the link takes parts.
+    /// Tells the packer how requests for parts fare.
     pub link: &'a LinkFeedback,
 }
 

@@ -1,8 +1,8 @@
 //! Makes the object, and reports success only if the object is there.
 //!
 //! S3 may answer the last request with an error, even inside of a 200, or not at all, and may have made the
-//! object nevertheless. The answer to a repeated request is then that there is no such upload, or that
-//! there is an object already. So when an answer is missing, the object is looked up: if it has this push's nonce,
+//! object nevertheless. A repeated request is then told that there is no such upload, or that there is
+//! an object already. So when an answer is missing, the object is looked up: if it has this push's nonce,
 //! its size and its CRC-64, it is this push's object. If it may not be looked up, the error says that the
 //! outcome is not known.
 //!

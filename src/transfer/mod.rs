@@ -35,6 +35,7 @@ pub use self::resume::Resume;
 pub use self::store::{Lookup, PartStore};
 
 use self::parts::Sender;
+use self::session::Session;
 use crate::archive::pack::Part;
 use crate::aws::error::CallError;
 use crate::aws::s3::{ListedPart, Nonce, Stored, UnfinishedUpload, UploadId, UploadedPart, whole};
@@ -136,24 +137,39 @@ impl Options {
     }
 }
 
-/// Uploads the parts that come from `parts` until the last one.
+/// An upload whose parts are all stored. There is no object until it is completed, and S3 keeps its
+/// parts until it is completed or aborted.
+#[must_use]
+pub struct Transferred<S> {
+    store: Arc<S>,
+    parts: Parts,
+}
+
+enum Parts {
+    /// The only part, which is sent when the upload is completed.
+    One(Part),
+    Many(Session, Vec<UploadedPart>),
+}
+
+/// Sends the parts that come from `parts` until the last one.
 ///
 /// The last part comes last; the others may come in any order.
 ///
 /// # Errors
 ///
 /// [`Error`], also when it is cancelled. No request is under way then.
-pub async fn upload<S: PartStore>(
+pub async fn transfer<S: PartStore>(
     store: Arc<S>,
     mut parts: mpsc::Receiver<Part>,
     options: &Options,
     context: UploadContext<'_>,
-) -> Result<Stored, Error> {
+) -> Result<Transferred<S>, Error> {
     let Some(first) = unless(context.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
     if first.last && first.number == 1 {
-        return Ok(finish::put(&*store, &first, context).await?);
+        let parts = Parts::One(first);
+        return Ok(Transferred { store, parts });
     }
     let session = session::begin(&*store, options.resume.as_ref(), context).await?;
     let sender = Sender {
@@ -165,15 +181,41 @@ pub async fn upload<S: PartStore>(
     let sent = sender.run(first, &mut parts).await;
     // The packer learns by this that no more parts are taken.
     drop(parts);
-    let done = match sent {
-        Ok(sent) => finish::complete(&*store, &session, &sent, context).await,
-        Err(cause) => Err(Error {
-            cause,
-            left: cleanup::abort(&*store, &session.id).await,
-        }),
-    };
-    context.cleanup.ended(&done);
-    done
+    match sent {
+        Ok(sent) => {
+            let parts = Parts::Many(session, sent);
+            Ok(Transferred { store, parts })
+        }
+        Err(cause) => Err(session::give_up(&*store, &session.id, cause, context).await),
+    }
+}
+
+impl<S: PartStore> Transferred<S> {
+    /// Makes the parts the object.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], also when it is cancelled.
+    pub async fn complete(self, context: UploadContext<'_>) -> Result<Stored, Error> {
+        match self.parts {
+            Parts::One(part) => Ok(finish::put(&*self.store, &part, context).await?),
+            Parts::Many(session, sent) => {
+                let done = finish::complete(&*self.store, &session, &sent, context).await;
+                context.cleanup.ended(&done);
+                done
+            }
+        }
+    }
+
+    /// Aborts the upload. The error says that it was stopped, and what is left of it.
+    pub async fn abort(self, context: UploadContext<'_>) -> Error {
+        match self.parts {
+            Parts::One(_) => Cause::Stopped.into(),
+            Parts::Many(session, _) => {
+                session::give_up(&*self.store, &session.id, Cause::Stopped, context).await
+            }
+        }
+    }
 }
 
 /// Waits for `work`, unless `cancel` comes first.

@@ -113,8 +113,8 @@ impl<S: PartStore> Sender<'_, S> {
     /// Begins to send a part.
     fn send(&self, state: &mut State, part: Part, permit: OwnedSemaphorePermit) {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
-        self.context.link.request_began();
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
+        self.context.link.request_began();
         state.tasks.spawn(async move {
             let since = Instant::now();
             let sent = store.send(&upload, &part, &attempts).await?;

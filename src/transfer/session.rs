@@ -80,8 +80,8 @@ pub(super) async fn begin<S: PartStore>(
     }
 }
 
-/// Aborts an upload that failed before any part of the archive was sent.
-async fn give_up<S: PartStore>(
+/// Aborts an upload that failed because of `cause`.
+pub(super) async fn give_up<S: PartStore>(
     store: &S,
     upload: &UploadId,
     cause: Cause,

@@ -68,8 +68,11 @@ async fn run_with(
         cancel.cancel();
         std::future::pending::<()>().await;
     };
-    let uploading =
-        async { tokio::join!(upload(Arc::clone(store), receiver, options, context), feed).0 };
+    let upload = async {
+        let transferred = transfer(Arc::clone(store), receiver, options, context).await?;
+        transferred.complete(context).await
+    };
+    let uploading = async { tokio::join!(upload, feed).0 };
     let done = tokio::select! {
         done = uploading => done,
         () = hung => unreachable!(),

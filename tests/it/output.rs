@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Run as _, Scene, Tree, hoist, noise, tool};
+use crate::support::{Run as _, Scene, Tree, hoist, noise, run_text, tool};
 
 fn tree() -> Tree {
     let tree = Tree::new();
@@ -151,18 +151,79 @@ fn every_shell_gets_completions() {
     hoist().args(["completions", "cmd"]).fails(252);
 }
 
+/// The commands, and the option of each that stands first in its help.
+const COMMANDS: [(&str, &str); 10] = [
+    ("push", "--application-name"),
+    ("register", "--application-name"),
+    ("verify", "--manifest"),
+    ("clean", "--older-than"),
+    ("pack", "--output"),
+    ("lint", "--source"),
+    ("bench", "--source"),
+    ("completions", "--help"),
+    ("man", "--dir"),
+    ("serve", "--dir"),
+];
+
 #[test]
-fn each_command_has_a_manual_page() {
+fn each_command_has_a_manual_page_with_the_usual_sections() {
     let dir = tempfile::tempdir().unwrap();
     hoist().args(["man", "--dir"]).arg(dir.path()).ok();
+    let names = COMMANDS.iter().map(|(name, _)| format!("hoist-{name}.1"));
+    for name in names.chain(["hoist.1".to_owned()]) {
+        let page = fs::read_to_string(dir.path().join(&name)).unwrap();
+        for section in ["NAME", "EXAMPLES", "\"EXIT STATUS\"", "ENVIRONMENT"] {
+            assert!(
+                page.contains(&format!(".SH {section}")),
+                "{name}: {section}"
+            );
+        }
+        assert!(!page.contains(".SH EXTRA"), "{name}");
+    }
     let push = fs::read_to_string(dir.path().join("hoist-push.1")).unwrap();
-    assert!(push.contains(".TH"), "{push}");
-    assert!(push.contains("application\\-name"), "{push}");
-    for command in ["", "-pack", "-bench", "-register", "-verify", "-serve"] {
-        let page = dir.path().join(format!("hoist{command}.1"));
-        assert!(page.exists(), "{command}");
+    for text in [".TH", "application\\-name", ".SH FILES", ".SH UPLOAD"] {
+        assert!(push.contains(text), "{text}: {push}");
     }
     hoist().arg("man").ok().prints(".TH hoist 1");
+}
+
+#[test]
+fn help_has_groups_with_what_is_required_first_and_ends_with_examples_and_the_documentation() {
+    for (command, first) in COMMANDS {
+        let help = run_text(hoist().args([command, "--help"]));
+        let in_order = |texts: &[&str]| {
+            let mut rest = help.as_str();
+            for text in texts {
+                let (_, after) = rest.split_once(text).unwrap_or_else(|| {
+                    panic!("{command}: {text} is not there, or not behind the others: {help}")
+                });
+                rest = after;
+            }
+        };
+        in_order(&["Usage:", "Options:\n", "Examples:\n", "Exit status:\n"]);
+        in_order(&["Environment:\n", "Documentation:\n"]);
+        let options = help.split("\n  ").map(str::trim_start);
+        let mut options = options.filter(|line| line.starts_with('-'));
+        let option = options
+            .find(|line| !line.starts_with("-h"))
+            .unwrap_or("--help");
+        assert!(option.contains(first), "{command}: {option}");
+        if command == "push" {
+            in_order(&[
+                "--application-name",
+                "--s3-location",
+                "\nSource:\n",
+                "\nArchive:\n",
+            ]);
+            in_order(&[
+                "\nUpload:\n",
+                "\nS3 object:\n",
+                "\nAWS access:\n",
+                "\nOutput:\n",
+            ]);
+            in_order(&["\nOutput:\n", "\nTesting:\n", "Examples:\n"]);
+        }
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn a_file_is_compared_with_the_manifest() {
     fs::write(&manifest, "{}\n").unwrap();
     verify()
         .fails(255)
-        .says("is no manifest that can be used: line 1");
+        .says("cannot be used as a manifest: line 1");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use hoist::bundle::BundleType;
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SourceArgs;
 use crate::cli::render::advice;
-use crate::cli::render::lint::{github, hint, in_json, sarif, text};
+use crate::cli::render::lint::{github, in_json, sarif, text};
 use crate::cli::render::print;
 use crate::cli::run::Run;
 use crate::cli::{Exit, Failure};
@@ -103,7 +103,7 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
             return file(&path, Some(Kind::Resources));
         }
     }
-    let hint = hint(&missing);
+    let hint = advice::missing_appspec(&missing);
     if format == Format::Text {
         return Err(Failure::other(&missing).and(hint));
     }

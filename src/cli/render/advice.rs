@@ -1,5 +1,7 @@
-//! What an error of listing or packing a source says on the command line, with the options that help.
+//! What the command line adds to errors of listing, packing and checking a source: the options that
+//! help. What it adds to other errors is in `push/advice.rs`.
 
+use hoist::appspec::Missing;
 use hoist::archive::pack;
 use hoist::archive::plan;
 
@@ -23,4 +25,16 @@ pub(crate) fn unpacked(error: &pack::Error) -> String {
         pack::Error::Deflate { .. } => format!("{error}, and pack with --level 0"),
         error => error.to_string(),
     }
+}
+
+/// What the user can do about a missing AppSpec file.
+pub(crate) fn missing_appspec(missing: &Missing) -> Option<String> {
+    if missing.misnamed {
+        return Some(
+            "there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
+                .to_owned(),
+        );
+    }
+    let found = missing.elsewhere.as_ref()?.display();
+    Some(format!("found in {found}/; did you mean --source {found}?"))
 }

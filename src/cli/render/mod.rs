@@ -8,8 +8,6 @@ pub(crate) mod lint;
 pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
-#[cfg(feature = "push")]
-pub(crate) mod recovery;
 pub(crate) mod timings;
 
 use std::io::{self, Write as _};

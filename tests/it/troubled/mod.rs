@@ -194,24 +194,19 @@ impl Rig {
                 ..Uploading::default()
             },
         };
-        let options = self.options.clone();
+        let Clients { s3, codedeploy, .. } = self.clients.clone();
+        let object = s3.object(Self::location(), self.options.clone());
         let destination = Destination {
-            store: Arc::new(self.clients.s3.object(Self::location(), options)),
-            location: Self::location(),
             preflight: Some(Preflight {
-                s3: self.clients.s3.clone(),
-                codedeploy: self.clients.codedeploy.clone(),
+                s3,
+                codedeploy: codedeploy.clone(),
                 region: "us-east-1".into(),
                 options: self.options.clone(),
                 platform: Some(Platform::Server),
                 patience: PREFLIGHT,
             }),
-            verification: None,
-            registrar: Some(Registrar::new(
-                self.clients.codedeploy.clone(),
-                "App".into(),
-                "a test".into(),
-            )),
+            registrar: Some(Registrar::new(codedeploy, "App".into(), "a test".into())),
+            ..Destination::new(object, Self::location())
         };
         let observer = Observer::default();
         let pushing = push(&request, &destination, &observer, cancel);

@@ -6,6 +6,7 @@ pub(crate) mod local;
 pub(crate) mod object;
 pub(crate) mod output;
 pub(crate) mod paramfile;
+pub(crate) mod revision;
 pub(crate) mod upload;
 
 use clap::Args;

@@ -19,7 +19,8 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
-use crate::cli::render::recovery::Recovery;
+use crate::cli::render::push::plural;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -111,7 +112,7 @@ impl CleanOutput<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                by_hand(bucket, stale)
+                abort_command(bucket, stale)
             ));
         }
         match self.arguments.output.format {
@@ -166,8 +167,7 @@ impl CleanOutput<'_> {
     }
 }
 
-/// The command that aborts an upload.
-fn by_hand(bucket: &str, stale: &Stale) -> String {
+fn abort_command(bucket: &str, stale: &Stale) -> String {
     let recovery = Recovery {
         location: S3Location {
             bucket: bucket.to_owned(),
@@ -201,7 +201,12 @@ fn line(bucket: &str, stale: &Stale) -> String {
         End::Failed(_) => "still there:",
     };
     let held = match &stale.held {
-        Ok(held) => format!("{}, {}", parts(held.parts), BinaryBytes(held.bytes)),
+        Ok(held) => format!(
+            "{} part{}, {}",
+            held.parts,
+            plural(held.parts),
+            BinaryBytes(held.bytes)
+        ),
         Err(error) => format!("size unknown{}", why(error)),
     };
     format!(
@@ -216,17 +221,12 @@ fn why(error: &CallError) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
-fn parts(count: u64) -> String {
-    format!("{count} part{}", if count == 1 { "" } else { "s" })
-}
-
 fn sum(arguments: &CleanArgs, totals: &Totals) -> String {
     let verb = if arguments.dry_run {
         "would abort"
     } else {
         "aborted"
     };
-    let plural = |count: u64| if count == 1 { "" } else { "s" };
     let unknown = match totals.unknown {
         0 => String::new(),
         unknown => format!(", and {unknown} of unknown size"),

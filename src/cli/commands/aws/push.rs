@@ -1,15 +1,13 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use clap::Args;
 use hoist::appspec::Report;
 use hoist::aws::access::{Access, Clients};
-use hoist::aws::codedeploy::{
-    Platform, Registrar, check_description, check_name, default_description,
-};
-use hoist::aws::s3::S3Location;
+use hoist::aws::codedeploy::{Platform, Registrar};
+use hoist::aws::s3::{BadLocation, S3Location};
 use hoist::bundle::{BundleType, Content};
 use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
@@ -25,6 +23,7 @@ use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::object::ObjectArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::aws::paramfile;
+use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
 use crate::cli::args::aws::upload::UploadArgs;
 use crate::cli::args::descriptors;
 use crate::cli::args::output::ReportArgs;
@@ -32,31 +31,20 @@ use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::progress::{Display, say, warn_of};
 use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::render::push::report::{Done, Previewed};
 use crate::cli::render::push::show;
-use crate::cli::render::recovery::Recovery;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    /// CodeDeploy application to register the revision with
-    #[arg(long, value_name = "NAME")]
-    application_name: String,
+    #[command(flatten)]
+    revision: RevisionArgs,
 
     /// Where to upload the bundle: s3://bucket/key
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", display_order = 0)]
     s3_location: String,
-
-    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
-    /// hoist <time> UTC]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
-    description: String,
 
     #[command(flatten)]
     source: SourceArgs,
@@ -100,15 +88,12 @@ pub(crate) struct PushArgs {
 }
 
 pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
-    paramfile::read("--application-name", &mut arguments.application_name)?;
+    arguments.revision.read()?;
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
-    paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    let location = advice::location(&arguments.s3_location)?;
-    check_name(&arguments.application_name).map_err(Failure::usage)?;
-    if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
-        say(&format!("warning: {warning}"));
-    }
+    let location = arguments.s3_location.parse();
+    let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
+    arguments.revision.check()?;
     let object = arguments.object.options()?;
     let request = request(arguments, &location)?;
     if let Some(dir) = &arguments.local.dir {
@@ -118,7 +103,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         location,
         options: object,
         access: match arguments.local.dir {
-            // The port is that of the endpoint that will serve the directory then.
+            // The port of the endpoint that will serve the directory is not known.
             Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
                 .map(str::to_owned)
                 .into(),
@@ -129,8 +114,8 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         return dry_run(arguments, &request, &recovery);
     }
     let cleanup = CleanupHint::default();
-    let (hint, by_hand) = (cleanup.clone(), recovery.clone());
-    let run = Run::start_with_hint(move || Some(by_hand.unfinished(&hint.unfinished()?)))?;
+    let (hint, recover) = (cleanup.clone(), recovery.clone());
+    let run = Run::start_with_hint(move || Some(recover.unfinished(&hint.unfinished()?)))?;
     let access = Access {
         attempts: Some(arguments.upload.attempts.max_attempts),
         bandwidth: arguments.upload.bandwidth_limit,
@@ -139,7 +124,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let local = arguments.local.dir.as_deref().map(|dir| Local {
         dir,
         bucket: &recovery.location.bucket,
-        application: &arguments.application_name,
+        application: &arguments.revision.application,
     });
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
         push_with(arguments, &request, &recovery, clients, cleanup, &run).await
@@ -202,17 +187,14 @@ async fn push_with(
     cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
-    let (location, options) = (&recovery.location, &recovery.options);
-    let description = if arguments.description.is_empty() {
-        default_description(SystemTime::now())
-    } else {
-        arguments.description.clone()
-    };
+    let description = arguments.revision.description();
+    let (location, options) = (recovery.location.clone(), recovery.options.clone());
+    let object = clients.s3.object(location.clone(), options);
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
-        options: options.clone(),
+        options: recovery.options.clone(),
         // An AppSpec file alone is for Lambda or ECS.
         platform: match request.source.content.bundle_type() {
             BundleType::Archive(_) => Some(Platform::Server),
@@ -220,17 +202,13 @@ async fn push_with(
         },
         patience: PATIENCE,
     };
-    let object = || clients.s3.object(location.clone(), options.clone());
-    let registrar = Registrar::new(
-        clients.codedeploy,
-        arguments.application_name.clone(),
-        description.clone(),
-    );
+    let application = arguments.revision.application.clone();
+    let registrar = Registrar::new(clients.codedeploy, application, description.clone());
     let destination = Destination {
-        store: Arc::new(object().with_checksum(arguments.upload.checksum())),
-        location: location.clone(),
+        verification: arguments.upload.verify.then(|| object.clone()),
+        store: Arc::new(object.with_checksum(arguments.upload.checksum())),
+        location,
         preflight: (!arguments.upload.no_preflight).then_some(preflight),
-        verification: arguments.upload.verify.then(object),
         registrar: Some(registrar),
     };
     let outputs = arguments.github_output.then(github::output_file);
@@ -269,9 +247,9 @@ async fn push_with(
             .for_each(|note| say(&format!("note: {}", recovery.note(note))));
     }
     let pushed =
-        pushed.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))?;
+        pushed.map_err(|error| advice::failure(&command_line(arguments, recovery), &error))?;
     let done = Done {
-        application: &arguments.application_name,
+        application: &arguments.revision.application,
         description: &description,
         pushed: &pushed,
         took: started.elapsed(),
@@ -287,7 +265,7 @@ fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Resu
     let progress = Arc::new(Progress::new());
     let preview = run.block_on(async {
         let preview = preview(request, &progress, run.cancel()).await;
-        preview.map_err(|error| advice::failure(&command_line(arguments), recovery, &error))
+        preview.map_err(|error| advice::failure(&command_line(arguments, recovery), &error))
     })?;
     if !arguments.report.quiet {
         warn_of(preview.notices());
@@ -295,7 +273,7 @@ fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Resu
     warn_of_appspec(arguments, preview.report());
     let previewed = Previewed {
         preview: &preview,
-        application: &arguments.application_name,
+        application: &arguments.revision.application,
         location: &recovery.location,
         bundle: request.source.content.bundle_type().name(),
         list: arguments.list,
@@ -310,17 +288,18 @@ fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
     }
 }
 
-fn command_line(arguments: &PushArgs) -> CommandLine<'_> {
+fn command_line<'a>(arguments: &'a PushArgs, recovery: &'a Recovery) -> CommandLine<'a> {
     let mut words = arguments.access.words();
     words.extend(arguments.object.bucket.words());
     if let Some(dir) = &arguments.local.dir {
         words.extend(["--local".to_owned(), dir.display().to_string()]);
     }
     CommandLine {
-        application: &arguments.application_name,
+        application: &arguments.revision.application,
         s3_location: &arguments.s3_location,
-        description: &arguments.description,
+        description: &arguments.revision.description,
         words,
+        recovery,
         checksum: arguments.upload.checksum(),
     }
 }

@@ -1,13 +1,9 @@
 //! `hoist register`: registers an object that is already in S3 with CodeDeploy, after a push that
 //! could not, or when another program uploaded the object.
 
-use std::time::SystemTime;
-
 use clap::Args;
 use hoist::aws::access::Clients;
-use hoist::aws::codedeploy::{
-    Named, Registrar, Registration, check_description, check_name, default_description,
-};
+use hoist::aws::codedeploy::{BadObject, Named, Registrar, Registration};
 use hoist::bundle::BundleType;
 
 use super::{Local, with_clients};
@@ -16,6 +12,7 @@ use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
+use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
 use crate::cli::render::progress::say;
 use crate::cli::render::push::advice;
 use crate::cli::render::push::print_registered;
@@ -24,23 +21,12 @@ use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct RegisterArgs {
-    /// CodeDeploy application to register the revision with
-    #[arg(long, value_name = "NAME")]
-    application_name: String,
+    #[command(flatten)]
+    revision: RevisionArgs,
 
     /// Where the object is: s3://bucket/key, or bucket=…,key=…,bundleType=…,eTag=…,version=…
-    #[arg(long, value_name = "OBJECT")]
+    #[arg(long, value_name = "OBJECT", display_order = 0)]
     s3_location: String,
-
-    /// Description of the revision, or file://PATH of a file that holds it [default: Uploaded by
-    /// hoist <time> UTC]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
-    description: String,
 
     /// What the object is: zip, tar, tgz, YAML or JSON [default: from the ending of the key, else
     /// zip]
@@ -70,16 +56,16 @@ pub(crate) struct RegisterArgs {
 }
 
 pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
-    paramfile::read("--application-name", &mut arguments.application_name)?;
+    arguments.revision.read()?;
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
-    paramfile::read("--description", &mut arguments.description)?;
     let arguments = &arguments;
-    check_name(&arguments.application_name).map_err(Failure::usage)?;
-    if let Some(warning) = check_description(&arguments.description).map_err(Failure::usage)? {
-        say(&format!("warning: {warning}"));
-    }
+    arguments.revision.check()?;
     let named = arguments.s3_location.parse();
-    let named: Named = named.map_err(|error| advice::not_an_object(&error))?;
+    let named: Named = named.map_err(|error| match error {
+        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
+        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
+        error => Failure::usage(error),
+    })?;
     let twice = [
         ("--etag", arguments.etag.is_some() && named.etag.is_some()),
         (
@@ -101,7 +87,7 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
     let local = arguments.local.dir.as_deref().map(|dir| Local {
         dir,
         bucket: &bucket,
-        application: &arguments.application_name,
+        application: &arguments.revision.application,
     });
     let access = arguments.access.access();
     let registering = with_clients(access, local, run.cancel(), async |clients| {
@@ -127,12 +113,8 @@ async fn register(
     if registration.etag.is_none() {
         look_up(arguments, &mut registration, clients).await?;
     }
-    let description = if arguments.description.is_empty() {
-        default_description(SystemTime::now())
-    } else {
-        arguments.description.clone()
-    };
-    let application = &arguments.application_name;
+    let description = arguments.revision.description();
+    let application = &arguments.revision.application;
     Registrar::new(clients.codedeploy.clone(), application.clone(), description)
         .register(&registration)
         .await
@@ -160,7 +142,9 @@ async fn look_up(
             let text = format!("{location} is not there; upload it first, with hoist push");
             return Err(Failure::other(text));
         }
-        Err(error) if error.code.is_none() => return Err(advice::not_registered(&error.into())),
+        Err(error) if error.code.is_none() => {
+            return Err(advice::not_registered(&error.into()));
+        }
         Err(error) if !arguments.quiet => say(&format!(
             "note: registered without an ETag, so that a deployment takes what is there by then; \
              {error}"

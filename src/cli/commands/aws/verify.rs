@@ -129,9 +129,8 @@ async fn read(
                 ..arguments.access.access()
             };
             with_clients(access, None, cancel, async |clients| {
-                let (version, options) =
-                    (arguments.object_version.clone(), arguments.bucket.options());
-                let object = clients.s3.object(location, options).with_version(version);
+                let object = clients.s3.object(location, arguments.bucket.options());
+                let object = object.with_version(arguments.object_version.clone());
                 compare(arguments, &Arc::new(object), &wanted, format).await
             })
             .await

@@ -12,7 +12,7 @@ use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, pu
 use super::super::aws::{Local, with_clients};
 use super::{BenchArgs, Sample, temporary};
 use crate::cli::Failure;
-use crate::cli::render::recovery::Recovery;
+use crate::cli::render::push::recovery::Recovery;
 use crate::cli::render::timings::{Recording, Setup};
 use crate::cli::run::Run;
 
@@ -90,12 +90,12 @@ async fn send(
         uploading: Uploading::default(),
     };
     let options = ObjectOptions::default();
-    let store = clients.s3.object(location.clone(), options.clone());
     let recovery = Recovery {
         location: location.clone(),
-        options,
+        options: options.clone(),
         access: Vec::new(),
     };
+    let store = clients.s3.object(location.clone(), options);
     let (progress, recording) = Recording::start(arguments.trace.is_some())?;
     let observer = Observer {
         progress: Arc::clone(&progress),

@@ -3,22 +3,10 @@
 pub(crate) mod github;
 pub(crate) mod sarif;
 
-use hoist::appspec::{Finding, Missing, Report, Severity};
+use hoist::appspec::{Finding, Report, Severity};
 use serde_json::{Value, json};
 
 use super::diagnostic::{draw, shown};
-
-/// What the user can do about a missing AppSpec file.
-pub(crate) fn hint(missing: &Missing) -> Option<String> {
-    if missing.misnamed {
-        return Some(
-            "there is an appspec.yaml, which the CodeDeploy agent does not read: rename it"
-                .to_owned(),
-        );
-    }
-    let found = missing.elsewhere.as_ref()?.display();
-    Some(format!("found in {found}/; did you mean --source {found}?"))
-}
 
 pub(crate) fn text(report: &Report, colored: bool) -> String {
     let mut text = draw(report, None, colored);

@@ -4,9 +4,9 @@
 //! Errors of the library carry facts and name no options, since other programs use the library, too.
 
 use hoist::aws::access;
-use hoist::aws::codedeploy::{self, BadObject, Registration, Revision};
+use hoist::aws::codedeploy::{self, Registration, Revision};
 use hoist::aws::error::CallError;
-use hoist::aws::s3::{BadLocation, Checksum, S3Location};
+use hoist::aws::s3::Checksum;
 use hoist::error::quoted;
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
@@ -14,8 +14,8 @@ use hoist::verify;
 
 use crate::cli::render::advice;
 use crate::cli::render::lint::counted;
+use crate::cli::render::push::recovery::{self, Recovery};
 use crate::cli::render::push::show;
-use crate::cli::render::recovery::{self, Recovery};
 use crate::cli::{Exit, Failure};
 
 /// The command line of a push, as far as advice repeats it.
@@ -26,10 +26,11 @@ pub(crate) struct CommandLine<'a> {
     /// The options that reach the same services again.
     pub(crate) words: Vec<String>,
     pub(crate) checksum: Checksum,
+    pub(crate) recovery: &'a Recovery,
 }
 
 /// A push that failed.
-pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Error) -> Failure {
+pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
         let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
@@ -54,37 +55,20 @@ pub(crate) fn failure(command: &CommandLine<'_>, recovery: &Recovery, error: &Er
         Error::Upload {
             source_dir,
             location,
-            error: upload,
-        } if let Cause::NotResumed(uploads) = &upload.cause => {
-            let (source, why) = (source_dir.display(), recovery.none_resumed(uploads));
-            format!("Failed to upload '{source}' to '{location}': {why}")
-        }
+            error,
+        } if let Cause::NotResumed(uploads) = &error.cause => format!(
+            "Failed to upload '{}' to '{location}': {}",
+            source_dir.display(),
+            command.recovery.none_resumed(uploads)
+        ),
         Error::Plan(error) => advice::unlisted(error),
         Error::Pack { error, .. } => advice::unpacked(error),
         Error::TooLittle(error) => format!("{error}; raise --memory-limit"),
         error => error.to_string(),
     };
-    let left = error.left().map(|left| recovery.leftover(left));
-    Failure::new(exit, text).and(hint(command, error)).and(left)
-}
-
-/// The text of `aws deploy push`.
-const BAD_LOCATION: &str =
-    "--s3-location must specify the Amazon S3 URL format as s3://<bucket>/<key>.";
-
-/// Reads the address of an object.
-pub(crate) fn location(text: &str) -> Result<S3Location, Failure> {
-    text.parse()
-        .map_err(|BadLocation| Failure::usage(BAD_LOCATION))
-}
-
-/// A text that does not name an object.
-pub(crate) fn not_an_object(error: &BadObject) -> Failure {
-    match error {
-        BadObject::Location(_) => Failure::usage(BAD_LOCATION),
-        BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
-        BadObject::Type(_) => Failure::usage(error),
-    }
+    Failure::new(exit, text)
+        .and(hint(command, error))
+        .and(error.left().map(|left| command.recovery.leftover(left)))
 }
 
 /// A source that is a file and not a revision.
@@ -163,7 +147,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
             _ => None,
         },
-        Error::AppSpec(missing) => crate::cli::render::lint::hint(missing),
+        Error::AppSpec(missing) => advice::missing_appspec(missing),
         Error::Preflight(error) => hint_before(command, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",

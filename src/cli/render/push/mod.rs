@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod github;
+pub(crate) mod recovery;
 pub(crate) mod report;
 
 use std::io::Write as _;
@@ -22,4 +23,9 @@ pub(crate) fn show(report: &Report) {
 pub(crate) fn print_registered(text: &str) -> Result<(), Failure> {
     write_out(text.as_bytes())
         .map_err(|error| Failure::other(format!("the revision is registered, but: {error}")))
+}
+
+/// The ending of a noun.
+pub(crate) fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }

@@ -22,7 +22,7 @@ use crate::cli::Failure;
 use crate::cli::args::aws::output::Output;
 use crate::cli::render::lint::findings;
 use crate::cli::render::print;
-use crate::cli::render::push::print_registered;
+use crate::cli::render::push::{plural, print_registered};
 
 /// A push that is done.
 pub(crate) struct Done<'a> {
@@ -152,10 +152,6 @@ impl Previewed<'_> {
         }
         json
     }
-}
-
-fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 fn location_json(location: &S3Location, bundle: &str) -> Value {

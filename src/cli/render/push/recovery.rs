@@ -1,5 +1,5 @@
-//! What to do by hand after a push: the commands that remove what is left, or that finish the work. The
-//! library gives facts; this puts them into words.
+//! Commands to run by hand after a push: those that remove what it left, and those that finish its work.
+//! The library reports the facts; the texts are here.
 
 use hoist::aws::codedeploy::Registration;
 use hoist::aws::s3::{ObjectOptions, S3Location, UploadId};
@@ -12,9 +12,9 @@ use hoist::transfer::{Leftover, Unfinished};
 pub(crate) struct Recovery {
     /// Where the object is.
     pub(crate) location: S3Location,
-    /// Of these, the owner of the bucket and the payer count.
+    /// Only the owner of the bucket and the payer are used.
     pub(crate) options: ObjectOptions,
-    /// Words that let the AWS CLI reach the same S3.
+    /// The options with which the AWS CLI reaches the same S3.
     pub(crate) access: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Recovery {
         format!("{left}; to remove them, run: {command}")
     }
 
-    /// Says what the end of the process leaves behind.
+    /// Says what remains if the process ends now.
     pub(crate) fn unfinished(&self, unfinished: &Unfinished) -> String {
         match unfinished {
             Unfinished::MayHaveBegun => format!(
@@ -65,7 +65,7 @@ impl Recovery {
         }
     }
 
-    /// A note, in a sentence.
+    /// A note as a sentence.
     pub(crate) fn note(&self, note: &Note) -> String {
         match note {
             Note::Text(text) => text.clone(),
@@ -138,7 +138,7 @@ fn difference(difference: &Difference) -> &'static str {
     }
 }
 
-/// The command that registers an object. `access` are the words that let hoist reach the same services.
+/// The command that registers an object. `access` has the options that reach the same services.
 pub(crate) fn register_command(
     registration: &Registration,
     application: &str,
@@ -170,7 +170,7 @@ pub(crate) fn register_command(
     joined(words)
 }
 
-/// The words of a command, to be pasted into a shell.
+/// The words of a command, quoted for a shell.
 fn joined<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(quoted).collect();
     words.join(" ")
@@ -205,7 +205,7 @@ mod tests {
                         eu-west-1";
 
     #[test]
-    fn an_upload_that_is_left_is_shown_with_the_command_that_aborts_it() {
+    fn a_leftover_comes_with_the_command_that_removes_it() {
         let left = Leftover {
             upload: UploadId("u".into()),
             reason: "denied".into(),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_create_is_shown_with_the_command_that_aborts_or_lists_the_upload() {
+    fn a_lost_create_comes_with_the_command_that_removes_or_lists_the_upload() {
         let note = |others| recovery().note(&Note::LostCreate { others });
         let said = note(Some(vec!["u".into()]));
         assert!(said.contains("was lost") && said.ends_with(ABORT), "{said}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn uploads_that_are_not_resumed_are_shown_with_the_reason() {
+    fn an_upload_that_is_not_resumed_comes_with_the_reason() {
         let not_resumed = |reason| NotResumed {
             upload: "u".into(),
             reason,
