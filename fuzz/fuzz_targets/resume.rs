@@ -22,7 +22,7 @@ use hoist::notes::Notes;
 use hoist::progress::Progress;
 use hoist::transfer::{
     Cause, CleanupHint, Lookup, Options, PartStore, Resume, UploadContext, UploadFingerprint,
-    upload,
+    transfer,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -421,7 +421,8 @@ fuzz_target!(|input: Input| {
                 cleanup: &CleanupHint::default(),
                 link: &LinkFeedback::new(),
             };
-            upload(Arc::clone(&store), parts, &options, context).await
+            let sent = transfer(Arc::clone(&store), parts, &options, context).await?;
+            sent.complete(context).await
         })
     });
     let Done {
