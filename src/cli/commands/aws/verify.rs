@@ -180,7 +180,7 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
         if arguments.quiet {
             return Ok(());
         }
-        return print(&whole(archive, format, report));
+        return print(whole(archive, format, report));
     }
     for difference in &report.differences {
         say(&difference.to_string());
