@@ -22,7 +22,7 @@ use hoist::notes::Notes;
 use hoist::progress::Progress;
 use hoist::transfer::{
     Cause, CleanupHint, Lookup, Options, PartStore, Resume, UploadContext, UploadFingerprint,
-    upload,
+    transfer,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -279,8 +279,11 @@ fn judge(
     let recent = UNIX_EPOCH + Duration::from_secs(now - 120);
     let mut times = parts.iter().map(|part| part.modified).chain([at]).flatten();
     let is_left = insist || times.all(|time| time < recent);
-    let same = (fingerprint.program, fingerprint.options, fingerprint.headers)
-        == (wanted.program, wanted.options, wanted.headers);
+    let same = (
+        fingerprint.program,
+        fingerprint.options,
+        fingerprint.headers,
+    ) == (wanted.program, wanted.options, wanted.headers);
     if sizes && is_left && same {
         let bytes = archive.iter().map(|part| part.size).sum();
         Verdict::Good(fingerprint.plan == wanted.plan, bytes)
@@ -297,7 +300,10 @@ thread_local! {
 }
 
 fuzz_target!(|input: Input| {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let part_size = u64::from(input.part_size);
     let [program, options, plan] = input.fingerprint;
     let wanted = UploadFingerprint {
@@ -334,7 +340,11 @@ fuzz_target!(|input: Input| {
                 plan: wanted.plan ^ plan,
             };
             let nonce = format!("{nonce:x}").parse().unwrap();
-            let place = if upload.fingerprint_last { parts.len() } else { 0 };
+            let place = if upload.fingerprint_last {
+                parts.len()
+            } else {
+                0
+            };
             parts.splice(place..place, listed(fingerprint, nonce, at));
         }
         let unfinished = UnfinishedUpload {
@@ -411,7 +421,8 @@ fuzz_target!(|input: Input| {
                 cleanup: &CleanupHint::default(),
                 link: &LinkFeedback::new(),
             };
-            upload(Arc::clone(&store), parts, &options, context).await
+            let sent = transfer(Arc::clone(&store), parts, &options, context).await?;
+            sent.complete(context).await
         })
     });
     let Done {

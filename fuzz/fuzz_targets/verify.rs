@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hoist::archive::zip::*;
 use hoist::aws::s3::ObjectHead;
 use hoist::verify::{Error, Object, Report, Wanted, verify, verify_bytes};
-use hoist::archive::zip::*;
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/archive/zip/strict.rs"]

@@ -13,17 +13,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::aws::call::PREFLIGHT_ATTEMPTS;
 use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
-use crate::aws::s3::S3Location;
-use crate::aws::s3::{Bucket, ObjectOptions, S3};
+use crate::aws::s3::{Bucket, ObjectOptions, S3, S3Location};
 use crate::notes::Notes;
 
 /// How long to wait for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Attempts to ask for the object.
-const ATTEMPTS: u32 = 3;
 
 /// What to ask, and where.
 #[derive(Clone, Debug)]
@@ -155,12 +152,12 @@ impl Preflight {
         }
         let what = "whether there is an object already (the upload will)";
         let object = self.s3.object(location.clone(), self.options.clone());
-        let object = object.limited(ATTEMPTS, self.patience);
+        let object = object.limited(PREFLIGHT_ATTEMPTS, self.patience);
         match self.wait("HeadObject", what, object.head(), notes).await {
-            None | Some(Ok(None)) => Ok(()),
-            Some(Ok(Some(_))) => Err(Error::Exists(location.clone())),
             // When S3 does not answer, the request for the bucket reports it.
+            None | Some(Ok(None)) => Ok(()),
             Some(Err(error)) if error.code.is_none() => Ok(()),
+            Some(Ok(Some(_))) => Err(Error::Exists(location.clone())),
             Some(Err(error)) => {
                 skipped(notes, what, &error.to_string());
                 Ok(())

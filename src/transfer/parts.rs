@@ -114,7 +114,6 @@ impl<S: PartStore> Sender<'_, S> {
     fn send(&self, state: &mut State, part: Part, permit: OwnedSemaphorePermit) {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
-        self.context.link.request_began();
         state.tasks.spawn(async move {
             let since = Instant::now();
             let sent = store.send(&upload, &part, &attempts).await?;

@@ -113,14 +113,26 @@ impl<'a> Source<'a> {
         let Some(content) = content else {
             return Err(self.changed(index, "its size changed"));
         };
-        let first = self
-            .open(index, &planned, folder)
-            .and_then(|file| self.read_open(index, &planned, &file, content));
-        let entry = match first {
-            Err(Error::Changed { .. }) => self.read_again(index, &planned, folder, content)?,
-            done => done.map(|()| planned)?,
-        };
+        let mut entry = planned;
+        match self.read_first(index, &planned, folder, content) {
+            Err(Error::Changed { .. }) => {
+                entry = self.read_again(index, &planned, folder, content)?;
+            }
+            done => done?,
+        }
         Ok((entry, content))
+    }
+
+    /// The first try: reads the file as planned.
+    fn read_first(
+        &self,
+        index: usize,
+        planned: &Entry<'a>,
+        folder: &mut Folder,
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = self.open(index, planned, folder)?;
+        self.read_open(index, planned, &file, content)
     }
 
     /// The second try: reads the file as it is now, if it has the planned size. Returns its new entry.

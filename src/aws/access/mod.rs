@@ -141,10 +141,6 @@ pub enum Error {
 
 /// Makes the clients. No request is sent to AWS, but files are read, and the instance that this runs on may
 /// be asked for its region.
-///
-/// # Errors
-///
-/// [`Error`].
 pub async fn connect(access: &Access) -> Result<Clients, Error> {
     for url in [
         &access.endpoint_url,

@@ -115,10 +115,6 @@ impl From<Option<ComputePlatform>> for Platform {
 pub struct BadName(String);
 
 /// Checks the name of an application ("CodeDeploy quotas").
-///
-/// # Errors
-///
-/// [`BadName`].
 pub fn check_name(name: &str) -> Result<(), BadName> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+=,@-".contains(&byte);
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fits) {
@@ -133,10 +129,6 @@ pub fn check_name(name: &str) -> Result<(), BadName> {
 pub struct LongDescription(usize);
 
 /// Checks the description of a revision. Returns a warning, if there is reason for one.
-///
-/// # Errors
-///
-/// [`LongDescription`].
 pub fn check_description(text: &str) -> Result<Option<String>, LongDescription> {
     match text.chars().count() {
         long if long > MAX_DESCRIPTION => Err(LongDescription(long)),

@@ -96,10 +96,6 @@ impl Registrar {
 
     /// Registers an object as a revision. Registering it twice has the effect of once, so the request is
     /// repeated when its answer is lost.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn register(&self, registration: &Registration) -> Result<(), CallError> {
         const OPERATION: &str = "RegisterApplicationRevision";
         let CodeDeploy { client, caller } = &self.codedeploy;

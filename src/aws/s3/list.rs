@@ -48,28 +48,16 @@ impl S3Uploads {
     }
 
     /// The page of the list that begins after `after`.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn page(&self, after: Option<&UploadMarker>) -> Result<UploadPage, CallError> {
         uploads(&self.s3, &self.prefix, after, &self.options).await
     }
 
     /// The stored parts of an upload.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn parts(&self, upload: &UnfinishedUpload) -> Result<Vec<ListedPart>, CallError> {
         parts(&self.s3, &self.location(upload), &upload.id, &self.options).await
     }
 
     /// Aborts an upload, and frees its parts.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn abort(&self, upload: &UnfinishedUpload) -> Result<(), CallError> {
         abort(&self.s3, &self.location(upload), &upload.id, &self.options).await
     }
@@ -84,10 +72,6 @@ impl S3Uploads {
 
 impl S3Object {
     /// The unfinished uploads of this key.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, CallError> {
         let prefix = S3Prefix {
             bucket: self.location.bucket.clone(),
@@ -108,19 +92,11 @@ impl S3Object {
     }
 
     /// The stored parts of an upload.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn parts(&self, upload: &UploadId) -> Result<Vec<ListedPart>, CallError> {
         parts(&self.s3, &self.location, upload, &self.options).await
     }
 
     /// Aborts an upload, and frees its parts.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn abort(&self, upload: &UploadId) -> Result<(), CallError> {
         abort(&self.s3, &self.location, upload, &self.options).await
     }

@@ -166,10 +166,6 @@ impl S3Object {
     }
 
     /// Stores a part that is the whole object.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn put(
         &self,
         part: &Part,
@@ -197,10 +193,6 @@ impl S3Object {
     }
 
     /// Creates a multipart upload.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn create(&self, nonce: Nonce, attempts: &Attempts) -> Result<UploadId, CallError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let attempt = || async {
@@ -221,10 +213,6 @@ impl S3Object {
     }
 
     /// Sends a part of a multipart upload.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn send(
         &self,
         upload: &UploadId,
@@ -256,10 +244,6 @@ impl S3Object {
     }
 
     /// Makes all parts, in order, the object.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
     pub async fn complete(
         &self,
         upload: &UploadId,

@@ -101,10 +101,6 @@ pub enum BadTags {
 
 impl Tags {
     /// Reads `k=v&k2=v2`, in which characters may be escaped as in a URL's query.
-    ///
-    /// # Errors
-    ///
-    /// [`BadTags`].
     pub fn parse(text: &str) -> Result<Self, BadTags> {
         let mut tags: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
@@ -170,10 +166,6 @@ pub enum BadMetadata {
 impl Metadata {
     /// Reads the AWS CLI's shorthand syntax, `k=v,k2="v,2"`. Quotes are single or double; in double quotes
     /// a backslash escapes.
-    ///
-    /// # Errors
-    ///
-    /// [`BadMetadata`].
     pub fn parse(text: &str) -> Result<Self, BadMetadata> {
         let mut pairs = BTreeMap::new();
         let mut rest = text;

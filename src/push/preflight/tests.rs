@@ -30,7 +30,11 @@ async fn a_missing_answer_does_not_stop_the_push() {
     let (location, notes) = ("s3://bucket/key".parse().unwrap(), Notes::default());
     let asked = preflight.run(&location, Some("App"), &notes).await;
     assert_eq!(asked, Ok(()));
-    let mut notes: Vec<String> = notes.take().into_iter().map(text).collect();
+    let notes = notes.take().into_iter().map(|note| match note {
+        Note::Text(text) => text,
+        other => panic!("{other:?}"),
+    });
+    let mut notes: Vec<String> = notes.collect();
     notes.sort();
     assert_eq!(notes.len(), 3, "{notes:?}");
     for (note, operation) in notes
@@ -42,13 +46,6 @@ async fn a_missing_answer_does_not_stop_the_push() {
             note.contains(&format!("no answer to {operation}")),
             "{note}"
         );
-    }
-}
-
-fn text(note: Note) -> String {
-    match note {
-        Note::Text(text) => text,
-        other => panic!("{other:?}"),
     }
 }
 
