@@ -26,14 +26,23 @@ use self::render::progress::say;
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = manual::add_help(Arguments::command()).color(color::choice(&arguments));
-    let parsed = command
-        .clone()
+    let command = || Arguments::command().color(color::choice(&arguments));
+    let parsed = command()
         .try_get_matches_from(&arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| {
+            // The texts of the manual are needed by help alone.
+            let with_manual = || manual::add_help(command()).try_get_matches_from(&arguments);
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                    with_manual().err().unwrap_or(error)
+                }
+                _ => error,
+            }
+        });
     let arguments = match parsed {
         Ok(arguments) => arguments,
-        Err(error) => match unknown::report(&command, arguments, error) {
+        Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
                 let exit = match error.kind() {
