@@ -133,7 +133,7 @@ fn endings() {
 }
 
 /// The table that the other tests prove, row by row. A row that comes or goes must be meant, and
-/// every difference must be told to whoever comes from the AWS CLI.
+/// the documentation must tell every difference to users of the AWS CLI.
 #[test]
 fn every_difference_is_in_the_docs() {
     let docs = include_str!("../docs/migrating.md").replace(['\n', '*'], " ");

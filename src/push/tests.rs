@@ -112,7 +112,8 @@ async fn when_packing_fails_that_is_the_cause_and_the_upload_is_aborted_at_once(
     assert!(is_empty(&destination.store));
 }
 
-#[tokio::test]
+// In paused time: an upload that hangs is given up after ten seconds.
+#[tokio::test(start_paused = true)]
 async fn cancelling_stops_both_sides_and_leaves_nothing() {
     let (_dir, request) = revision(3);
     for hang in [0, 2, 4] {

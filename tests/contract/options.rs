@@ -1,4 +1,4 @@
-//! Rows about the command line and what it is told by the environment.
+//! Rows about options and environment variables.
 
 use crate::row::Aspect::{Description, Exit, Message, Objects, Output, Revision};
 use crate::row::{Row, bare, row};
@@ -7,9 +7,9 @@ use crate::trees::FILES;
 
 const WORDS: &str = "Usage errors have the words of hoist's parser.";
 
-/// What the parser says is the parser's, but both name the option.
+/// The two parsers use different words, but both name the option.
 fn both_name(name: &'static str) -> fn(&Seen, &Seen) {
-    // A function pointer has nowhere to keep a name.
+    // A function pointer cannot capture the name, so it is a constant.
     match name {
         "--application-name" => |aws, hoist| both_say(aws, hoist, "--application-name"),
         "--s3-location" => |aws, hoist| both_say(aws, hoist, "--s3-location"),
@@ -255,7 +255,7 @@ pub(crate) fn taken() -> Vec<Row> {
     ]
 }
 
-/// A row whose description is not the default one, unless the arguments say another.
+/// A row with a description of its own, unless the arguments give another.
 fn described(name: &'static str, arguments: &[&'static str]) -> Row {
     row(name, &[&["--description", "d"], arguments].concat())
 }
@@ -411,7 +411,7 @@ pub(crate) fn settings() -> Vec<Row> {
             TRUST,
             not_trusted,
         ),
-        row("a certificate for which nobody vouches", &[])
+        row("a certificate that no trusted authority signed", &[])
             .tls()
             .exits(255)
             .differs(&[Message], SDK, |aws, hoist| {
@@ -427,7 +427,7 @@ pub(crate) fn settings() -> Vec<Row> {
             "--endpoint-url",
             &["--description", "d", "--endpoint-url", "{url}"],
         )
-        // Nobody is there.
+        // No server listens there.
         .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
         .env("AWS_ENDPOINT_URL_CODEDEPLOY", "http://127.0.0.1:9")
         .unset("AWS_ENDPOINT_URL")

@@ -7,46 +7,45 @@ use hoist::endpoint::faults::{Fault, Operation, Request};
 use crate::seen::Seen;
 use crate::support::{Server, Tree, text};
 
-/// What two runs may differ in. A row names those in which they do; they must be the same in all
-/// others.
+/// What two runs may differ in. A row names the aspects in which they differ; all others must be equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Aspect {
-    /// The exit code, that of the AWS CLI version 1.
+    /// The exit code, as the AWS CLI version 1 has it.
     Exit,
-    /// Standard output, but for the ETag's digits.
+    /// Standard output without the digits of the ETag.
     Output,
-    /// What an error says.
+    /// The text of the error.
     Message,
-    /// How many parts the ETag tells of; none for an upload in one request.
+    /// The number of parts in the ETag; an upload in one request has no number.
     Parts,
     /// Buckets, keys, and whether each object is a zip.
     Objects,
     /// The names of the entries.
     Entries,
-    /// What is in the entries that both have.
+    /// The contents of the entries that both archives have.
     Contents,
-    /// Their permissions and kinds, all of `st_mode`.
+    /// The permissions and kinds of these entries: all of `st_mode`.
     Modes,
-    /// Their times, as the zip's own fields have them.
+    /// The times of these entries, from the zip's own fields.
     Times,
-    /// The registered revisions, but for the default description's time and name.
+    /// The registered revisions, without the time and the program's name in the default description.
     Revision,
     /// The default description.
     Description,
-    /// Multipart uploads left behind.
+    /// The multipart uploads that the run left.
     Leftovers,
 }
 
-/// What becomes of a row.
+/// How the two runs of a row compare.
 pub(crate) enum Verdict {
-    /// Both do and say the same.
+    /// Both runs are equal.
     Equal,
     /// They differ on purpose.
     Differs {
         aspects: &'static [Aspect],
         /// A line of docs/migrating.md.
         why: &'static str,
-        /// What each must have done, aws's first.
+        /// What each tool must have done, `aws` first.
         check: fn(&Seen, &Seen),
     },
 }
@@ -55,9 +54,9 @@ pub(crate) enum Verdict {
 #[derive(Clone, Copy)]
 pub(crate) enum Stop {
     Never,
-    /// With this signal, once a request of this operation came, which is never answered.
+    /// With this signal, after a request of this operation arrived, which is never answered.
     Signal(Operation, &'static str),
-    /// Killed, if it opens this pipe and waits for a writer.
+    /// With a kill, if the run opens this pipe and waits for a writer.
     Pipe(&'static str),
 }
 
@@ -70,19 +69,19 @@ pub(crate) struct Row {
     pub(crate) env: Vec<(&'static str, Option<&'static str>)>,
     /// Where the command runs, below the scratch directory.
     pub(crate) cwd: &'static str,
-    /// Makes `src`, and whatever else there is.
+    /// Makes `src` and the other files.
     pub(crate) tree: Box<dyn Fn(&Tree) + Send + Sync>,
-    /// Makes what the services have.
+    /// Makes buckets, objects and applications.
     pub(crate) server: fn(&Server),
     pub(crate) faulty: Option<Faulty>,
     /// Whether the endpoint speaks TLS.
     pub(crate) tls: bool,
-    /// Runs the command in another way. None: it cannot be, by this user.
+    /// Runs the command in another way. Returns None if this user cannot.
     pub(crate) wrap: fn(Command) -> Option<Command>,
     pub(crate) stop: Stop,
     /// The exit code of the AWS CLI version 2.
     pub(crate) v2: i32,
-    /// Lines of hoist's standard error besides the error and the summary: a part of each.
+    /// A part of each line that hoist writes to standard error besides the error and the summary.
     pub(crate) says: &'static [&'static str],
     pub(crate) verdict: Verdict,
 }
@@ -90,7 +89,7 @@ pub(crate) struct Row {
 pub(crate) const APPSPEC: &str =
     "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: /srv\n";
 
-/// A revision with something of everything that is ordinary.
+/// A revision with the usual kinds of files.
 pub(crate) fn small(tree: &Tree) {
     tree.file("src/appspec.yml", APPSPEC)
         .file("src/scripts/start.sh", "#!/bin/sh\nexit 0\n")
@@ -110,7 +109,7 @@ fn ready(server: &Server) {
 /// A row: the command with these arguments and no others, on the small revision.
 ///
 /// `{src}` is the path of the source, `{dir}` the one above it, `{url}` the endpoint's, `{authority}`
-/// the file that says who vouches for its certificate.
+/// the file with the authority of its certificate.
 pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
     Row {
         name,
@@ -129,8 +128,8 @@ pub(crate) fn bare(name: &'static str, arguments: &[&'static str]) -> Row {
     }
 }
 
-/// A row: the required options, a source, and these after them. Of an option that is given twice
-/// the last counts.
+/// A row: the required options, a source, and then these. If an option is given twice, the last value
+/// counts.
 pub(crate) fn row(name: &'static str, arguments: &[&'static str]) -> Row {
     let required = [
         "--application-name",

@@ -25,7 +25,7 @@ pub(crate) fn run_rows(rows: &[Row]) {
     let mut failed = Vec::new();
     for row in rows {
         match run_row(row) {
-            // Why not was said.
+            // The reason was printed.
             None => println!("skipped    {}", row.name),
             Some(Ok(())) => println!("{}", line(row)),
             Some(Err(report)) => {
@@ -45,7 +45,7 @@ pub(crate) fn line(row: &Row) -> String {
     }
 }
 
-/// None if it cannot be run here.
+/// Returns None if the row cannot run here.
 fn run_row(row: &Row) -> Option<Result<(), String>> {
     let theirs = run(row, Who::Aws, None)?;
     let ours = run(row, Who::Hoist, Some("v1"))?;
@@ -75,7 +75,7 @@ fn run_row(row: &Row) -> Option<Result<(), String>> {
         ));
     }
     for (aspect, what) in ours.differences(&default) {
-        // JSON has how long it took.
+        // JSON has the duration, which differs in each run.
         let is_json = aspect == Aspect::Output && ours.output.starts_with('{');
         if aspect != Aspect::Exit && !is_json {
             wrong.push(format!("{aspect:?} depends on HOIST_EXIT_CODES:\n{what}"));
@@ -102,7 +102,7 @@ fn run_row(row: &Row) -> Option<Result<(), String>> {
     Some(Ok(()))
 }
 
-/// One run, from nothing. None if it cannot be.
+/// One run on a new tree and endpoint. Returns None if it is impossible here.
 fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     let tool = match who {
         Who::Aws => aws()?,
@@ -125,7 +125,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
         Who::Aws => &["deploy", "push"][..],
         Who::Hoist => &["push"],
     });
-    // Paths in messages must be the same.
+    // Paths in messages must be equal, so both runs use one path.
     let dir = tree.path().canonicalize().unwrap();
     let place = |text: &str| {
         let text = text.replace("{src}", &dir.join("src").display().to_string());
@@ -139,7 +139,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_DEFAULT_REGION", "us-east-1")
-        // One attempt more would show nothing more, and take seconds.
+        // More attempts would prove nothing more and take seconds.
         .env("AWS_MAX_ATTEMPTS", "1");
     if let Some(version) = exit_codes {
         command.env("HOIST_EXIT_CODES", version);
@@ -153,10 +153,10 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     command.current_dir(dir.join(row.cwd));
     let running = (row.wrap)(command)?.stdin(Stdio::null()).start();
     let (done, killed) = finish(running, row.stop, &server, &dir);
-    // Nothing goes wrong with what the test itself asks now.
+    // The requests of the test itself must not fail.
     server.forget();
     let mut seen = Seen::new(who, &done, killed, &server);
-    // Trees are elsewhere in each run.
+    // Each run has its tree in another directory.
     let descriptions = seen.revisions.iter_mut();
     let descriptions = descriptions.filter_map(|revision| revision.description.as_mut());
     for text in [&mut seen.message, &mut seen.output]
@@ -171,7 +171,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     Some(seen)
 }
 
-/// How it ended, and whether it was killed.
+/// The output of the run, and whether it was killed.
 fn finish(mut running: Running, stop: Stop, server: &Server, dir: &Path) -> (Done, bool) {
     let mut killed = false;
     match stop {
@@ -181,7 +181,7 @@ fn finish(mut running: Running, stop: Stop, server: &Server, dir: &Path) -> (Don
             running.signal(signal);
         }
         Stop::Pipe(pipe) => {
-            // It can be opened to write, without waiting, as soon as a reader has opened it.
+            // A pipe can be opened for writing without waiting as soon as a reader has it open.
             let mut options = OpenOptions::new();
             options
                 .write(true)
@@ -192,7 +192,7 @@ fn finish(mut running: Running, stop: Stop, server: &Server, dir: &Path) -> (Don
                     Ok(_held) => {
                         thread::sleep(Duration::from_millis(300));
                         killed = child.try_wait().unwrap().is_none();
-                        // It may have ended meanwhile.
+                        // The run may have ended in the meantime.
                         let _ = child.kill();
                         child.wait().unwrap();
                     }
@@ -205,7 +205,7 @@ fn finish(mut running: Running, stop: Stop, server: &Server, dir: &Path) -> (Don
     (running.end(), killed)
 }
 
-/// ENXIO, for which the standard library has no name.
+/// ENXIO; the standard library has no name for it.
 fn no_reader() -> ErrorKind {
     std::io::Error::from(rustix::io::Errno::NXIO).kind()
 }

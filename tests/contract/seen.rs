@@ -1,4 +1,4 @@
-//! What is seen of a run: how it ended, what it said, and what the services have afterwards.
+//! What a run did: its exit, its texts, and what the services hold afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,16 +13,16 @@ use crate::support::{Done, Server};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) contents: Vec<u8>,
-    /// Who made it, in the upper byte, and all of `st_mode`.
+    /// The system that made it, in the upper byte, and all of `st_mode`.
     pub(crate) mode: u32,
-    /// Of 4.4.6: no zone is named.
+    /// The DOS time (4.4.6), which has no zone.
     pub(crate) time: String,
 }
 
 pub(crate) struct Object {
     etag: String,
     version: Option<String>,
-    /// None: it is no zip.
+    /// None if the object is not a zip.
     pub(crate) entries: Option<BTreeMap<Vec<u8>, Entry>>,
 }
 
@@ -30,32 +30,32 @@ pub(crate) struct Object {
 pub(crate) struct Revision {
     pub(crate) region: String,
     pub(crate) application: String,
-    /// Without the ETag and the version, which are those of the object.
+    /// Without the ETag and the version, which the object has, too.
     pub(crate) location: BTreeMap<String, String>,
-    /// None: the default one.
+    /// None if it is the default description.
     pub(crate) description: Option<String>,
 }
 
 /// A run and its outcome.
 pub(crate) struct Seen {
-    /// As a shell has it. None: it was killed, because it waited for ever.
+    /// The exit code, as a shell has it. None if the run was killed because it did not end.
     pub(crate) code: Option<i32>,
-    /// With the ETag's digits and the version left out.
+    /// Without the digits of the ETag and without the version.
     pub(crate) output: String,
     /// The error, if there is one.
     pub(crate) message: String,
-    /// What else is on standard error, line by line.
+    /// The other lines of standard error.
     pub(crate) said: Vec<String>,
-    /// Of an upload in parts.
+    /// The number of parts of a multipart upload.
     pub(crate) parts: Option<usize>,
     pub(crate) objects: BTreeMap<(String, String), Object>,
     pub(crate) revisions: Vec<Revision>,
-    /// Of revisions that are described so by default.
+    /// The default descriptions.
     pub(crate) default_descriptions: BTreeSet<String>,
     pub(crate) leftovers: usize,
 }
 
-/// Whose run it was.
+/// The tool that ran.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     Aws,
@@ -63,7 +63,7 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    /// How its default description begins.
+    /// The beginning of its default description.
     fn signature(self) -> &'static str {
         match self {
             Self::Aws => "Uploaded by AWS CLI ",
@@ -73,7 +73,7 @@ impl Who {
 }
 
 impl Seen {
-    /// Looks at a run that `who` made, and at `server` after it.
+    /// Reads the output of a run of `who`, and then the state of `server`.
     pub(crate) fn new(who: Who, done: &Done, killed: bool, server: &Server) -> Self {
         let objects = objects(server);
         let (revisions, default_descriptions) = revisions(who, server, &objects);
@@ -97,7 +97,7 @@ impl Seen {
         }
     }
 
-    /// In what this run, and the services after it, differ from another.
+    /// The aspects in which this run, and the services after it, differ from another.
     pub(crate) fn differences(&self, other: &Self) -> Vec<(Aspect, String)> {
         let mut found = Vec::new();
         let mut compare = |aspect, ours: String, others: String| {

@@ -95,7 +95,7 @@ impl Entry<'_> {
 
     /// The time for an extended timestamp, which both headers have, or neither.
     ///
-    /// There is none for a name that is not ASCII: in a C locale, Info-ZIP unzip renames an entry with any
+    /// A name that is not ASCII gets no such field: in a C locale, Info-ZIP unzip renames an entry with any
     /// extra field to `caf#U00e9`.
     pub(super) fn timestamp(&self) -> Option<i32> {
         let mtime = i32::try_from(self.mtime).ok()?;

@@ -70,7 +70,7 @@ fn isolate(command: &mut Command) {
 /// The first of `candidates` that `PATH` holds, in the locale and the time zone in which the names and
 /// times of an archive go wrong most easily.
 ///
-/// If there is none, the test proves nothing: it says so in one line and passes, or fails under
+/// Without one, the test proves nothing: it says so in one line and passes, or fails under
 /// `HOIST_REQUIRE_TOOLS=1`, which CI sets.
 pub(crate) fn tool(name: &str, candidates: &[&str]) -> Option<Command> {
     let found = candidates.iter().find_map(|candidate| which(candidate));
@@ -320,7 +320,7 @@ impl Run for Command {
 
     #[track_caller]
     fn start(&mut self) -> Running {
-        stop_ignoring_interrupts();
+        stop_ignoring_signals();
         let child = self.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Running {
             child: Some(child.unwrap_or_else(|error| panic!("cannot start {self:?}: {error}"))),
@@ -375,18 +375,21 @@ impl Drop for Running {
     }
 }
 
-/// A shell starts background jobs with SIGINT and SIGQUIT ignored, and so does everything that they
-/// start. A handler, unlike that, is not inherited: children get the default reaction back. The handler
-/// does what the default does, so for this process nothing else changes.
-fn stop_ignoring_interrupts() {
-    use signal_hook::consts::{SIGINT, SIGQUIT};
+/// A shell starts background jobs with SIGINT and SIGQUIT ignored, nohup ignores SIGHUP, and so does
+/// everything that they start. A handler, unlike that, is not inherited: children get the default
+/// reaction back. For SIGINT and SIGQUIT the handler does what the default does; SIGHUP does nothing, so
+/// that nohup keeps its meaning.
+fn stop_ignoring_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+    use signal_hook::flag::{register, register_conditional_default};
 
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         for signal in [SIGINT, SIGQUIT] {
             let always = Arc::new(AtomicBool::new(true));
-            signal_hook::flag::register_conditional_default(signal, always).unwrap();
+            register_conditional_default(signal, always).unwrap();
         }
+        register(SIGHUP, Arc::default()).unwrap();
     });
 }
 
