@@ -1,11 +1,11 @@
-//! The one place that repeats requests: every request of every command goes through a [`Caller`].
+//! The one place that repeats requests: every request of every command goes through a `Caller`.
 //!
 //! The SDK's own retries are switched off, for three reasons: they are paid from tokens that time does not
 //! bring back, so a long upload over a bad link runs out of them; they never give up on an answer that was
-//! lost; and they hide how often a request was sent. A [`Caller`] pauses for a random time between two
+//! lost; and they hide how often a request was sent. A `Caller` pauses for a random time between two
 //! attempts, so that requests that failed together do not come back together. It allows each attempt as
-//! long as its size may take on this link ([`deadline`]), pays retries from tokens that grow back
-//! ([`tokens`]), so that a service that is down is not asked by every part for minutes, and renews
+//! long as its size may take on this link (`deadline`), pays retries from tokens that grow back
+//! (`tokens`), so that a service that is down is not asked by every part for minutes, and renews
 //! credentials that expired early.
 //!
 //! A request that the service refused for good is not repeated.
@@ -36,7 +36,7 @@ pub(crate) const PREFLIGHT_ATTEMPTS: u32 = 3;
 /// Attempts when credentials cannot be had: their provider makes attempts of its own.
 const CREDENTIAL_ATTEMPTS: u32 = 3;
 
-/// How long a [`Caller`] waits: between two attempts, and for an answer.
+/// How long a `Caller` waits: between two attempts, and for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// The longest first pause. Each further pause may be twice as long.

@@ -1,4 +1,4 @@
-//! S3 as hoist calls it: every request is made by the one [`Caller`].
+//! S3 as hoist calls it: every request is made by the one `Caller`.
 //!
 //! Every part carries the CRC-64/NVME that the packer computed, as a header. S3 refuses a part that does
 //! not match it, and checks the whole object by the CRC that those of the parts combine to ("Checking
