@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use hoist::endpoint::Endpoint;
 use hoist::endpoint::faults::{Fault, Faults, Operation, Refusal, Request};
+use hoist::endpoint::{Endpoint, Error};
 use tokio::runtime::Runtime;
 
 use super::run::{Run as _, hoist};
@@ -56,9 +57,19 @@ impl Server {
     }
 
     pub(crate) fn start_on(dir: tempfile::TempDir, faults: Faults) -> Self {
-        let started = Endpoint::start_with(dir.path(), 0, faults.clone());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let endpoint = loop {
+            let started = Endpoint::start_with(dir.path(), 0, faults.clone());
+            match runtime().block_on(started) {
+                // A child that another test starts holds the lock of the directory until it runs its program.
+                Err(Error::InUse { .. }) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                started => break started.unwrap(),
+            }
+        };
         Self {
-            endpoint: runtime().block_on(started).unwrap(),
+            endpoint,
             faults,
             forgotten: AtomicUsize::new(0),
             dir,
