@@ -12,8 +12,7 @@
 #   UploadPartCopy of another ETag: 200
 #   PutObject that must not overwrite: 412
 #
-# What follows for hoist: a copy inside a store is proven by the checksum of what it made, not by the
-# condition alone.
+# What follows: a copy must be proven by the checksum of what it made, not by its condition alone.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -11,7 +11,7 @@
 #   begun now, listed as begun in 2010
 #   asked for 10 of 1,101 uploads: got 1101, IsTruncated False
 #
-# What follows for hoist: `hoist clean --older-than` on moto removes every upload (docs/clean.md).
+# What follows: the age of an upload on moto means nothing (docs/clean.md).
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -13,7 +13,7 @@
 #   adm-zip getData ERR_BUFFER_TOO_LARGE
 #   jszip gave 4294968296 bytes, then: Bug : uncompressed data size mismatch
 #
-# What follows for hoist's users: hooks and build steps that open a bundle with these two cannot read a
+# What follows: hooks and build steps that open a bundle with these two cannot read a
 # file of 4 GiB or more; a tgz has no such limit.
 set -euo pipefail
 

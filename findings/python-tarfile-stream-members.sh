@@ -11,7 +11,7 @@
 #   r:gz 1000 entries
 #   r|gz 285 entries, no error
 #
-# What follows for hoist: a .tgz stays one gzip member, whatever number of threads made it.
+# What follows: a .tgz stays one gzip member, whatever number of threads made it.
 set -euo pipefail
 
 work=$(mktemp -d)

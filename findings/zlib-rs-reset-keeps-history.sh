@@ -13,7 +13,7 @@
 #   level 8: 2 of 400 outputs depend on what was compressed before
 #   levels 2, 4, 6, 9: 0 of 400
 #
-# What follows for hoist: chunks are deflated by libdeflate, which has no such state (src/archive/deflate).
+# What follows: chunks are deflated by libdeflate, which has no such state (src/archive/deflate).
 set -euo pipefail
 
 work=$(mktemp -d)
