@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use hoist::appspec::Report;
+use hoist::archive::plan::Notice;
 use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
@@ -12,7 +13,9 @@ use hoist::bundle::Content;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::{Chosen, choose};
 use hoist::push::preflight::{PATIENCE, Preflight};
-use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, preview, push};
+use hoist::push::{
+    Checked, Destination, Observer, Packing, Request, Source, Uploading, preview, push,
+};
 use hoist::transfer::CleanupHint;
 
 use super::{Local, Needs, warn_of_key, with_clients};
@@ -230,18 +233,23 @@ async fn push_with(
         threads: request.packing.threads,
         sends: true,
     };
+    // A progress bar would be drawn over the lines of --debug.
+    let display = Display::start(timing.progress(), quiet, !arguments.access.debug);
+    let above = display.above();
     let observer = Observer {
         progress: Arc::clone(timing.progress()),
         cleanup,
+        checked: Checked::new(move |notices, report| {
+            if !quiet {
+                above.print(|| warn_of_source(notices, report));
+            }
+        }),
         ..Observer::default()
     };
-    // A progress bar would be drawn over the lines of --debug.
-    let display = Display::start(&observer.progress, quiet, !arguments.access.debug);
     let pushed = push(request, &destination, &observer, run.cancel()).await;
     match &pushed {
         Ok(pushed) => {
-            display.end(Some((&pushed.packed, &pushed.notices, "pushed")));
-            warn_of_appspec(arguments, pushed.report.as_ref());
+            display.end(Some((&pushed.packed, &[], "pushed")));
             timing.end(setup, Some(&pushed.packed));
         }
         Err(_) => {
@@ -282,9 +290,8 @@ fn dry_run(
             .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))
     })?;
     if !arguments.report.quiet {
-        warn_of(preview.notices());
+        warn_of_source(preview.notices(), preview.report());
     }
-    warn_of_appspec(arguments, preview.report());
     let previewed = Previewed {
         preview: &preview,
         application: &arguments.revision.application,
@@ -295,9 +302,10 @@ fn dry_run(
     previewed.print(arguments.output.format)
 }
 
-/// Shows the warnings about the AppSpec file.
-fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
-    if let (false, Some(report)) = (arguments.report.quiet, report) {
+/// Shows the warnings about the source and its AppSpec file.
+fn warn_of_source(notices: &[Notice], report: Option<&Report>) {
+    warn_of(notices);
+    if let Some(report) = report {
         show(report);
     }
 }
