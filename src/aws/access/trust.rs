@@ -16,16 +16,20 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::environment::Environment;
 use super::profile::Profile;
 use super::{Access, Error, IDLE};
 
 /// The CA bundle to use, if one is named.
-pub(super) fn bundle(access: &Access, profile: &Profile) -> Option<PathBuf> {
-    let variable = || std::env::var_os("AWS_CA_BUNDLE").filter(|value| !value.is_empty());
+pub(super) fn bundle(
+    access: &Access,
+    profile: &Profile,
+    environment: &Environment,
+) -> Option<PathBuf> {
     access
         .ca_bundle
         .clone()
-        .or_else(|| variable().map(PathBuf::from))
+        .or_else(|| environment.path("AWS_CA_BUNDLE"))
         .or_else(|| profile.get("ca_bundle").map(PathBuf::from))
 }
 
