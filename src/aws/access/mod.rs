@@ -8,10 +8,12 @@
 
 mod environment;
 mod error;
+mod http;
 mod ini;
 mod problem;
 mod profile;
 mod provider;
+mod proxy;
 mod settings;
 mod source;
 mod trust;
@@ -34,8 +36,10 @@ pub use self::ini::Fault;
 use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
 use self::provider::Providers;
+use self::proxy::Proxies;
 use self::settings::Settings;
 use self::source::Source;
+use self::trust::Trust;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -164,13 +168,7 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
         url.as_deref().map_or(Ok(()), check_endpoint)?;
     }
     let profile = Profile::load(access.profile.as_deref(), environment)?;
-    let http = match (
-        access.no_verify,
-        trust::bundle(access, &profile, environment),
-    ) {
-        (true, _) => unverified::client(),
-        (false, path) => trust::client(path.as_deref())?,
-    };
+    let http = http_client(access, environment, &profile)?;
     let mut settings = Settings::read(access, environment, &profile)?;
     if settings.region.is_none() && !source::is_without_instance(environment) {
         let config = sdk_config(access, &settings, &http);
@@ -220,6 +218,22 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
         }
     };
     Ok(clients(access, &settings, &config, region, renewal))
+}
+
+/// The HTTP client of every request, those for credentials included.
+fn http_client(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+) -> Result<SharedHttpClient, Error> {
+    let variable = |name: &str| environment.var(name);
+    let bundle = trust::bundle(access, variable, profile.get("ca_bundle"));
+    let trust = match bundle {
+        _ if access.no_verify => Trust::all(),
+        Some(path) => Trust::only(&environment.expand(&path))?,
+        None => Trust::system(),
+    };
+    Ok(http::client(trust, Proxies::of(variable)))
 }
 
 /// What reaches an endpoint in this process: nothing but what the program itself says.
