@@ -169,12 +169,22 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
     }
     let profile = Profile::load(access.profile.as_deref(), environment)?;
     let http = http_client(access, environment, &profile)?;
-    let mut settings = Settings::read(access, environment, &profile)?;
+    made(access, environment, &profile, &http).await
+}
+
+/// Makes the clients. All requests are sent with `http`.
+async fn made(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+    http: &SharedHttpClient,
+) -> Result<Clients, Error> {
+    let mut settings = Settings::read(access, environment, profile)?;
     if settings.region.is_none() && !source::is_without_instance(environment) {
-        let config = sdk_config(access, &settings, &http);
+        let config = sdk_config(access, &settings, http);
         let providers = Providers {
             environment,
-            profile: &profile,
+            profile,
             settings: &settings,
             config: &config,
             ask: None,
@@ -186,8 +196,8 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
             .transpose()?;
     }
     let region = settings.region.clone().ok_or(Error::NoRegion)?;
-    let config = sdk_config(access, &settings, &http);
-    let provider = credentials(access, environment, &profile, &settings, &config).await?;
+    let config = sdk_config(access, &settings, http);
+    let provider = credentials(access, environment, profile, &settings, &config).await?;
     let (config, renewal) = match provider {
         None => (config, CredentialRefresh::default()),
         Some(provider) if access.anonymous || access.keys.is_some() => {
@@ -316,13 +326,15 @@ fn clients(
     region: String,
     renewal: CredentialRefresh,
 ) -> Clients {
-    let endpoint = settings.s3.clone();
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
-        // Buckets of other stores have no host name of their own.
-        .force_path_style(endpoint.is_some())
+        .force_path_style(settings.path_style && !settings.accelerate)
+        .accelerate(settings.accelerate)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
         .interceptor(Wire);
+    if let Some(both) = settings.s3_dual_stack {
+        s3 = s3.use_dual_stack(both);
+    }
     if let Some(url) = &settings.s3 {
         // An endpoint of one's own is of no kind.
         s3 = s3.endpoint_url(url).use_fips(false).use_dual_stack(false);
@@ -349,7 +361,7 @@ fn clients(
     }
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
-    let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
+    let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
