@@ -32,6 +32,7 @@ pub use self::environment::Environment;
 use self::profile::Profile;
 use self::proxy::Proxies;
 use self::trust::Trust;
+use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -180,7 +181,8 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
 
 /// The HTTP client of every request, those for credentials included.
 fn http_client(access: &Access, profile: &Profile) -> Result<SharedHttpClient, Error> {
-    let variable = |name: &str| std::env::var(name).ok();
+    // An endpoint in this process is reached without any setting of the machine.
+    let variable = |name: &str| std::env::var(name).ok().filter(|_| !access.anonymous);
     let bundle = trust::bundle(access, variable, profile.get("ca_bundle"));
     let trust = match bundle {
         _ if access.no_verify => Trust::all(),
@@ -261,13 +263,15 @@ fn clients(
         .force_path_style(endpoint.is_some())
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(url) = &access.s3_endpoint_url {
         s3 = s3.endpoint_url(url);
     }
     let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(url) = &access.codedeploy_endpoint_url {
         codedeploy = codedeploy.endpoint_url(url);
     }
