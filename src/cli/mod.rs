@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod exit;
 mod manual;
+mod quoted;
 mod render;
 mod run;
 mod signals;
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                     _ => Exit::Syntax,
                 };
                 // A closed pipe is no reason to fail.
-                let _ = error.print();
+                let _ = quoted::print(error);
                 return exit;
             }
         },

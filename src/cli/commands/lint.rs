@@ -9,6 +9,7 @@ use hoist::appspec::{self, Kind, MAX_BYTES, Report};
 use hoist::archive::limits::default_threads;
 use hoist::archive::plan::{self, Plan};
 use hoist::bundle::BundleType;
+use hoist::error::shown;
 
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SourceArgs;
@@ -133,7 +134,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         Ok(_) => Ok(bytes),
         Err(error) => Err(Failure::other(format!(
             "cannot read {}: {error}",
-            path.display()
+            shown(path)
         ))),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hoist::appspec::{Finding, Report, Severity};
+use hoist::error;
 
 /// The most lines that are shown of one finding.
 const LINES: usize = 3;
@@ -32,7 +33,7 @@ fn draw_one(report: &Report, finding: &Finding, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(&finding.message).id(finding.rule.id());
-    let path = shown(&report.path).display().to_string();
+    let path = error::shown(&*shown(&report.path)).to_string();
     let lines = Lines::around(report, finding);
     let mut group = Group::with_title(title);
     group = match &lines {

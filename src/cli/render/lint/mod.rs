@@ -4,13 +4,14 @@ pub(crate) mod github;
 pub(crate) mod sarif;
 
 use hoist::appspec::{Finding, Report, Severity};
+use hoist::error;
 use serde_json::{Value, json};
 
 use super::diagnostic::{draw, shown};
 
 pub(crate) fn text(report: &Report, colored: bool) -> String {
     let mut text = draw(report, None, colored);
-    let path = shown(&report.path).display().to_string();
+    let path = error::shown(&*shown(&report.path)).to_string();
     text.push_str(&match counted(report) {
         Some(counted) => format!("{path}: {counted}\n"),
         None => format!("{path}: nothing to complain about\n"),

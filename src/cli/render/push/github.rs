@@ -10,6 +10,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use hoist::error::shown;
 use indicatif::HumanBytes;
 
 use crate::cli::Failure;
@@ -44,7 +45,7 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
 
 fn warn(path: &Path, written: io::Result<()>) {
     if let Err(error) = written {
-        let path = path.display();
+        let path = shown(path);
         say(&format!(
             "warning: the revision is registered, but {path} cannot be written: {error}"
         ));
