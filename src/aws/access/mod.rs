@@ -9,7 +9,9 @@
 //! again.
 
 mod environment;
+mod http;
 mod profile;
+mod proxy;
 mod trust;
 mod unverified;
 
@@ -28,6 +30,8 @@ use aws_types::service_config::ServiceConfigKey;
 
 pub use self::environment::Environment;
 use self::profile::Profile;
+use self::proxy::Proxies;
+use self::trust::Trust;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -152,10 +156,7 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
         url.as_deref().map_or(Ok(()), check_endpoint)?;
     }
     let profile = Profile::load(access.profile.as_deref()).await?;
-    let http = match (access.no_verify, trust::bundle(access, &profile)) {
-        (true, _) => unverified::client(),
-        (false, path) => trust::client(path.as_deref())?,
-    };
+    let http = http_client(access, &profile)?;
     let profile = profile.name().map(str::to_owned);
     let config = settings(access, profile.as_deref(), &http).await;
     let region = config.region().ok_or(Error::NoRegion)?.to_string();
@@ -175,6 +176,18 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
         _ => CredentialRefresh::default(),
     };
     Ok(clients(access, &config, region, renewal))
+}
+
+/// The HTTP client of every request, those for credentials included.
+fn http_client(access: &Access, profile: &Profile) -> Result<SharedHttpClient, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let bundle = trust::bundle(access, variable, profile.get("ca_bundle"));
+    let trust = match bundle {
+        _ if access.no_verify => Trust::all(),
+        Some(path) => Trust::only(&path)?,
+        None => Trust::system(),
+    };
+    Ok(http::client(trust, Proxies::of(variable)))
 }
 
 /// The configuration, as files and environment have it now.

@@ -3,6 +3,7 @@
 //!
 //! Errors of the library carry facts and name no options, since other programs use the library, too.
 
+use hoist::appspec::Severity;
 use hoist::aws::access;
 use hoist::aws::codedeploy::{self, Platform, Registration, Revision};
 use hoist::aws::error::CallError;
@@ -13,6 +14,7 @@ use hoist::transfer::Cause;
 use hoist::verify;
 
 use crate::cli::render::advice;
+use crate::cli::render::diagnostic::name;
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::recovery::{self, Recovery};
 use crate::cli::render::push::show;
@@ -37,7 +39,8 @@ pub(crate) struct CommandLine<'a> {
 pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
-        let (path, counted) = (shown(&report.path), counted(report).unwrap_or_default());
+        let counts = [Severity::Error, Severity::Warning].map(|severity| report.count(severity));
+        let (path, counted) = (name(&report.path), counted(counts).unwrap_or_default());
         return Failure::other(format!(
             "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
         ));
