@@ -8,7 +8,10 @@
 //! a longer time to connect. `docs/access.md` has the whole list. What the SDK reads is not read here
 //! again.
 
+mod environment;
+mod http;
 mod profile;
+mod proxy;
 mod trust;
 mod unverified;
 
@@ -25,7 +28,10 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
+pub use self::environment::Environment;
 use self::profile::Profile;
+use self::proxy::Proxies;
+use self::trust::Trust;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -150,10 +156,7 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
         url.as_deref().map_or(Ok(()), check_endpoint)?;
     }
     let profile = Profile::load(access.profile.as_deref()).await?;
-    let http = match (access.no_verify, trust::bundle(access, &profile)) {
-        (true, _) => unverified::client(),
-        (false, path) => trust::client(path.as_deref())?,
-    };
+    let http = http_client(access, &profile)?;
     let profile = profile.name().map(str::to_owned);
     let config = settings(access, profile.as_deref(), &http).await;
     let region = config.region().ok_or(Error::NoRegion)?.to_string();
@@ -173,6 +176,18 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
         _ => CredentialRefresh::default(),
     };
     Ok(clients(access, &config, region, renewal))
+}
+
+/// The HTTP client of every request, those for credentials included.
+fn http_client(access: &Access, profile: &Profile) -> Result<SharedHttpClient, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let bundle = trust::bundle(access, variable, profile.get("ca_bundle"));
+    let trust = match bundle {
+        _ if access.no_verify => Trust::all(),
+        Some(path) => Trust::only(&path)?,
+        None => Trust::system(),
+    };
+    Ok(http::client(trust, Proxies::of(variable)))
 }
 
 /// The configuration, as files and environment have it now.

@@ -4,6 +4,7 @@ pub(crate) mod advice;
 #[cfg(feature = "push")]
 pub(crate) mod debug;
 pub(crate) mod diagnostic;
+pub(crate) mod github;
 pub(crate) mod lint;
 pub(crate) mod progress;
 #[cfg(feature = "push")]

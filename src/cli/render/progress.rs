@@ -11,6 +11,8 @@ use hoist::archive::plan::Notice;
 use hoist::progress::{Progress, Snapshot};
 use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
+use crate::cli::render::github;
+
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -41,6 +43,11 @@ impl Display {
         }
     }
 
+    /// What prints lines while the bar is drawn.
+    pub(crate) fn above(&self) -> Above {
+        Above(self.bar.as_ref().map(|bar| bar.bar.clone()))
+    }
+
     /// Removes the bar. Prints warnings and a summary, if the command is done.
     pub(crate) fn end(self, done: Option<(&Packed, &[Notice], &str)>) {
         if let Some(bar) = self.bar {
@@ -52,6 +59,19 @@ impl Display {
         if let Some((packed, notices, verb)) = done {
             warn_of(notices);
             say(&summary(packed, self.started.elapsed(), verb));
+        }
+    }
+}
+
+/// Prints lines on standard error above the bar, if there is one.
+#[derive(Clone)]
+pub(crate) struct Above(Option<ProgressBar>);
+
+impl Above {
+    pub(crate) fn print(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 }
@@ -139,7 +159,17 @@ fn rate(bytes: u64, elapsed: Duration) -> u64 {
 /// Prints warnings about the source.
 pub(crate) fn warn_of(notices: &[Notice]) {
     for notice in notices {
-        say(&format!("warning: {notice}"));
+        warn(&notice.to_string());
+    }
+}
+
+/// Prints a warning on standard error: in a step of a GitHub workflow, as an annotation of the run.
+pub(crate) fn warn(text: &str) {
+    if github::is_running() {
+        let command = github::annotation("warning", &[("title", "hoist")], text);
+        let _ = std::io::stderr().lock().write_all(command.as_bytes());
+    } else {
+        say(&format!("warning: {text}"));
     }
 }
 

@@ -12,12 +12,13 @@ use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
 
-use super::with_clients;
+use super::{Local, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
 use crate::cli::run::Run;
@@ -57,6 +58,9 @@ pub(crate) struct VerifyArgs {
     /// Print nothing if the archive is intact
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
 }
 
 /// Where an archive is.
@@ -97,6 +101,7 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
             arguments.bucket.expected_bucket_owner.is_some(),
         ),
         ("--request-payer", arguments.bucket.request_payer.is_some()),
+        ("--local", arguments.local.dir.is_some()),
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
@@ -128,7 +133,8 @@ async fn read(
                 attempts: Some(arguments.attempts.max_attempts),
                 ..arguments.access.access()
             };
-            with_clients(access, None, cancel, async |clients| {
+            let local = Local::existing(arguments.local.dir.as_deref())?;
+            with_clients(access, local, cancel, async |clients| {
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
                 compare(arguments, &Arc::new(object), &wanted, format).await
