@@ -25,6 +25,8 @@ mod support;
 mod archive;
 // Patterns, links, empty directories, times and names decide what goes into a bundle.
 mod select;
+// A pattern selects what it selects in git.
+mod gitignore;
 // Every zip program that may meet an archive reads it without complaint.
 mod readers;
 // So does every tar program.
