@@ -206,6 +206,23 @@ impl Plan {
         })
     }
 
+    /// Adds a notice of names that agents change if the plan becomes a zip: those of files of 4 GiB or
+    /// more that are not ASCII. What follows from offsets is known when the zip is packed
+    /// ([`Packed::notice`](crate::archive::pack::Packed::notice)).
+    pub fn note_zip_names(&mut self) {
+        if !zip::is_far(self.total_size) {
+            return;
+        }
+        let mut noticed = Noticed::default();
+        for item in &self.items {
+            let name = self.names.get(item.name);
+            if zip::is_far(item.size) && !name.is_ascii() {
+                noticed.add(NoticeKind::ExtraName, name);
+            }
+        }
+        self.notices.append(&mut noticed.notices(&self.shown));
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {

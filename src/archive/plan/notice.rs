@@ -112,11 +112,9 @@ impl NoticeKind {
             ),
             Self::KeptLink => (
                 "is kept as a symbolic link; where it cannot use unzip, the CodeDeploy agent 1.8 \
-                 leaves links in a zip out, and agents from 2.0 to 2.1.2 cannot install a link to a file \
-                 a second time",
+                 leaves links in a zip out",
                 "are kept as symbolic links; where it cannot use unzip, the CodeDeploy agent 1.8 \
-                 leaves links in a zip out, and agents from 2.0 to 2.1.2 cannot install a link to a file \
-                 a second time",
+                 leaves links in a zip out",
             ),
             Self::ExternalLink => (
                 "is a symbolic link that leads out of the source",
@@ -164,10 +162,10 @@ impl NoticeKind {
                  example): agents that run in the C locale change the names; use a tgz",
             ),
             Self::ForeignOwner => (
-                "does not belong to root: agent 2.x unpacks it with the owner that the archive names; \
-                 make the archive with owner and group 0",
-                "do not belong to root: agent 2.x unpacks them with the owners that the archive names; \
-                 make the archive with owner and group 0",
+                "does not belong to root in the tar: an agent runs tar as root, which gives the file to \
+                 the owner that the tar names; make it with owner and group 0",
+                "do not belong to root in the tar: an agent runs tar as root, which gives the files to \
+                 the owners that the tar names; make it with owner and group 0",
             ),
             Self::OutsideName => (
                 "has a name that leads out of the archive: unzip strips `/` and `..` and reports an \
@@ -188,6 +186,9 @@ impl fmt::Display for Notice {
         };
         let paths = self.paths.iter().take(named);
         let more = self.count.saturating_sub(paths.len() as u64);
+        if self.paths.is_empty() {
+            return write!(f, "{} names of the archive {several}", self.count);
+        }
         for (index, path) in paths.clone().enumerate() {
             if index > 0 {
                 let is_last = index + 1 == paths.len() && more == 0;
