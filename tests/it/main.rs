@@ -55,6 +55,9 @@ mod lambda;
 // `hoist register` finishes a push that stored its bundle and could not register it.
 #[cfg(all(feature = "push", feature = "local"))]
 mod register;
+// A push and `hoist verify` name what agents make of an archive of another program.
+#[cfg(all(feature = "push", feature = "local"))]
+mod foreign;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;
