@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{BadLine, BadPattern};
 use crate::archive::zip::{NameError, Shown};
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 
 /// Why a source cannot be planned.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum Error {
     #[error("cannot list the source: {0}")]
     Walk(String),
     /// Something without content: a pipe, a socket or a device.
-    #[error("{} is {kind}, which an archive cannot hold", path.display())]
+    #[error("{} is {kind}, which an archive cannot hold", shown(path))]
     Special {
         /// Its path.
         path: PathBuf,
@@ -24,13 +24,16 @@ pub enum Error {
         kind: &'static str,
     },
     /// A symbolic link, under [`Symlinks::Error`](super::Symlinks::Error).
-    #[error("{} is a symbolic link", path.display())]
+    #[error("{} is a symbolic link", shown(path))]
     Link {
         /// Its path.
         path: PathBuf,
     },
     /// A symbolic link leads out of the source.
-    #[error("the symbolic link {} leads out of the source, to {target}", path.display())]
+    #[error(
+        "the symbolic link {} leads out of the source, to {target}",
+        shown(path)
+    )]
     LeadsOut {
         /// Its path.
         path: PathBuf,
@@ -40,7 +43,7 @@ pub enum Error {
     /// A symbolic link leads to a directory that it is in.
     #[error(
         "the symbolic link {} leads back to a directory above it, so following it has no end",
-        path.display()
+        shown(path)
     )]
     Loop {
         /// Its path.
@@ -50,7 +53,7 @@ pub enum Error {
     #[error("cannot use the patterns: {0}")]
     Pattern(#[from] BadPattern),
     /// A bad line in a `.hoistignore` file.
-    #[error("bad pattern in {}{}: {}", path.display(), at(bad.line), bad.why)]
+    #[error("bad pattern in {}{}: {}", shown(path), at(bad.line), bad.why)]
     Patterns {
         /// The file.
         path: PathBuf,
@@ -58,7 +61,7 @@ pub enum Error {
         bad: BadLine,
     },
     /// A name that some reader rejects or changes, or that readers disagree about.
-    #[error("cannot pack {}: {source}; rename the file", path.display())]
+    #[error("cannot pack {}: {source}; rename the file", shown(path))]
     Name {
         /// The file.
         path: PathBuf,
@@ -66,7 +69,7 @@ pub enum Error {
         source: NameError,
     },
     /// Names that cannot be in one archive.
-    #[error("cannot pack {}: {source}", path.display())]
+    #[error("cannot pack {}: {source}", shown(path))]
     Order {
         /// The source.
         path: PathBuf,

@@ -7,8 +7,8 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::archive::zip::Shown;
-use crate::system::{as_bytes, as_path};
+use crate::error::shown;
+use crate::system::as_path;
 
 /// How many paths a notice keeps at most.
 pub const MAX_PATHS: usize = 100;
@@ -194,21 +194,13 @@ impl fmt::Display for Notice {
                 let is_last = index + 1 == paths.len() && more == 0;
                 f.write_str(if is_last { " and " } else { ", " })?;
             }
-            show(f, path)?;
+            write!(f, "{}", shown(path))?;
         }
         match (self.count, more) {
             (0 | 1, _) => write!(f, " {one}"),
             (_, 0) => write!(f, " {several}"),
             (_, more) => write!(f, " and {more} more {several}"),
         }
-    }
-}
-
-/// Writes a path, quoted and escaped if it holds control characters or is not UTF-8.
-fn show(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
-    match path.to_str() {
-        Some(text) if !text.contains(char::is_control) => f.write_str(text),
-        _ => write!(f, "{}", Shown::new(as_bytes(path))),
     }
 }
 
