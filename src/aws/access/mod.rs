@@ -40,6 +40,7 @@ use self::proxy::Proxies;
 use self::settings::Settings;
 use self::source::Source;
 use self::trust::Trust;
+use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -331,7 +332,8 @@ fn clients(
         .accelerate(settings.accelerate)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(both) = settings.s3_dual_stack {
         s3 = s3.use_dual_stack(both);
     }
@@ -341,7 +343,8 @@ fn clients(
     }
     let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(url) = &settings.codedeploy {
         codedeploy = codedeploy
             .endpoint_url(url)
