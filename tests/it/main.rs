@@ -85,6 +85,9 @@ mod permissions;
 // Settings, credentials, endpoints, proxies and TLS are found where the AWS CLI finds them.
 #[cfg(all(feature = "push", feature = "local"))]
 mod access;
+// Files, variables and sources of credentials as users' machines have them.
+#[cfg(all(feature = "push", feature = "local"))]
+mod settings;
 // `--debug` shows requests and answers, and no output shows a secret.
 #[cfg(all(feature = "push", feature = "local"))]
 mod debug;
