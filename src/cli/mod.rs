@@ -5,10 +5,14 @@
 //! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
 //! because scripts look for them.
 
+#[cfg(feature = "push")]
+mod alias;
 mod args;
 mod commands;
 mod exit;
 mod manual;
+#[cfg(feature = "push")]
+mod parents;
 mod render;
 mod run;
 mod signals;
@@ -40,8 +44,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                 _ => error,
             }
         });
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
@@ -56,7 +60,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         },
     };
-    match arguments.command.run() {
+    #[cfg(feature = "push")]
+    if parsed.command.reaches_aws()
+        && let Err(failure) = alias::refuse_lost_options(&arguments)
+    {
+        return end(&failure);
+    }
+    match parsed.command.run() {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }
