@@ -12,7 +12,10 @@ mod commands;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]
+mod mfa;
+#[cfg(feature = "push")]
 mod parents;
+mod quoted;
 mod render;
 mod run;
 mod signals;
@@ -55,7 +58,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                     _ => Exit::Syntax,
                 };
                 // A closed pipe is no reason to fail.
-                let _ = error.print();
+                let _ = quoted::print(error);
                 return exit;
             }
         },

@@ -85,6 +85,9 @@ mod access;
 // `--debug` shows requests and answers, and no output shows a secret.
 #[cfg(all(feature = "push", feature = "local"))]
 mod debug;
+// Names from outside are shown in one line on every stream.
+#[cfg(all(feature = "push", feature = "local"))]
+mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use hoist::archive::plan::{self, BadPattern, Pattern, Symlinks, Times};
+use hoist::error::shown;
 
 use crate::cli::Failure;
 
@@ -141,8 +142,8 @@ pub(crate) fn keep_apart(source: &Path, output: &Path, option: &str) -> Result<(
     if output_dir.starts_with(&source_dir) {
         return Err(Failure::usage(format!(
             "{option} {} is inside the source {}; choose a place outside of it",
-            output.display(),
-            source.display()
+            shown(output),
+            shown(source)
         )));
     }
     Ok(())
