@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep_until;
 
+use super::pace::Flight;
 use super::ramp::Ramp;
 use super::session::Session;
 use super::{Cause, PartStore, UploadContext, UploadedPart, unless};
@@ -24,8 +26,15 @@ pub(super) struct Sender<'a, S> {
     pub(super) context: UploadContext<'a>,
 }
 
-/// A part that was sent, when its request began, and its permit.
-type Sent = (UploadedPart, Instant, OwnedSemaphorePermit);
+/// A part that was sent.
+struct Sent {
+    part: UploadedPart,
+    since: Instant,
+    flight: Flight,
+    was_repeated: bool,
+    permit: OwnedSemaphorePermit,
+}
+
 type Joined = Result<Result<Sent, CallError>, JoinError>;
 
 /// Requests that are under way, and what came of the others.
@@ -75,6 +84,10 @@ impl<S: PartStore> Sender<'_, S> {
             let permit = state.ramp.request();
             let permit = self.meanwhile(state, permit).await?;
             let permit = permit.map_err(|_| Cause::Task)?;
+            if let Some(time) = state.ramp.not_before() {
+                let time = tokio::time::Instant::from_std(time);
+                self.meanwhile(state, sleep_until(time)).await?;
+            }
             let part = match next.take() {
                 Some(part) => part,
                 None => {
@@ -114,10 +127,18 @@ impl<S: PartStore> Sender<'_, S> {
     fn send(&self, state: &mut State, part: Part, permit: OwnedSemaphorePermit) {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
+        let since = Instant::now();
+        let flight = state.ramp.began(since);
+        self.context.link.request_began();
         state.tasks.spawn(async move {
-            let since = Instant::now();
-            let sent = store.send(&upload, &part, &attempts).await?;
-            Ok((sent, since, permit))
+            let part = store.send(&upload, &part, &attempts).await?;
+            Ok(Sent {
+                part,
+                since,
+                flight,
+                was_repeated: attempts.was_repeated(),
+                permit,
+            })
         });
     }
 
@@ -140,11 +161,18 @@ impl<S: PartStore> Sender<'_, S> {
     }
 
     fn confirm(&self, state: &mut State, joined: Joined) -> Result<(), Cause> {
-        let (part, since, permit) = joined.map_err(|_| Cause::Task)??;
+        let Sent {
+            part,
+            since,
+            flight,
+            was_repeated,
+            permit,
+        } = joined.map_err(|_| Cause::Task)??;
         self.context.progress.sent(part.number, part.size, since);
         self.context.link.request_answered(since.elapsed());
         state.confirmed.push(part);
-        state.ramp.confirmed(permit);
+        let now = Instant::now();
+        state.ramp.confirmed(flight, now, was_repeated, permit);
         Ok(())
     }
 }

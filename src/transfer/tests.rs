@@ -104,12 +104,12 @@ async fn all_parts_are_joined_to_one_object_whatever_the_concurrency() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_confirmed_part_allows_one_more_request() {
+async fn one_request_begins_and_confirmed_parts_allow_up_to_the_most() {
     let (_, parts) = parts(395);
     let store = Arc::new(Fake::new(Trouble::Hold));
     let answering = async {
         let mut under_way = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..20 {
             // More than enough turns for all that can begin to begin.
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
@@ -122,7 +122,8 @@ async fn each_confirmed_part_allows_one_more_request() {
     };
     let (stored, under_way) = tokio::join!(run(&store, parts.clone(), 9), answering);
     assert_eq!(stored.unwrap().etag, "joined");
-    assert_eq!(under_way, [4, 5, 6, 7, 8, 9, 9, 9]);
+    assert!(under_way.is_sorted(), "{under_way:?}");
+    assert_eq!((under_way[0], under_way[19]), (1, 9));
     assert_eq!(store.state().most_at_once, 9);
 }
 
