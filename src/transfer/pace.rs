@@ -33,6 +33,9 @@ const FAST_FACTOR: usize = 4;
 /// More requests must raise the rate by so much to be kept.
 const WORTH: f64 = 1.05;
 
+/// A second request must raise it by so much.
+const SECOND: f64 = 1.1;
+
 /// Fewer requests are kept if the rate is still so much of what it was.
 const KEPT: f64 = 0.97;
 
@@ -48,6 +51,10 @@ const PATIENT: u32 = 8;
 
 /// A part tells about a number of requests if it met so much of it.
 const BUSY: f64 = 0.6;
+
+/// The share of its time after which a request that should be alone gets company: the link is not idle while
+/// the store answers.
+const ALONE: f64 = 0.8;
 
 /// So few requests should not be answered together.
 const FEW: usize = 3;
@@ -176,17 +183,26 @@ impl Pace {
 
     /// How many requests may be under way.
     pub(super) fn allowed(&self) -> usize {
-        self.level - self.withheld
+        let overlap =
+            self.level == 1 && self.most > 1 && self.is_slow() && self.stage != Stage::First;
+        self.level - self.withheld + usize::from(overlap)
     }
 
-    /// When the next request may begin: on a slow link not together with another, or both would be answered
-    /// together as well, and the link would be idle until the next two have arrived.
+    /// When the next request may begin. On a slow link that is shortly before the last one ends if there may
+    /// be one, and otherwise not together with another: both would be answered together as well, and the
+    /// link would be idle until the next two have arrived.
     pub(super) fn not_before(&self) -> Option<Instant> {
-        let apart = self.last_took / (2 * self.level) as f64;
-        let is_slow = self.last_took > SHORT.as_secs_f64() && self.traffic.now > 0;
-        let is_few = (2..=FEW).contains(&self.level);
-        let last = self.last_began.filter(|_| is_slow && is_few)?;
-        Some(last + Duration::from_secs_f64(apart))
+        let apart = match self.level {
+            1 => ALONE * self.last_took,
+            2..=FEW => self.last_took / (2 * self.level) as f64,
+            _ => return None,
+        };
+        let last = self.last_began?;
+        (self.is_slow() && self.traffic.now > 0).then(|| last + Duration::from_secs_f64(apart))
+    }
+
+    fn is_slow(&self) -> bool {
+        self.last_took > SHORT.as_secs_f64()
     }
 
     /// A request for a part begins.
@@ -227,7 +243,7 @@ impl Pace {
     /// The store asked for fewer requests: half as many are allowed, and at least one. Each confirmed part
     /// allows one more again.
     pub(super) fn slower(&mut self) {
-        self.withheld += self.allowed() / 2;
+        self.withheld += (self.level - self.withheld) / 2;
     }
 
     fn decide(&mut self, at: Instant) {
@@ -245,7 +261,7 @@ impl Pace {
                     self.more(gain >= KEPT * ideal, at);
                 } else {
                     self.patience = (self.patience * 2).min(PATIENT);
-                    self.choose(before.level.max(useful(before, gain)), at);
+                    self.choose(before.level.max(self.useful(before, gain)), at);
                 }
             }
             Stage::Fewer(before) if seen.rate >= KEPT * before.rate => {
@@ -258,7 +274,8 @@ impl Pace {
             }
             Stage::Fewer(before) => {
                 self.patience = (self.patience * 2).min(PATIENT);
-                self.choose(useful(seen, before.rate / seen.rate).min(before.level), at);
+                let level = self.useful(seen, before.rate / seen.rate);
+                self.choose(level.min(before.level), at);
             }
             Stage::Changed => self.fewer(self.level / 2, at),
             Stage::Chosen(None) => self.stage = Stage::Chosen(Some(self.seen.took)),
@@ -328,7 +345,18 @@ impl Pace {
     /// As many requests as the link answers within [`SHORT`].
     fn least(&self) -> usize {
         let seen = self.seen.rate(self.level);
-        (seen.rate * SHORT.as_secs_f64()).ceil() as usize
+        self.no_less_than(seen.rate * SHORT.as_secs_f64())
+    }
+
+    /// How many requests send so many times the rate of `before`, if each sends as much as it did then.
+    fn useful(&self, before: Rate, gain: f64) -> usize {
+        let worth = if before.level == 1 { SECOND } else { WORTH };
+        self.no_less_than(before.level as f64 * gain / worth)
+    }
+
+    fn no_less_than(&self, requests: f64) -> usize {
+        let enough = |level: &usize| *level as f64 >= requests;
+        (1..=self.most).find(enough).unwrap_or(self.most)
     }
 
     fn enter(&mut self, stage: Stage, level: usize, at: Instant) {
@@ -338,11 +366,6 @@ impl Pace {
         self.since = Some(at);
         self.seen = Seen::default();
     }
-}
-
-/// How many requests send so many times the rate of `before`, if each sends as much as it did then.
-fn useful(before: Rate, gain: f64) -> usize {
-    (before.level as f64 * gain / WORTH).ceil() as usize
 }
 
 #[cfg(test)]

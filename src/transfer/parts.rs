@@ -1,6 +1,7 @@
 //! Sends the parts of a multipart upload, several at a time.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -84,9 +85,12 @@ impl<S: PartStore> Sender<'_, S> {
             let permit = state.ramp.request();
             let permit = self.meanwhile(state, permit).await?;
             let permit = permit.map_err(|_| Cause::Task)?;
-            if let Some(time) = state.ramp.not_before() {
-                let time = tokio::time::Instant::from_std(time);
-                self.meanwhile(state, sleep_until(time)).await?;
+            // A request that ends may change the time.
+            while let Some(time) = state.ramp.not_before() {
+                let time = pin!(sleep_until(time.into()));
+                if self.step(state, time).await?.is_some() {
+                    break;
+                }
             }
             let part = match next.take() {
                 Some(part) => part,
@@ -148,16 +152,28 @@ impl<S: PartStore> Sender<'_, S> {
         state: &mut State,
         work: impl Future<Output = T>,
     ) -> Result<T, Cause> {
-        let mut work = std::pin::pin!(work);
+        let mut work = pin!(work);
         loop {
-            tokio::select! {
-                biased;
-                () = self.context.cancel.cancelled() => return Err(Cause::Stopped),
-                () = state.slow_down.notified() => state.ramp.slower(Instant::now()),
-                Some(joined) = state.tasks.join_next() => self.confirm(state, joined)?,
-                value = &mut work => return Ok(value),
+            if let Some(value) = self.step(state, work.as_mut()).await? {
+                return Ok(value);
             }
         }
+    }
+
+    /// Waits until `work` is done, or something else has happened.
+    async fn step<T>(
+        &self,
+        state: &mut State,
+        work: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Option<T>, Cause> {
+        tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => return Err(Cause::Stopped),
+            () = state.slow_down.notified() => state.ramp.slower(Instant::now()),
+            Some(joined) = state.tasks.join_next() => self.confirm(state, joined)?,
+            value = work => return Ok(Some(value)),
+        }
+        Ok(None)
     }
 
     fn confirm(&self, state: &mut State, joined: Joined) -> Result<(), Cause> {

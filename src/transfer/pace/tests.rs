@@ -207,7 +207,7 @@ fn check(run: &Run, best: f64, from: usize, most: usize, what: &str) {
     let shares = [run.rate(from, from + 48), run.rate(from, PARTS)].map(|rate| rate / best);
     let under_way = run.most(from);
     let what = format!("{what}: {shares:.2?} of the best rate, {under_way} under way at most");
-    assert!(shares[0] > 0.88 && shares[1] > 0.94, "{what}");
+    assert!(shares[0] > 0.85 && shares[1] > 0.94, "{what}");
     assert!(under_way <= most, "{what}");
 }
 
