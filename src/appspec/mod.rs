@@ -24,6 +24,7 @@ mod report;
 mod resources;
 mod rules;
 mod scalar;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,12 +34,13 @@ use std::path::{Component, Path, PathBuf};
 pub use self::bundle::{Absence, Bundle};
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};
+pub use self::target::{Target, target};
 
 use self::check::Check;
 use self::parse::Parsed;
 use self::tree::Node;
 use crate::archive::plan::Plan;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 
 /// The only name that the agent reads.
 const APPSPEC: &str = "appspec.yml";
@@ -62,7 +64,7 @@ pub enum Kind {
 ///
 /// The text is that of `aws deploy push`; the fields say what the source has instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} was not found", path.display())]
+#[error("{} was not found", shown(path))]
 pub struct Missing {
     /// Where the file should be.
     pub path: PathBuf,

@@ -2,10 +2,12 @@
 //! the requests to both services ([`s3`], [`codedeploy`]). No other part of the source names an AWS crate.
 
 pub mod access;
+mod answer;
 pub mod call;
 pub mod codedeploy;
 mod credentials;
 pub mod error;
 mod limiter;
 pub mod s3;
+mod unreachable;
 mod wire;

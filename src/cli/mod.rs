@@ -9,6 +9,9 @@ mod args;
 mod commands;
 mod exit;
 mod manual;
+#[cfg(feature = "push")]
+mod mfa;
+mod quoted;
 mod render;
 mod run;
 mod signals;
@@ -51,7 +54,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                     _ => Exit::Syntax,
                 };
                 // A closed pipe is no reason to fail.
-                let _ = error.print();
+                let _ = quoted::print(error);
                 return exit;
             }
         },

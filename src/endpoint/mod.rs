@@ -56,6 +56,7 @@ pub use self::statistics::Statistics;
 
 use self::faults::Faults;
 use self::server::Server;
+use crate::error::shown;
 
 /// What the receive buffer of a paced connection may hold, in bytes (Linux allows twice as much): a
 /// larger one would take in bytes faster than the link. Less than a few of loopback's segments of
@@ -67,7 +68,7 @@ const PACED_BUFFER: u32 = 256 << 10;
 #[non_exhaustive]
 pub enum Error {
     /// The directory cannot be made, read or written.
-    #[error("cannot keep state in {}; choose another directory", .dir.display())]
+    #[error("cannot keep state in {}; choose another directory", shown(dir))]
     Directory {
         /// The directory.
         dir: PathBuf,
@@ -75,7 +76,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Another endpoint uses the directory.
-    #[error("another endpoint uses {}; stop it or choose another directory", .dir.display())]
+    #[error(
+        "another endpoint uses {}; stop it or choose another directory",
+        shown(dir)
+    )]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -89,7 +93,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The bucket is missing and cannot be made.
-    #[error("cannot make the bucket {bucket}: {reason}")]
+    #[error("cannot make the bucket {}: {reason}", shown(bucket))]
     Bucket {
         /// The bucket's name.
         bucket: String,
@@ -97,7 +101,10 @@ pub enum Error {
         reason: String,
     },
     /// The application is missing and cannot be made.
-    #[error("cannot make the application {application} in {region}: {reason}")]
+    #[error(
+        "cannot make the application {} in {region}: {reason}",
+        shown(application)
+    )]
     Application {
         /// The application's name.
         application: String,
@@ -249,6 +256,22 @@ impl Endpoint {
     ///
     /// [`Error::Bucket`], [`Error::Application`].
     pub fn prepare(&self, bucket: &str, region: &str, application: &str) -> Result<(), Error> {
+        self.prepare_for(bucket, region, application, "Server")
+    }
+
+    /// As [`prepare`](Self::prepare), with an application for another compute platform: `Server`,
+    /// `Lambda` or `ECS`, as the API names them. One that exists keeps its platform.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bucket`], [`Error::Application`].
+    pub fn prepare_for(
+        &self,
+        bucket: &str,
+        region: &str,
+        application: &str,
+        platform: &str,
+    ) -> Result<(), Error> {
         self.server
             .store
             .create_bucket(bucket, region)
@@ -258,12 +281,25 @@ impl Endpoint {
             })?;
         self.server
             .codedeploy
-            .ensure(region, application)
+            .ensure(region, application, platform)
             .map_err(|failure| Error::Application {
                 application: application.to_owned(),
                 region: region.to_owned(),
                 reason: failure.message,
             })
+    }
+
+    /// Where an endpoint whose state is in `dir` keeps the bytes of an object.
+    #[must_use]
+    pub fn object_path(dir: &Path, bucket: &str, key: &str) -> PathBuf {
+        let objects = dir.join("buckets").join(bucket).join("objects");
+        objects.join(keys::to_path(key))
+    }
+
+    /// Whether `dir` has the state of an endpoint.
+    #[must_use]
+    pub fn is_state(dir: &Path) -> bool {
+        dir.join("buckets").is_dir() && dir.join("codedeploy").is_dir()
     }
 
     /// The ids of the multipart uploads that are neither completed nor aborted.

@@ -17,6 +17,7 @@ use crate::aws::call::PREFLIGHT_ATTEMPTS;
 use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
 use crate::aws::s3::{Bucket, ObjectOptions, S3, S3Location};
+use crate::error::shown;
 use crate::notes::Notes;
 
 /// How long to wait for an answer.
@@ -33,8 +34,9 @@ pub struct Preflight {
     pub region: String,
     /// How the object will be written.
     pub options: ObjectOptions,
-    /// What the application must deploy to, for this kind of revision. None: either of those that
-    /// take an AppSpec file.
+    /// What the application must deploy to, for this kind of revision
+    /// ([`Chosen::platform`](super::prebuilt::Chosen::platform)). None: either of those that take an
+    /// AppSpec file.
     pub platform: Option<Platform>,
     /// How long to wait for an answer.
     pub patience: Duration,
@@ -48,8 +50,9 @@ pub enum Error {
     Bucket(CallError),
     /// The bucket is in another region than the instances.
     #[error(
-        "the bucket {bucket} is in {region}, and CodeDeploy is asked in {asked}: instances take \
-         revisions from a bucket of their own region"
+        "the bucket {} is in {region}, and CodeDeploy is asked in {asked}: instances take revisions \
+         from a bucket of their own region",
+        shown(bucket)
     )]
     Region {
         /// The bucket.
@@ -60,7 +63,10 @@ pub enum Error {
         asked: String,
     },
     /// The object exists and must not be overwritten.
-    #[error("{0} is there already and must not be overwritten: nothing was changed")]
+    #[error(
+        "{} is there already and must not be overwritten: nothing was changed",
+        shown(&.0.to_string())
+    )]
     Exists(S3Location),
     /// The application does not exist, or CodeDeploy cannot be asked.
     #[error(transparent)]
@@ -84,7 +90,8 @@ pub enum Error {
 fn takes(platform: &Platform) -> &'static str {
     match platform {
         Platform::Server => "bundles",
-        Platform::Lambda | Platform::Ecs => "an AppSpec file in YAML or JSON",
+        Platform::Lambda => "an AppSpec file for Lambda, in YAML or JSON",
+        Platform::Ecs => "an AppSpec file for ECS, in YAML or JSON",
         Platform::Other(_) => "other revisions",
     }
 }

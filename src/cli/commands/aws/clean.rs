@@ -3,19 +3,20 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use hoist::archive::zip::Shown;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
+use hoist::aws::s3::{S3Location, S3Prefix};
 use hoist::clean::{Age, End, Options, Stale, Totals, clean};
+use hoist::error::shown;
 use indicatif::BinaryBytes;
 use serde_json::{Value, json};
 
-use super::with_clients;
+use super::{Local, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
@@ -45,10 +46,14 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    local: LocalArgs,
 }
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let place: S3Prefix = arguments.place.parse().map_err(Failure::usage)?;
+    let local = Local::existing(arguments.local.dir.as_deref())?;
     let run = Run::start()?;
     let mut output = CleanOutput {
         arguments,
@@ -57,7 +62,7 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
         written: Ok(()),
     };
     let access = arguments.access.access();
-    let cleaning = with_clients(access, None, run.cancel(), async |clients| {
+    let cleaning = with_clients(access, local, run.cancel(), async |clients| {
         clean_with(arguments, &place, clients, &mut output).await
     });
     let totals = run.block_on_until_cancelled(cleaning)?;
@@ -82,7 +87,10 @@ async fn clean_with(
     let cleaned = clean(&uploads, &options, &mut |stale| output.each(stale)).await;
     cleaned.map_err(|error| {
         let hint = is_denied(&error).then_some("it takes s3:ListBucketMultipartUploads");
-        let text = format!("cannot list the unfinished uploads at {place}: {error}");
+        let text = format!(
+            "cannot list the unfinished uploads at {}: {error}",
+            shown(&place.to_string())
+        );
         Failure::other(text).and(hint)
     })
 }
@@ -111,8 +119,8 @@ impl CleanOutput<'_> {
             };
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
-                shown(bucket, &stale.upload.key),
-                abort_command(bucket, stale)
+                place_of(bucket, &stale.upload.key),
+                self.abort_command(stale)
             ));
         }
         match self.arguments.output.format {
@@ -160,6 +168,23 @@ impl CleanOutput<'_> {
         )))
     }
 
+    /// The command that aborts an upload by hand, as this one would have.
+    fn abort_command(&self, stale: &Stale) -> String {
+        let recovery = Recovery {
+            location: S3Location {
+                bucket: self.place.bucket.clone(),
+                key: stale.upload.key.clone(),
+            },
+            options: self.arguments.bucket.options(),
+            access: self
+                .arguments
+                .local
+                .words_of_the_aws_cli()
+                .unwrap_or_else(|| self.arguments.access.words_of_the_aws_cli()),
+        };
+        recovery.abort_command(&stale.upload.id.0)
+    }
+
     fn print(&mut self, text: &str) {
         if self.written.is_ok() {
             self.written = print(text);
@@ -167,24 +192,9 @@ impl CleanOutput<'_> {
     }
 }
 
-fn abort_command(bucket: &str, stale: &Stale) -> String {
-    let recovery = Recovery {
-        location: S3Location {
-            bucket: bucket.to_owned(),
-            key: stale.upload.key.clone(),
-        },
-        options: ObjectOptions::default(),
-        access: Vec::new(),
-    };
-    recovery.abort_command(&stale.upload.id.0)
-}
-
 /// Where an object is, safe to print: everyone who may write to the bucket chooses keys.
-fn shown(bucket: &str, key: &str) -> String {
-    if key.contains(|c: char| c.is_control()) {
-        return format!("s3://{bucket}/ {}", Shown::new(key.as_bytes()));
-    }
-    format!("s3://{bucket}/{key}")
+fn place_of(bucket: &str, key: &str) -> String {
+    shown(&format!("s3://{bucket}/{key}")).to_string()
 }
 
 fn begun(stale: &Stale) -> Option<String> {
@@ -211,7 +221,7 @@ fn line(bucket: &str, stale: &Stale) -> String {
     };
     format!(
         "{verb} {}, begun {}, {held}\n",
-        shown(bucket, &stale.upload.key),
+        place_of(bucket, &stale.upload.key),
         begun(stale).unwrap_or_default()
     )
 }
