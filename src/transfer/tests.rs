@@ -44,6 +44,16 @@ async fn run_with(
     parts: Vec<Part>,
     options: &Options,
 ) -> (Result<Stored, Error>, Vec<Note>) {
+    run_telling(store, parts, options, &LinkFeedback::new()).await
+}
+
+/// Uploads `parts`, and tells `link` how the requests fare.
+async fn run_telling(
+    store: &Arc<Fake>,
+    parts: Vec<Part>,
+    options: &Options,
+    link: &LinkFeedback,
+) -> (Result<Stored, Error>, Vec<Note>) {
     let (sender, receiver) = mpsc::channel(1);
     let cancel = Cancel::new();
     let progress = Progress::new();
@@ -53,7 +63,7 @@ async fn run_with(
         cancel: &cancel,
         notes: &notes,
         cleanup: &cleanup,
-        link: &LinkFeedback::new(),
+        link,
     };
     let feed = async {
         for part in parts {
@@ -125,6 +135,30 @@ async fn one_request_begins_and_confirmed_parts_allow_up_to_the_most() {
     assert!(under_way.is_sorted(), "{under_way:?}");
     assert_eq!((under_way[0], under_way[19]), (1, 9));
     assert_eq!(store.state().most_at_once, 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_packer_learns_of_each_request_when_it_begins_and_when_it_ends() {
+    let (_, parts) = parts(95);
+    let store = Arc::new(Fake::new(Trouble::Hold));
+    let link = LinkFeedback::new();
+    parts.iter().for_each(|_| link.part_cut());
+    let answering = async {
+        for answered in 0..parts.len() as u64 {
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            let (state, under_way) = (link.state(), store.under_way() as u64);
+            assert_eq!(state.requests, under_way);
+            assert_eq!(state.waiting, 10 - answered - under_way);
+            store.answer(1);
+        }
+    };
+    let options = options(3);
+    let upload = run_telling(&store, parts.clone(), &options, &link);
+    let ((stored, _), ()) = tokio::join!(upload, answering);
+    assert_eq!(stored.unwrap().etag, "joined");
+    assert_eq!((link.state().requests, link.state().waiting), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
