@@ -4,6 +4,7 @@
 pub mod access;
 pub mod call;
 pub mod codedeploy;
+mod counted;
 mod credentials;
 pub mod error;
 mod limiter;

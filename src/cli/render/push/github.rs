@@ -10,11 +10,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use indicatif::HumanBytes;
-
 use crate::cli::Failure;
-use crate::cli::render::progress::say;
+use crate::cli::render::message;
 use crate::cli::render::push::report::Done;
+use crate::cli::render::units::{size, took};
 
 /// Names the file for outputs.
 const OUTPUT: &str = "GITHUB_OUTPUT";
@@ -45,8 +44,8 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
 fn warn(path: &Path, written: io::Result<()>) {
     if let Err(error) = written {
         let path = path.display();
-        say(&format!(
-            "warning: the revision is registered, but {path} cannot be written: {error}"
+        message::warn(&format!(
+            "the revision is registered, but {path} cannot be written: {error}"
         ));
     }
 }
@@ -103,13 +102,9 @@ fn summary(done: &Done<'_>) -> String {
         ("Files", packed.files.to_string()),
         (
             "Size",
-            format!(
-                "{} of {}",
-                HumanBytes(packed.archive),
-                HumanBytes(packed.content)
-            ),
+            format!("{} of {}", size(packed.archive), size(packed.content)),
         ),
-        ("Time", format!("{:.1} s", done.took.as_secs_f64())),
+        ("Time", took(done.took)),
     ];
     let mut text = String::from("### CodeDeploy revision\n\n| | |\n|---|---|\n");
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
