@@ -501,10 +501,11 @@ fn subcommands() -> Vec<String> {
         .collect()
 }
 
-/// The README's table has all options of `push`, `pack`, `lint` and `serve`, each for the right commands.
+/// The table of docs/options.md has all options of `push`, `pack`, `lint` and `serve`, each for the right
+/// commands.
 #[test]
 fn the_table_of_options_agrees_with_the_help() {
-    let text = include_str!("../README.md");
+    let text = include_str!("../docs/options.md");
     let (_, table) = text
         .split_once("| Option | push | pack | lint | serve |")
         .unwrap();
@@ -527,17 +528,17 @@ fn the_table_of_options_agrees_with_the_help() {
         let missing: Vec<_> = in_help.difference(&in_table).collect();
         assert!(
             missing.is_empty(),
-            "README.md's table lacks these of {command}: {missing:?}"
+            "the table of docs/options.md lacks these of {command}: {missing:?}"
         );
         let wrong: Vec<_> = in_table.difference(&in_help).collect();
         assert!(
             wrong.is_empty(),
-            "README.md's table says that {command} has {wrong:?}"
+            "the table of docs/options.md says that {command} has {wrong:?}"
         );
     }
 }
 
-/// Each option is in the README or on the page with the name of the command, and in the changelog.
+/// Each option is in docs/options.md or on the page with the name of the command, and in the changelog.
 #[test]
 fn every_option_is_documented_and_in_the_changelog() {
     let files = files();
@@ -548,12 +549,12 @@ fn every_option_is_documented_and_in_the_changelog() {
         let page = format!("docs/{command}.md");
         let told = files
             .iter()
-            .filter(|(name, _)| *name == "README.md" || *name == page)
+            .filter(|(name, _)| *name == "docs/options.md" || *name == page)
             .flat_map(|(_, text)| options(text))
             .collect::<BTreeSet<_>>();
         for option in in_help.difference(&told) {
             missing.push(format!(
-                "neither README.md nor {page} has {option} of {command}"
+                "neither docs/options.md nor {page} has {option} of {command}"
             ));
         }
         for option in in_help.difference(&changes) {

@@ -26,7 +26,7 @@ pub use self::destination::Destination;
 pub use self::error::Error;
 pub use self::preview::{Listed, Preview, preview};
 pub use self::receipt::VerifyError;
-pub use self::request::{Observer, Packing, Pushed, Request, Resume, Source, Uploading};
+pub use self::request::{Checked, Observer, Packing, Pushed, Request, Resume, Source, Uploading};
 
 use self::attempt::{complete, is_conflict, or_cancel, pack, transfer};
 use self::cause::cause;
@@ -54,7 +54,7 @@ pub async fn push<S: PartStore>(
     cancel: &Cancel,
 ) -> Result<Pushed, Error> {
     let preflight = destination.preflight(request, &observer.notes);
-    let prepared = prepare(request, preflight, &observer.progress, cancel).await?;
+    let prepared = prepare(request, preflight, observer, cancel).await?;
     let prepared = Arc::new(prepared);
     let storing = store(request, &prepared, destination, observer, cancel);
     let (packed, stored, receipt) = storing.await?;

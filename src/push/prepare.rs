@@ -8,7 +8,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::prebuilt::Prebuilt;
 use super::receipt::{Receipt, Recorder, record};
-use super::{Error, Packing, Request, Source};
+use super::{Error, Observer, Packing, Request, Source};
 use crate::appspec::{self, Kind, Report};
 use crate::archive::limits::Limits;
 use crate::archive::manifest;
@@ -35,14 +35,19 @@ pub(super) enum Contents {
 }
 
 /// Checks the source while `preflight` asks the services. If both find something wrong, the source's
-/// error is returned, whichever was found first.
+/// error is returned, whichever was found first. `observer` learns of what was found in the source even
+/// if the services have not answered.
 pub(super) async fn prepare(
     request: &Request,
     preflight: impl Future<Output = Result<(), Error>>,
-    progress: &Arc<Progress>,
+    observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Prepared, Error> {
-    let mut reading = std::pin::pin!(read(request, progress, cancel));
+    let mut reading = std::pin::pin!(async {
+        let (contents, report) = read(request, &observer.progress, cancel).await?;
+        observer.checked.call(contents.notices(), report.as_ref());
+        Ok::<_, Error>((contents, report))
+    });
     let mut asking = std::pin::pin!(cancel.run_until_cancelled(preflight));
     let (read, asked) = tokio::select! {
         read = &mut reading => (read?, asking.await),
@@ -94,8 +99,8 @@ async fn read(
         Content::File(kind) => {
             let check = move || progress.walk(|| Prebuilt::check(&path, kind, &cancel));
             let file = on_a_thread(check).await??;
-            let report = file.report().cloned();
-            if let (true, Some(report)) = (lint, &report) {
+            let report = file.report().filter(|_| lint).cloned();
+            if let Some(report) = &report {
                 refuse_errors(report)?;
             }
             Ok((Contents::File(file), report))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::prepare::{Contents, Prepared, prepare};
-use super::{Error, Request};
+use super::{Error, Observer, Request};
 use crate::appspec::Report;
 use crate::archive::limits::Limits;
 use crate::archive::plan::{Kind, Notice, Plan};
@@ -40,7 +40,11 @@ pub async fn preview(
     cancel: &Cancel,
 ) -> Result<Preview, Error> {
     let no_preflight = async { Ok(()) };
-    let prepared = prepare(request, no_preflight, progress, cancel).await?;
+    let observer = Observer {
+        progress: Arc::clone(progress),
+        ..Observer::default()
+    };
+    let prepared = prepare(request, no_preflight, &observer, cancel).await?;
     if cancel.is_cancelled() {
         return Err(Error::Stopped { left: None });
     }

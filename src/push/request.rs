@@ -1,5 +1,6 @@
 //! What a push takes and gives: one small struct for each stage.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -91,6 +92,34 @@ pub struct Observer {
     pub notes: Notes,
     /// Knows what to clean up by hand if the process ends now.
     pub cleanup: CleanupHint,
+    /// Gets what was found in the source.
+    pub checked: Checked,
+}
+
+/// Called once with what was found in the source, before anything is uploaded. The services may not
+/// have answered by then, so a push that fails afterwards has shown its findings.
+#[derive(Clone, Default)]
+pub struct Checked(Option<Arc<OnChecked>>);
+
+type OnChecked = dyn Fn(&[Notice], Option<&Report>) + Send + Sync;
+
+impl Checked {
+    /// Calls `with` on the thread that runs the push.
+    pub fn new(with: impl Fn(&[Notice], Option<&Report>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(with)))
+    }
+
+    pub(super) fn call(&self, notices: &[Notice], report: Option<&Report>) {
+        if let Some(with) = &self.0 {
+            with(notices, report);
+        }
+    }
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Checked").field(&self.0.is_some()).finish()
+    }
 }
 
 /// A revision that is stored and, if the destination has a registrar, registered.

@@ -220,6 +220,10 @@ fn names_that_differ_in_case_only_are_an_error_for_windows() {
 
 #[cfg(all(feature = "push", feature = "local"))]
 mod of_a_push {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+    use std::process::Stdio;
+
     use super::*;
     use crate::support::Scene;
 
@@ -257,6 +261,63 @@ mod of_a_push {
         assert_eq!(warning["rule"], "timeout-form");
         assert_eq!(warning["line"], 6);
         assert_eq!(scene.push(&["--quiet"]).ok().stderr, "");
+    }
+
+    /// The services may take as long as they like, or refuse: the findings do not wait for them.
+    #[test]
+    fn findings_are_shown_before_the_services_have_answered() {
+        // It accepts connections, and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let tree = tree_with_warning();
+        tree.symlink("dropped", "scripts");
+        let scene = Scene::of(tree);
+        let mut push = scene.push(&["--endpoint-url", &url]);
+        let mut push = push.stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(push.stderr.take().unwrap());
+        let said: Vec<String> = said.lines().map(Result::unwrap).take(2).collect();
+        let is_running = push.try_wait().unwrap().is_none();
+        push.kill().unwrap();
+        push.wait().unwrap();
+        assert!(is_running, "{said:?}");
+        assert!(
+            said[0].contains("is a symbolic link to a directory"),
+            "{said:?}"
+        );
+        assert!(said[1].starts_with("warning[timeout-form]: "), "{said:?}");
+
+        drop(silent);
+        let done = scene
+            .push(&["--endpoint-url", &url, "--max-attempts", "1"])
+            .fails(255);
+        let (warning, error) = done.stderr.split_once("timeout-form").unwrap();
+        assert!(
+            !warning.contains("onnect") && error.contains("onnect"),
+            "{done}"
+        );
+    }
+
+    #[test]
+    fn warnings_of_a_push_are_annotations_in_a_github_workflow() {
+        let tree = tree_with_warning();
+        tree.symlink("a,b%", "scripts");
+        let scene = Scene::of(tree);
+        let in_workflow = |arguments: &[&str]| {
+            let mut push = scene.push(arguments);
+            push.env("GITHUB_ACTIONS", "true")
+                .current_dir(scene.tree.path());
+            push
+        };
+        let done = in_workflow(&["--source", "."]).ok();
+        let expected = "::warning title=hoist::./a,b%25 is a symbolic link to a directory";
+        assert!(done.stderr.starts_with(expected), "{done}");
+        done.says("\n::warning file=appspec.yml,line=6,endLine=6,col=16,endColumn=19,title=timeout-form::");
+        assert!(!done.stdout.contains("::warning"), "{done}");
+        assert_eq!(in_workflow(&["--quiet"]).ok().stderr, "");
+
+        scene.tree.file("appspec.yml", BAD);
+        let done = in_workflow(&["--source", "."]).fails(255);
+        done.says("::error file=appspec.yml,line=5,");
     }
 
     #[test]

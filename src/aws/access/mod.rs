@@ -8,6 +8,7 @@
 //! a longer time to connect. `docs/access.md` has the whole list. What the SDK reads is not read here
 //! again.
 
+mod environment;
 mod profile;
 mod trust;
 mod unverified;
@@ -25,6 +26,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 use aws_types::service_config::ServiceConfigKey;
 
+pub use self::environment::Environment;
 use self::profile::Profile;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;

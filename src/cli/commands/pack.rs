@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         level: level_name(arguments.archive.level),
         threads: options.threads,
         sends: false,
+        bandwidth: None,
     };
     let (quiet, progress) = (arguments.report.quiet, Arc::clone(timing.progress()));
     let form = arguments.report.progress.form(quiet, false);

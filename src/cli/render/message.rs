@@ -32,7 +32,7 @@ pub(crate) fn warn_of(notices: &[Notice]) {
 
 fn told(level: &str, word: &str, text: &str) {
     if github::is_running() {
-        write(&github::annotation(level, &[], &format!("hoist: {text}")));
+        write(&github::annotation(level, &[("title", "hoist")], text));
     } else {
         say(&format!("{word}: {text}"));
     }

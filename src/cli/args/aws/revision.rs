@@ -7,7 +7,7 @@ use hoist::aws::codedeploy::{check_description, check_name, default_description}
 
 use super::paramfile;
 use crate::cli::Failure;
-use crate::cli::render::message::warn;
+use crate::cli::render::progress::warn;
 
 /// The text of `aws deploy push` about a bad `--s3-location`.
 pub(crate) const BAD_LOCATION: &str =

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hoist::appspec::Report;
+use hoist::archive::plan::Notice;
 use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
@@ -13,7 +14,7 @@ use hoist::progress::Progress;
 use hoist::push::prebuilt::choose;
 use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
-    Destination, Observer, Packing, Pushed, Request, Source, Uploading, preview, push,
+    Checked, Destination, Observer, Packing, Pushed, Request, Source, Uploading, preview, push,
 };
 use hoist::transfer::CleanupHint;
 
@@ -30,8 +31,7 @@ use crate::cli::args::aws::upload::UploadArgs;
 use crate::cli::args::descriptors;
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
-use crate::cli::render::message::note;
-use crate::cli::render::progress::{Display, of_push, say, warn_of};
+use crate::cli::render::progress::{Display, note, of_push, say, warn_of};
 use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
 use crate::cli::render::push::recovery::Recovery;
@@ -227,10 +227,16 @@ async fn push_with(
         level: level_name(arguments.archive.level),
         threads: request.packing.threads,
         sends: true,
+        bandwidth: request.uploading.bandwidth,
     };
     let observer = Observer {
         progress: Arc::clone(timing.progress()),
         cleanup,
+        checked: Checked::new(move |notices, report| {
+            if !quiet {
+                warn_of_source(notices, report);
+            }
+        }),
         ..Observer::default()
     };
     let form = arguments
@@ -244,10 +250,8 @@ async fn push_with(
     match &pushed {
         Ok(pushed) => {
             if !quiet {
-                warn_of(&pushed.notices);
                 say(&summarised(pushed, &observer.progress, started.elapsed()));
             }
-            warn_of_appspec(arguments, pushed.report.as_ref());
             timing.end(setup, Some(&pushed.packed));
         }
         Err(_) => timing.end(setup, None),
@@ -289,9 +293,8 @@ fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Resu
         preview.map_err(|error| advice::failure(&command_line(arguments, recovery), &error))
     })?;
     if !arguments.report.quiet {
-        warn_of(preview.notices());
+        warn_of_source(preview.notices(), preview.report());
     }
-    warn_of_appspec(arguments, preview.report());
     let previewed = Previewed {
         preview: &preview,
         application: &arguments.revision.application,
@@ -302,9 +305,10 @@ fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Resu
     previewed.print(arguments.output.format)
 }
 
-/// Shows the warnings about the AppSpec file.
-fn warn_of_appspec(arguments: &PushArgs, report: Option<&Report>) {
-    if let (false, Some(report)) = (arguments.report.quiet, report) {
+/// Shows the warnings about the source and its AppSpec file.
+fn warn_of_source(notices: &[Notice], report: Option<&Report>) {
+    warn_of(notices);
+    if let Some(report) = report {
         show(report);
     }
 }

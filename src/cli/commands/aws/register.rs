@@ -13,7 +13,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
 use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
-use crate::cli::render::message::note;
+use crate::cli::render::progress::note;
 use crate::cli::render::push::advice;
 use crate::cli::render::push::print_registered;
 use crate::cli::render::push::report::next_step;

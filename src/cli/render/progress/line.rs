@@ -78,7 +78,12 @@ fn line(screen: &Screen, measured: &Measured, room: usize, look: Look) -> String
         fields.push(Field(1, format!("{waiting}{}", waited(screen))));
     }
     if let Some(left) = measured.left {
-        fields.push(Field(2, time_left(left)));
+        let text = time_left(left);
+        // In so few columns it is rounded to its first unit.
+        let fits = head.len() + 1 + text.len() <= room;
+        let rough = text.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let text = if fits { text } else { format!("{rough} left") };
+        fields.push(Field(2, text));
     }
     if let Some(speed) = measured.rate {
         fields.push(Field(4, rate(speed)));

@@ -20,7 +20,7 @@ use console::Term;
 use hoist::transfer::CleanupHint;
 
 pub(crate) use self::view::{Doing, View};
-pub(crate) use super::message::{say, warn_of};
+pub(crate) use super::message::{note, say, warn, warn_of};
 
 use self::line::{Look, bar, plain};
 use self::meter::{Meter, Screen};

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
-use crate::cli::render::message;
+use crate::cli::render::progress::warn;
 use crate::cli::render::push::report::Done;
 use crate::cli::render::units::{size, took};
 
@@ -34,17 +34,17 @@ pub(crate) fn output_file() -> Result<PathBuf, Failure> {
 /// warning, since the push is done.
 pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
     if let Some(path) = output {
-        warn(path, append(path, &outputs(done)));
+        warn_unless(append(path, &outputs(done)), path);
     }
     if let Some(path) = named(SUMMARY) {
-        warn(&path, append(&path, &summary(done)));
+        warn_unless(append(&path, &summary(done)), &path);
     }
 }
 
-fn warn(path: &Path, written: io::Result<()>) {
+fn warn_unless(written: io::Result<()>, path: &Path) {
     if let Err(error) = written {
         let path = path.display();
-        message::warn(&format!(
+        warn(&format!(
             "the revision is registered, but {path} cannot be written: {error}"
         ));
     }

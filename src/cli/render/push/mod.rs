@@ -10,13 +10,22 @@ use std::io::Write as _;
 use hoist::appspec::Report;
 
 use super::diagnostic::draw;
+use super::lint::github::commands;
+use super::progress::aside;
 use super::write_out;
-use crate::cli::Failure;
+use crate::cli::{Failure, render};
 
-/// Draws all findings on standard error. If that is closed, they are lost.
+/// Shows all findings on standard error: in a step of a GitHub workflow, as annotations of their lines.
+/// If standard error is closed, they are lost.
 pub(crate) fn show(report: &Report) {
-    let drawn = draw(report, None, console::colors_enabled_stderr());
-    let _ = std::io::stderr().lock().write_all(drawn.as_bytes());
+    let text = if render::github::is_running() {
+        commands(report)
+    } else {
+        draw(report, None, console::colors_enabled_stderr())
+    };
+    aside(|| {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    });
 }
 
 /// Writes the result of a command that has registered a revision.
