@@ -74,7 +74,7 @@ fn line(screen: &Screen, measured: &Measured, room: usize, look: Look) -> String
     if !screen.label.is_empty() {
         fields.push(Field(3, screen.label.clone()));
     }
-    if let Some(waiting) = amount.waiting {
+    if let Some(waiting) = measured.waiting {
         fields.push(Field(1, format!("{waiting}{}", waited(screen))));
     }
     if let Some(left) = measured.left {
@@ -158,7 +158,7 @@ pub(crate) fn plain(screen: &Screen) -> String {
             words.extend(measured.rate.map(rate));
             words.extend(measured.left.map(time_left));
             words.extend(files(measured));
-            if let Some(waiting) = amount.waiting {
+            if let Some(waiting) = measured.waiting {
                 words.push(format!("{waiting}{}", waited(screen)));
             }
             words.join(", ")

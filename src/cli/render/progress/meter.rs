@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::flow::Flow;
 use super::view::{Amount, Doing, View};
 
 /// The rate is that of so much time.
@@ -17,6 +18,9 @@ const SPACING: Duration = Duration::from_millis(200);
 
 /// After so much time there is a rate, and after twice as much a time left.
 const FIRST_RATE: Duration = Duration::from_secs(1);
+
+/// After so much time without a byte, the rate is said to be zero.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// By so many hundredths the shown share may be ahead before it comes down.
 const AHEAD: f64 = 0.1;
@@ -42,6 +46,8 @@ pub(crate) enum Body {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) amount: Amount,
+    /// What is waited for, if nothing is left to be sent.
+    pub(crate) waiting: Option<&'static str>,
     /// From 0 to 1; 1 only if everything is done.
     pub(crate) share: f64,
     /// Bytes a second.
@@ -64,6 +70,7 @@ impl Measured {
 pub(crate) struct Meter {
     /// When how many bytes were done, and which share of everything.
     counts: VecDeque<(Duration, u64, f64)>,
+    flow: Flow,
     share: f64,
     last: Duration,
     /// What the counts belong to: a round and a verb.
@@ -80,15 +87,15 @@ impl Meter {
             round,
             doing,
         } = view;
-        let text = match &doing {
-            Doing::Text(texts) | Doing::Stopping(texts) => texts.first().cloned(),
-            Doing::Bytes(amount) => amount.waiting.map(str::to_owned),
-        };
-        let since = self.since(text, at);
         let body = match doing {
             Doing::Text(texts) | Doing::Stopping(texts) => Body::Text(texts),
             Doing::Bytes(amount) => Body::Measured(self.measure(amount, round, at)),
         };
+        let text = match &body {
+            Body::Text(texts) => texts.first().cloned(),
+            Body::Measured(measured) => measured.waiting.map(str::to_owned),
+        };
+        let since = self.since(text, at);
         Screen { label, body, since }
     }
 
@@ -106,7 +113,7 @@ impl Meter {
         }
     }
 
-    fn measure(&mut self, amount: Amount, round: u64, at: Duration) -> Measured {
+    fn measure(&mut self, mut amount: Amount, round: u64, at: Duration) -> Measured {
         let of = Some((round, amount.verb));
         if self.of != of {
             *self = Self {
@@ -116,6 +123,9 @@ impl Meter {
                 ..Self::default()
             };
         }
+        amount.done = self.flow.sent(amount.confirmed, amount.done, at);
+        let is_over = amount.complete || (amount.total > 0 && amount.done >= amount.total);
+        let waiting = amount.then.filter(|_| is_over);
         let now = share(&amount);
         let elapsed = at.saturating_sub(self.last).as_secs_f64();
         self.last = at;
@@ -134,6 +144,10 @@ impl Meter {
             self.counts.push_back((at, amount.done, now));
         }
         let (mut rate, mut left) = (None, None);
+        let silent = self
+            .counts
+            .front()
+            .is_some_and(|first| first.0 + SILENT <= at);
         if let Some(&(then, bytes, before)) = self.counts.front() {
             let time = at.saturating_sub(then).as_secs_f64();
             if time >= FIRST_RATE.as_secs_f64() {
@@ -148,14 +162,15 @@ impl Meter {
                 Some(rate) if amount.total > 0 => rate as f64 / amount.total as f64,
                 _ => (now - before) / time.max(1e-9),
             };
-            if time >= FIRST_RATE.as_secs_f64() * 2.0 && speed > 0.0 && amount.waiting.is_none() {
+            if time >= FIRST_RATE.as_secs_f64() * 2.0 && speed > 0.0 && waiting.is_none() {
                 left = Duration::try_from_secs_f64((1.0 - now).max(0.0) / speed).ok();
             }
         }
         Measured {
             amount,
+            waiting,
             share: self.share,
-            rate: rate.filter(|_| amount.waiting.is_none()),
+            rate: rate.filter(|rate| waiting.is_none() && (*rate > 0 || silent)),
             left,
         }
     }
@@ -182,11 +197,12 @@ mod tests {
         Amount {
             verb: "sent",
             done: done * MIB,
+            confirmed: done * MIB,
             total: total * MIB,
             exact: false,
             complete: false,
             files: None,
-            waiting: None,
+            then: None,
         }
     }
 
@@ -240,7 +256,7 @@ mod tests {
         let mut meter = Meter::default();
         let handed_over = Amount {
             exact: true,
-            waiting: Some("waiting for S3"),
+            then: Some("waiting for S3"),
             ..sent(100, 100)
         };
         let shown = look(&mut meter, handed_over, 5.0);

@@ -3,6 +3,7 @@
 //! [`View`] says what the command is doing, [`Meter`] measures it, and `line` writes it down; all three are
 //! functions without a terminal. A thread looks at the command and draws.
 
+mod flow;
 mod line;
 mod meter;
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn a_line_fits_any_width_and_the_most_important_fields_stay() {
                     assert!(line.contains(" left"), "{width}: {line}");
                 }
                 if width >= 40 && seconds > 2 && seconds < 100 {
-                    assert!(line.contains("MiB/s"), "{width}: {line}");
+                    assert!(line.contains("iB/s"), "{width}: {line}");
                 }
                 if width >= 80 && seconds > 2 {
                     assert!(line.contains(" sent"), "{width}: {line}");

@@ -29,7 +29,10 @@ pub(crate) enum Doing {
 pub(crate) struct Amount {
     /// What is done with the bytes: `sent`, for example.
     pub(crate) verb: &'static str,
+    /// What was begun with, or done: of a part that is being sent, what was handed to the connection.
     pub(crate) done: u64,
+    /// How much of it is certainly done.
+    pub(crate) confirmed: u64,
     pub(crate) total: u64,
     /// Whether the total is known, rather than estimated.
     pub(crate) exact: bool,
@@ -37,8 +40,8 @@ pub(crate) struct Amount {
     pub(crate) complete: bool,
     /// Files packed, of how many.
     pub(crate) files: Option<(u64, u64)>,
-    /// What is waited for, once the command itself has nothing left to do with the bytes.
-    pub(crate) waiting: Option<&'static str>,
+    /// What is waited for after that.
+    pub(crate) then: Option<&'static str>,
 }
 
 impl View {
@@ -73,11 +76,12 @@ impl View {
                 Doing::Bytes(Amount {
                     verb: "packed",
                     done: now.bytes_packed.min(now.bytes_planned),
+                    confirmed: now.bytes_packed.min(now.bytes_planned),
                     total: now.bytes_planned,
                     exact: true,
                     complete,
                     files: Some((now.files_packed, now.files_planned)),
-                    waiting: complete.then_some("finishing the archive"),
+                    then: complete.then_some("finishing the archive"),
                 })
             }
         })
@@ -93,11 +97,12 @@ impl View {
             Doing::Bytes(Amount {
                 verb: "verified",
                 done,
+                confirmed: done,
                 total,
                 exact: true,
                 complete: now.bytes_read >= total,
                 files: None,
-                waiting: None,
+                then: None,
             })
         })
     }
@@ -134,11 +139,12 @@ fn sending(now: &Snapshot) -> Doing {
     Doing::Bytes(Amount {
         verb: "sent",
         done,
+        confirmed: now.bytes_sent.min(total),
         total,
         exact,
         complete: exact && now.bytes_sent >= total,
         files: Some((now.files_packed, now.files_planned)),
-        waiting: (exact && done >= total).then_some("waiting for S3"),
+        then: exact.then_some("waiting for S3"),
     })
 }
 
@@ -223,7 +229,7 @@ mod tests {
             (shown.verb, shown.done, shown.exact),
             ("sent", 85 * MIB, false)
         );
-        assert_eq!(shown.waiting, None);
+        assert_eq!((shown.confirmed, shown.then), (80 * MIB, None));
         let over = Snapshot {
             bytes_under_way: 900 * MIB,
             ..now
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn s3_is_waited_for_once_everything_is_handed_over_and_complete_means_confirmed() {
+    fn s3_is_waited_for_after_a_known_archive_and_complete_means_confirmed() {
         let handed_over = Snapshot {
             archive: Some(200 * MIB),
             bytes_sent: 192 * MIB,
@@ -243,7 +249,7 @@ mod tests {
         };
         let shown = amount(View::push(&handed_over));
         assert_eq!(
-            (shown.waiting, shown.complete),
+            (shown.then, shown.complete),
             (Some("waiting for S3"), false)
         );
         let confirmed = Snapshot {
@@ -252,10 +258,7 @@ mod tests {
             ..handed_over
         };
         let shown = amount(View::push(&confirmed));
-        assert_eq!(
-            (shown.waiting, shown.complete),
-            (Some("waiting for S3"), true)
-        );
+        assert_eq!((shown.then, shown.complete), (Some("waiting for S3"), true));
     }
 
     #[test]
