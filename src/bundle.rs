@@ -81,6 +81,18 @@ impl BundleType {
         }
     }
 
+    /// The usual ending of a key of this type.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Archive(Format::Zip) => ".zip",
+            Self::Archive(Format::Tar) => ".tar",
+            Self::Archive(Format::Tgz) => ".tgz",
+            Self::Yaml => ".yaml",
+            Self::Json => ".json",
+        }
+    }
+
     /// The type that the ending of a path or key stands for, in any case.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {

@@ -1,11 +1,14 @@
-//! Errors of files, with one text wherever they happen, and words for the shell.
+//! Errors of files, with one text wherever they happen, names that are safe to print, and words for the
+//! shell.
 
+use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 /// A system call on a file or directory failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}: {source}", shown(path))]
 pub struct FileError {
     /// What was tried, as a verb: "open", "read".
     pub action: &'static str,
@@ -29,6 +32,47 @@ impl FileError {
     }
 }
 
+/// A path, key or name from outside as messages show it: as it is, or in quotes and escaped if it has
+/// control characters or is not UTF-8.
+///
+/// A name with a line end would otherwise begin a line of its own in a log, where CI services look for
+/// commands (`::error::` in GitHub Actions), and an escape sequence would reach the terminal.
+pub fn shown<T: AsRef<OsStr> + ?Sized>(name: &T) -> ShownName<'_> {
+    ShownName(name.as_ref())
+}
+
+/// What [`shown`] returns.
+#[derive(Clone, Copy)]
+pub struct ShownName<'a>(&'a OsStr);
+
+impl fmt::Display for ShownName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_str() {
+            Some(text) if !text.contains(is_unsafe) => f.write_str(text),
+            _ => {
+                f.write_str("\"")?;
+                for chunk in self.0.as_encoded_bytes().utf8_chunks() {
+                    write!(f, "{}", chunk.valid().escape_debug())?;
+                    write!(f, "{}", chunk.invalid().escape_ascii())?;
+                }
+                f.write_str("\"")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ShownName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whether a character may begin a line or change how the text around it is shown.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A word for a shell, in quotes if it needs them.
 #[must_use]
 pub fn quoted(word: &str) -> String {
@@ -37,5 +81,30 @@ pub fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_safe_stay_as_they_are_and_others_are_escaped() {
+        for name in ["a", "a b/c\"d'", "back\\slash", "ünï", ""] {
+            assert_eq!(shown(name).to_string(), name);
+        }
+        assert_eq!(shown("a\n::error::x").to_string(), r#""a\n::error::x""#);
+        assert_eq!(shown("a\r\u{1b}[2J").to_string(), r#""a\r\u{1b}[2J""#);
+        assert_eq!(shown("a\u{85}b").to_string(), r#""a\u{85}b""#);
+        assert_eq!(shown("a\u{2028}b").to_string(), r#""a\u{2028}b""#);
+        assert_eq!(shown("a\u{202e}b").to_string(), r#""a\u{202e}b""#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_not_utf_8_are_escaped() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = OsStr::from_bytes(b"a\xff");
+        assert_eq!(shown(name).to_string(), r#""a\xff""#);
     }
 }

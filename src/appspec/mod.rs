@@ -24,6 +24,7 @@ mod report;
 mod resources;
 mod rules;
 mod scalar;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -33,6 +34,7 @@ use std::path::{Component, Path, PathBuf};
 pub use self::bundle::{Absence, Bundle};
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};
+pub use self::target::{Target, target};
 
 use self::check::Check;
 use self::parse::Parsed;

@@ -6,6 +6,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::unreachable::{self, Unreachable};
+
 /// A request to a service failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallError {
@@ -45,7 +47,9 @@ impl CallError {
     pub(super) fn retry_advice(&self) -> RetryAdvice {
         let Some(code) = self.code.as_deref() else {
             return match () {
-                () if self.is_without_credentials() => RetryAdvice::Never,
+                () if self.is_without_credentials() || unreachable::is_setting(&self.message) => {
+                    RetryAdvice::Never
+                }
                 () if self.message.starts_with(FAILED_CREDENTIALS) => RetryAdvice::Briefly,
                 () => RetryAdvice::Soon,
             };
@@ -165,10 +169,15 @@ impl CallError {
         Self {
             operation,
             code: None,
-            message: match credentials_error(error) {
+            message: match cause(error) {
                 Some(CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
-                Some(cause) => format!("{FAILED_CREDENTIALS}: {}", chain(cause)),
-                None => chain(error),
+                Some(failed) => match cause::<Unreachable>(failed) {
+                    Some(why) => format!("{FAILED_CREDENTIALS}: {why}"),
+                    None => format!("{FAILED_CREDENTIALS}: {}", chain(failed)),
+                },
+                None => {
+                    cause::<Unreachable>(error).map_or_else(|| chain(error), ToString::to_string)
+                }
             },
         }
     }
@@ -237,11 +246,17 @@ const NO_CREDENTIALS: &str = "Unable to locate credentials";
 /// How the message begins if credentials are configured and their provider fails.
 const FAILED_CREDENTIALS: &str = "cannot get credentials";
 
-/// The credentials provider's error, if that is the cause.
-fn credentials_error<'a>(
+/// The first error of this type among an error and its causes. An I/O error may hold another as itself.
+pub(super) fn cause<'a, E: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a CredentialsError> {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
+) -> Option<&'a E> {
+    let mut causes = std::iter::successors(Some(error), |error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        match io.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    });
     causes.find_map(|cause| cause.downcast_ref())
 }
 

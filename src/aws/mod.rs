@@ -9,4 +9,5 @@ mod credentials;
 pub mod error;
 mod limiter;
 pub mod s3;
+mod unreachable;
 mod wire;

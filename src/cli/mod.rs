@@ -9,6 +9,8 @@ mod args;
 mod commands;
 mod exit;
 mod manual;
+#[cfg(feature = "push")]
+mod mfa;
 mod render;
 mod run;
 mod signals;

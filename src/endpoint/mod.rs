@@ -249,6 +249,22 @@ impl Endpoint {
     ///
     /// [`Error::Bucket`], [`Error::Application`].
     pub fn prepare(&self, bucket: &str, region: &str, application: &str) -> Result<(), Error> {
+        self.prepare_for(bucket, region, application, "Server")
+    }
+
+    /// As [`prepare`](Self::prepare), with an application for another compute platform: `Server`,
+    /// `Lambda` or `ECS`, as the API names them. One that exists keeps its platform.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bucket`], [`Error::Application`].
+    pub fn prepare_for(
+        &self,
+        bucket: &str,
+        region: &str,
+        application: &str,
+        platform: &str,
+    ) -> Result<(), Error> {
         self.server
             .store
             .create_bucket(bucket, region)
@@ -258,12 +274,25 @@ impl Endpoint {
             })?;
         self.server
             .codedeploy
-            .ensure(region, application)
+            .ensure(region, application, platform)
             .map_err(|failure| Error::Application {
                 application: application.to_owned(),
                 region: region.to_owned(),
                 reason: failure.message,
             })
+    }
+
+    /// Where an endpoint whose state is in `dir` keeps the bytes of an object.
+    #[must_use]
+    pub fn object_path(dir: &Path, bucket: &str, key: &str) -> PathBuf {
+        let objects = dir.join("buckets").join(bucket).join("objects");
+        objects.join(keys::to_path(key))
+    }
+
+    /// Whether `dir` has the state of an endpoint.
+    #[must_use]
+    pub fn is_state(dir: &Path) -> bool {
+        dir.join("buckets").is_dir() && dir.join("codedeploy").is_dir()
     }
 
     /// The ids of the multipart uploads that are neither completed nor aborted.

@@ -33,8 +33,9 @@ pub struct Preflight {
     pub region: String,
     /// How the object will be written.
     pub options: ObjectOptions,
-    /// What the application must deploy to, for this kind of revision. None: either of those that
-    /// take an AppSpec file.
+    /// What the application must deploy to, for this kind of revision
+    /// ([`Chosen::platform`](super::prebuilt::Chosen::platform)). None: either of those that take an
+    /// AppSpec file.
     pub platform: Option<Platform>,
     /// How long to wait for an answer.
     pub patience: Duration,
@@ -84,7 +85,8 @@ pub enum Error {
 fn takes(platform: &Platform) -> &'static str {
     match platform {
         Platform::Server => "bundles",
-        Platform::Lambda | Platform::Ecs => "an AppSpec file in YAML or JSON",
+        Platform::Lambda => "an AppSpec file for Lambda, in YAML or JSON",
+        Platform::Ecs => "an AppSpec file for ECS, in YAML or JSON",
         Platform::Other(_) => "other revisions",
     }
 }

@@ -61,7 +61,9 @@ impl Stage {
             cp.arg(dir.path().join(copy)).silent();
         }
         fs::create_dir(dir.path().join("function")).unwrap();
-        fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
+        for name in ["appspec.yaml", "MyAppSpecFile.yaml"] {
+            fs::write(dir.path().join("function").join(name), LAMBDA).unwrap();
+        }
         // Commands use this in place of /tmp.
         fs::create_dir(dir.path().join("scratch")).unwrap();
         let build = dir.path().join("build");
@@ -83,7 +85,7 @@ impl Stage {
             () if command.starts_with("hoist verify ") => "",
             () if command == FAILING => "",
             () if command.contains("examples/") || command.contains(" DIR") => "",
-            () if command.contains("appspec.yaml") => "function",
+            () if is_for_lambda(command) => "function",
             () => "examples/wordpress",
         };
         self.dir.path().join(below)
@@ -179,7 +181,7 @@ impl Stage {
         }
         if let Some((_, rest)) = command.split_once("--application-name ") {
             let name = rest.split(' ').next().unwrap();
-            let platform = match command.contains("appspec.yaml") {
+            let platform = match is_for_lambda(command) {
                 true => "Lambda",
                 false => "Server",
             };
@@ -188,4 +190,9 @@ impl Stage {
             }
         }
     }
+}
+
+/// Whether a command pushes the AppSpec file of a Lambda function.
+fn is_for_lambda(command: &str) -> bool {
+    command.contains("appspec.yaml") || command.contains("MyAppSpecFile")
 }

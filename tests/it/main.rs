@@ -47,6 +47,9 @@ mod object;
 // Application, bucket and region are checked before the first byte.
 #[cfg(all(feature = "push", feature = "local"))]
 mod preflight;
+// Lambda and ECS take an AppSpec file alone, and applications of their own platform.
+#[cfg(all(feature = "push", feature = "local"))]
+mod lambda;
 // `hoist register` finishes a push that stored its bundle and could not register it.
 #[cfg(all(feature = "push", feature = "local"))]
 mod register;

@@ -56,7 +56,7 @@ fn an_application_for_functions_takes_no_bundle() {
     let scene = scene(Some("Lambda"), "us-east-1");
     let done = scene.push(&[]).fails(255);
     let expected = "hoist: the application App is for the compute platform Lambda, which takes an \
-                    AppSpec file in YAML or JSON: this is a bundle\n";
+                    AppSpec file for Lambda, in YAML or JSON: this is a bundle\n";
     assert!(done.stderr.starts_with(expected), "{done}");
     assert!(scene.stored().is_none());
 }

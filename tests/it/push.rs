@@ -320,7 +320,7 @@ fn an_appspec_file_is_a_revision_for_lambda_and_ecs_only() {
     let stored = pushed_as(&lambda, &yaml, "a.yaml", "YAML");
     assert_eq!(stored, LAMBDA.as_bytes());
     // The key asks for the file in the directory.
-    let stored = pushed_as(&lambda, dir.path(), "dir.yml", "YAML");
+    let stored = pushed_as(&lambda, dir.path(), "dir/appspec.yaml", "YAML");
     assert_eq!(stored, LAMBDA.as_bytes());
     let stored = pushed_as(&ecs, &json, "a.json", "JSON");
     assert_eq!(stored, ECS.as_bytes());

@@ -77,13 +77,13 @@ impl Service {
         })
     }
 
-    /// Makes the application `name` for servers if it is missing.
-    /// Fails with `InvalidApplicationNameException`.
-    pub(super) fn ensure(&self, region: &str, name: &str) -> Result<(), Failure> {
+    /// Makes the application `name` for a compute platform if it is missing.
+    /// Fails with `InvalidApplicationNameException`, `InvalidComputePlatformException`.
+    pub(super) fn ensure(&self, region: &str, name: &str, platform: &str) -> Result<(), Failure> {
         check_region(region)?;
         let input = CreateApplication {
             application_name: Some(name.to_owned()),
-            ..CreateApplication::default()
+            compute_platform: Some(platform.to_owned()),
         };
         match self.create_application(region, input) {
             Err(failure) if failure.code != "ApplicationAlreadyExistsException" => Err(failure),

@@ -18,15 +18,16 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use self::choose::choose;
+pub use self::choose::{Chosen, choose};
 
 use self::root::Root;
-use crate::appspec::{self, Kind, Report};
+use crate::appspec::{self, Kind, Report, Target};
 use crate::archive::limits::MIB;
 use crate::archive::pack::{self, Cutter, Packed, Part};
+use crate::aws::codedeploy::Platform;
 use crate::bundle::{BundleType, Format};
 use crate::cancel::Cancel;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 use crate::progress::Progress;
 use crate::system;
 
@@ -40,14 +41,14 @@ pub enum Error {
     #[error(
         "{} is not a zip, tar or tgz, nor an AppSpec file that ends in .yaml, .yml or .json; give the \
          directory to bundle, or one of these",
-        path.display()
+        shown(path)
     )]
     Unknown {
         /// Which.
         path: PathBuf,
     },
     /// The file is of another kind than the user asks for.
-    #[error("{} is {is}, not {asked}", path.display())]
+    #[error("{} is {is}, not {asked}", shown(path))]
     Contradicted {
         /// Which.
         path: PathBuf,
@@ -60,14 +61,14 @@ pub enum Error {
     #[error(
         "{} has no Resources:, so it is no AppSpec file for Lambda or ECS; for EC2 or on-premises \
          instances, give the directory that it is in",
-        path.display()
+        shown(path)
     )]
     NotLambda {
         /// Which.
         path: PathBuf,
     },
     /// The archive is damaged, or made in a way that the agents cannot read.
-    #[error("{} is no {format} that an agent can read: {reason}", path.display())]
+    #[error("{} is no {format} that an agent can read: {reason}", shown(path))]
     Damaged {
         /// Which.
         path: PathBuf,
@@ -77,16 +78,67 @@ pub enum Error {
         reason: String,
     },
     /// The archive has no AppSpec file at its root.
-    #[error("{} has no appspec.yml at its root{}", path.display(), root::hint(*misnamed))]
+    #[error("{} has no appspec.yml at its root{}", shown(path), root::hint(*misnamed))]
     NoAppSpec {
         /// Which.
         path: PathBuf,
         /// Whether it has an `appspec.yaml` instead.
         misnamed: bool,
     },
+    /// A directory has several AppSpec files for Lambda and ECS, and the key tells none of them.
+    #[error(
+        "{} has {} AppSpec files for Lambda or ECS, and none has the name of the key, {}: {}",
+        shown(source_dir),
+        candidates.len(),
+        shown(name),
+        listed(candidates)
+    )]
+    Ambiguous {
+        /// The directory.
+        source_dir: PathBuf,
+        /// What the file should be called.
+        name: String,
+        /// The files.
+        candidates: Vec<Candidate>,
+    },
+    /// A directory has no AppSpec file at all.
+    #[error(
+        "{} has no {} and no other AppSpec file for Lambda or ECS, and no appspec.yml for instances",
+        shown(source_dir),
+        shown(name)
+    )]
+    NoneNamed {
+        /// The directory.
+        source_dir: PathBuf,
+        /// What the file should be called.
+        name: String,
+    },
     /// The check was cancelled.
     #[error("stopped while checking")]
     Stopped,
+}
+
+/// An AppSpec file that may be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What its name says that it is.
+    pub bundle: BundleType,
+    /// What it deploys, if it tells.
+    pub target: Option<Target>,
+}
+
+/// The names of files, with what they deploy.
+fn listed(candidates: &[Candidate]) -> String {
+    let one = |candidate: &Candidate| {
+        let name = shown(candidate.path.file_name().unwrap_or_default());
+        match candidate.target {
+            Some(target) => format!("{name} ({})", Platform::from(target)),
+            None => name.to_string(),
+        }
+    };
+    candidates.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// A file that was checked, and is sent as it is.

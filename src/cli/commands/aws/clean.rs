@@ -9,17 +9,16 @@ use hoist::archive::zip::Shown;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::aws::s3::{
-    ObjectOptions, S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage,
-};
+use hoist::aws::s3::{S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage};
 use hoist::clean::{Age, End, Held, Options, Stale, Totals, Uploads, clean};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::with_clients;
+use super::{Local, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::print;
@@ -51,6 +50,9 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    local: LocalArgs,
 
     #[command(flatten)]
     progress: ProgressArgs,
@@ -120,6 +122,7 @@ impl Uploads for Counted<'_> {
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let place: S3Prefix = arguments.place.parse().map_err(Failure::usage)?;
+    let local = Local::existing(arguments.local.dir.as_deref())?;
     let run = Run::start()?;
     let mut output = CleanOutput {
         arguments,
@@ -133,7 +136,7 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let view = move || counts.view(dry_run);
     let display = Display::start(form, unless_stopped(run.stopping(), view));
     let access = arguments.access.access();
-    let cleaning = with_clients(access, None, run.cancel(), async |clients| {
+    let cleaning = with_clients(access, local, run.cancel(), async |clients| {
         clean_with(arguments, &place, clients, &mut output).await
     });
     let totals = run.block_on_until_cancelled(cleaning);
@@ -197,7 +200,7 @@ impl CleanOutput<'_> {
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
                 shown(bucket, &stale.upload.key),
-                abort_command(bucket, stale)
+                self.abort_command(stale)
             ));
         }
         match self.arguments.output.format {
@@ -245,23 +248,28 @@ impl CleanOutput<'_> {
         )))
     }
 
+    /// The command that aborts an upload by hand, as this one would have.
+    fn abort_command(&self, stale: &Stale) -> String {
+        let recovery = Recovery {
+            location: S3Location {
+                bucket: self.place.bucket.clone(),
+                key: stale.upload.key.clone(),
+            },
+            options: self.arguments.bucket.options(),
+            access: self
+                .arguments
+                .local
+                .words_of_the_aws_cli()
+                .unwrap_or_else(|| self.arguments.access.words_of_the_aws_cli()),
+        };
+        recovery.abort_command(&stale.upload.id.0)
+    }
+
     fn print(&mut self, text: &str) {
         if self.written.is_ok() {
             self.written = print(text);
         }
     }
-}
-
-fn abort_command(bucket: &str, stale: &Stale) -> String {
-    let recovery = Recovery {
-        location: S3Location {
-            bucket: bucket.to_owned(),
-            key: stale.upload.key.clone(),
-        },
-        options: ObjectOptions::default(),
-        access: Vec::new(),
-    };
-    recovery.abort_command(&stale.upload.id.0)
 }
 
 /// Where an object is, safe to print: everyone who may write to the bucket chooses keys.

@@ -9,11 +9,15 @@ use std::path::Path;
 
 use clap::Subcommand;
 use hoist::aws::access::{Access, Clients, connect};
+use hoist::aws::codedeploy::Platform;
+use hoist::bundle::BundleType;
 use hoist::cancel::Cancel;
 #[cfg(feature = "local")]
 use hoist::endpoint::{self, Endpoint};
+use hoist::error::shown;
 
 use crate::cli::Failure;
+use crate::cli::render::progress::say;
 use crate::cli::render::push::advice;
 
 #[derive(Debug, Subcommand)]
@@ -43,11 +47,46 @@ impl Command {
     }
 }
 
-/// An endpoint in this process, and what must exist there before the first request.
+/// An endpoint in this process.
 pub(super) struct Local<'a> {
     pub(super) dir: &'a Path,
+    /// What must exist there before the first request. None: the state must exist already.
+    pub(super) needs: Option<Needs<'a>>,
+}
+
+/// What an endpoint in this process makes if it is missing.
+pub(super) struct Needs<'a> {
     pub(super) bucket: &'a str,
     pub(super) application: &'a str,
+    /// What the application deploys to. None: an AppSpec file does not tell, so that either will do.
+    pub(super) platform: Option<Platform>,
+}
+
+impl<'a> Local<'a> {
+    /// The endpoint of a command that reads or removes what another command stored.
+    pub(super) fn existing(dir: Option<&'a Path>) -> Result<Option<Self>, Failure> {
+        #[cfg(feature = "local")]
+        if let Some(dir) = dir.filter(|dir| !Endpoint::is_state(dir)) {
+            return Err(Failure::other(format!(
+                "{} has no state of an endpoint; hoist push --local DIR makes it",
+                shown(dir)
+            )));
+        }
+        Ok(dir.map(|dir| Self { dir, needs: None }))
+    }
+}
+
+/// Warns if the ending of a key stands for another type than the object's: the type is registered, but
+/// people and programs go by the name.
+pub(super) fn warn_of_key(key: &str, bundle: BundleType) {
+    if let Some(named) = BundleType::of_name(key).filter(|named| *named != bundle) {
+        say(&format!(
+            "warning: the key {} ends like {named}, and the revision is {bundle}; choose a key that ends \
+             in {}",
+            shown(key),
+            bundle.ending()
+        ));
+    }
 }
 
 /// Connects to AWS and does `work`. With `local`, it starts an endpoint, connects to that, and ends
@@ -76,8 +115,14 @@ pub(super) async fn with_clients<T>(
             };
             let done = async {
                 let clients = connected(&access).await?;
-                let prepared = endpoint.prepare(local.bucket, &clients.region, local.application);
-                prepared.map_err(failed)?;
+                if let Some(needs) = &local.needs {
+                    let platform = needs.platform.as_ref().unwrap_or(&Platform::Lambda);
+                    let platform = platform.to_string();
+                    let (bucket, application) = (needs.bucket, needs.application);
+                    let region = &clients.region;
+                    let prepared = endpoint.prepare_for(bucket, region, application, &platform);
+                    prepared.map_err(failed)?;
+                }
                 work(clients).await
             };
             let done = done.await;
@@ -85,13 +130,9 @@ pub(super) async fn with_clients<T>(
             done
         }
         #[cfg(not(feature = "local"))]
-        Some(Local {
-            dir,
-            bucket,
-            application,
-        }) => Err(Failure::other(format!(
-            "this hoist was built without an endpoint, which would keep {bucket} and {application} in {}",
-            dir.display()
+        Some(Local { dir, .. }) => Err(Failure::other(format!(
+            "this hoist was built without an endpoint, so it cannot use {}",
+            shown(dir)
         ))),
     }
 }

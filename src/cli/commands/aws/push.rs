@@ -9,16 +9,16 @@ use hoist::archive::plan::Notice;
 use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
-use hoist::bundle::{BundleType, Content};
+use hoist::bundle::Content;
 use hoist::progress::Progress;
-use hoist::push::prebuilt::choose;
+use hoist::push::prebuilt::{Chosen, choose};
 use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
     Checked, Destination, Observer, Packing, Pushed, Request, Source, Uploading, preview, push,
 };
 use hoist::transfer::CleanupHint;
 
-use super::{Local, with_clients};
+use super::{Local, Needs, warn_of_key, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
@@ -99,23 +99,20 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
     arguments.revision.check()?;
     let object = arguments.object.options()?;
-    let request = request(arguments, &location)?;
+    let (request, platform) = request(arguments, &location)?;
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
     }
     let recovery = Recovery {
         location,
         options: object,
-        access: match arguments.local.dir {
-            // The port of the endpoint that will serve the directory is not known.
-            Some(_) => ["--endpoint-url", "http://127.0.0.1:PORT"]
-                .map(str::to_owned)
-                .into(),
-            None => arguments.access.words_of_the_aws_cli(),
-        },
+        access: arguments
+            .local
+            .words_of_the_aws_cli()
+            .unwrap_or_else(|| arguments.access.words_of_the_aws_cli()),
     };
     if arguments.dry_run {
-        return dry_run(arguments, &request, &recovery);
+        return dry_run(arguments, (&request, platform), &recovery);
     }
     let cleanup = CleanupHint::default();
     let (hint, recover) = (cleanup.clone(), recovery.clone());
@@ -127,19 +124,34 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     };
     let local = arguments.local.dir.as_deref().map(|dir| Local {
         dir,
-        bucket: &recovery.location.bucket,
-        application: &arguments.revision.application,
+        needs: Some(Needs {
+            bucket: &recovery.location.bucket,
+            application: &arguments.revision.application,
+            platform: platform.clone(),
+        }),
     });
+    let target = (&request, platform);
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
-        push_with(arguments, &request, &recovery, clients, cleanup, &run).await
+        push_with(arguments, target, &recovery, clients, cleanup, &run).await
     });
     run.block_on_within(arguments.upload.timeout(), pushing)
 }
 
-fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failure> {
+/// What to push, and what the application must deploy to.
+fn request(
+    arguments: &PushArgs,
+    location: &S3Location,
+) -> Result<(Request, Option<Platform>), Failure> {
     let asked = arguments.archive.bundle_type.asked;
     let chosen = choose(&arguments.source.dir, &location.key, asked);
-    let (path, content) = chosen.map_err(|error| advice::unusable(&error))?;
+    let Chosen {
+        path,
+        content,
+        platform,
+    } = chosen.map_err(|error| advice::unusable(&error))?;
+    if !arguments.report.quiet {
+        warn_of_key(&location.key, content.bundle_type());
+    }
     let threads = arguments.archive.threads();
     let source = Source {
         path,
@@ -150,7 +162,7 @@ fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failu
     if arguments.archive.manifest.is_some() {
         check_manifest(arguments, &source)?;
     }
-    Ok(Request {
+    let request = Request {
         source,
         packing: Packing {
             level: arguments.archive.level,
@@ -165,7 +177,8 @@ fn request(arguments: &PushArgs, location: &S3Location) -> Result<Request, Failu
             bandwidth: arguments.upload.bandwidth_limit,
             resume: arguments.upload.resume(arguments.archive.level)?,
         },
-    })
+    };
+    Ok((request, platform))
 }
 
 fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> {
@@ -185,7 +198,7 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
 
 async fn push_with(
     arguments: &PushArgs,
-    request: &Request,
+    (request, platform): (&Request, Option<Platform>),
     recovery: &Recovery,
     clients: Clients,
     cleanup: CleanupHint,
@@ -203,11 +216,7 @@ async fn push_with(
         codedeploy: clients.codedeploy.clone(),
         region: clients.region,
         options: recovery.options.clone(),
-        // An AppSpec file alone is for Lambda or ECS.
-        platform: match request.source.content.bundle_type() {
-            BundleType::Archive(_) => Some(Platform::Server),
-            BundleType::Yaml | BundleType::Json => None,
-        },
+        platform: platform.clone(),
         patience: PATIENCE,
     };
     let application = arguments.revision.application.clone();
@@ -260,8 +269,8 @@ async fn push_with(
         let notes = observer.notes.take();
         notes.iter().for_each(|told| note(&recovery.note(told)));
     }
-    let pushed =
-        pushed.map_err(|error| advice::failure(&command_line(arguments, recovery), &error))?;
+    let pushed = pushed
+        .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))?;
     let done = Done {
         application: &arguments.revision.application,
         description: &description,
@@ -285,12 +294,17 @@ fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String
 }
 
 /// Does what a push does before the first byte, without asking AWS.
-fn dry_run(arguments: &PushArgs, request: &Request, recovery: &Recovery) -> Result<(), Failure> {
+fn dry_run(
+    arguments: &PushArgs,
+    (request, platform): (&Request, Option<Platform>),
+    recovery: &Recovery,
+) -> Result<(), Failure> {
     let run = Run::start()?;
     let progress = Arc::new(Progress::new());
     let preview = run.block_on(async {
         let preview = preview(request, &progress, run.cancel()).await;
-        preview.map_err(|error| advice::failure(&command_line(arguments, recovery), &error))
+        preview
+            .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))
     })?;
     if !arguments.report.quiet {
         warn_of_source(preview.notices(), preview.report());
@@ -313,7 +327,11 @@ fn warn_of_source(notices: &[Notice], report: Option<&Report>) {
     }
 }
 
-fn command_line<'a>(arguments: &'a PushArgs, recovery: &'a Recovery) -> CommandLine<'a> {
+fn command_line<'a>(
+    arguments: &'a PushArgs,
+    platform: Option<Platform>,
+    recovery: &'a Recovery,
+) -> CommandLine<'a> {
     let mut words = arguments.access.words();
     words.extend(arguments.object.bucket.words());
     if let Some(dir) = &arguments.local.dir {
@@ -321,6 +339,8 @@ fn command_line<'a>(arguments: &'a PushArgs, recovery: &'a Recovery) -> CommandL
     }
     CommandLine {
         application: &arguments.revision.application,
+        platform,
+        is_local: arguments.local.dir.is_some(),
         s3_location: &arguments.s3_location,
         description: &arguments.revision.description,
         words,

@@ -1,12 +1,19 @@
 //! `hoist register`: registers an object that is already in S3 with CodeDeploy, after a push that
 //! could not, or when another program uploaded the object.
 
-use clap::Args;
-use hoist::aws::access::Clients;
-use hoist::aws::codedeploy::{BadObject, Named, Registrar, Registration};
-use hoist::bundle::BundleType;
+use std::path::Path;
 
-use super::{Local, with_clients};
+use clap::Args;
+#[cfg(feature = "local")]
+use hoist::appspec;
+use hoist::aws::access::Clients;
+use hoist::aws::codedeploy::{BadObject, Named, Platform, Registrar, Registration};
+use hoist::aws::s3::S3Location;
+use hoist::bundle::BundleType;
+#[cfg(feature = "local")]
+use hoist::endpoint::Endpoint;
+
+use super::{Local, Needs, warn_of_key, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
@@ -82,30 +89,59 @@ pub(crate) fn run(mut arguments: RegisterArgs) -> Result<(), Failure> {
             "--s3-location has what {option} says, too; leave one of them out"
         )));
     }
+    let bundle_type = arguments.bundle_type.or(named.bundle_type);
+    let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
+    let bundle_type = bundle_type.unwrap_or_default();
+    if !arguments.quiet {
+        warn_of_key(&named.location.key, bundle_type);
+    }
     let run = Run::start()?;
-    let bucket = named.location.bucket.clone();
+    let location = named.location.clone();
     let local = arguments.local.dir.as_deref().map(|dir| Local {
         dir,
-        bucket: &bucket,
-        application: &arguments.revision.application,
+        needs: Some(Needs {
+            bucket: &location.bucket,
+            application: &arguments.revision.application,
+            platform: platform(dir, &location, bundle_type),
+        }),
     });
     let access = arguments.access.access();
     let registering = with_clients(access, local, run.cancel(), async |clients| {
-        register(arguments, named, &clients).await
+        register(arguments, named, bundle_type, &clients).await
     });
     run.block_on_until_cancelled(registering)
+}
+
+/// What an application must deploy to that takes the object: the AppSpec file of an endpoint in this
+/// process tells.
+#[cfg_attr(
+    not(feature = "local"),
+    expect(unused_variables, reason = "there is no endpoint")
+)]
+fn platform(dir: &Path, location: &S3Location, bundle_type: BundleType) -> Option<Platform> {
+    match bundle_type {
+        BundleType::Archive(_) => Some(Platform::Server),
+        #[cfg(feature = "local")]
+        BundleType::Yaml | BundleType::Json => {
+            let path = Endpoint::object_path(dir, &location.bucket, &location.key);
+            // An object that cannot be read is reported when it is looked up.
+            let bytes = std::fs::read(path).unwrap_or_default();
+            appspec::target(&bytes).map(Platform::from)
+        }
+        #[cfg(not(feature = "local"))]
+        BundleType::Yaml | BundleType::Json => None,
+    }
 }
 
 async fn register(
     arguments: &RegisterArgs,
     named: Named,
+    bundle_type: BundleType,
     clients: &Clients,
 ) -> Result<(), Failure> {
-    let bundle_type = arguments.bundle_type.or(named.bundle_type);
-    let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
     let unquoted = |etag: String| etag.trim_matches('"').to_owned();
     let mut registration = Registration {
-        bundle_type: bundle_type.unwrap_or_default(),
+        bundle_type,
         etag: arguments.etag.clone().or(named.etag).map(unquoted),
         version: arguments.object_version.clone().or(named.version),
         location: named.location,

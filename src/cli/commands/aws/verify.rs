@@ -13,12 +13,13 @@ use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 use hoist::verify::{Error, FileObject, Object, Report, Wanted, Watched, verify, verify_bytes};
 
-use super::with_clients;
+use super::{Local, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
+use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::print;
 use crate::cli::render::progress::{Display, View, say, unless_stopped};
@@ -60,6 +61,9 @@ pub(crate) struct VerifyArgs {
     /// Print nothing if the archive is intact, and show no progress
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
+
+    #[command(flatten)]
+    local: LocalArgs,
 
     #[command(flatten)]
     progress: ProgressArgs,
@@ -112,6 +116,7 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
             arguments.bucket.expected_bucket_owner.is_some(),
         ),
         ("--request-payer", arguments.bucket.request_payer.is_some()),
+        ("--local", arguments.local.dir.is_some()),
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
@@ -145,7 +150,8 @@ async fn read(
                 attempts: Some(arguments.attempts.max_attempts),
                 ..arguments.access.access()
             };
-            with_clients(access, None, cancel, async |clients| {
+            let local = Local::existing(arguments.local.dir.as_deref())?;
+            with_clients(access, local, cancel, async |clients| {
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
                 let object = object.counting(progress.under_way());

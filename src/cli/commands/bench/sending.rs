@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hoist::archive::pack::LevelPolicy;
 use hoist::archive::plan;
 use hoist::aws::access::{Access, Clients};
+use hoist::aws::codedeploy::Platform;
 use hoist::aws::s3::{BadLocation, ObjectOptions, S3Location};
 use hoist::bundle::Content;
 use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
-use super::super::aws::{Local, with_clients};
+use super::super::aws::{Local, Needs, with_clients};
 use super::{BenchArgs, Current, Sample, temporary};
 use crate::cli::Failure;
 use crate::cli::render::push::recovery::Recovery;
@@ -50,8 +51,11 @@ pub(super) fn measure(
             let (bucket, key) = ("hoist-bench", "bench.zip".to_owned());
             let local = Local {
                 dir: dir.path(),
-                bucket,
-                application: bucket,
+                needs: Some(Needs {
+                    bucket,
+                    application: bucket,
+                    platform: Some(Platform::Server),
+                }),
             };
             let bucket = bucket.to_owned();
             (S3Location { bucket, key }, Some(local))

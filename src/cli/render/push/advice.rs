@@ -3,8 +3,9 @@
 //!
 //! Errors of the library carry facts and name no options, since other programs use the library, too.
 
+use hoist::appspec::Severity;
 use hoist::aws::access;
-use hoist::aws::codedeploy::{self, Registration, Revision};
+use hoist::aws::codedeploy::{self, Platform, Registration, Revision};
 use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
 use hoist::error::quoted;
@@ -13,6 +14,7 @@ use hoist::transfer::Cause;
 use hoist::verify;
 
 use crate::cli::render::advice;
+use crate::cli::render::diagnostic::name;
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::recovery::{self, Recovery};
 use crate::cli::render::push::show;
@@ -21,6 +23,10 @@ use crate::cli::{Exit, Failure};
 /// The command line of a push, as far as advice repeats it.
 pub(crate) struct CommandLine<'a> {
     pub(crate) application: &'a str,
+    /// What the application must deploy to, if that is known.
+    pub(crate) platform: Option<Platform>,
+    /// Whether the application is one of an endpoint in this process.
+    pub(crate) is_local: bool,
     pub(crate) s3_location: &'a str,
     pub(crate) description: &'a str,
     /// The options that reach the same services again.
@@ -33,7 +39,8 @@ pub(crate) struct CommandLine<'a> {
 pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
-        let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
+        let counts = [Severity::Error, Severity::Warning].map(|severity| report.count(severity));
+        let (path, counted) = (name(&report.path), counted(counts).unwrap_or_default());
         return Failure::other(format!(
             "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
         ));
@@ -71,13 +78,23 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
         .and(error.left().map(|left| command.recovery.leftover(left)))
 }
 
-/// A source that is a file and not a revision.
+/// A source from which no revision can be chosen.
 pub(crate) fn unusable(error: &prebuilt::Error) -> Failure {
-    Failure::other(match error {
+    let failure = Failure::other(match error {
         prebuilt::Error::Contradicted { asked, .. } => {
             format!("{error}; --bundle-type {asked} contradicts that, leave it out")
         }
         error => error.to_string(),
+    });
+    failure.and(match error {
+        prebuilt::Error::Ambiguous { .. } => {
+            Some("name one of them with --source, or end --s3-location in its name")
+        }
+        prebuilt::Error::NoneNamed { .. } => Some(
+            "for Lambda or ECS, name the AppSpec file with --source; for instances, put an appspec.yml \
+             there, and let --s3-location end in .zip",
+        ),
+        _ => None,
     })
 }
 
@@ -88,7 +105,17 @@ pub(crate) fn not_connected(error: &access::Error) -> Failure {
         access::Error::Endpoint(_) => Exit::Usage,
         _ => Exit::Failure,
     };
-    Failure::new(exit, error)
+    let hint = match error {
+        access::Error::Login(profile) => {
+            let profile = quoted(profile);
+            Some(format!(
+                "give them to hoist through the environment: eval \"$(aws configure export-credentials \
+                 --profile {profile} --format env)\""
+            ))
+        }
+        _ => None,
+    };
+    Failure::new(exit, error).and(hint)
 }
 
 /// An object that was not registered.
@@ -196,10 +223,14 @@ fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
 fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<String> {
     let application = command.application;
     match error {
-        preflight::Error::Application(CallError { code: Some(_), .. }) => Some(format!(
-            "nothing was uploaded; check --application-name, --region and the account, or run: aws \
-             deploy create-application --application-name {application} --compute-platform Server"
-        )),
+        preflight::Error::Application(CallError { code: Some(_), .. }) => {
+            let platform = command.platform.as_ref().unwrap_or(&Platform::Lambda);
+            Some(format!(
+                "nothing was uploaded; check --application-name, --region and the account, or run: \
+                 aws deploy create-application --application-name {application} --compute-platform \
+                 {platform}"
+            ))
+        }
         preflight::Error::Application(_) => Some(
             "nothing was uploaded; check --region, --codedeploy-endpoint-url and the network"
                 .to_owned(),
@@ -208,6 +239,11 @@ fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<St
             "nothing was uploaded; use --region {region}, or use a bucket in {asked}"
         )),
         preflight::Error::Exists(_) => Some("choose another key".to_owned()),
+        preflight::Error::Platform { .. } if command.is_local => Some(
+            "nothing was uploaded; an application keeps the platform of its first push: choose another \
+             --application-name, or another directory for --local"
+                .to_owned(),
+        ),
         preflight::Error::Platform { .. } => {
             Some("nothing was uploaded; check --application-name and --source".to_owned())
         }

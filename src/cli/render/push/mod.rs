@@ -10,7 +10,7 @@ use std::io::Write as _;
 use hoist::appspec::Report;
 
 use super::diagnostic::draw;
-use super::lint::github::commands;
+use super::lint::github::command;
 use super::progress::aside;
 use super::write_out;
 use crate::cli::{Failure, render};
@@ -19,7 +19,8 @@ use crate::cli::{Failure, render};
 /// If standard error is closed, they are lost.
 pub(crate) fn show(report: &Report) {
     let text = if render::github::is_running() {
-        commands(report)
+        let findings = report.findings.iter();
+        findings.map(|finding| command(report, finding)).collect()
     } else {
         draw(report, None, console::colors_enabled_stderr())
     };
