@@ -186,7 +186,7 @@ fn terminal() -> MutexGuard<'static, Terminal> {
 impl Terminal {
     fn draw(&mut self, screen: &Screen) {
         let term = Term::buffered_stderr();
-        let columns = term.size_checked().map_or(80, |(_, columns)| columns);
+        let columns = columns(&term).unwrap_or(80);
         let look = Look {
             unicode: is_unicode(),
             color: console::colors_enabled_stderr(),
@@ -208,6 +208,19 @@ impl Terminal {
             let _ = term.clear_line();
         }
     }
+}
+
+/// The width of the terminal. A terminal may know its width and no height.
+#[cfg(unix)]
+fn columns(_: &Term) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
+}
+
+/// The width of the terminal.
+#[cfg(windows)]
+fn columns(term: &Term) -> Option<u16> {
+    term.size_checked().map(|(_, columns)| columns)
 }
 
 /// Whether the locale's characters are UTF-8 (locale(7): the first of these variables that is set counts).
