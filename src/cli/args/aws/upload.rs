@@ -144,7 +144,8 @@ fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(bad)
 }
 
-fn rate(text: &str) -> Result<u64, String> {
+/// A number of bytes a second, with a suffix for powers of 1,024.
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
     let text = text.strip_suffix("/s").unwrap_or(text);
     match size(text)? {
         rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
