@@ -9,6 +9,8 @@ mod args;
 mod commands;
 mod exit;
 mod manual;
+#[cfg(feature = "push")]
+mod mfa;
 mod quoted;
 mod render;
 mod run;

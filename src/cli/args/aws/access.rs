@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hoist::aws::access::Access;
+use hoist::aws::access::{Access, AskMfa};
 
 use crate::cli::args::color::Color;
+use crate::cli::mfa;
 use crate::cli::render::debug;
 
 #[derive(Clone, Debug, Args)]
@@ -103,6 +104,7 @@ impl AccessArgs {
             no_sign: self.no_sign_request,
             connect_timeout: seconds(self.cli_connect_timeout),
             read_timeout: seconds(self.cli_read_timeout),
+            ask_mfa: Some(AskMfa(mfa::ask)),
             ..Access::default()
         }
     }

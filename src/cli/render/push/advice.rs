@@ -109,7 +109,17 @@ pub(crate) fn not_connected(error: &access::Error) -> Failure {
         access::Error::Endpoint(_) => Exit::Usage,
         _ => Exit::Failure,
     };
-    Failure::new(exit, error)
+    let hint = match error {
+        access::Error::Login(profile) => {
+            let profile = quoted(profile);
+            Some(format!(
+                "give them to hoist through the environment: eval \"$(aws configure export-credentials \
+                 --profile {profile} --format env)\""
+            ))
+        }
+        _ => None,
+    };
+    Failure::new(exit, error).and(hint)
 }
 
 /// An object that was not registered.
