@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod completions;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]

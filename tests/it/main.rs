@@ -89,6 +89,9 @@ mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// Bash, zsh and fish complete what may follow.
+#[cfg(all(feature = "push", feature = "local"))]
+mod completions;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;
