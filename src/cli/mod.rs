@@ -5,6 +5,8 @@
 //! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
 //! because scripts look for them.
 
+#[cfg(feature = "push")]
+mod alias;
 mod args;
 mod commands;
 mod completions;
@@ -12,6 +14,8 @@ mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
+#[cfg(feature = "push")]
+mod parents;
 mod quoted;
 mod render;
 mod run;
@@ -44,8 +48,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                 _ => error,
             }
         });
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
@@ -60,7 +64,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         },
     };
-    match arguments.command.run() {
+    #[cfg(feature = "push")]
+    if parsed.command.reaches_aws()
+        && let Err(failure) = alias::refuse_lost_options(&arguments)
+    {
+        return end(&failure);
+    }
+    match parsed.command.run() {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::{BadLine, BadPattern};
 use crate::archive::zip::{NameError, Shown};
 use crate::error::{FileError, shown};
 
@@ -49,17 +48,6 @@ pub enum Error {
         /// Its path.
         path: PathBuf,
     },
-    /// Patterns that cannot be combined.
-    #[error("cannot use the patterns: {0}")]
-    Pattern(#[from] BadPattern),
-    /// A bad line in a `.hoistignore` file.
-    #[error("bad pattern in {}{}: {}", shown(path), at(bad.line), bad.why)]
-    Patterns {
-        /// The file.
-        path: PathBuf,
-        /// The line, and what is wrong with it.
-        bad: BadLine,
-    },
     /// A name that some reader rejects or changes, or that readers disagree about.
     #[error("cannot pack {}: {source}; rename the file", shown(path))]
     Name {
@@ -79,12 +67,4 @@ pub enum Error {
     /// The caller cancelled.
     #[error("stopped while listing the source")]
     Stopped,
-}
-
-/// A line number, as it comes after the name of a file.
-fn at(line: usize) -> String {
-    match line {
-        0 => String::new(),
-        line => format!(":{line}"),
-    }
 }

@@ -7,6 +7,7 @@ use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
 use hoist::archive::manifest::{self, Draft};
 use hoist::archive::pack::{self, Packed, pack_to_file};
 use hoist::archive::plan::{self, Plan};
+use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
@@ -15,7 +16,7 @@ use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::advice;
-use crate::cli::render::progress::Display;
+use crate::cli::render::progress::{Display, warn};
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
@@ -61,6 +62,9 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
     match pack(arguments, &options, run.cancel(), timing.progress()) {
         Ok((packed, plan)) => {
             display.end(Some((&packed, plan.notices(), "packed")));
+            if let (false, Some(notice)) = (arguments.report.quiet, packed.notice(plan.notices())) {
+                warn(&notice.to_string());
+            }
             timing.end(setup, Some(&packed));
             Ok(())
         }
@@ -84,11 +88,14 @@ fn pack(
 ) -> Result<(Packed, Plan), Failure> {
     let archive = &arguments.archive;
     refuse_auto(archive.level)?;
-    let plan = progress
+    let mut plan = progress
         .walk(|| Plan::scan(&arguments.source.dir, options, cancel))
         .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let name = arguments.output.to_string_lossy();
     let format = archive.bundle_type.format(&name);
+    if format == Format::Zip {
+        plan.note_zip_names();
+    }
     let worst_case = pack::worst_case(&plan, format);
     let limits = Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY)
         .map_err(Failure::other)?;

@@ -217,6 +217,7 @@ mod tests {
             content: 644 << 20,
             archive: 151_844_576,
             digest: None,
+            zip64_names: 0,
         };
         assert_eq!(
             summary(&packed, Duration::from_millis(4000), "packed"),
@@ -231,6 +232,7 @@ mod tests {
             content: 78,
             archive: 209,
             digest: None,
+            zip64_names: 0,
         };
         let said = summary(&packed, Duration::from_millis(100), "pushed");
         assert!(said.starts_with("pushed 1 file, 78 B to "), "{said}");

@@ -21,7 +21,7 @@ use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::render::print;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::{say, warn_of};
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -183,6 +183,9 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
             "{archive} can be read, but nothing says what it should be: a {format} has no \
              checksums of its entries, and no checksum of the whole is recorded"
         )));
+    }
+    if !arguments.quiet {
+        warn_of(&report.notices);
     }
     if report.is_whole() {
         if arguments.quiet {
