@@ -9,6 +9,7 @@
 mod alias;
 mod args;
 mod commands;
+mod completions;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]

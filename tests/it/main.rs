@@ -97,6 +97,9 @@ mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// Bash, zsh and fish complete what may follow.
+#[cfg(all(feature = "push", feature = "local"))]
+mod completions;
 // `aws deploy push` runs hoist with all its options, or not at all.
 #[cfg(feature = "push")]
 mod aws_wrapper;

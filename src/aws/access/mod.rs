@@ -35,6 +35,7 @@ pub use self::error::Error;
 pub use self::ini::Fault;
 use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
+pub use self::profile::profiles;
 use self::provider::Providers;
 use self::proxy::Proxies;
 use self::settings::Settings;
