@@ -11,6 +11,7 @@ mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
+mod panic;
 mod render;
 mod run;
 mod signals;
@@ -27,6 +28,7 @@ use self::render::progress::say;
 
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    panic::install();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let command = || Arguments::command().color(color::choice(&arguments));
     let parsed = command()
@@ -58,7 +60,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         },
     };
-    match arguments.command.run() {
+    match panic::caught(|| arguments.command.run()) {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

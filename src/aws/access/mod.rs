@@ -351,12 +351,13 @@ fn clients(
     }
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
+    let amazon = endpoint.is_none().then(|| region.clone());
     let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
         codedeploy: CodeDeploy::new(client, caller.independent()),
-        s3: S3::new(s3, caller, sign_payload),
+        s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
 }
