@@ -12,6 +12,7 @@ mod manual;
 #[cfg(feature = "push")]
 mod mfa;
 mod panic;
+mod quoted;
 mod render;
 mod run;
 mod signals;
@@ -29,7 +30,11 @@ use self::render::progress::say;
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     panic::install();
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    panic::caught(|| Ok(parse_and_run(arguments.into_iter().collect())))
+        .unwrap_or_else(|failure| end(&failure))
+}
+
+fn parse_and_run(arguments: Vec<OsString>) -> Exit {
     let command = || Arguments::command().color(color::choice(&arguments));
     let parsed = command()
         .try_get_matches_from(&arguments)
@@ -55,7 +60,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                     _ => Exit::Syntax,
                 };
                 // A closed pipe is no reason to fail.
-                let _ = error.print();
+                let _ = quoted::print(error);
                 return exit;
             }
         },

@@ -41,7 +41,7 @@ use crate::archive::manifest;
 use crate::archive::zip::{Directory, ReadError, Shown, end_window};
 use crate::aws::error::CallError;
 use crate::aws::s3::ObjectHead;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 
 /// So many differences are reported; the others are only counted.
 const REPORTED: usize = 100;
@@ -69,7 +69,10 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file was replaced or written to.
-    #[error("{} changed while it was being read; try again when nothing writes to it", path.display())]
+    #[error(
+        "{} changed while it was being read; try again when nothing writes to it",
+        shown(path)
+    )]
     Changed {
         /// Which file.
         path: PathBuf,

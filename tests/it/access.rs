@@ -710,3 +710,36 @@ fn a_given_endpoint_comes_before_fips_dual_stack_and_configured_endpoints() {
     ];
     assert_eq!(hosts(&mut push), amazon);
 }
+
+#[test]
+fn a_name_that_no_bucket_of_amazon_can_have_is_refused_before_anything_is_packed() {
+    let scene = Scene::new();
+    let proxy = Listener::proxy();
+    for bad in ["ab", "my bucket", "192.168.5.4", "a\nb", "xn--a"] {
+        let url = format!("s3://{bad}/key.zip");
+        let mut push = push_to_amazon(&scene);
+        push.args(["--s3-location", &url, "--region", "eu-west-1"]);
+        let done = push.env("HTTPS_PROXY", &proxy.url).fails(252);
+        done.says(&format!("{bad:?} is not the name of a bucket of Amazon S3"));
+        for command in ["verify", "clean"] {
+            let mut command = scene.hoist(&[command, &url]);
+            command.env_remove("AWS_ENDPOINT_URL");
+            command
+                .env("HTTPS_PROXY", &proxy.url)
+                .fails(252)
+                .says("is not the name of a bucket");
+        }
+    }
+    let mut push = push_to_amazon(&scene);
+    push.args([
+        "--s3-location",
+        "s3://My_Bucket/key",
+        "--region",
+        "eu-west-1",
+    ]);
+    push.fails(252).says("upper-case");
+    assert_eq!(proxy.heard(), [""; 0]);
+    // Other stores have rules of their own.
+    let mut push = scene.push(&["--s3-location", "s3://My_Bucket/key.zip"]);
+    push.done().is_silent_about("is not the name of a bucket");
+}

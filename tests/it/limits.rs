@@ -187,7 +187,9 @@ fn output_that_cannot_be_written_is_an_error_and_never_a_panic() {
             push.stderr(unread());
         }
         // A reader that has seen enough, as head has, is no failure.
-        push.ok().is_silent_about("panicked").is_silent_about("pipe");
+        push.ok()
+            .is_silent_about("panicked")
+            .is_silent_about("pipe");
     }
     for arguments in [
         &["--help"][..],

@@ -25,6 +25,8 @@ mod support;
 mod archive;
 // Patterns, links, empty directories, times and names decide what goes into a bundle.
 mod select;
+// A pattern selects what it selects in git.
+mod gitignore;
 // Every zip program that may meet an archive reads it without complaint.
 mod readers;
 // So does every tar program.
@@ -83,6 +85,9 @@ mod access;
 // `--debug` shows requests and answers, and no output shows a secret.
 #[cfg(all(feature = "push", feature = "local"))]
 mod debug;
+// Names from outside are shown in one line on every stream.
+#[cfg(all(feature = "push", feature = "local"))]
+mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;

@@ -150,16 +150,10 @@ fn patterns_choose_what_goes_in() {
 #[test]
 fn bad_patterns_are_named() {
     let tree = every_kind();
-    let said = refused(&tree, &["--exclude", "ok", "--exclude", "[z-a]"], 252);
-    assert!(said.contains("'[z-a]' for '--exclude <GLOB>'"), "{said}");
+    let said = refused(&tree, &["--exclude", "ok", "--exclude", "[a"], 252);
+    assert!(said.contains("'[a' for '--exclude <GLOB>'"), "{said}");
     let said = refused(&tree, &["--include", "!x"], 252);
     assert!(said.contains("'!x' for '--include <GLOB>'"), "{said}");
-    tree.file("data/.hoistignore", "ok\n{a\n");
-    let said = refused(&tree, &[], 255);
-    assert!(
-        said.contains("bad pattern in DIR/data/.hoistignore:2: "),
-        "{said}"
-    );
 }
 
 #[test]

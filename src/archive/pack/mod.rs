@@ -84,7 +84,7 @@ use crate::archive::manifest;
 use crate::archive::plan::Plan;
 use crate::bundle::Format;
 use crate::cancel::Cancel;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 use crate::progress::{Progress, Track, Wait};
 
 /// How to pack.
@@ -132,7 +132,7 @@ pub enum Error {
     /// A file is not what it was when the tree was listed.
     #[error(
         "{} changed while it was being packed: {how}; try again when nothing writes to the source",
-        path.display()
+        shown(path)
     )]
     Changed {
         /// The file.
@@ -141,7 +141,7 @@ pub enum Error {
         how: &'static str,
     },
     /// A file's compressed chunks cannot be joined. This is a bug.
-    #[error("cannot compress {}: {source}; please report this", path.display())]
+    #[error("cannot compress {}: {source}; please report this", shown(path))]
     Deflate {
         /// The file.
         path: PathBuf,

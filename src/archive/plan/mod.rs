@@ -16,6 +16,7 @@
 
 mod error;
 mod fold;
+mod glob;
 mod links;
 mod names;
 mod notice;
@@ -36,7 +37,7 @@ use rayon::slice::ParallelSliceMut as _;
 pub use self::error::Error;
 pub use self::notice::{MAX_PATHS, Notice, NoticeKind};
 pub use self::options::{Options, Symlinks, Times};
-pub use self::select::{BadLine, BadPattern, DirectoryRules, IGNORE_FILE, Pattern, Rules};
+pub use self::select::{BadPattern, DirectoryRules, IGNORE_FILE, Pattern, Rules};
 
 use self::links::Followed;
 use self::names::NameBlocks;

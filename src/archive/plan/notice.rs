@@ -7,8 +7,8 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::archive::zip::Shown;
-use crate::system::{as_bytes, as_path};
+use crate::error::shown;
+use crate::system::as_path;
 
 /// How many paths a notice keeps at most.
 pub const MAX_PATHS: usize = 100;
@@ -129,20 +129,12 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (one, several) = self.kind.says();
         if let Some(first) = self.paths.first() {
-            show(f, first)?;
+            write!(f, "{}", shown(first))?;
         }
         match self.count {
             0 | 1 => write!(f, " {one}"),
             count => write!(f, " and {} more {several}", count - 1),
         }
-    }
-}
-
-/// Writes a path, quoted and escaped if it holds control characters or is not UTF-8.
-fn show(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
-    match path.to_str() {
-        Some(text) if !text.contains(char::is_control) => f.write_str(text),
-        _ => write!(f, "{}", Shown::new(as_bytes(path))),
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn walk(
         &options.patterns,
         options.ignore_hidden,
         options.ignore_files,
-    )?;
+    );
     let walk = Walk {
         root,
         shown,
@@ -274,8 +274,7 @@ impl Walk<'_> {
         let text = read_small_file(open, IGNORE_FILE)
             .map_err(|error| FileError::new("read the patterns of", path(), error))?;
         if let Some(text) = text {
-            let rules = visit.rules.with_file(&visit.path, &text);
-            visit.rules = rules.map_err(|bad| Error::Patterns { path: path(), bad })?;
+            visit.rules = visit.rules.with_file(&visit.path, &text);
         }
         Ok(())
     }

@@ -170,12 +170,22 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
     }
     let profile = Profile::load(access.profile.as_deref(), environment)?;
     let http = http_client(access, environment, &profile)?;
-    let mut settings = Settings::read(access, environment, &profile)?;
+    made(access, environment, &profile, &http).await
+}
+
+/// Makes the clients. All requests are sent with `http`.
+async fn made(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+    http: &SharedHttpClient,
+) -> Result<Clients, Error> {
+    let mut settings = Settings::read(access, environment, profile)?;
     if settings.region.is_none() && !source::is_without_instance(environment) {
-        let config = sdk_config(access, &settings, &http);
+        let config = sdk_config(access, &settings, http);
         let providers = Providers {
             environment,
-            profile: &profile,
+            profile,
             settings: &settings,
             config: &config,
             ask: None,
@@ -187,8 +197,8 @@ pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Cl
             .transpose()?;
     }
     let region = settings.region.clone().ok_or(Error::NoRegion)?;
-    let config = sdk_config(access, &settings, &http);
-    let provider = credentials(access, environment, &profile, &settings, &config).await?;
+    let config = sdk_config(access, &settings, http);
+    let provider = credentials(access, environment, profile, &settings, &config).await?;
     let (config, renewal) = match provider {
         None => (config, CredentialRefresh::default()),
         Some(provider) if access.anonymous || access.keys.is_some() => {
@@ -317,13 +327,16 @@ fn clients(
     region: String,
     renewal: CredentialRefresh,
 ) -> Clients {
-    let endpoint = settings.s3.clone();
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
-        .force_path_style(settings.path_style)
+        .force_path_style(settings.path_style && !settings.accelerate)
+        .accelerate(settings.accelerate)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
         .interceptor(Wire)
         .interceptor(FromService);
+    if let Some(both) = settings.s3_dual_stack {
+        s3 = s3.use_dual_stack(both);
+    }
     if let Some(url) = &settings.s3 {
         // An endpoint of one's own is of no kind.
         s3 = s3.endpoint_url(url).use_fips(false).use_dual_stack(false);
@@ -351,8 +364,8 @@ fn clients(
     }
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
-    let amazon = endpoint.is_none().then(|| region.clone());
-    let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
+    let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {

@@ -185,7 +185,7 @@ fn client(instance: &Instance, config: &ProviderConfig) -> Result<imds::Client, 
 /// What helps if a session of SSO has ended.
 fn sign_in(sso: &Sso) -> String {
     let profile = quoted(&sso.profile);
-    format!("if the session has ended, sign in again: aws sso login --profile {profile}")
+    format!("the session of SSO may have ended, sign in with `aws sso login --profile {profile}`")
 }
 
 fn credentials(keys: &Keys) -> Credentials {
@@ -212,12 +212,12 @@ struct Judged {
     hint: Option<String>,
 }
 
-/// An error, and what helps.
+/// What helps against an error.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}; {hint}")]
+#[error("{hint}")]
 struct Hinted {
-    error: String,
     hint: String,
+    source: CredentialsError,
 }
 
 impl Judged {
@@ -231,8 +231,8 @@ impl Judged {
             (Err(error), Some(_)) if is_no_instance(&error) => return Err(error),
             (Err(error), Some(hint)) => {
                 return Err(CredentialsError::provider_error(Hinted {
-                    error: crate::aws::error::chain(&error),
                     hint: hint.clone(),
+                    source: error,
                 }));
             }
         };

@@ -20,8 +20,12 @@ pub(super) struct Settings {
     pub(super) dual_stack: bool,
     /// The endpoint of S3, if it is not Amazon's.
     pub(super) s3: Option<String>,
-    /// Whether the bucket goes into the path, and not into the host.
+    /// Whether buckets are in the path of S3's addresses, and not in the host's name.
     pub(super) path_style: bool,
+    /// Whether S3 is reached by both versions of IP, where that is not as for other services.
+    pub(super) s3_dual_stack: Option<bool>,
+    /// Whether S3 is reached through its accelerated endpoint.
+    pub(super) accelerate: bool,
     /// The endpoint of CodeDeploy, if it is not Amazon's.
     pub(super) codedeploy: Option<String>,
     /// The endpoint of STS, if it is not Amazon's.
@@ -79,17 +83,19 @@ impl Settings {
         };
         let both = &access.endpoint_url;
         let s3 = endpoint([&access.s3_endpoint_url, both], "s3")?;
-        // Buckets of other stores seldom have a host name of their own (botocore, `args.py`).
-        let path_style = match profile.below("s3", "addressing_style") {
-            Some("path") => true,
-            Some("virtual") => false,
-            _ => s3.is_some(),
-        };
+        let of_s3 = |key: &str| profile.below("s3", key);
+        let style = of_s3("addressing_style");
         Ok(Self {
             region,
-            path_style,
             fips: on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
             dual_stack: on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+            // Buckets of other stores have no host name of their own, unless the profile says so.
+            path_style: match s3 {
+                Some(_) => style != Some("virtual"),
+                None => style == Some("path"),
+            },
+            accelerate: s3.is_none() && of_s3("use_accelerate_endpoint").is_some_and(is_on),
+            s3_dual_stack: of_s3("use_dualstack_endpoint").map(is_on),
             s3,
             codedeploy: endpoint([&access.codedeploy_endpoint_url, both], "codedeploy")?,
             sts: endpoint([&None, &None], "sts")?,

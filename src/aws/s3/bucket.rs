@@ -45,7 +45,9 @@ fn check(name: &str, region: &str) -> Result<Option<String>, BadBucket> {
         && name.bytes().all(is_old)
         && name.parse::<Ipv4Addr>().is_err();
     if region == OLD_REGION && may_be_old {
-        return Ok(Some(format!("{error}, unless the bucket is older than 2018")));
+        return Ok(Some(format!(
+            "{error}, unless the bucket is older than 2018"
+        )));
     }
     Err(error)
 }
@@ -59,7 +61,10 @@ fn judge(name: &str) -> Result<(), &'static str> {
         () if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
             Err("it must have no upper-case letters")
         }
-        () if !name.bytes().all(|byte| is_allowed(byte) || b".-".contains(&byte)) => {
+        () if !name
+            .bytes()
+            .all(|byte| is_allowed(byte) || b".-".contains(&byte)) =>
+        {
             Err("it may have lower-case letters, digits, dots and hyphens only")
         }
         () if !ends(name.bytes().next()) || !ends(name.bytes().next_back()) => {

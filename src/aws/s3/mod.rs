@@ -49,7 +49,12 @@ pub struct S3 {
 }
 
 impl S3 {
-    pub(super) fn new(client: Client, caller: Caller, sign_payload: bool, region: Option<String>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        caller: Caller,
+        sign_payload: bool,
+        region: Option<String>,
+    ) -> Self {
         Self {
             client,
             caller,

@@ -1,5 +1,6 @@
 //! What a running command shows: a progress bar on a terminal, and one line at the end.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hoist::archive::pack::Packed;
 use hoist::archive::plan::Notice;
+use hoist::error::is_unsafe;
 use hoist::progress::{Progress, Snapshot};
 use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
@@ -175,12 +177,38 @@ pub(crate) fn warn(text: &str) {
 
 /// Prints a line on standard error. If that is closed, the line is lost.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "hoist: {text}");
+    let line = format!("hoist: {}\n", in_one_line(text));
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A text with its control characters escaped. Messages quote names from outside; this also covers what
+/// services, the system and other crates say, so that no text begins a line of its own.
+pub(crate) fn in_one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.trim_end().chars() {
+        match is_unsafe(c) {
+            true => escaped.extend(c.escape_debug()),
+            false => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_one_line() {
+        assert_eq!(in_one_line("plain \"é\" \\n"), "plain \"é\" \\n");
+        assert_eq!(
+            in_one_line("a\r\n::error::x\u{1b}[0m\n"),
+            "a\\r\\n::error::x\\u{1b}[0m"
+        );
+    }
 
     #[test]
     fn a_summary_is_one_line() {

@@ -10,6 +10,7 @@ use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
 use hoist::bundle::Content;
+use hoist::error::shown;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::{Chosen, choose};
 use hoist::push::preflight::{PATIENCE, Preflight};
@@ -18,7 +19,7 @@ use hoist::push::{
 };
 use hoist::transfer::CleanupHint;
 
-use super::{Local, Needs, warn_of_key, with_clients};
+use super::{Local, Needs, check_bucket, warn_of_key, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
@@ -131,6 +132,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     });
     let target = (&request, platform);
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &recovery.location.bucket)?;
         push_with(arguments, target, &recovery, clients, cleanup, &run).await
     });
     run.block_on_within(arguments.upload.timeout(), pushing)
@@ -184,7 +186,7 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
     if let Content::File(_) = source.content {
         return Err(Failure::usage(format!(
             "--manifest lists what is packed, and {} is sent as it is; leave it out",
-            source.path.display()
+            shown(&source.path)
         )));
     }
     if arguments.dry_run {

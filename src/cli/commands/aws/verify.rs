@@ -10,9 +10,10 @@ use hoist::aws::access::Access;
 use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
+use hoist::error::{ShownName, shown};
 use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
@@ -77,7 +78,7 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "--manifest is compared with the entries of a zip, and {} is a {format}; pack it again \
              with --manifest, and compare the two manifests",
-            arguments.archive
+            shown(&arguments.archive)
         )));
     }
     let run = Run::start()?;
@@ -105,7 +106,8 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
-            "{option} is about an object in S3, s3://<bucket>/<key>, and {archive} is a file"
+            "{option} is about an object in S3, s3://<bucket>/<key>, and {} is a file",
+            shown(archive)
         ))),
         None => Ok(Place::File(archive.into())),
     }
@@ -135,6 +137,7 @@ async fn read(
             };
             let local = Local::existing(arguments.local.dir.as_deref())?;
             with_clients(access, local, cancel, async |clients| {
+                check_bucket(&clients, &location.bucket)?;
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
                 compare(arguments, &Arc::new(object), &wanted, format).await
@@ -161,20 +164,20 @@ async fn compare<O: Object>(
     compared.map_err(|error| {
         Failure::other(match (&error, &arguments.manifest) {
             (Error::Manifest(fault), Some(path)) => {
-                format!("{} cannot be used as a manifest: {fault}", path.display())
+                format!("{} cannot be used as a manifest: {fault}", shown(path))
             }
-            _ => format!("cannot read {}: {error}", arguments.archive),
+            _ => format!("cannot read {}: {error}", shown(&arguments.archive)),
         })
     })
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", path.display())))
+    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", shown(path))))
 }
 
 fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), Failure> {
-    let archive = &arguments.archive;
+    let archive = shown(&arguments.archive);
     let recorded = report.head.crc64nvme.is_some();
     if report.is_whole() && format != Format::Zip && !recorded && arguments.etag.is_none() {
         return Err(Failure::other(format!(
@@ -199,7 +202,7 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
     )))
 }
 
-fn whole(archive: &str, format: Format, report: &Report) -> String {
+fn whole(archive: ShownName<'_>, format: Format, report: &Report) -> String {
     let entries = match format {
         Format::Zip => format!(
             "{} entries, {} bytes of content, ",

@@ -64,7 +64,10 @@ pub(super) fn measure(
         Access::default(),
         local,
         run.cancel(),
-        async |clients| send(arguments, level, setup, clients, location, run).await,
+        async |clients| {
+            check_bucket(&clients, &location.bucket)?;
+            send(arguments, level, setup, clients, location, run).await
+        },
     ))
 }
 

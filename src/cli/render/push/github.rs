@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use hoist::error::shown;
 use indicatif::HumanBytes;
 
 use crate::cli::Failure;
@@ -32,7 +33,7 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
     if let Some(path) = output
         && let Err(error) = append(path, &outputs(done))
     {
-        let path = path.display();
+        let path = shown(path);
         say(&format!(
             "warning: the revision is registered, but {path} cannot be written: {error}"
         ));
