@@ -14,7 +14,7 @@ use hoist::error::shown;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
@@ -137,6 +137,7 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let display = Display::start(form, unless_stopped(run.stopping(), view));
     let access = arguments.access.access();
     let cleaning = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &place.bucket)?;
         clean_with(arguments, &place, clients, &mut output).await
     });
     let totals = run.block_on_until_cancelled(cleaning);
