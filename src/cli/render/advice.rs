@@ -13,7 +13,7 @@ pub(crate) fn unlisted(error: &plan::Error) -> String {
         }
         plan::Error::Link { .. } => ", which --symlinks error refuses",
         plan::Error::LeadsOut { .. } => "; exclude it, or allow it with --external-links",
-        plan::Error::Loop { .. } => "; exclude it, or keep links with --symlinks preserve",
+        plan::Error::Loop { .. } => "; leave it out with --exclude",
         _ => "",
     };
     format!("{error}{advice}")
