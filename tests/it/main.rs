@@ -86,6 +86,9 @@ mod debug;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// While they run, commands show how far they are, on a terminal and in a log.
+#[cfg(all(feature = "push", feature = "local"))]
+mod progress;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;
