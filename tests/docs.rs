@@ -36,8 +36,8 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("README.md", "cargo test --locked", "it runs this test"),
     (
         "README.md",
-        "[command deploy]",
-        "it is a file for the AWS CLI version 2",
+        "eval",
+        "it defines a function; tests/it/aws_wrapper.rs runs it",
     ),
     ("README.md", "rayon workers (CPU)", "it is a drawing"),
     (
@@ -58,8 +58,18 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ),
     (
         "docs/migrating.md",
-        "[command deploy]",
-        "it is a file for the AWS CLI version 2",
+        "eval",
+        "it defines a function; tests/it/aws_wrapper.rs runs it",
+    ),
+    (
+        "docs/migrating.md",
+        "hoist aws-wrapper --script",
+        "it installs a program; tests/it/aws_wrapper.rs runs it",
+    ),
+    (
+        "docs/migrating.md",
+        "[toplevel]",
+        "it is a file for the AWS CLI; tests/it/aws_wrapper.rs has such files",
     ),
     (
         "docs/output.md",

@@ -1,8 +1,9 @@
 //! The names and severities of the rules.
 //!
-//! A released name never changes, because pull requests and dashboards refer to it. An error is what
-//! agent 1.8 refuses or fails at; for Lambda and ECS, what the documentation gives no meaning. What
-//! agent 1.8 runs is at most a warning: only agent 2.x refuses it, or it behaves other than it reads.
+//! A released name never changes, because pull requests and dashboards refer to it. An error is an AppSpec
+//! that agent 1.8 refuses to read, or with which both agents fail later; for Lambda and ECS, what the
+//! documentation gives no meaning. What only one agent fails at during a deployment, and what behaves other
+//! than it reads, is a warning. "1.x" was run as 1.8.1; "2.x" is 2.1.0, read from its source.
 
 /// Whether a finding stops a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,12 +79,17 @@ rules! {
     Warning DuplicateKey "duplicate-key" "a key is there twice";
     Warning UnknownKey "unknown-key" "a key without a meaning";
     Warning EmptyValue "empty-value" "a key without the list that belongs there";
+    Warning NotText "not-text" "a value that agent 1.x does not take for text";
 
     // EC2 and on-premises: the top.
     Error Version "version" "version is not the number 0.0";
+    Warning VersionForm "version-form" "a version that agent 2.x refuses";
     Error Os "os" "os is neither linux nor windows";
     Error CaseCollision "case-collision" "names in the bundle that Windows takes for one name";
     Warning LongPath "long-path" "a path in the bundle that is too long for Windows";
+    Warning WindowsName "windows-name" "a name in the bundle that Windows does not allow";
+    Warning WindowsEscape "windows-escape" "a Windows path in which a backslash makes a control character";
+    Warning BundleType "bundle-type-for-windows" "a bundle for Windows that is not a zip";
     Error FileExistsBehavior "file-exists-behavior" "file_exists_behavior is not one of its three values";
 
     // EC2 and on-premises: files.
@@ -92,6 +98,13 @@ rules! {
     Error Wildcard "wildcard-source" "a source with a wildcard, which agents do not expand";
     Error SourceNotFound "source-not-found" "a source that is not in the bundle";
     Error DuplicateDestination "duplicate-destination" "two sources for one destination";
+    Error DestinationClash "destination-clash" "a destination that is both a file and a directory";
+    Error TildeDestination "tilde-destination" "a destination that begins with a tilde";
+    Error TrailingSpace "name-ends-in-space" "an installed file whose name ends with white space";
+    Error LinkLoops "link-loops" "links to directories above them, which are copied without end";
+    Warning LinkLoop "link-loop" "a link to a directory above it, which is copied forty times";
+    Warning KeptLink "kept-link-second-deployment" "a kept link that agent 2.x does not remove before the next deployment";
+    Warning FileAsDirectory "file-as-directory" "a file whose destination ends with its own name";
     Warning SourceOutside "source-outside" "a source outside of the bundle";
     Warning BlankSource "blank-source" "a source without a name";
     Warning BlankDestination "blank-destination" "a destination without a name";
@@ -108,7 +121,14 @@ rules! {
     Warning ReservedHook "reserved-hook" "an event that runs no scripts";
     Warning ScriptOutside "script-outside" "a script outside of the bundle";
     Warning NotExecutable "script-not-executable" "a script without permission to be executed";
-    Warning CrlfShebang "crlf-shebang" "a script whose first line ends with a carriage return";
+    Warning LinkNotExecutable "link-not-executable" "a script that is a kept link to a file without permission to be executed";
+    Error RunasCannotExecute "runas-cannot-execute" "a script that its user may not read and execute";
+    Error LocationCharacters "location-characters" "a location with runas that a shell does not take for one word";
+    Warning LocationUnquoted "location-unquoted" "a location that agent 1.x does not take for one word";
+    Warning RunasForm "runas-form" "a runas that is not the name of a user";
+    Error RelativeInterpreter "relative-interpreter" "a script whose interpreter is not an absolute path";
+    Warning NoShebang "no-shebang" "a script that does not begin with #!";
+    Error CrlfShebang "crlf-shebang" "a script whose first line ends with a carriage return";
     Warning IgnoredOnWindows "ignored-on-windows" "a key without a meaning on Windows";
 
     // EC2 and on-premises: permissions.
@@ -121,6 +141,18 @@ rules! {
     Error Acl "acl" "an access control list that agents refuse";
     Error Context "context" "an SELinux context that agents refuse";
     Warning ContextUser "context-user" "the user of an SELinux context, which agents ignore";
+    Warning ContextRange "context-without-range" "an SELinux context without a range";
+    Warning RangeForm "range-form" "an SELinux range that agent 2.x refuses";
+    Warning AclForm "two-part-acl" "an entry of an access control list that agent 2.x refuses";
+    Error DefaultAcl "default-acl-on-files" "a default access control list that reaches files";
+    Warning UnquotedName "unquoted-name" "a file name that agent 1.x passes to setfacl or semanage without quotes";
+    Warning OwnerName "owner-not-a-name" "an owner or group that is not a name";
+    Error PatternOnFile "pattern-on-file" "a pattern or except for an object that is a copied file";
+    Error PermissionTwice "permission-twice" "two permissions for one file or directory";
+    Warning GlobCharacters "glob-characters" "a pattern that the agents read in different ways";
+    Warning PatternSlash "pattern-slash" "a pattern with a slash, which agent 1.x matches with nothing";
+    Warning ObjectForm "object-form" "an object that only agent 1.x brings into its plain form";
+    Warning ReachesNothing "reaches-nothing" "a permission for nothing that the deployment installs";
 
     // Lambda and ECS.
     Error Resource "resource" "Resources is not a list with a Lambda function or an ECS service";

@@ -2,6 +2,7 @@
 //! the requests to both services ([`s3`], [`codedeploy`]). No other part of the source names an AWS crate.
 
 pub mod access;
+mod answer;
 pub mod call;
 pub mod codedeploy;
 mod counted;

@@ -5,12 +5,17 @@
 //! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
 //! because scripts look for them.
 
+#[cfg(feature = "push")]
+mod alias;
 mod args;
 mod commands;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
+#[cfg(feature = "push")]
+mod parents;
+mod quoted;
 mod render;
 mod run;
 mod signals;
@@ -42,8 +47,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                 _ => error,
             }
         });
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
@@ -53,12 +58,18 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                     _ => Exit::Syntax,
                 };
                 // A closed pipe is no reason to fail.
-                let _ = error.print();
+                let _ = quoted::print(error);
                 return exit;
             }
         },
     };
-    match arguments.command.run() {
+    #[cfg(feature = "push")]
+    if parsed.command.reaches_aws()
+        && let Err(failure) = alias::refuse_lost_options(&arguments)
+    {
+        return end(&failure);
+    }
+    match parsed.command.run() {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

@@ -56,6 +56,7 @@ pub use self::statistics::Statistics;
 
 use self::faults::Faults;
 use self::server::Server;
+use crate::error::shown;
 
 /// What the receive buffer of a paced connection may hold, in bytes (Linux allows twice as much): a
 /// larger one would take in bytes faster than the link. Less than a few of loopback's segments of
@@ -67,7 +68,7 @@ const PACED_BUFFER: u32 = 256 << 10;
 #[non_exhaustive]
 pub enum Error {
     /// The directory cannot be made, read or written.
-    #[error("cannot keep state in {}; choose another directory", .dir.display())]
+    #[error("cannot keep state in {}; choose another directory", shown(dir))]
     Directory {
         /// The directory.
         dir: PathBuf,
@@ -75,7 +76,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Another endpoint uses the directory.
-    #[error("another endpoint uses {}; stop it or choose another directory", .dir.display())]
+    #[error(
+        "another endpoint uses {}; stop it or choose another directory",
+        shown(dir)
+    )]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -89,7 +93,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The bucket is missing and cannot be made.
-    #[error("cannot make the bucket {bucket}: {reason}")]
+    #[error("cannot make the bucket {}: {reason}", shown(bucket))]
     Bucket {
         /// The bucket's name.
         bucket: String,
@@ -97,7 +101,10 @@ pub enum Error {
         reason: String,
     },
     /// The application is missing and cannot be made.
-    #[error("cannot make the application {application} in {region}: {reason}")]
+    #[error(
+        "cannot make the application {} in {region}: {reason}",
+        shown(application)
+    )]
     Application {
         /// The application's name.
         application: String,

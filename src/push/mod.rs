@@ -64,9 +64,14 @@ pub async fn push<S: PartStore>(
     let verified = verified.await?;
     destination.register(&revision, progress, cancel).await?;
     destination.persist(receipt, &revision)?;
+    let mut notices = prepared.contents.notices().to_vec();
+    if let Some(notice) = packed.notice(&notices) {
+        observer.notes.add(notice.to_string());
+        notices.push(notice);
+    }
     Ok(Pushed {
         packed,
-        notices: prepared.contents.notices().to_vec(),
+        notices,
         report: prepared.report.clone(),
         revision,
         verified,

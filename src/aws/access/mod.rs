@@ -40,6 +40,7 @@ use self::proxy::Proxies;
 use self::settings::Settings;
 use self::source::Source;
 use self::trust::Trust;
+use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -331,7 +332,8 @@ fn clients(
         .accelerate(settings.accelerate)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(both) = settings.s3_dual_stack {
         s3 = s3.use_dual_stack(both);
     }
@@ -341,7 +343,8 @@ fn clients(
     }
     let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
+        .interceptor(Wire)
+        .interceptor(FromService);
     if let Some(url) = &settings.codedeploy {
         codedeploy = codedeploy
             .endpoint_url(url)
@@ -416,68 +419,4 @@ fn is_plain_and_remote(url: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payloads_are_signed_only_over_plain_http_to_another_machine() {
-        for url in [
-            "https://s3.example.com",
-            "http://127.0.0.1:9000",
-            "http://127.8.8.8",
-            "http://[::1]:9000/path",
-            "http://localhost",
-            "HTTP://LocalHost:1/x",
-        ] {
-            assert!(!is_plain_and_remote(url), "{url}");
-        }
-        for url in [
-            "http://minio:9000",
-            "http://10.0.0.1",
-            "Http://[fe80::1]:1",
-            "http://localhost.evil/",
-        ] {
-            assert!(is_plain_and_remote(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_timeout_of_zero_means_no_limit() {
-        let of = |connect: Option<u64>, read: Option<u64>| {
-            let timeouts = timeouts(&Access {
-                connect_timeout: connect.map(Duration::from_secs),
-                read_timeout: read.map(Duration::from_secs),
-                ..Access::default()
-            });
-            (timeouts.connect_timeout(), timeouts.read_timeout())
-        };
-        assert_eq!(of(None, None), (Some(CONNECT), None));
-        assert_eq!(of(Some(0), Some(0)), (None, None));
-        let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(of(Some(60), Some(5)), (seconds(60), seconds(5)));
-    }
-
-    #[test]
-    fn an_endpoint_needs_a_scheme_and_a_host() {
-        for url in [
-            "http://h",
-            "HTTPS://h:1/p",
-            "http://[::1]:9",
-            "https://127.0.0.1",
-        ] {
-            assert!(check_endpoint(url).is_ok(), "{url}");
-        }
-        for url in [
-            "",
-            "h",
-            "h:1",
-            "ftp://h",
-            "http://",
-            "http:///p",
-            "http://:1",
-            "é://",
-        ] {
-            assert!(check_endpoint(url).is_err(), "{url}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
+use hoist::error::shown;
 
 use crate::cli::Failure;
 use crate::cli::manual::page;
@@ -43,7 +44,7 @@ pub(crate) fn man(arguments: &ManArgs, command: Command) -> Result<(), Failure> 
     write_pages(&command, dir).map_err(|error| {
         Failure::other(format!(
             "cannot write manual pages to {}: {error}",
-            dir.display()
+            shown(dir)
         ))
     })
 }

@@ -9,6 +9,7 @@ use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
 use hoist::archive::manifest::{self, Draft};
 use hoist::archive::pack::{self, Packed, pack_to_file};
 use hoist::archive::plan::{self, Plan};
+use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
@@ -17,7 +18,7 @@ use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::advice;
-use crate::cli::render::progress::{Display, View, say, unless_stopped, warn_of};
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn, warn_of};
 use crate::cli::render::summary::summary;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
@@ -72,6 +73,9 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         Ok((packed, plan)) => {
             if !quiet {
                 warn_of(plan.notices());
+                if let Some(notice) = packed.notice(plan.notices()) {
+                    warn(&notice.to_string());
+                }
                 say(&summary(&packed, started.elapsed(), None));
             }
             timing.end(setup, Some(&packed));
@@ -96,11 +100,14 @@ fn pack(
 ) -> Result<(Packed, Plan), Failure> {
     let archive = &arguments.archive;
     refuse_auto(archive.level)?;
-    let plan = progress
+    let mut plan = progress
         .walk(|| Plan::scan(&arguments.source.dir, options, cancel))
         .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let name = arguments.output.to_string_lossy();
     let format = archive.bundle_type.format(&name);
+    if format == Format::Zip {
+        plan.note_zip_names();
+    }
     let worst_case = pack::worst_case(&plan, format);
     let limits = Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY)
         .map_err(Failure::other)?;

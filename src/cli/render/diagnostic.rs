@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hoist::appspec::{Finding, Report, Severity};
-use hoist::archive::zip::Shown;
+use hoist::error::shown;
 
 /// The most lines that are shown of one finding.
 const LINES: usize = 3;
@@ -92,11 +92,7 @@ impl<'t> Lines<'t> {
 /// The name of a file in messages: relative to the working directory if it is below, and in quotes and
 /// escaped if it has characters that a terminal or a CI service would interpret.
 pub(crate) fn name(path: &Path) -> String {
-    let name = relative(path);
-    match name.to_str() {
-        Some(text) if !text.contains(char::is_control) => text.to_owned(),
-        _ => Shown::new(name.as_os_str().as_encoded_bytes()).to_string(),
-    }
+    shown(&relative(path)).to_string()
 }
 
 /// A path without `.`, relative to the working directory if it is below.

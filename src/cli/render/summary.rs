@@ -61,6 +61,7 @@ mod tests {
             content,
             archive,
             digest: None,
+            zip64_names: 0,
         }
     }
 

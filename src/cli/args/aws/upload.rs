@@ -20,7 +20,7 @@ const MOST_REQUESTS: usize = 64;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Upload")]
 pub(crate) struct UploadArgs {
-    /// Most requests to S3 at a time; fewer if memory does not suffice
+    /// Most requests to S3 at a time; fewer if memory does not suffice or the link is slow
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = concurrency)]
     pub(crate) concurrency: usize,
 

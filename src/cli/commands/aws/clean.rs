@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use hoist::archive::zip::Shown;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
 use hoist::aws::s3::{S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage};
 use hoist::clean::{Age, End, Held, Options, Stale, Totals, Uploads, clean};
+use hoist::error::shown;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
@@ -168,7 +168,10 @@ async fn clean_with(
     let cleaned = clean(&uploads, &options, &mut |stale| output.each(stale)).await;
     cleaned.map_err(|error| {
         let hint = is_denied(&error).then_some("it takes s3:ListBucketMultipartUploads");
-        let text = format!("cannot list the unfinished uploads at {place}: {error}");
+        let text = format!(
+            "cannot list the unfinished uploads at {}: {error}",
+            shown(&place.to_string())
+        );
         Failure::other(text).and(hint)
     })
 }
@@ -199,7 +202,7 @@ impl CleanOutput<'_> {
             };
             say(&format!(
                 "cannot abort the upload of {}: {error}{permission}; by hand: {}",
-                shown(bucket, &stale.upload.key),
+                place_of(bucket, &stale.upload.key),
                 self.abort_command(stale)
             ));
         }
@@ -273,11 +276,8 @@ impl CleanOutput<'_> {
 }
 
 /// Where an object is, safe to print: everyone who may write to the bucket chooses keys.
-fn shown(bucket: &str, key: &str) -> String {
-    if key.contains(|c: char| c.is_control()) {
-        return format!("s3://{bucket}/ {}", Shown::new(key.as_bytes()));
-    }
-    format!("s3://{bucket}/{key}")
+fn place_of(bucket: &str, key: &str) -> String {
+    shown(&format!("s3://{bucket}/{key}")).to_string()
 }
 
 fn begun(stale: &Stale) -> Option<String> {
@@ -304,7 +304,7 @@ fn line(bucket: &str, stale: &Stale) -> String {
     };
     format!(
         "{verb} {}, begun {}, {held}\n",
-        shown(bucket, &stale.upload.key),
+        place_of(bucket, &stale.upload.key),
         begun(stale).unwrap_or_default()
     )
 }

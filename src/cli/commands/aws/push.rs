@@ -10,6 +10,7 @@ use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
 use hoist::bundle::Content;
+use hoist::error::shown;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::{Chosen, choose};
 use hoist::push::preflight::{PATIENCE, Preflight};
@@ -185,7 +186,7 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
     if let Content::File(_) = source.content {
         return Err(Failure::usage(format!(
             "--manifest lists what is packed, and {} is sent as it is; leave it out",
-            source.path.display()
+            shown(&source.path)
         )));
     }
     if arguments.dry_run {

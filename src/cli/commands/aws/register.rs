@@ -12,6 +12,7 @@ use hoist::aws::s3::S3Location;
 use hoist::bundle::BundleType;
 #[cfg(feature = "local")]
 use hoist::endpoint::Endpoint;
+use hoist::error::shown;
 
 use super::{Local, Needs, warn_of_key, with_clients};
 use crate::cli::Failure;
@@ -175,7 +176,10 @@ async fn look_up(
             registration.version = head.version.or(registration.version.take());
         }
         Ok(None) => {
-            let text = format!("{location} is not there; upload it first, with hoist push");
+            let text = format!(
+                "{} is not there; upload it first, with hoist push",
+                shown(&location.to_string())
+            );
             return Err(Failure::other(text));
         }
         Err(error) if error.code.is_none() => {

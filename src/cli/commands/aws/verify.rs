@@ -10,6 +10,7 @@ use hoist::aws::access::Access;
 use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
+use hoist::error::{ShownName, shown};
 use hoist::progress::Progress;
 use hoist::verify::{Error, FileObject, Object, Report, Wanted, Watched, verify, verify_bytes};
 
@@ -22,7 +23,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::print;
-use crate::cli::render::progress::{Display, View, say, unless_stopped};
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn_of};
 use crate::cli::render::units::size;
 use crate::cli::run::Run;
 
@@ -83,7 +84,7 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "--manifest is compared with the entries of a zip, and {} is a {format}; pack it again \
              with --manifest, and compare the two manifests",
-            arguments.archive
+            shown(&arguments.archive)
         )));
     }
     let run = Run::start()?;
@@ -120,7 +121,8 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
-            "{option} is about an object in S3, s3://<bucket>/<key>, and {archive} is a file"
+            "{option} is about an object in S3, s3://<bucket>/<key>, and {} is a file",
+            shown(archive)
         ))),
         None => Ok(Place::File(archive.into())),
     }
@@ -180,26 +182,29 @@ async fn compare<O: Object>(
     compared.map_err(|error| {
         Failure::other(match (&error, &arguments.manifest) {
             (Error::Manifest(fault), Some(path)) => {
-                format!("{} cannot be used as a manifest: {fault}", path.display())
+                format!("{} cannot be used as a manifest: {fault}", shown(path))
             }
-            _ => format!("cannot read {}: {error}", arguments.archive),
+            _ => format!("cannot read {}: {error}", shown(&arguments.archive)),
         })
     })
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", path.display())))
+    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", shown(path))))
 }
 
 fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), Failure> {
-    let archive = &arguments.archive;
+    let archive = shown(&arguments.archive);
     let recorded = report.head.crc64nvme.is_some();
     if report.is_whole() && format != Format::Zip && !recorded && arguments.etag.is_none() {
         return Err(Failure::other(format!(
             "{archive} can be read, but nothing says what it should be: a {format} has no \
              checksums of its entries, and no checksum of the whole is recorded"
         )));
+    }
+    if !arguments.quiet {
+        warn_of(&report.notices);
     }
     if report.is_whole() {
         if arguments.quiet {
@@ -218,7 +223,7 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
     )))
 }
 
-fn whole(archive: &str, format: Format, report: &Report) -> String {
+fn whole(archive: ShownName<'_>, format: Format, report: &Report) -> String {
     let entries = match format {
         Format::Zip => format!(
             "{} entries, {} of content, ",

@@ -8,7 +8,7 @@ use hoist::aws::access;
 use hoist::aws::codedeploy::{self, Platform, Registration, Revision};
 use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
-use hoist::error::quoted;
+use hoist::error::{quoted, shown};
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
@@ -57,15 +57,19 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     };
     let text = match error {
         Error::Preflight(preflight::Error::Exists(location)) => {
-            format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
+            format!(
+                "{} is there already, and --no-overwrite keeps it: nothing was changed",
+                shown(&location.to_string())
+            )
         }
         Error::Upload {
             source_dir,
             location,
             error,
         } if let Cause::NotResumed(uploads) = &error.cause => format!(
-            "Failed to upload '{}' to '{location}': {}",
-            source_dir.display(),
+            "Failed to upload '{}' to '{}': {}",
+            shown(source_dir),
+            shown(&location.to_string()),
             command.recovery.none_resumed(uploads)
         ),
         Error::Plan(error) => advice::unlisted(error),
@@ -178,7 +182,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
         Error::Preflight(error) => hint_before(command, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",
-            revision.location,
+            shown(&revision.location.to_string()),
             register_command(command, revision)
         )),
         Error::Verify {
@@ -186,7 +190,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             revision,
         } => Some(format!(
             "the object stays at {}, since hoist deletes nothing: do not deploy it, and push again",
-            revision.location
+            shown(&revision.location.to_string())
         )),
         Error::Verify { error, revision } => {
             let denied = matches!(
@@ -201,7 +205,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             };
             Some(format!(
                 "{permission}the bundle is in S3, at {}; to register it without, run: {}",
-                revision.location,
+                shown(&revision.location.to_string()),
                 register_command(command, revision)
             ))
         }

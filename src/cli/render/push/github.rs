@@ -7,6 +7,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use hoist::error::shown;
+
 use crate::cli::Failure;
 use crate::cli::render::github::{append, append_summary, cell, named};
 use crate::cli::render::progress::warn;
@@ -31,7 +33,7 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
     if let Some(path) = output
         && let Err(error) = append(path, &outputs(done))
     {
-        let path = path.display();
+        let path = shown(path);
         warn(&format!(
             "the revision is registered, but {path} cannot be written: {error}"
         ));

@@ -13,6 +13,7 @@ use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::archive::zip::Shown;
 use hoist::aws::codedeploy::{Revision, utc};
 use hoist::aws::s3::S3Location;
+use hoist::error::{self, is_unsafe, quoted};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Pushed};
 use serde_json::{Map, Value, json};
@@ -127,7 +128,7 @@ impl Previewed<'_> {
             plural(preview.files()),
             size(preview.content()),
             self.bundle,
-            self.location,
+            error::shown(&self.location.to_string()),
             size(at_most),
             plural(parts),
             self.application,
@@ -236,6 +237,12 @@ fn line(text: &mut String, entry: &Listed<'_>) {
 
 /// How to deploy a revision, in the words of `aws deploy push`.
 pub(crate) fn next_step(application: &str, revision: &str) -> String {
+    // `aws deploy push` quotes nothing, so a text is only quoted if it would take more than its line.
+    let word = |text: &str| match text.contains(is_unsafe) {
+        true => quoted(text),
+        false => text.to_owned(),
+    };
+    let (application, revision) = (word(application), word(revision));
     format!(
         "To deploy with this revision, run:\n\
          aws deploy create-deployment --application-name {application} --s3-location {revision} \

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hoist::archive::pack::Packed;
+use hoist::error::shown;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
 
 use self::machine::{Machine, Ticks};
@@ -237,7 +238,7 @@ impl TimingReport {
 /// Writes the timeline of a run.
 pub(crate) fn write_trace(file: &Path, report: &Report, progress: &Progress) -> Result<(), String> {
     trace::write(file, &progress.spans(), &report.samples)
-        .map_err(|error| format!("cannot write the trace {}: {error}", file.display()))
+        .map_err(|error| format!("cannot write the trace {}: {error}", shown(file)))
 }
 
 #[cfg(unix)]

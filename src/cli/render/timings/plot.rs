@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hoist::error::shown;
 use hoist::progress::Snapshot;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -34,7 +35,7 @@ type Failed = Box<dyn std::error::Error>;
 pub(crate) fn write(file: &Path, report: &Report) -> Result<(), String> {
     let svg = draw(report).map_err(|error| format!("cannot draw the plot: {error}"))?;
     std::fs::write(file, svg)
-        .map_err(|error| format!("cannot write the plot {}: {error}", file.display()))
+        .map_err(|error| format!("cannot write the plot {}: {error}", shown(file)))
 }
 
 fn draw(report: &Report) -> Result<String, Failed> {
