@@ -1,8 +1,8 @@
 //! How much has been sent, between what was handed to the connections and what was confirmed.
 //!
 //! A connection takes megabytes at once into the buffers on the way, and a store confirms only whole parts.
-//! The truth lies between the two. It grows steadily, at the rate at which parts are confirmed; until the first
-//! one is, at the rate at which the connections take more once their buffers are full.
+//! The truth lies between the two. It grows steadily: at the rate at which parts are confirmed, or at which the
+//! connections take more once their buffers are full, whichever is known.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -52,15 +52,17 @@ impl Flow {
         }
         let (since, base) = self.confirmed.front().copied().unwrap_or_default();
         let (until, newest) = self.confirmed.back().copied().unwrap_or_default();
+        let taken = self.full.filter(|_| at >= began + KNOWN);
+        let taken = taken.map_or(0.0, |(full, then)| {
+            handed_over.saturating_sub(then) as f64 / (at - full).as_secs_f64()
+        });
         self.sent = if newest > base && until > since {
+            // Of requests that share the link, the first that ends says too little.
             let rate = (newest - base) as f64 / (until - since).as_secs_f64();
-            self.sent + rate * elapsed
-        } else if let (Some((full, then)), true) = (self.full, at >= began + KNOWN) {
-            let rate = handed_over.saturating_sub(then) as f64 / (at - full).as_secs_f64();
-            let estimate = base as f64 + rate * (at - began).as_secs_f64();
-            self.sent.max(estimate)
+            self.sent + rate.max(taken) * elapsed
         } else {
-            self.sent
+            let estimate = base as f64 + taken * (at - began).as_secs_f64();
+            self.sent.max(estimate)
         };
         self.sent = self.sent.clamp(confirmed as f64, handed_over as f64);
         // It is between two numbers of bytes.

@@ -34,6 +34,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// take a job that is silent for ten minutes for dead.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// A stop that takes longer is told of in a log.
+const LONG_STOP: Duration = Duration::from_secs(1);
+
 /// How a command shows its progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -76,7 +79,7 @@ impl Display {
             started: Instant::now(),
             meter: Meter::default(),
             said: Duration::ZERO,
-            told_stop: false,
+            stopping: Stop::None,
         };
         let thread = thread::Builder::new()
             .name("hoist-progress".into())
@@ -113,7 +116,17 @@ struct Watch {
     meter: Meter,
     /// When the last plain line was due.
     said: Duration,
-    told_stop: bool,
+    stopping: Stop,
+}
+
+/// What is known of a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    None,
+    /// It began at this time.
+    Since(Duration),
+    /// It was told of.
+    Told,
 }
 
 impl Watch {
@@ -128,9 +141,17 @@ impl Watch {
         }
     }
 
-    /// Whether a plain line is due: from time to time, and as soon as the command is being stopped.
+    /// Whether a plain line is due: from time to time, and when a stop takes long.
     fn is_due(&mut self, at: Duration, stops: bool) -> bool {
-        let is_news = stops && !std::mem::replace(&mut self.told_stop, stops);
+        let mut is_news = false;
+        self.stopping = match self.stopping {
+            Stop::None if stops => Stop::Since(at),
+            Stop::Since(since) if at >= since + LONG_STOP => {
+                is_news = true;
+                Stop::Told
+            }
+            known => known,
+        };
         let is_time = at >= self.said + PLAIN_EVERY;
         if is_time || is_news {
             self.said = at;
@@ -260,7 +281,7 @@ mod tests {
             started: Instant::now(),
             meter: Meter::default(),
             said: Duration::ZERO,
-            told_stop: false,
+            stopping: Stop::None,
         }
     }
 
@@ -274,12 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_is_told_at_once_and_once() {
+    fn a_stop_that_takes_long_is_told_of_once() {
         let mut watch = watch();
         let at = Duration::from_secs;
         assert!(!watch.is_due(at(1), false));
-        assert!(watch.is_due(at(2), true));
-        assert!(!watch.is_due(at(3), true));
-        assert!(watch.is_due(at(12), true));
+        assert!(!watch.is_due(at(2), true));
+        assert!(watch.is_due(at(3), true));
+        assert!(!watch.is_due(at(4), true));
+        assert!(watch.is_due(at(13), true));
     }
 }
