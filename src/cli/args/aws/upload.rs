@@ -128,7 +128,8 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
-fn rate(text: &str) -> Result<u64, String> {
+/// A bandwidth: a size a second.
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
     match size::rate(text)? {
         rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
         rate => Ok(rate),
