@@ -39,7 +39,6 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "eval",
         "it defines a function; tests/it/aws_wrapper.rs runs it",
     ),
-    ("README.md", "rayon workers (CPU)", "it is a drawing"),
     (
         "README.md",
         "cargo build --release --locked",
@@ -583,6 +582,53 @@ fn every_option_is_documented_and_in_the_changelog() {
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    let others = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        (name.to_owned(), text)
+    });
+    for (name, text) in files().into_iter().chain(others) {
+        let text: String = prose(&text).flat_map(|line| [line, "\n"]).collect();
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => root.join(&name),
+                file => root.join(&name).with_file_name("").join(file),
+            };
+            let is_there = match heading {
+                "" => target.exists(),
+                heading => fs::read_to_string(&target).is_ok_and(|text| {
+                    let mut lines = text.lines().filter(|line| line.starts_with('#'));
+                    lines.any(|line| anchor(line) == heading)
+                }),
+            };
+            if !is_there {
+                wrong.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A bandwidth: a size a second.
 pub(crate) fn rate(text: &str) -> Result<u64, String> {
     match size::rate(text)? {
         rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
