@@ -337,6 +337,34 @@ fn yaml_can_be_parsed_and_its_steps_run() {
     assert!(count >= 4, "{count} steps were run");
 }
 
+/// A checkout has a `.git`, in which some services keep a token.
+#[test]
+fn recipes_that_push_a_checkout_leave_its_git_directory_out() {
+    let mut count = 0;
+    for (file, text) in files() {
+        if !["docs/ci.md", "docs/migrating.md"].contains(&&*file) {
+            continue;
+        }
+        for block in blocks(&file, &text) {
+            let text = block.text();
+            for push in text
+                .split("hoist push ")
+                .skip(1)
+                .filter(|_| !text.contains("--dry-run"))
+            {
+                count += 1;
+                let leaves_out = ["--exclude .git", "--ignore-hidden-files"];
+                assert!(
+                    leaves_out.iter().any(|option| push.contains(option)),
+                    "{}: {push}",
+                    block.place()
+                );
+            }
+        }
+    }
+    assert!(count >= 5, "{count} pushes were read");
+}
+
 /// The scripts below a node, each with the id of its step.
 fn find_steps(node: &YamlOwned, steps: &mut Vec<(Option<String>, String)>) {
     match node {
