@@ -10,4 +10,6 @@ pub(crate) mod color;
 pub(crate) mod descriptors;
 pub(crate) mod output;
 pub(crate) mod source;
+#[cfg(any(feature = "push", feature = "local"))]
+pub(crate) mod time;
 pub(crate) mod unknown;

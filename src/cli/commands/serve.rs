@@ -1,12 +1,12 @@
 //! `hoist serve`: the embedded S3 and CodeDeploy for other clients.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use hoist::endpoint::{Endpoint, Link, Settings, Storage};
 
 use crate::cli::Failure;
+use crate::cli::args::time::{Time, time};
 use crate::cli::render::print;
 use crate::cli::run::Run;
 
@@ -26,7 +26,7 @@ pub(crate) struct ServeArgs {
 
     /// Let each request take this long to arrive, such as 30ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0ms")]
-    latency: Duration,
+    latency: Time,
 
     /// Let the body of a request arrive at this rate on each connection, such as 40MB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let settings = Settings {
         port: arguments.port,
         link: Link {
-            latency: arguments.latency,
+            latency: arguments.latency.duration,
             rate: arguments.rate,
             total_rate: arguments.total_rate,
         },
@@ -65,19 +65,6 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
         }
         Ok(())
     })
-}
-
-/// Parses a time in milliseconds or seconds.
-fn time(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, Duration::from_millis(1)),
-        None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs(1)),
-    };
-    let number: u32 = digits
-        .parse()
-        .map_err(|_| "write a number and its unit, such as 30ms or 2s")?;
-    unit.checked_mul(number)
-        .ok_or_else(|| "this is too long".to_owned())
 }
 
 /// Parses a rate in powers of 1,000, as networks are measured.
@@ -99,15 +86,6 @@ fn rate(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("30ms"), Ok(Duration::from_millis(30)));
-        assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
-        for bad in ["", "30", "ms", "-1s", "1.5s", "3m"] {
-            assert!(time(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn rates_have_decimal_suffixes() {
