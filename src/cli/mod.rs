@@ -5,13 +5,18 @@
 //! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
 //! because scripts look for them.
 
+#[cfg(feature = "push")]
+mod alias;
 mod args;
 mod commands;
+mod completions;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
 mod panic;
+#[cfg(feature = "push")]
+mod parents;
 mod quoted;
 mod render;
 mod run;
@@ -49,8 +54,8 @@ fn parse_and_run(arguments: Vec<OsString>) -> Exit {
                 _ => error,
             }
         });
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
@@ -65,7 +70,13 @@ fn parse_and_run(arguments: Vec<OsString>) -> Exit {
             }
         },
     };
-    match panic::caught(|| arguments.command.run()) {
+    #[cfg(feature = "push")]
+    if parsed.command.reaches_aws()
+        && let Err(failure) = alias::refuse_lost_options(&arguments)
+    {
+        return end(&failure);
+    }
+    match panic::caught(|| parsed.command.run()) {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

@@ -2,6 +2,7 @@
 //! its time decides how it exits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use hoist::cancel::Cancel;
 
@@ -15,6 +16,22 @@ pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
     hint: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+}
+
+/// Whether a command is being stopped, for the display of its progress.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopping {
+    cancel: Cancel,
+    signal: Arc<AtomicU8>,
+}
+
+impl Stopping {
+    /// None if the command is not being stopped; else whether a signal stops it, rather than the end of its
+    /// time.
+    pub(crate) fn by_signal(&self) -> Option<bool> {
+        let stopped = self.cancel.is_cancelled();
+        stopped.then(|| self.signal.load(Ordering::Acquire) != 0)
+    }
 }
 
 impl Run {
@@ -47,6 +64,14 @@ impl Run {
     /// What the first signal cancels.
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// Tells whether the command is being stopped.
+    pub(crate) fn stopping(&self) -> Stopping {
+        Stopping {
+            cancel: self.cancel.clone(),
+            signal: self.watch.signal(),
+        }
     }
 
     /// Gives a failure the exit code of the signal that came, if one came.

@@ -264,7 +264,7 @@ fn a_file_of_github_that_is_missing_fails_a_push_before_it_and_not_after_it() {
     assert!(scene.stored().is_none());
     let mut push = scene.push(&[]);
     let done = push.env("GITHUB_STEP_SUMMARY", dir.path()).ok();
-    done.says("warning: the revision is registered, but");
+    done.says("warning: the summary in ");
 }
 
 /// As with `hoist ... | head -0`: nobody reads what is printed.

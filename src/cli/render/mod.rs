@@ -6,10 +6,13 @@ pub(crate) mod debug;
 pub(crate) mod diagnostic;
 pub(crate) mod github;
 pub(crate) mod lint;
+pub(crate) mod message;
 pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
+pub(crate) mod summary;
 pub(crate) mod timings;
+pub(crate) mod units;
 
 use std::io::{self, Write as _};
 
@@ -22,9 +25,11 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
 
 /// It is no failure if the reader has seen enough, as `head` has.
 fn write_out(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
+    progress::aside(|| {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
+    })
 }

@@ -79,6 +79,8 @@ struct IgnoredArgs {
     _query: Option<String>,
     #[arg(long = "cli-binary-format", hide = true)]
     _cli_binary_format: Option<String>,
+    #[arg(long = "cli-error-format", hide = true)]
+    _cli_error_format: Option<String>,
 }
 
 impl AccessArgs {
