@@ -45,8 +45,14 @@ use crate::error::{FileError, shown};
 /// The only name that the agent reads.
 const APPSPEC: &str = "appspec.yml";
 
-/// A common misspelling, which the agent ignores.
-const MISNAMED: &str = "appspec.yaml";
+/// Names that the agent does not read, in any case, and the right name in another case.
+const MISNAMED: [&str; 5] = [
+    "appspec.yaml",
+    "appspec.yml",
+    "appspec.json",
+    "appspec.yml.txt",
+    "app-spec.yml",
+];
 
 /// The kinds of resource that an AppSpec file for CodeDeploy itself can describe.
 const RESOURCE_KINDS: [&resources::Kind; 2] = [&lambda::KIND, &ecs::KIND];
@@ -68,8 +74,10 @@ pub enum Kind {
 pub struct Missing {
     /// Where the file should be.
     pub path: PathBuf,
-    /// Whether the source has an `appspec.yaml`.
-    pub misnamed: bool,
+    /// The file at the root of the bundle that was perhaps meant.
+    pub misnamed: Option<String>,
+    /// Whether the source has the file, and it is left out of the bundle.
+    pub excluded: bool,
     /// The directory below the source that has an AppSpec file.
     pub elsewhere: Option<PathBuf>,
 }
@@ -91,9 +99,22 @@ pub fn require(plan: &Plan) -> Result<(), Missing> {
     });
     Err(Missing {
         path: normalized(&source).join(APPSPEC),
-        misnamed: plan.find(MISNAMED.as_bytes()).is_some(),
+        misnamed: misnamed(plan),
+        excluded: plan.source().join(APPSPEC).is_file(),
         elsewhere,
     })
+}
+
+/// The file at the root that was perhaps meant to be the AppSpec file.
+fn misnamed(plan: &Plan) -> Option<String> {
+    let names = (0..plan.len()).map(|index| plan.entry(index).name);
+    let mut names = names.filter_map(|name| str::from_utf8(name).ok());
+    let is = |name: &&str| {
+        MISNAMED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    };
+    names.find(is).map(str::to_owned)
 }
 
 /// The directory nearest to the root that has an AppSpec file.

@@ -126,7 +126,7 @@ fn only_appspec_yml_at_the_root_is_an_appspec_file() {
         missing.to_string(),
         format!("{} was not found", dir.path().join("appspec.yml").display())
     );
-    assert!(!missing.misnamed && missing.elsewhere.is_none());
+    assert!(missing.misnamed.is_none() && missing.elsewhere.is_none());
     write(dir.path(), "appspec.yml", "");
     assert_eq!(require(&plan(dir.path(), false)), Ok(()));
 }
@@ -138,9 +138,17 @@ fn a_missing_appspec_file_comes_with_the_nearest_one_and_a_misnamed_one() {
     write(dir.path(), "build/appspec.yml", "");
     let missing = require(&plan(dir.path(), false)).unwrap_err();
     assert_eq!(missing.elsewhere, Some(dir.path().join("build")));
-    assert!(!missing.misnamed);
+    assert!(missing.misnamed.is_none() && !missing.excluded);
     write(dir.path(), "appspec.yaml", "");
-    assert!(require(&plan(dir.path(), false)).unwrap_err().misnamed);
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("appspec.yaml"));
+    fs::rename(
+        dir.path().join("appspec.yaml"),
+        dir.path().join("AppSpec.yml"),
+    )
+    .unwrap();
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("AppSpec.yml"));
 }
 
 #[test]

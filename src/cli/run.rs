@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use hoist::cancel::Cancel;
 
+#[cfg(feature = "push")]
+use super::args::time::Time;
 use super::signals::Watch;
 use super::{Failure, panic};
 
@@ -118,7 +120,7 @@ impl Run {
     /// Does async work that ends by itself when it is cancelled, and cancels it after `limit`.
     pub(crate) fn block_on_within<T>(
         &self,
-        limit: Option<std::time::Duration>,
+        limit: Option<&Time>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let Some(limit) = limit else {
@@ -126,7 +128,7 @@ impl Run {
         };
         self.block_on(async {
             let mut work = std::pin::pin!(work);
-            if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
+            if let Ok(done) = tokio::time::timeout(limit.duration, &mut work).await {
                 return done;
             }
             self.cancel.cancel();
@@ -135,8 +137,7 @@ impl Run {
                 return done;
             }
             done.map_err(|failure| {
-                let seconds = limit.as_secs();
-                let late = format!("stopped: not done after {seconds} s, which is --timeout");
+                let late = format!("stopped: not done after {limit}, which is --timeout");
                 let rest = failure.lines.into_iter().filter(|line| line != "stopped");
                 Failure {
                     lines: std::iter::once(late).chain(rest).collect(),

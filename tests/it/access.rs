@@ -722,7 +722,7 @@ fn a_name_that_no_bucket_of_amazon_can_have_is_refused_before_anything_is_packed
         let done = push.env("HTTPS_PROXY", &proxy.url).fails(252);
         done.says(&format!("{bad:?} is not the name of a bucket of Amazon S3"));
         for command in ["verify", "clean"] {
-            let mut command = scene.hoist(&[command, &url]);
+            let mut command = scene.hoist(&[command, &url, "--region", "eu-west-1"]);
             command.env_remove("AWS_ENDPOINT_URL");
             command
                 .env("HTTPS_PROXY", &proxy.url)

@@ -12,4 +12,6 @@ pub(crate) mod output;
 #[cfg(any(feature = "push", feature = "local"))]
 pub(crate) mod size;
 pub(crate) mod source;
+#[cfg(any(feature = "push", feature = "local"))]
+pub(crate) mod time;
 pub(crate) mod unknown;

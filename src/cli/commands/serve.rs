@@ -1,7 +1,6 @@
 //! `hoist serve`: the embedded S3 and CodeDeploy for other clients.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use hoist::endpoint::{Answered, Endpoint, Link, Log, Settings, Storage};
@@ -9,6 +8,7 @@ use hoist::error::shown;
 
 use crate::cli::Failure;
 use crate::cli::args::size;
+use crate::cli::args::time::{Time, time};
 use crate::cli::render::print;
 use crate::cli::render::progress::say;
 use crate::cli::run::Run;
@@ -29,7 +29,7 @@ pub(crate) struct ServeArgs {
 
     /// Let each request take this long to arrive, such as 30ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0ms")]
-    latency: Duration,
+    latency: Time,
 
     /// Let the body of a request arrive at this rate on each connection, such as 40M
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let settings = Settings {
         port: arguments.port,
         link: Link {
-            latency: arguments.latency,
+            latency: arguments.latency.duration,
             rate: arguments.rate,
             total_rate: arguments.total_rate,
         },
@@ -114,19 +114,6 @@ fn line(answered: &Answered) -> String {
     )
 }
 
-/// Parses a time in milliseconds or seconds.
-fn time(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, Duration::from_millis(1)),
-        None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs(1)),
-    };
-    let number: u32 = digits
-        .parse()
-        .map_err(|_| "write a number and its unit, such as 30ms or 2s")?;
-    unit.checked_mul(number)
-        .ok_or_else(|| "this is too long".to_owned())
-}
-
 fn rate(text: &str) -> Result<u64, String> {
     match size::rate(text)? {
         0 => Err("a link of 0 bytes a second carries nothing".to_owned()),
@@ -137,15 +124,6 @@ fn rate(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(time("30ms"), Ok(Duration::from_millis(30)));
-        assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
-        for bad in ["", "30", "ms", "-1s", "1.5s", "3m"] {
-            assert!(time(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_rate_is_more_than_nothing() {

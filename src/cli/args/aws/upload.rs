@@ -1,7 +1,5 @@
 //! How a push uploads: how fast, with how much memory, for how long and checked by what.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use hoist::archive::limits::DEFAULT_CONCURRENCY;
 use hoist::archive::pack::LevelPolicy;
@@ -11,6 +9,7 @@ use hoist::push::Resume;
 use super::AttemptsArgs;
 use crate::cli::Failure;
 use crate::cli::args::size;
+use crate::cli::args::time::{self, Time};
 
 /// The lowest bandwidth limit: 56 MiB an hour. With less, a push would only wait.
 const SLOWEST: u64 = 16 << 10;
@@ -28,9 +27,10 @@ pub(crate) struct UploadArgs {
     #[command(flatten)]
     pub(crate) attempts: AttemptsArgs,
 
-    /// Give up after so many seconds, and abort the upload [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: Option<u64>,
+    /// Give up after this time, and abort the upload: 90s, 5m, 1h, or a number of seconds [default: no
+    /// limit]
+    #[arg(long, value_name = "TIME", value_parser = time::limit)]
+    pub(crate) timeout: Option<Time>,
 
     /// Send at most this many bytes a second to S3: 500K, 10M, 1G
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -89,10 +89,6 @@ enum ResumeArg {
 }
 
 impl UploadArgs {
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout.map(Duration::from_secs)
-    }
-
     pub(crate) fn checksum(&self) -> Checksum {
         match self.checksum {
             ChecksumArg::Crc64nvme => Checksum::Crc64Nvme,

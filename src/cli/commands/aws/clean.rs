@@ -9,7 +9,7 @@ use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
 use hoist::aws::s3::{S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage};
-use hoist::clean::{Age, End, Held, Options, Stale, Totals, Uploads, clean};
+use hoist::clean::{End, Held, Options, Stale, Totals, Uploads, clean};
 use hoist::error::shown;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::output::ProgressArgs;
+use crate::cli::args::time::{self, Time};
 use crate::cli::render::print;
 use crate::cli::render::progress::{Display, Doing, View, say, unless_stopped};
 use crate::cli::render::push::plural;
@@ -35,8 +36,8 @@ pub(crate) struct CleanArgs {
     place: String,
 
     /// Abort only uploads that are older than this, in minutes, hours or days: 90m, 24h, 7d
-    #[arg(long, value_name = "AGE", default_value = "24h")]
-    older_than: Age,
+    #[arg(long, value_name = "AGE", value_parser = time::age, default_value = "24h")]
+    older_than: Time,
 
     /// Only list what would be aborted
     #[arg(long)]
@@ -157,7 +158,7 @@ async fn clean_with(
         .uploads(place.clone(), arguments.bucket.options());
     let options = Options {
         prefix: place.prefix.clone(),
-        older_than: arguments.older_than.duration(),
+        older_than: arguments.older_than.duration,
         now: SystemTime::now(),
         dry_run: arguments.dry_run,
     };

@@ -136,7 +136,7 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
         check_bucket(&clients, &recovery.location.bucket)?;
         push_with(arguments, target, &recovery, clients, cleanup, &run).await
     });
-    run.block_on_within(arguments.upload.timeout(), pushing)
+    run.block_on_within(arguments.upload.timeout.as_ref(), pushing)
 }
 
 /// What to push, and what the application must deploy to.
