@@ -331,14 +331,15 @@ fn clients(
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(settings.path_style && !settings.accelerate)
         .accelerate(settings.accelerate)
+        .use_dual_stack(settings.s3_dual_stack)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
         .interceptor(Wire)
         .interceptor(FromService);
-    if let Some(both) = settings.s3_dual_stack {
-        s3 = s3.use_dual_stack(both);
-    }
     if let Some(url) = &settings.s3 {
+        // The SDK puts the bucket straight after the path of an endpoint.
+        let is_open = settings.path_style && !url.ends_with('/');
+        let url = format!("{url}{}", if is_open { "/" } else { "" });
         // An endpoint of one's own is of no kind.
         s3 = s3.endpoint_url(url).use_fips(false).use_dual_stack(false);
     }

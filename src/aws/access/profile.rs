@@ -206,8 +206,14 @@ fn below<'a>(keys: &'a Keys, key: &str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The file that a variable names, or the one in the home directory.
+/// The file that a variable names, or the one in the home directory. An empty variable names none.
 fn path(environment: &Environment, variable: &str, usual: &str) -> Option<PathBuf> {
+    if environment
+        .var(variable)
+        .is_some_and(|name| name.is_empty())
+    {
+        return None;
+    }
     let named = environment.path(variable).map(|path| {
         let text = path.to_str();
         let expanded = text.map(|text| PathBuf::from(with_variables(text, environment)));
