@@ -196,7 +196,7 @@ fn the_commands_that_take_long_show_progress() {
 fn a_stop_that_takes_long_says_what_it_does_and_how_to_leave_it() {
     let scene = Scene::large();
     let never = Fault::Stall(When::BeforeBody);
-    scene.on(Operation::UploadPart, .., never.clone());
+    scene.on(Operation::UploadPart, .., never);
     scene.on(Operation::AbortMultipartUpload, .., never);
     let push = scene.push(&[]).start();
     wait_until("a part is sent", || scene.count(Operation::UploadPart) > 0);
