@@ -21,6 +21,7 @@ pub(crate) fn warn(text: &str) {
 }
 
 /// Prints what should be known and is no reason to worry.
+#[cfg(feature = "push")]
 pub(crate) fn note(text: &str) {
     told("notice", "note", text);
 }
