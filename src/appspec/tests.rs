@@ -1,5 +1,6 @@
 //! Tests of the findings as a whole; `table` has the documented cases and `samples` whole files.
 
+mod generated;
 mod samples;
 mod table;
 
