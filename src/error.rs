@@ -73,9 +73,28 @@ pub fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A word for a shell, in quotes if it needs them.
+/// A word for a shell, in quotes if it needs them. With control characters it is written as bash, zsh and
+/// ksh read it (`$'a\nb'`), so that it stays on one line.
 #[must_use]
 pub fn quoted(word: &str) -> String {
+    if word.contains(is_unsafe) {
+        let mut text = String::from("$'");
+        for c in word.chars() {
+            match c {
+                '\n' => text.push_str("\\n"),
+                '\'' | '\\' => text.extend(['\\', c]),
+                c if is_unsafe(c) => {
+                    let mut bytes = [0; 4];
+                    for byte in c.encode_utf8(&mut bytes).bytes() {
+                        text.push_str(&format!("\\x{byte:02x}"));
+                    }
+                }
+                c => text.push(c),
+            }
+        }
+        text.push('\'');
+        return text;
+    }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=+:@%,".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         word.to_owned()
@@ -98,6 +117,30 @@ mod tests {
         assert_eq!(shown("a\u{85}b").to_string(), r#""a\u{85}b""#);
         assert_eq!(shown("a\u{2028}b").to_string(), r#""a\u{2028}b""#);
         assert_eq!(shown("a\u{202e}b").to_string(), r#""a\u{202e}b""#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_quoted_word_is_the_word_again_to_bash() {
+        for word in [
+            "a b",
+            "it's",
+            "a\n::error::x",
+            "\r'\\\u{1b}\u{2028}é",
+            "x\u{85}1",
+            "",
+        ] {
+            let quoted = quoted(word);
+            assert!(!quoted.contains(is_unsafe), "{quoted}");
+            let script = format!("printf %s {quoted}");
+            let Ok(done) = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .output()
+            else {
+                return;
+            };
+            assert_eq!(String::from_utf8(done.stdout).unwrap(), word, "{quoted}");
+        }
     }
 
     #[cfg(unix)]

@@ -40,7 +40,7 @@ use self::check::Check;
 use self::parse::Parsed;
 use self::tree::Node;
 use crate::archive::plan::Plan;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 
 /// The only name that the agent reads.
 const APPSPEC: &str = "appspec.yml";
@@ -64,7 +64,7 @@ pub enum Kind {
 ///
 /// The text is that of `aws deploy push`; the fields say what the source has instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} was not found", path.display())]
+#[error("{} was not found", shown(path))]
 pub struct Missing {
     /// Where the file should be.
     pub path: PathBuf,

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::answer::{Foreign, reason};
 use super::unreachable::{self, Unreachable};
 
 /// A request to a service failed.
@@ -80,7 +82,13 @@ impl CallError {
             | "RequestTimeTooSkewed"
             | "IncompleteBody"
             | "OperationAborted"
-            | "Unknown"
+            | "408"
+            | "425"
+            | "429"
+            | "500"
+            | "502"
+            | "503"
+            | "504"
             | CONFLICT => RetryAdvice::Soon,
             code if CHANGED_BYTES.contains(&code) => RetryAdvice::Soon,
             _ => RetryAdvice::Never,
@@ -171,6 +179,7 @@ impl CallError {
             code: None,
             message: match cause(error) {
                 Some(CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
+                Some(failed) if is_no_instance(failed) => NO_CREDENTIALS.to_owned(),
                 Some(failed) => match cause::<Unreachable>(failed) {
                     Some(why) => format!("{FAILED_CREDENTIALS}: {why}"),
                     None => format!("{FAILED_CREDENTIALS}: {}", chain(failed)),
@@ -200,22 +209,51 @@ impl CallError {
         }
     }
 
-    /// What the SDK says of a request.
+    /// What the SDK says of a request. An answer without an error code gets its status as its code, as in
+    /// the AWS CLI.
     pub(super) fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let SdkError::ServiceError(answer) = error else {
-            return Self::unanswered(operation, error);
+        let answer = match error {
+            SdkError::ServiceError(answer) => Some(answer),
+            _ => None,
         };
-        let said = Self::refused(operation, answer.err().code(), answer.err().message());
-        if said.is_final() && PASSING.contains(&answer.raw().status().as_u16()) {
+        let named = answer.and_then(|answer| answer.err().code());
+        let status = error.raw_response().map(|answer| answer.status());
+        let (said, status) = match (named, status) {
+            (Some(code), Some(status)) => {
+                let message = answer.and_then(|answer| answer.err().message());
+                let said = Self::refused(operation, Some(code), message);
+                (said, status.as_u16())
+            }
+            (None, Some(status)) if cause::<Foreign>(error).is_some() || !status.is_success() => {
+                let status = status.as_u16();
+                let text = match (cause::<Foreign>(error), answer) {
+                    (Some(foreign), _) => foreign.to_string(),
+                    (None, Some(answer)) if let Some(message) = answer.err().message() => {
+                        message.to_owned()
+                    }
+                    (None, _) => format!("{}: the answer has no error code", reason(status)),
+                };
+                return Self::refused(operation, Some(&status.to_string()), Some(&text));
+            }
+            _ => return Self::unanswered(operation, error),
+        };
+        if said.is_final() && PASSING.contains(&status) {
             // An unknown code of a server that has a problem, or of a proxy.
             let (code, message) = (said.code.unwrap_or_default(), said.message);
             let message = format!("{code}: {message}");
             return Self::refused(operation, Some("InternalError"), Some(&message));
         }
         said
+    }
+
+    /// Whether something else than the service answered, for example a proxy, or a service that gave no
+    /// reason.
+    pub(super) fn is_status(&self) -> bool {
+        let code = self.code.as_deref();
+        code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
     }
 }
 
@@ -245,6 +283,16 @@ const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
 /// How the message begins if credentials are configured and their provider fails.
 const FAILED_CREDENTIALS: &str = "cannot get credentials";
+
+/// Whether a metadata service refused to give credentials. A virtual machine that is not Amazon's may have
+/// a service at the address of Amazon's, and an administrator may have turned that of an instance off.
+pub(super) fn is_no_instance(error: &CredentialsError) -> bool {
+    match cause::<ImdsError>(error) {
+        Some(ImdsError::FailedToLoadToken(token)) => !token.is_dispatch_failure(),
+        Some(ImdsError::ErrorResponse(refused)) => refused.response().status().as_u16() < 500,
+        _ => false,
+    }
+}
 
 /// The first error of this type among an error and its causes. An I/O error may hold another as itself.
 pub(super) fn cause<'a, E: std::error::Error + 'static>(

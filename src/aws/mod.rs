@@ -2,8 +2,10 @@
 //! the requests to both services ([`s3`], [`codedeploy`]). No other part of the source names an AWS crate.
 
 pub mod access;
+mod answer;
 pub mod call;
 pub mod codedeploy;
+mod counted;
 mod credentials;
 pub mod error;
 mod limiter;

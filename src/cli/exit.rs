@@ -74,14 +74,6 @@ impl Failure {
         Self::new(Exit::Usage, text)
     }
 
-    /// A failure that needs no more words.
-    pub(crate) fn silent(exit: Exit) -> Self {
-        Self {
-            exit,
-            lines: Vec::new(),
-        }
-    }
-
     /// Adds a line, if there is one to add.
     pub(crate) fn and(mut self, text: Option<impl ToString>) -> Self {
         self.lines.extend(text.map(|text| text.to_string()));

@@ -31,6 +31,7 @@ pub mod faults;
 mod ids;
 mod keys;
 mod link;
+mod log;
 mod operation;
 mod s3;
 mod server;
@@ -52,10 +53,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::link::Link;
+pub use self::log::{Answered, Log};
 pub use self::statistics::Statistics;
 
 use self::faults::Faults;
 use self::server::Server;
+use crate::error::shown;
 
 /// What the receive buffer of a paced connection may hold, in bytes (Linux allows twice as much): a
 /// larger one would take in bytes faster than the link. Less than a few of loopback's segments of
@@ -67,7 +70,7 @@ const PACED_BUFFER: u32 = 256 << 10;
 #[non_exhaustive]
 pub enum Error {
     /// The directory cannot be made, read or written.
-    #[error("cannot keep state in {}; choose another directory", .dir.display())]
+    #[error("cannot keep state in {}; choose another directory", shown(dir))]
     Directory {
         /// The directory.
         dir: PathBuf,
@@ -75,7 +78,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Another endpoint uses the directory.
-    #[error("another endpoint uses {}; stop it or choose another directory", .dir.display())]
+    #[error(
+        "another endpoint uses {}; stop it or choose another directory",
+        shown(dir)
+    )]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -89,7 +95,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The bucket is missing and cannot be made.
-    #[error("cannot make the bucket {bucket}: {reason}")]
+    #[error("cannot make the bucket {}: {reason}", shown(bucket))]
     Bucket {
         /// The bucket's name.
         bucket: String,
@@ -97,7 +103,10 @@ pub enum Error {
         reason: String,
     },
     /// The application is missing and cannot be made.
-    #[error("cannot make the application {application} in {region}: {reason}")]
+    #[error(
+        "cannot make the application {} in {region}: {reason}",
+        shown(application)
+    )]
     Application {
         /// The application's name.
         application: String,
@@ -129,6 +138,8 @@ pub struct Settings {
     pub link: Link,
     /// What goes wrong. Without faults requests are not recorded.
     pub faults: Option<Faults>,
+    /// Learns of each request when it is answered.
+    pub log: Option<Log>,
 }
 
 impl Settings {
@@ -140,6 +151,7 @@ impl Settings {
             port: 0,
             link: Link::default(),
             faults: None,
+            log: None,
         }
     }
 }
@@ -207,9 +219,10 @@ impl Endpoint {
             port,
             link,
             faults,
+            log,
         } = settings;
         let opening = tokio::task::spawn_blocking(move || open_state(storage, faults, link));
-        let (server, held) = opening.await.unwrap_or_else(|error| {
+        let (mut server, held) = opening.await.unwrap_or_else(|error| {
             Err(Error::Directory {
                 dir: PathBuf::new(),
                 source: io::Error::other(error),
@@ -219,6 +232,7 @@ impl Endpoint {
         let address = listener
             .local_addr()
             .map_err(|source| Error::Port { port, source })?;
+        server.log = log;
         let server = Arc::new(server);
         let stop = CancellationToken::new();
         let running = Arc::clone(&server).run(listener, stop.clone());

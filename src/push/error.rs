@@ -9,7 +9,7 @@ use crate::archive::pack;
 use crate::archive::plan;
 use crate::aws::codedeploy::{self, Revision};
 use crate::aws::s3::S3Location;
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 use crate::transfer::{self, Leftover};
 
 /// Why a push failed.
@@ -48,7 +48,12 @@ pub enum Error {
         left: Option<Leftover>,
     },
     /// The archive cannot be uploaded. The text is that of `aws deploy push`.
-    #[error("Failed to upload '{}' to '{location}': {}", source_dir.display(), error.cause)]
+    #[error(
+        "Failed to upload '{}' to '{}': {}",
+        shown(source_dir),
+        shown(&location.to_string()),
+        error.cause
+    )]
     Upload {
         /// The source.
         source_dir: PathBuf,
@@ -61,7 +66,7 @@ pub enum Error {
     #[error(transparent)]
     Manifest(FileError),
     /// The object is stored, but not proven to be what was sent, so it was not registered.
-    #[error("{} is not registered: {error}", revision.location)]
+    #[error("{} is not registered: {error}", shown(&revision.location.to_string()))]
     Verify {
         /// Why.
         error: VerifyError,
@@ -97,7 +102,7 @@ pub enum Error {
 
 /// Says that an AppSpec file has errors, and which is the first.
 fn refused(report: &Report) -> String {
-    let path = report.path.display();
+    let path = shown(&report.path);
     let mut errors = report.findings.iter();
     let first = errors.find(|finding| finding.severity() == Severity::Error);
     let Some(first) = first else {

@@ -17,6 +17,7 @@ use crate::aws::call::PREFLIGHT_ATTEMPTS;
 use crate::aws::codedeploy::{Application, CodeDeploy, Platform};
 use crate::aws::error::CallError;
 use crate::aws::s3::{Bucket, ObjectOptions, S3, S3Location};
+use crate::error::shown;
 use crate::notes::Notes;
 
 /// How long to wait for an answer.
@@ -49,8 +50,9 @@ pub enum Error {
     Bucket(CallError),
     /// The bucket is in another region than the instances.
     #[error(
-        "the bucket {bucket} is in {region}, and CodeDeploy is asked in {asked}: instances take \
-         revisions from a bucket of their own region"
+        "the bucket {} is in {region}, and CodeDeploy is asked in {asked}: instances take revisions \
+         from a bucket of their own region",
+        shown(bucket)
     )]
     Region {
         /// The bucket.
@@ -61,7 +63,10 @@ pub enum Error {
         asked: String,
     },
     /// The object exists and must not be overwritten.
-    #[error("{0} is there already and must not be overwritten: nothing was changed")]
+    #[error(
+        "{} is there already and must not be overwritten: nothing was changed",
+        shown(&.0.to_string())
+    )]
     Exists(S3Location),
     /// The application does not exist, or CodeDeploy cannot be asked.
     #[error(transparent)]

@@ -83,7 +83,10 @@ async fn read(
                 ..select
             };
             let scan = move || progress.walk(|| Plan::scan(&path, &options, &cancel));
-            let plan = on_a_thread(scan).await??;
+            let mut plan = on_a_thread(scan).await??;
+            if format == Format::Zip {
+                plan.note_zip_names();
+            }
             appspec::require(&plan)?;
             if !lint {
                 return Ok((Contents::Tree(plan, format), None));
@@ -146,7 +149,7 @@ impl Contents {
     pub(super) fn notices(&self) -> &[Notice] {
         match self {
             Self::Tree(plan, _) => plan.notices(),
-            Self::File(_) => &[],
+            Self::File(file) => file.notices(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! How hoist reaches AWS: settings, credentials, endpoints, proxies, TLS.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use hoist::endpoint::faults::{Fault, Operation, When};
@@ -395,4 +396,350 @@ fn an_answer_is_waited_for_no_longer_than_the_read_timeout() {
     let mut push = scene.push(&["--cli-read-timeout", "1", "--max-attempts", "1"]);
     let done = push.env("AWS_MAX_ATTEMPTS", "1").fails(255);
     done.says("no answer to PutObject").says("timeout");
+}
+
+/// A push that makes one attempt.
+fn short_push(scene: &Scene) -> Command {
+    let mut push = scene.push(&["--max-attempts", "1"]);
+    push.env("AWS_MAX_ATTEMPTS", "1");
+    push
+}
+
+#[test]
+fn a_page_of_a_proxy_is_reported_by_its_status() {
+    let scene = Scene::new();
+    for (status, code) in [
+        ("407 Proxy Authentication Required", "(407)"),
+        ("403 Forbidden", "(403)"),
+        ("302 Found", "(302)"),
+        ("503 Service Unavailable", "(503)"),
+        ("200 OK", "(200)"),
+    ] {
+        let proxy = Listener::showing(status);
+        let done = short_push(&scene).env("HTTP_PROXY", &proxy.url).fails(255);
+        done.says(code).says("not from the service");
+        done.is_silent_about("Unknown");
+        let mut register = scene.hoist(&["register", "--application-name", "App"]);
+        if code == "(503)" {
+            // It may be another answer later, so the request is repeated.
+            continue;
+        }
+        register.args(["--s3-location", "s3://bucket/key.zip"]);
+        let done = register.env("HTTP_PROXY", &proxy.url).done();
+        done.says(code).says("not from the service");
+        done.is_silent_about("Unknown");
+    }
+    // An answer of a service without a reason.
+    let service = Listener::answering("403 Forbidden", "");
+    let done = short_push(&scene)
+        .env("AWS_ENDPOINT_URL", &service.url)
+        .fails(255);
+    done.says("(403)").is_silent_about("Unknown");
+}
+
+#[test]
+fn a_tunnel_that_a_proxy_refuses_is_reported_with_proxy_and_host() {
+    let scene = Scene::new();
+    for (status, advice) in [
+        (
+            "407 Proxy Authentication Required",
+            "user name and password",
+        ),
+        ("403 Forbidden", "NO_PROXY"),
+        ("503 Service Unavailable", ""),
+    ] {
+        let proxy = Listener::showing(status);
+        let done = push_to_amazon(&scene)
+            .env("HTTPS_PROXY", &proxy.url)
+            .fails(255);
+        done.says(&format!(
+            "the proxy {} (HTTPS_PROXY) answers {status:?}",
+            proxy.url
+        ));
+        done.says("amazonaws.com:443").says(advice);
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_named_with_what_to_do() {
+    let scene = Scene::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let to = |url: &str| {
+        let mut push = short_push(&scene);
+        push.env("AWS_ENDPOINT_URL", url);
+        push
+    };
+    let done = to(&format!("http://{closed}")).fails(255);
+    done.says(&format!("cannot connect to {closed}: Connection refused"))
+        .says("check the address");
+    let done = to("http://no-such-host.invalid").fails(255);
+    done.says("cannot find the address of no-such-host.invalid:80")
+        .says("check the region, the endpoint");
+    let plain = scene.url().replace("http://", "https://");
+    let done = to(&plain).fails(255);
+    done.says("no TLS connection to 127.0.0.1:");
+    let done = short_push(&scene)
+        .env("HTTP_PROXY", format!("http://me:secret@{closed}"))
+        .fails(255);
+    done.says(&format!(
+        "cannot connect to the proxy http://{closed} (HTTP_PROXY)"
+    ))
+    .is_silent_about("secret");
+    // A listener that never accepts TLS.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let done = to(&url).args(["--cli-connect-timeout", "1"]).fails(255);
+    done.says("timeout: no connection to 127.0.0.1:");
+}
+
+#[test]
+fn a_variable_that_names_no_proxy_is_reported_at_once_and_only_if_it_is_used() {
+    let scene = Scene::new();
+    for odd in [
+        "socks5://127.0.0.1:1080",
+        "http://",
+        "http://me:pa#ss@p",
+        "\"http://p\"",
+        "p:x",
+    ] {
+        let mut push = scene.push(&[]);
+        let done = push.env("HTTP_PROXY", odd).fails(255);
+        done.says("HTTP_PROXY is not the address of an HTTP proxy");
+        done.is_silent_about("pa#ss");
+        scene.push(&[]).env("HTTPS_PROXY", odd).ok();
+        scene
+            .push(&[])
+            .env("ALL_PROXY", odd)
+            .env("all_proxy", odd)
+            .ok();
+    }
+}
+
+#[test]
+fn a_proxy_is_told_the_name_and_the_password_in_its_address() {
+    let scene = Scene::new();
+    let proxy = Listener::proxy();
+    let with_user = proxy.url.replace("http://", "http://me:a%40b@");
+    let sent = "proxy-authorization: basic bwu6yubi";
+    let told = |proxy: &Listener| {
+        let heard = proxy.heard().join("\n").to_ascii_lowercase();
+        assert!(heard.contains(sent), "{heard}");
+    };
+    short_push(&scene).env("HTTP_PROXY", &with_user).fails(255);
+    told(&proxy);
+    let proxy = Listener::proxy();
+    let with_user = proxy.url.replace("http://", "http://me:a%40b@");
+    push_to_amazon(&scene)
+        .env("HTTPS_PROXY", &with_user)
+        .fails(255);
+    told(&proxy);
+}
+
+#[test]
+fn a_push_goes_through_a_tunnel_of_a_proxy_with_and_without_tls() {
+    let scene = Scene::new();
+    let tls = Tls::before(&scene);
+    let proxy = Listener::tunnels();
+    let over_tls = Tls::before_url(&proxy.url);
+    for url in [&proxy.url, &over_tls.url] {
+        let mut push = scene.push(&[]);
+        push.env("AWS_ENDPOINT_URL", &tls.url)
+            .env("AWS_CA_BUNDLE", authority())
+            .env("HTTPS_PROXY", url);
+        push.ok();
+        assert_eq!(proxy.hosts(), ["localhost"]);
+    }
+}
+
+#[test]
+fn a_ca_bundle_comes_from_where_the_aws_cli_takes_it() {
+    let scene = Scene::new();
+    let tls = Tls::before(&scene);
+    let mut push = scene.push(&[]);
+    push.env("AWS_ENDPOINT_URL", &tls.url)
+        .env("REQUESTS_CA_BUNDLE", authority());
+    push.ok();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::copy(authority(), home.path().join("ca.pem")).unwrap();
+    let mut push = scene.push(&[]);
+    push.env("AWS_ENDPOINT_URL", &tls.url)
+        .env("HOME", home.path())
+        .env("AWS_CA_BUNDLE", "~/ca.pem");
+    push.ok();
+    let mut push = short_push(&scene);
+    push.env("AWS_ENDPOINT_URL", &tls.url)
+        .env("AWS_CA_BUNDLE", home.path());
+    push.fails(255).says("cannot read the CA bundle");
+}
+
+#[test]
+fn a_metadata_service_that_refuses_means_that_there_are_no_credentials() {
+    let scene = Scene::new();
+    let metadata = Listener::answering("403 Forbidden", "");
+    let mut push = bare_push(&scene);
+    push.env("AWS_REGION", "us-east-1")
+        .env_remove("AWS_EC2_METADATA_DISABLED")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url);
+    let done = push.fails(255);
+    done.says("Unable to locate credentials")
+        .says("aws configure");
+    assert!(!metadata.heard().is_empty());
+}
+
+#[test]
+fn a_server_in_this_process_is_reached_without_any_setting_of_the_machine() {
+    let proxy = Listener::proxy();
+    let broken = Home::new(
+        "[default\nregion = elsewhere\n",
+        "not a file of the AWS CLI",
+    );
+    let base = |scene: &Scene, is_bench: bool| {
+        let local = tempfile::tempdir().unwrap();
+        let mut command = if is_bench {
+            let mut bench = hoist();
+            bench.args(["bench", "--sink", "local", "--source"]);
+            bench.arg(scene.tree.path());
+            bench
+        } else {
+            let mut push = bare(scene.push(&["--local"]));
+            push.arg(local.path());
+            push
+        };
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env(name, &proxy.url);
+        }
+        (command, local)
+    };
+    let scene = Scene::new();
+    for is_bench in [false, true] {
+        for variables in [
+            &[][..],
+            &[("AWS_PROFILE", "elsewhere")],
+            &[("AWS_DEFAULT_PROFILE", "elsewhere")],
+            &[
+                ("AWS_CA_BUNDLE", "/missing.pem"),
+                ("REQUESTS_CA_BUNDLE", "/missing"),
+            ],
+            &[("AWS_USE_FIPS_ENDPOINT", "true")],
+            &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+            &[("AWS_RETRY_MODE", "bogus"), ("AWS_MAX_ATTEMPTS", "0")],
+            &[
+                ("AWS_ACCESS_KEY_ID", "AKIA\r\n"),
+                ("AWS_SECRET_ACCESS_KEY", "s\n"),
+            ],
+            &[("AWS_REGION", "\"eu west\""), ("AWS_DEFAULT_REGION", "")],
+            &[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+                ("AWS_ENDPOINT_URL_S3", "x"),
+            ],
+            &[("HOME", "/dev/null/none")],
+            &[
+                ("AWS_CONFIG_FILE", "/proc/1/mem"),
+                ("NO_PROXY", "elsewhere"),
+            ],
+        ] {
+            let (mut command, _local) = base(&scene, is_bench);
+            command.envs(variables.iter().copied()).ok();
+        }
+        let (mut command, _local) = base(&scene, is_bench);
+        command.env_remove("HOME").ok();
+        let (mut command, _local) = base(&scene, is_bench);
+        broken.point(&mut command).ok();
+    }
+    assert_eq!(proxy.heard(), [""; 0]);
+}
+
+#[test]
+fn a_bucket_is_in_the_name_of_the_host_if_the_profile_says_so() {
+    let scene = Scene::new();
+    for (style, is_in_host) in [("virtual", true), ("path", false), ("auto", false)] {
+        let home = Home::new(
+            &format!("[default]\nregion = us-east-1\ns3 =\n  addressing_style = {style}\n"),
+            "",
+        );
+        scene.forget();
+        let mut push = scene.push(&[]);
+        let local = scene.url().replace("127.0.0.1", "localhost");
+        home.point(&mut push).env("AWS_ENDPOINT_URL", &local).ok();
+        let requests = scene.requests();
+        let to_s3 = requests
+            .iter()
+            .filter(|request| request.header("x-amz-target").is_none());
+        for request in to_s3 {
+            let host = request.header("host").unwrap();
+            assert_eq!(
+                host.starts_with("bucket."),
+                is_in_host,
+                "{style} {request:?}"
+            );
+        }
+        // Amazon's buckets are in the name of the host, unless the profile says otherwise.
+        let mut push = push_to_amazon(&scene);
+        let expected = match style {
+            "path" => "s3.us-east-1.amazonaws.com",
+            _ => "bucket.s3.us-east-1.amazonaws.com",
+        };
+        assert!(
+            hosts(home.point(&mut push)).contains(&expected.to_owned()),
+            "{style}"
+        );
+    }
+}
+
+#[test]
+fn a_given_endpoint_comes_before_fips_dual_stack_and_configured_endpoints() {
+    let scene = Scene::new();
+    let variables = [
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+    ];
+    scene.push(&[]).envs(variables).ok();
+    // Endpoints that are configured can be ignored; those on the command line cannot.
+    let mut push = scene.push(&["--endpoint-url", scene.url()]);
+    push.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    push.envs(variables).ok();
+    let mut push = push_to_amazon(&scene);
+    push.env("AWS_ENDPOINT_URL", "https://elsewhere.example")
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    let amazon = [
+        "bucket.s3.us-east-1.amazonaws.com",
+        "codedeploy.us-east-1.amazonaws.com",
+    ];
+    assert_eq!(hosts(&mut push), amazon);
+}
+
+#[test]
+fn a_name_that_no_bucket_of_amazon_can_have_is_refused_before_anything_is_packed() {
+    let scene = Scene::new();
+    let proxy = Listener::proxy();
+    for bad in ["ab", "my bucket", "192.168.5.4", "a\nb", "xn--a"] {
+        let url = format!("s3://{bad}/key.zip");
+        let mut push = push_to_amazon(&scene);
+        push.args(["--s3-location", &url, "--region", "eu-west-1"]);
+        let done = push.env("HTTPS_PROXY", &proxy.url).fails(252);
+        done.says(&format!("{bad:?} is not the name of a bucket of Amazon S3"));
+        for command in ["verify", "clean"] {
+            let mut command = scene.hoist(&[command, &url]);
+            command.env_remove("AWS_ENDPOINT_URL");
+            command
+                .env("HTTPS_PROXY", &proxy.url)
+                .fails(252)
+                .says("is not the name of a bucket");
+        }
+    }
+    let mut push = push_to_amazon(&scene);
+    push.args([
+        "--s3-location",
+        "s3://My_Bucket/key",
+        "--region",
+        "eu-west-1",
+    ]);
+    push.fails(252).says("upper-case");
+    assert_eq!(proxy.heard(), [""; 0]);
+    // Other stores have rules of their own.
+    let mut push = scene.push(&["--s3-location", "s3://My_Bucket/key.zip"]);
+    push.done().is_silent_about("is not the name of a bucket");
 }

@@ -112,10 +112,21 @@ fn sarif_has_its_shape() {
     let run = &log["runs"][0];
     let driver = &run["tool"]["driver"];
     assert_eq!(driver["name"], "hoist");
+    assert_eq!(driver["semanticVersion"], env!("CARGO_PKG_VERSION"));
+    assert!(
+        driver["informationUri"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://")
+    );
+    assert_eq!(run["invocations"][0]["executionSuccessful"], true);
     assert_eq!(run["columnKind"], "unicodeCodePoints");
     let rules = driver["rules"].as_array().unwrap();
     for rule in rules {
         assert!(rule["id"].is_string() && rule["shortDescription"]["text"].is_string());
+        assert!(rule["helpUri"].as_str().unwrap().starts_with("https://"));
+        let help = ["text", "markdown"].map(|format| rule["help"][format].as_str().unwrap());
+        assert!(help.iter().all(|help| help.contains("Remedy")), "{rule}");
         let level = rule["defaultConfiguration"]["level"].as_str().unwrap();
         assert!(["error", "warning"].contains(&level));
     }
@@ -216,6 +227,187 @@ fn names_that_differ_in_case_only_are_an_error_for_windows() {
     let done = lint(&tree, &[]).fails(255);
     assert!(done.stdout.starts_with("error[case-collision]: "), "{done}");
     done.prints("a/Read.me").prints("a/read.me");
+}
+
+/// Two bundles with findings, one without, and a directory that is none.
+fn services() -> Tree {
+    let tree = Tree::new();
+    for name in ["api", "web"] {
+        tree.file(&format!("services/{name}/appspec.yml"), BAD)
+            .file(&format!("services/{name}/scripts/run.sh"), "#!/bin/sh\n");
+    }
+    tree.file("services/good/appspec.yml", "version: 0.0\nos: linux\n")
+        .file("services/none/readme", "");
+    tree
+}
+
+#[test]
+fn several_directories_and_files_are_checked_in_one_run() {
+    let tree = services();
+    tree.file("alone.yml", BAD);
+    let paths = [
+        "services/api",
+        "services/good",
+        "services/web/",
+        "./services/web",
+        "alone.yml",
+    ];
+    let done = lint(&tree, &paths).fails(255);
+    done.prints("services/api/appspec.yml: 1 error, 1 warning\n")
+        .prints("services/good/appspec.yml: nothing to complain about\n")
+        .prints("services/web/appspec.yml: 1 error, 1 warning\n")
+        .prints("alone.yml: 1 warning\n4 files: 2 errors, 3 warnings\n");
+    lint(&tree, &["services/good", "alone.yml"]).ok();
+    lint(&tree, &["services/good", "alone.yml", "--strict"]).fails(255);
+
+    let said = lint(&tree, &[&paths[..], &["--format", "json"]].concat());
+    let said = { said }.fails(255).json();
+    assert_eq!((&said["errors"], &said["warnings"]), (&2.into(), &3.into()));
+    assert_eq!(said["file"], Value::Null);
+    let files: Vec<&Value> = said["files"].as_array().unwrap().iter().collect();
+    assert_eq!(files.len(), 4);
+    assert_eq!(files[2]["file"], "services/web/appspec.yml");
+    assert_eq!(
+        (&files[3]["errors"], &files[3]["warnings"]),
+        (&0.into(), &1.into())
+    );
+    let named = said["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| &finding["file"]);
+    let named: Vec<&str> = named.map(|file| file.as_str().unwrap()).collect();
+    let [api, web] = ["services/api/appspec.yml", "services/web/appspec.yml"];
+    assert_eq!(named, [api, api, web, web, "alone.yml"]);
+}
+
+/// Leaving them out silently would turn a check that checks nothing green.
+#[test]
+fn paths_that_cannot_be_checked_fail_the_run_and_the_others_are_checked() {
+    let tree = services();
+    let paths = ["services/none", "services/good", "missing.yml"];
+    let done = lint(&tree, &paths).fails(255);
+    done.prints("error[not-found]: there is no appspec.yml")
+        .prints("services/none/appspec.yml: 1 error\n")
+        .prints("services/good/appspec.yml: nothing to complain about\n");
+    assert!(
+        done.stderr.starts_with("hoist: cannot read missing.yml: "),
+        "{done}"
+    );
+    let done = lint(
+        &tree,
+        &["services/good", "missing.yml", "--format", "sarif"],
+    )
+    .fails(255);
+    let invocation = &done.json()["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    let text = &invocation["toolExecutionNotifications"][0]["message"]["text"];
+    assert!(text.as_str().unwrap().contains("missing.yml"));
+    let done = lint(&tree, &["services/good", "app.zip"]).fails(252);
+    done.says("app.zip is an archive");
+    assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn one_sarif_run_has_the_findings_of_all_files() {
+    let tree = services();
+    let done = lint(
+        &tree,
+        &["--format", "sarif", "services/api", "services/web"],
+    )
+    .fails(255);
+    let log = done.json();
+    assert_eq!(log["runs"].as_array().unwrap().len(), 1);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let uri = |result: &Value| {
+        let place = &result["locations"][0]["physicalLocation"];
+        place["artifactLocation"]["uri"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let uris: Vec<String> = results.iter().map(uri).collect();
+    let [api, web] = ["services/api/appspec.yml", "services/web/appspec.yml"];
+    assert_eq!(uris, [api, api, web, web]);
+}
+
+/// GitHub looks files up from the root of the repository, wherever a step runs.
+#[test]
+fn paths_for_github_begin_at_the_repository_in_any_directory() {
+    let tree = services();
+    let root = tree.path().canonicalize().unwrap();
+    for (directory, path) in [
+        ("services", "web"),
+        ("services/web", "."),
+        ("services/api", "../web"),
+    ] {
+        let mut command = lint(&tree, &["--format", "github", path]);
+        command
+            .current_dir(root.join(directory))
+            .env("GITHUB_WORKSPACE", &root);
+        let said = command.fails(255).stdout;
+        let expected = "::error file=services/web/appspec.yml,line=5,";
+        assert!(said.starts_with(expected), "{said}");
+        let mut command = lint(&tree, &["--format", "sarif", path]);
+        command
+            .current_dir(root.join(directory))
+            .env("GITHUB_WORKSPACE", &root);
+        let log = command.fails(255).json();
+        let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "services/web/appspec.yml");
+    }
+}
+
+#[test]
+fn github_gets_errors_first_a_count_of_what_it_hides_and_a_summary() {
+    let tree = Tree::new();
+    let paths: Vec<String> = (0..12).map(|n| format!("s/{n:02}")).collect();
+    for path in &paths {
+        tree.file(&format!("{path}/appspec.yml"), BAD);
+    }
+    let mut command = lint(&tree, &["--format", "github"]);
+    let summary = tree.path().join("summary.md");
+    command.args(&paths).env("GITHUB_STEP_SUMMARY", &summary);
+    let said = command.fails(255).stdout;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 25);
+    assert!(
+        lines[..12]
+            .iter()
+            .all(|line| line.starts_with("::error file=s/"))
+    );
+    assert!(
+        lines[12..24]
+            .iter()
+            .all(|line| line.starts_with("::warning file=s/"))
+    );
+    assert!(lines[24].starts_with("::notice title=hoist lint::GitHub shows 10 annotations"));
+    assert!(
+        lines[24].contains("2 errors, 2 warnings more"),
+        "{}",
+        lines[24]
+    );
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.contains("12 checked: 12 errors, 12 warnings"),
+        "{summary}"
+    );
+    let place = "<code>s/11/appspec.yml:5</code>";
+    assert!(summary.contains(place), "{summary}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_with_a_line_end_begins_no_line_of_its_own() {
+    let tree = Tree::new();
+    let directory = "a\n::error::x";
+    tree.file(&format!("{directory}/appspec.yml"), BAD);
+    for format in ["text", "json", "github", "sarif"] {
+        let done = lint(&tree, &["--format", format, directory, "b\n::error::y"]).fails(255);
+        for stream in [&done.stdout, &done.stderr] {
+            assert!(!stream.contains("\n::error::"), "{format}: {done}");
+        }
+    }
 }
 
 #[cfg(all(feature = "push", feature = "local"))]

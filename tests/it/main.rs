@@ -25,6 +25,8 @@ mod support;
 mod archive;
 // Patterns, links, empty directories, times and names decide what goes into a bundle.
 mod select;
+// A pattern selects what it selects in git.
+mod gitignore;
 // Every zip program that may meet an archive reads it without complaint.
 mod readers;
 // So does every tar program.
@@ -53,6 +55,9 @@ mod lambda;
 // `hoist register` finishes a push that stored its bundle and could not register it.
 #[cfg(all(feature = "push", feature = "local"))]
 mod register;
+// A push and `hoist verify` name what agents make of an archive of another program.
+#[cfg(all(feature = "push", feature = "local"))]
+mod foreign;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;
@@ -80,12 +85,24 @@ mod permissions;
 // Settings, credentials, endpoints, proxies and TLS are found where the AWS CLI finds them.
 #[cfg(all(feature = "push", feature = "local"))]
 mod access;
+// Files, variables and sources of credentials as users' machines have them.
+#[cfg(all(feature = "push", feature = "local"))]
+mod settings;
 // `--debug` shows requests and answers, and no output shows a secret.
 #[cfg(all(feature = "push", feature = "local"))]
 mod debug;
+// Names from outside are shown in one line on every stream.
+#[cfg(all(feature = "push", feature = "local"))]
+mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// Bash, zsh and fish complete what may follow.
+#[cfg(all(feature = "push", feature = "local"))]
+mod completions;
+// `aws deploy push` runs hoist with all its options, or not at all.
+#[cfg(feature = "push")]
+mod aws_wrapper;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{BadLine, BadPattern};
 use crate::archive::zip::{NameError, Shown};
-use crate::error::FileError;
+use crate::error::{FileError, shown};
 
 /// Why a source cannot be planned.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +15,7 @@ pub enum Error {
     #[error("cannot list the source: {0}")]
     Walk(String),
     /// Something without content: a pipe, a socket or a device.
-    #[error("{} is {kind}, which an archive cannot hold", path.display())]
+    #[error("{} is {kind}, which an archive cannot hold", shown(path))]
     Special {
         /// Its path.
         path: PathBuf,
@@ -24,13 +23,16 @@ pub enum Error {
         kind: &'static str,
     },
     /// A symbolic link, under [`Symlinks::Error`](super::Symlinks::Error).
-    #[error("{} is a symbolic link", path.display())]
+    #[error("{} is a symbolic link", shown(path))]
     Link {
         /// Its path.
         path: PathBuf,
     },
     /// A symbolic link leads out of the source.
-    #[error("the symbolic link {} leads out of the source, to {target}", path.display())]
+    #[error(
+        "the symbolic link {} leads out of the source, to {target}",
+        shown(path)
+    )]
     LeadsOut {
         /// Its path.
         path: PathBuf,
@@ -40,25 +42,14 @@ pub enum Error {
     /// A symbolic link leads to a directory that it is in.
     #[error(
         "the symbolic link {} leads back to a directory above it, so following it has no end",
-        path.display()
+        shown(path)
     )]
     Loop {
         /// Its path.
         path: PathBuf,
     },
-    /// Patterns that cannot be combined.
-    #[error("cannot use the patterns: {0}")]
-    Pattern(#[from] BadPattern),
-    /// A bad line in a `.hoistignore` file.
-    #[error("bad pattern in {}{}: {}", path.display(), at(bad.line), bad.why)]
-    Patterns {
-        /// The file.
-        path: PathBuf,
-        /// The line, and what is wrong with it.
-        bad: BadLine,
-    },
     /// A name that some reader rejects or changes, or that readers disagree about.
-    #[error("cannot pack {}: {source}; rename the file", path.display())]
+    #[error("cannot pack {}: {source}; rename the file", shown(path))]
     Name {
         /// The file.
         path: PathBuf,
@@ -66,7 +57,7 @@ pub enum Error {
         source: NameError,
     },
     /// Names that cannot be in one archive.
-    #[error("cannot pack {}: {source}", path.display())]
+    #[error("cannot pack {}: {source}", shown(path))]
     Order {
         /// The source.
         path: PathBuf,
@@ -76,12 +67,4 @@ pub enum Error {
     /// The caller cancelled.
     #[error("stopped while listing the source")]
     Stopped,
-}
-
-/// A line number, as it comes after the name of a file.
-fn at(line: usize) -> String {
-    match line {
-        0 => String::new(),
-        line => format!(":{line}"),
-    }
 }

@@ -12,15 +12,11 @@
 //! A directory that is left out is not listed, unless an including pattern of the command line can match
 //! something below it. Whether a name is included depends on the patterns alone, and not on what is listed.
 //!
-//! This module knows only names. The walk reads the files of patterns. Matching is done by the crate
-//! `ignore`, which ripgrep uses for the same syntax.
+//! This module knows only names. The walk reads the files of patterns, and `glob` matches one pattern.
 
 use std::sync::Arc;
 
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-
-use crate::system::as_path;
+use super::glob::Glob;
 
 /// The name of a directory's file of patterns.
 pub const IGNORE_FILE: &str = ".hoistignore";
@@ -28,37 +24,27 @@ pub const IGNORE_FILE: &str = ".hoistignore";
 /// A pattern of the command line, in gitignore's syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    glob: String,
+    glob: Glob,
     include: bool,
+    /// Below which directories it can match.
+    reach: Reach,
 }
 
 /// Why a text is no pattern of the command line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// It begins with the negation of `.hoistignore` files.
     #[error("a pattern of the command line cannot begin with '!'; \\! stands for a name that does")]
     Negated,
-    /// It is empty.
-    #[error("it matches nothing")]
+    /// It is empty, or a class in it does not end or holds nothing, or its last character is a single backslash.
+    #[error("it matches nothing; \\[ stands for a bracket in a name, and \\\\ for a backslash")]
     MatchesNothing,
-    /// Its syntax is wrong.
-    #[error("{0}")]
-    Syntax(String),
-}
-
-/// A line of a `.hoistignore` file that is not a valid pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// The line, from 1, or 0 for all lines together.
-    pub line: usize,
-    /// What is wrong with it.
-    pub why: String,
 }
 
 /// The patterns of the command line, and the options that concern names.
 #[derive(Debug, Default)]
 pub struct Rules {
-    command_line: Option<CommandLine>,
+    command_line: Vec<Pattern>,
     ignore_hidden: bool,
     ignore_files: bool,
 }
@@ -74,14 +60,6 @@ pub struct DirectoryRules {
     file: Option<Arc<IgnoreFile>>,
 }
 
-/// The patterns of the command line, compiled.
-#[derive(Debug)]
-struct CommandLine {
-    set: Gitignore,
-    /// The including ones, with their places in the order.
-    includes: Vec<(usize, Reach)>,
-}
-
 /// What a matching pattern of the command line decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decision {
@@ -90,10 +68,18 @@ struct Decision {
     include: bool,
 }
 
+/// A line of a `.hoistignore` file.
+#[derive(Debug)]
+struct Line {
+    glob: Glob,
+    /// Whether it began with an exclamation mark.
+    include: bool,
+}
+
 /// One `.hoistignore` file, compiled.
 #[derive(Debug)]
 struct IgnoreFile {
-    set: Gitignore,
+    lines: Vec<Line>,
     /// The length of its directory's path, with the slash.
     above_len: usize,
     above: Option<Arc<IgnoreFile>>,
@@ -105,8 +91,8 @@ impl Pattern {
     /// # Errors
     ///
     /// [`BadPattern`].
-    pub fn exclude(glob: &str) -> Result<Self, BadPattern> {
-        Self::new(glob, false)
+    pub fn exclude(glob: impl AsRef<[u8]>) -> Result<Self, BadPattern> {
+        Self::new(glob.as_ref(), false)
     }
 
     /// A pattern that includes what it matches, even if an earlier one or a file of patterns leaves it out.
@@ -114,93 +100,69 @@ impl Pattern {
     /// # Errors
     ///
     /// [`BadPattern`].
-    pub fn include(glob: &str) -> Result<Self, BadPattern> {
-        Self::new(glob, true)
+    pub fn include(glob: impl AsRef<[u8]>) -> Result<Self, BadPattern> {
+        Self::new(glob.as_ref(), true)
     }
 
-    fn new(glob: &str, include: bool) -> Result<Self, BadPattern> {
-        if glob.starts_with('!') {
+    fn new(text: &[u8], include: bool) -> Result<Self, BadPattern> {
+        if text.starts_with(b"!") {
             return Err(BadPattern::Negated);
         }
-        let mut glob = glob;
-        // As in a file of patterns, trailing spaces do not count unless they are escaped.
-        while glob.ends_with(' ') && !glob.ends_with("\\ ") {
-            glob = &glob[..glob.len() - 1];
-        }
-        let pattern = Self {
-            glob: glob.to_owned(),
+        // As in a file of patterns.
+        let text = without_trailing_spaces(text);
+        Ok(Self {
+            glob: Glob::new(text).ok_or(BadPattern::MatchesNothing)?,
             include,
-        };
-        // It is compiled alone, so that an error is about this pattern.
-        let set = build([pattern.line()].iter().map(String::as_str));
-        match set {
-            Ok(set) if set.is_empty() => Err(BadPattern::MatchesNothing),
-            Ok(_) => Ok(pattern),
-            Err((_, why)) => Err(BadPattern::Syntax(why)),
-        }
-    }
-
-    /// The pattern as a line of a file of patterns.
-    fn line(&self) -> String {
-        match self.glob.as_bytes().first() {
-            _ if self.include => format!("!{}", self.glob),
-            // There are no comments on a command line.
-            Some(b'#') => format!("\\{}", self.glob),
-            _ => self.glob.clone(),
-        }
+            reach: Reach::of(text),
+        })
     }
 }
 
-/// Compiles lines. The error is the number of the first bad line, from 1, and what is wrong with it.
-fn build<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Gitignore, (usize, String)> {
-    let why = |error: ignore::Error| match error {
-        ignore::Error::Glob { err, .. } => err,
-        other => other.to_string(),
-    };
-    // Paths are matched as they are given, so there is no root to strip.
-    let mut builder = GitignoreBuilder::new("");
-    for (line, number) in lines.zip(1..) {
-        // A match returns the path that the pattern came from; here it is the pattern's place.
-        let place = number.to_string().into();
-        builder
-            .add_line(Some(place), line)
-            .map_err(|error| (number, why(error)))?;
+/// Cuts off spaces at the end, but for one with a backslash before it.
+fn without_trailing_spaces(text: &[u8]) -> &[u8] {
+    let (mut end, mut bytes) = (0, text.iter().enumerate());
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b' ' => {}
+            b'\\' => {
+                bytes.next();
+                end = at + 2;
+            }
+            _ => end = at + 1,
+        }
     }
-    builder.build().map_err(|error| (0, why(error)))
+    text.get(..end).unwrap_or(text)
+}
+
+impl Line {
+    /// A line without its end. None if it is a comment or can match nothing.
+    fn new(text: &[u8]) -> Option<Self> {
+        if text.starts_with(b"#") {
+            return None;
+        }
+        // Git reads a line as far as a NUL.
+        let text = text.split(|byte| *byte == 0).next()?;
+        let text = without_trailing_spaces(text);
+        let (include, text) = match text.strip_prefix(b"!") {
+            Some(text) => (true, text),
+            None => (false, text),
+        };
+        let glob = Glob::new(text)?;
+        Some(Self { glob, include })
+    }
 }
 
 impl Rules {
-    /// Compiles `patterns`, which come in the order of the command line. `ignore_hidden` leaves out every
-    /// name that starts with a dot, and all below it, unless an including pattern matches that very name.
-    /// With `ignore_files`, `.hoistignore` files count, and are left out themselves.
-    ///
-    /// # Errors
-    ///
-    /// [`BadPattern`] if there are too many patterns.
-    pub fn new(
-        patterns: &[Pattern],
-        ignore_hidden: bool,
-        ignore_files: bool,
-    ) -> Result<Self, BadPattern> {
-        let command_line = if patterns.is_empty() {
-            None
-        } else {
-            let lines: Vec<String> = patterns.iter().map(Pattern::line).collect();
-            let set = build(lines.iter().map(String::as_str))
-                .map_err(|(_, why)| BadPattern::Syntax(why))?;
-            let includes = patterns
-                .iter()
-                .zip(1..)
-                .filter(|(pattern, _)| pattern.include)
-                .map(|(pattern, place)| (place, Reach::of(&pattern.glob)))
-                .collect();
-            Some(CommandLine { set, includes })
-        };
-        Ok(Self {
-            command_line,
+    /// Takes `patterns` in the order of the command line. `ignore_hidden` leaves out every name that starts with a
+    /// dot, and all below it, unless an including pattern matches that very name. With `ignore_files`,
+    /// `.hoistignore` files count, and are left out themselves.
+    #[must_use]
+    pub fn new(patterns: &[Pattern], ignore_hidden: bool, ignore_files: bool) -> Self {
+        Self {
+            command_line: patterns.to_vec(),
             ignore_hidden,
             ignore_files,
-        })
+        }
     }
 
     /// Whether a directory's file of patterns counts. It does not where the command line has decided, or
@@ -236,10 +198,9 @@ impl Rules {
     }
 
     fn judge(&self, above: &DirectoryRules, path: &[u8], directory: bool) -> Verdict {
-        let own = self.command_line.as_ref();
-        let own = own.and_then(|command_line| command_line.matched(path, directory));
+        let name = last_component(path);
+        let own = self.matched(path, name, directory);
         if !own.is_some_and(|own| own.include) {
-            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
             let is_rules = self.ignore_files && name == IGNORE_FILE.as_bytes();
             if is_rules || (self.ignore_hidden && name.starts_with(b".")) {
                 return Verdict::Never;
@@ -262,15 +223,25 @@ impl Rules {
 
     /// Whether an including pattern after the one that leaves a directory out can match something below.
     fn can_include_below(&self, path: &[u8], decided: Option<Decision>) -> bool {
-        let place = decided.map_or(0, |decided| decided.place);
-        self.command_line.as_ref().is_some_and(|command_line| {
-            let mut later = command_line.includes.iter().rev();
-            later
-                .by_ref()
-                .take_while(|(include, _)| *include > place)
-                .any(|(_, reach)| reach.is_below(path))
-        })
+        let later = decided.map_or(0, |decided| decided.place + 1);
+        let later = self.command_line.get(later..).unwrap_or_default();
+        later
+            .iter()
+            .any(|pattern| pattern.include && pattern.reach.is_below(path))
     }
+
+    /// What the last pattern of the command line that matches decides.
+    fn matched(&self, path: &[u8], name: &[u8], directory: bool) -> Option<Decision> {
+        let mut patterns = self.command_line.iter().enumerate();
+        let matches = |pattern: &Pattern| pattern.glob.matches(path, name, directory);
+        let (place, pattern) = patterns.rfind(|(_, pattern)| matches(pattern))?;
+        let include = pattern.include;
+        Some(Decision { place, include })
+    }
+}
+
+fn last_component(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 /// Whether a name is included.
@@ -282,18 +253,6 @@ enum Verdict {
     Never,
 }
 
-impl CommandLine {
-    fn matched(&self, path: &[u8], directory: bool) -> Option<Decision> {
-        let matched = self.set.matched(as_path(path), directory);
-        let include = matched.is_whitelist();
-        let (Match::Ignore(glob) | Match::Whitelist(glob)) = matched else {
-            return None;
-        };
-        let place = glob.from()?.to_str()?.parse().ok()?;
-        Some(Decision { place, include })
-    }
-}
-
 impl DirectoryRules {
     /// Whether the directory itself is left out. It can still be listed for what is included below.
     #[must_use]
@@ -303,44 +262,34 @@ impl DirectoryRules {
     }
 
     /// Returns these rules with the directory's own file of patterns. `path` is the directory's, with a
-    /// slash at its end; it is empty for the top.
-    ///
-    /// # Errors
-    ///
-    /// [`BadLine`].
-    pub fn with_file(&self, path: &[u8], text: &[u8]) -> Result<Self, BadLine> {
+    /// slash at its end; it is empty for the top. As in git, a line that can match nothing has no effect.
+    #[must_use]
+    pub fn with_file(&self, path: &[u8], text: &[u8]) -> Self {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let text = match std::str::from_utf8(text) {
-            Ok(text) => text,
-            Err(error) => {
-                let before = &text[..error.valid_up_to()];
-                let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-                let why = "it is not UTF-8".to_owned();
-                return Err(BadLine { line, why });
-            }
-        };
-        let set = build(text.lines()).map_err(|(line, why)| BadLine { line, why })?;
+        let lines = text.split(|byte| *byte == b'\n');
+        let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines: Vec<_> = lines.filter_map(Line::new).collect();
         let mut rules = self.clone();
-        if !set.is_empty() {
+        if !lines.is_empty() {
             rules.file = Some(Arc::new(IgnoreFile {
-                set,
+                lines,
                 above_len: path.len(),
                 above: rules.file,
             }));
         }
-        Ok(rules)
+        rules
     }
 
     /// Whether the nearest file with a pattern that matches leaves `path` out.
     fn file_leaves_out(&self, path: &[u8], directory: bool) -> bool {
+        let name = last_component(path);
         let files = std::iter::successors(self.file.as_deref(), |file| file.above.as_deref());
         for file in files {
             // A file's patterns match paths relative to its directory.
             let path = path.get(file.above_len..).unwrap_or(path);
-            match file.set.matched(as_path(path), directory) {
-                Match::None => {}
-                Match::Ignore(_) => return true,
-                Match::Whitelist(_) => return false,
+            let mut lines = file.lines.iter().rev();
+            if let Some(line) = lines.find(|line| line.glob.matches(path, name, directory)) {
+                return !line.include;
             }
         }
         false
@@ -348,7 +297,7 @@ impl DirectoryRules {
 }
 
 /// Below which directories a pattern can match. It errs only on the side of more directories.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Reach {
     /// The first components of a match; None is any name.
     begins: Vec<Option<Box<[u8]>>>,
@@ -357,11 +306,11 @@ struct Reach {
 }
 
 impl Reach {
-    fn of(glob: &str) -> Self {
-        let body = glob.strip_suffix('/').unwrap_or(glob);
-        let (anchored, body) = match body.strip_prefix('/') {
+    fn of(glob: &[u8]) -> Self {
+        let body = glob.strip_suffix(b"/").unwrap_or(glob);
+        let (anchored, body) = match body.strip_prefix(b"/") {
             Some(body) => (true, body),
-            None => (body.contains('/'), body),
+            None => (body.contains(&b'/'), body),
         };
         let mut reach = Self {
             begins: Vec::new(),
@@ -370,15 +319,14 @@ impl Reach {
         if !anchored {
             return reach;
         }
-        for component in body.split('/') {
-            // Classes, braces and escapes can hold a slash, and two stars match any number of components.
-            if component.contains(['[', '{', '\\']) || component.contains("**") {
+        for component in body.split(|byte| *byte == b'/') {
+            let has = |bytes: &[u8]| component.iter().any(|byte| bytes.contains(byte));
+            // Classes and escapes can hold a slash, and two stars match any number of components.
+            if has(b"[\\") || component.windows(2).any(|two| two == b"**") {
                 reach.goes_on = true;
                 break;
             }
-            let literal = !component.contains(['*', '?']);
-            let literal = literal.then(|| component.as_bytes().into());
-            reach.begins.push(literal);
+            reach.begins.push((!has(b"*?")).then(|| component.into()));
         }
         reach
     }

@@ -75,6 +75,14 @@ impl Environment {
         }))
     }
 
+    /// The environment as it is now: files, and whatever else may have changed, are read again.
+    pub(super) fn now(&self) -> Self {
+        match self.0.files {
+            Files::Disk => Self::process(),
+            Files::Memory(_) => self.clone(),
+        }
+    }
+
     /// A variable, which may be empty. Bytes that are no text become U+FFFD, which no setting accepts; a
     /// path is read with [`Environment::path`].
     #[must_use]

@@ -1,37 +1,47 @@
 //! Makes the clients of both services as the AWS CLI version 2 makes them.
 //!
-//! Credentials, region, profile and endpoints come from where the AWS CLI takes them (environment,
-//! `~/.aws`, SSO, web identity, container and instance roles), through the SDK's own chain. This module
-//! adds what the SDK leaves to its caller, or does differently than the AWS CLI: endpoints for one service
-//! or for both, path-style addresses for endpoints that are not Amazon's, a CA bundle, a named profile's
-//! credentials before those of the environment, `AWS_DEFAULT_PROFILE`, requests without a signature, and
-//! a longer time to connect. `docs/access.md` has the whole list. What the SDK reads is not read here
-//! again.
+//! Credentials, region, profile and endpoints come from where the AWS CLI takes them: environment, `~/.aws`,
+//! SSO, web identity, container and instance roles. All settings are read and judged here, and the SDK is
+//! given the results: it reads the files by another grammar, panics on some values, and knows fewer sources
+//! than the AWS CLI. Its providers still do the requests for credentials. `docs/access.md` has the whole
+//! list.
 
 mod environment;
+mod error;
 mod http;
+mod ini;
+mod problem;
 mod profile;
+mod provider;
 mod proxy;
+mod settings;
+mod source;
 mod trust;
 mod unverified;
 
-use std::io;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
-use aws_types::service_config::ServiceConfigKey;
 
 pub use self::environment::Environment;
+pub use self::error::Error;
+pub use self::ini::Fault;
+use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
+pub use self::profile::profiles;
+use self::provider::Providers;
 use self::proxy::Proxies;
+use self::settings::Settings;
+use self::source::Source;
 use self::trust::Trust;
+use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
@@ -74,10 +84,13 @@ pub struct Access {
     /// How long an answer may take to begin, including the time to send the request. Zero, and the
     /// default, mean no limit.
     pub read_timeout: Option<Duration>,
-    /// Whether the endpoint accepts any credentials, so that none are looked for.
+    /// Whether the endpoint is in this process and accepts any credentials. Nothing is read then: neither
+    /// files nor variables.
     pub anonymous: bool,
     /// Credentials that the program gives. None: they are looked for as the AWS CLI does.
     pub keys: Option<Keys>,
+    /// Who is asked for the code of an MFA device. None: a role that needs one fails.
+    pub ask_mfa: Option<AskMfa>,
     /// Bytes per second that are sent to S3, at most.
     pub bandwidth: Option<u64>,
     /// How often each request is made, at most. Default: [`DEFAULT_ATTEMPTS`].
@@ -86,8 +99,20 @@ pub struct Access {
     pub timing: Timing,
 }
 
+/// Asks for the code of the MFA device of this name. The answer is none if there is no terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct AskMfa(pub fn(&str) -> Option<String>);
+
+impl PartialEq for AskMfa {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for AskMfa {}
+
 /// Credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
     /// The access key id.
     pub id: String,
@@ -108,46 +133,35 @@ pub struct Clients {
     pub region: String,
 }
 
-/// Why the clients cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// No region is configured. The text is that of the AWS CLI.
-    #[error(
-        "You must specify a region. You can also configure your region by running \"aws configure\"."
-    )]
-    NoRegion,
-    /// The profile is in neither of the two files. The text is that of the AWS CLI.
-    #[error("The config profile ({0}) could not be found")]
-    NoProfile(String),
-    /// The files of `~/.aws` cannot be read.
-    #[error("cannot read the AWS configuration: {0}")]
-    Files(String),
-    /// The CA bundle cannot be read.
-    #[error("cannot read the CA bundle {}: {source}", path.display())]
-    CaBundle {
-        /// The file.
-        path: PathBuf,
-        /// Why it cannot be read.
-        source: io::Error,
-    },
-    /// The CA bundle holds no certificate that can be trusted.
-    #[error(
-        "the CA bundle {} has no certificate in it; it must be a PEM file of certificate authorities",
-        path.display()
-    )]
-    NoAuthority {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A text is not the address of an endpoint.
-    #[error("{0} is not an endpoint; write http://HOST[:PORT] or https://HOST[:PORT]")]
-    Endpoint(String),
+impl fmt::Debug for Keys {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("id", &self.id).finish()
+    }
 }
 
-/// Makes the clients. No request is sent to AWS, but files are read, and the instance that this runs on may
-/// be asked for its region.
+/// Makes the clients. No request is sent to S3 or CodeDeploy, but files are read, the instance that this
+/// runs on may be asked for its region, and a role that needs a code of an MFA device is assumed.
+///
+/// # Errors
+///
+/// A setting cannot be used, or is missing.
 pub async fn connect(access: &Access) -> Result<Clients, Error> {
+    let environment = Environment::process();
+    settings::check_what_the_sdk_reads(&environment)?;
+    connect_in(access, &environment).await
+}
+
+/// Makes the clients as [`connect`] does, in an environment that need not be that of the process.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn connect_in(access: &Access, environment: &Environment) -> Result<Clients, Error> {
+    let (access, environment) = match access.anonymous {
+        true => (&of_this_process(access), &Environment::none()),
+        false => (access, environment),
+    };
     for url in [
         &access.endpoint_url,
         &access.s3_endpoint_url,
@@ -155,121 +169,188 @@ pub async fn connect(access: &Access) -> Result<Clients, Error> {
     ] {
         url.as_deref().map_or(Ok(()), check_endpoint)?;
     }
-    let profile = Profile::load(access.profile.as_deref()).await?;
-    let http = http_client(access, &profile)?;
-    let profile = profile.name().map(str::to_owned);
-    let config = settings(access, profile.as_deref(), &http).await;
-    let region = config.region().ok_or(Error::NoRegion)?.to_string();
-    let renewal = match config.credentials_provider() {
-        Some(provider) if !access.anonymous && access.keys.is_none() => {
-            CredentialRefresh::new(provider, {
-                let access = access.clone();
+    let profile = Profile::load(access.profile.as_deref(), environment)?;
+    let http = http_client(access, environment, &profile)?;
+    made(access, environment, &profile, &http).await
+}
+
+/// Makes the clients. All requests are sent with `http`.
+async fn made(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+    http: &SharedHttpClient,
+) -> Result<Clients, Error> {
+    let mut settings = Settings::read(access, environment, profile)?;
+    if settings.region.is_none() && !source::is_without_instance(environment) {
+        let config = sdk_config(access, &settings, http);
+        let providers = Providers {
+            environment,
+            profile,
+            settings: &settings,
+            config: &config,
+            ask: None,
+        };
+        let region = providers.region_of_instance().await?;
+        let place = Place::variable("the region of the instance");
+        settings.region = region
+            .map(|region| problem::region(region, &place))
+            .transpose()?;
+    }
+    let region = settings.region.clone().ok_or(Error::NoRegion)?;
+    let config = sdk_config(access, &settings, http);
+    let provider = credentials(access, environment, profile, &settings, &config).await?;
+    let (config, renewal) = match provider {
+        None => (config, CredentialRefresh::default()),
+        Some(provider) if access.anonymous || access.keys.is_some() => {
+            let config = config.into_builder().credentials_provider(provider);
+            (config.build(), CredentialRefresh::default())
+        }
+        Some(provider) => {
+            let renewal = CredentialRefresh::new(provider, {
+                let (access, environment) = (access.clone(), environment.clone());
+                let (settings, config) = (settings.clone(), config.clone());
                 move || {
-                    let (access, profile, http) = (access.clone(), profile.clone(), http.clone());
+                    let (access, environment) = (access.clone(), environment.now());
+                    let (settings, config) = (settings.clone(), config.clone());
                     Box::pin(async move {
-                        let config = settings(&access, profile.as_deref(), &http).await;
-                        config.credentials_provider()
+                        let profile =
+                            Profile::load(access.profile.as_deref(), &environment).ok()?;
+                        let made = credentials(&access, &environment, &profile, &settings, &config);
+                        made.await.ok()?
                     })
                 }
-            })
+            });
+            let config = config.into_builder().identity_cache(renewal.cache());
+            let config = match renewal.provider() {
+                Some(provider) => config.credentials_provider(provider),
+                None => config,
+            };
+            (config.build(), renewal)
         }
-        _ => CredentialRefresh::default(),
     };
-    Ok(clients(access, &config, region, renewal))
+    Ok(clients(access, &settings, &config, region, renewal))
 }
 
 /// The HTTP client of every request, those for credentials included.
-fn http_client(access: &Access, profile: &Profile) -> Result<SharedHttpClient, Error> {
-    let variable = |name: &str| std::env::var(name).ok();
+fn http_client(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+) -> Result<SharedHttpClient, Error> {
+    let variable = |name: &str| environment.var(name);
     let bundle = trust::bundle(access, variable, profile.get("ca_bundle"));
     let trust = match bundle {
         _ if access.no_verify => Trust::all(),
-        Some(path) => Trust::only(&path)?,
+        Some(path) => Trust::only(&environment.expand(&path))?,
         None => Trust::system(),
     };
     Ok(http::client(trust, Proxies::of(variable)))
 }
 
-/// The configuration, as files and environment have it now.
-async fn settings(access: &Access, profile: Option<&str>, http: &SharedHttpClient) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .timeout_config(timeouts(access))
-        .http_client(http.clone());
-    if let Ok(name) = AppName::new(concat!("hoist-", env!("CARGO_PKG_VERSION"))) {
-        loader = loader.app_name(name);
-    }
-    if let Some(region) = &access.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(name) = profile {
-        loader = loader.profile_name(name);
-    }
-    if let Some(url) = &access.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    let config = choose_credentials(loader, access).load().await;
-    match &access.profile {
-        Some(name) if !access.anonymous && !access.no_sign && access.keys.is_none() => {
-            // The user names the profile, so the keys in the environment are ignored.
-            let of_profile = SharedCredentialsProvider::new(profile::credentials(name, &config));
-            config
-                .into_builder()
-                .credentials_provider(of_profile)
-                .build()
-        }
-        _ => config,
+/// What reaches an endpoint in this process: nothing but what the program itself says.
+fn of_this_process(access: &Access) -> Access {
+    let keys = Keys {
+        id: "local".to_owned(),
+        secret: "local".to_owned(),
+        token: None,
+    };
+    Access {
+        region: access.region.clone().or_else(|| Some(NO_REGION.to_owned())),
+        profile: None,
+        ca_bundle: None,
+        no_verify: false,
+        no_sign: false,
+        keys: Some(keys),
+        ..access.clone()
     }
 }
 
-/// Chooses credentials where they are not to be looked for.
-fn choose_credentials(loader: ConfigLoader, access: &Access) -> ConfigLoader {
-    if let Some(Keys { id, secret, token }) = &access.keys {
-        let keys = Credentials::new(id, secret, token.clone(), None, "hoist");
-        return loader.credentials_provider(keys);
+/// What clients of all services have in common.
+fn sdk_config(access: &Access, settings: &Settings, http: &SharedHttpClient) -> SdkConfig {
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts(access))
+        .retry_config(settings.retries.clone())
+        .http_client(http.clone())
+        .use_fips(settings.fips)
+        .use_dual_stack(settings.dual_stack);
+    config.set_region(settings.region.clone().map(Region::new));
+    config.set_request_checksum_calculation(settings.request_checksums);
+    config.set_response_checksum_validation(settings.response_checksums);
+    config.set_app_name(AppName::new(concat!("hoist-", env!("CARGO_PKG_VERSION"))).ok());
+    config.build()
+}
+
+/// Where the credentials come from. None if requests are not signed.
+async fn credentials(
+    access: &Access,
+    environment: &Environment,
+    profile: &Profile,
+    settings: &Settings,
+    config: &SdkConfig,
+) -> Result<Option<SharedCredentialsProvider>, Error> {
+    let source = match &access.keys {
+        Some(keys) => {
+            let id = problem_of_header(&keys.id).map(|problem| ("the access key id", problem));
+            let secret = || Some(("the secret access key", problem_of_secret(&keys.secret)?));
+            let token = || Some(("the token", problem_of_header(keys.token.as_deref()?)?));
+            if let Some((what, problem)) = id.or_else(secret).or_else(token) {
+                return Err(Place::variable(what).unusable(problem));
+            }
+            Source::Keys(keys.clone())
+        }
+        None if access.no_sign => return Ok(None),
+        None => source::find(environment, profile, access.profile.is_some())?,
+    };
+    let providers = Providers {
+        environment,
+        profile,
+        settings,
+        config,
+        ask: access.ask_mfa,
+    };
+    let provider = providers.of(&source)?;
+    if let Some(provider) = provider.as_ref().filter(|_| source.asks()) {
+        // Whoever has the device is asked at once, and not when half of the bundle is sent.
+        let asked = provider.provide_credentials().await;
+        asked.map_err(|error| Error::Credentials(crate::aws::error::chain(&error)))?;
     }
-    if access.anonymous {
-        let credentials = Credentials::new("local", "local", None, None, "hoist");
-        let loader = loader.credentials_provider(credentials);
-        return match access.region {
-            None => loader.region(Region::from_static(NO_REGION)),
-            Some(_) => loader,
-        };
-    }
-    if access.no_sign {
-        return loader.no_credentials();
-    }
-    loader
+    Ok(Some(provider.unwrap_or_else(|| {
+        SharedCredentialsProvider::new(provider::Nothing)
+    })))
 }
 
 fn clients(
     access: &Access,
+    settings: &Settings,
     config: &SdkConfig,
     region: String,
     renewal: CredentialRefresh,
 ) -> Clients {
-    let renewed = renewal.provider().map(|provider| {
-        let config = config.to_builder().identity_cache(renewal.cache());
-        config.credentials_provider(provider).build()
-    });
-    let config = renewed.as_ref().unwrap_or(config);
-    let endpoint = access
-        .s3_endpoint_url
-        .clone()
-        .or_else(|| s3_endpoint(access, config));
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
-        // Buckets of other stores have no host name of their own.
-        .force_path_style(endpoint.is_some())
+        .force_path_style(settings.path_style && !settings.accelerate)
+        .accelerate(settings.accelerate)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
-    if let Some(url) = &access.s3_endpoint_url {
-        s3 = s3.endpoint_url(url);
+        .interceptor(Wire)
+        .interceptor(FromService);
+    if let Some(both) = settings.s3_dual_stack {
+        s3 = s3.use_dual_stack(both);
+    }
+    if let Some(url) = &settings.s3 {
+        // An endpoint of one's own is of no kind.
+        s3 = s3.endpoint_url(url).use_fips(false).use_dual_stack(false);
     }
     let mut codedeploy = aws_sdk_codedeploy::config::Builder::from(config)
         .retry_config(RetryConfig::disabled())
-        .interceptor(Wire);
-    if let Some(url) = &access.codedeploy_endpoint_url {
-        codedeploy = codedeploy.endpoint_url(url);
+        .interceptor(Wire)
+        .interceptor(FromService);
+    if let Some(url) = &settings.codedeploy {
+        codedeploy = codedeploy
+            .endpoint_url(url)
+            .use_fips(false)
+            .use_dual_stack(false);
     }
     if let Some(rate) = access.bandwidth {
         // A body that the limiter delays is not stalled. Each attempt has a deadline in any case.
@@ -284,12 +365,13 @@ fn clients(
     }
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
-    let sign_payload = endpoint.is_some_and(|url| is_plain_and_remote(&url));
+    let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
         codedeploy: CodeDeploy::new(client, caller.independent()),
-        s3: S3::new(s3, caller, sign_payload),
+        s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
 }
@@ -321,23 +403,6 @@ fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
     start.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
-/// The S3 endpoint that the environment names, or that the user chose for both services.
-fn s3_endpoint(access: &Access, config: &SdkConfig) -> Option<String> {
-    if access.endpoint_url.is_some() {
-        return access.endpoint_url.clone();
-    }
-    let of_service = config.service_config().and_then(|environment| {
-        let key = ServiceConfigKey::builder()
-            .service_id("S3")
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .ok()?;
-        environment.load_config(key)
-    });
-    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
-}
-
 /// Whether bytes that are sent to this URL could be changed on their way.
 fn is_plain_and_remote(url: &str) -> bool {
     let Some(rest) = after_scheme(url, "http://") else {
@@ -356,68 +421,4 @@ fn is_plain_and_remote(url: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payloads_are_signed_only_over_plain_http_to_another_machine() {
-        for url in [
-            "https://s3.example.com",
-            "http://127.0.0.1:9000",
-            "http://127.8.8.8",
-            "http://[::1]:9000/path",
-            "http://localhost",
-            "HTTP://LocalHost:1/x",
-        ] {
-            assert!(!is_plain_and_remote(url), "{url}");
-        }
-        for url in [
-            "http://minio:9000",
-            "http://10.0.0.1",
-            "Http://[fe80::1]:1",
-            "http://localhost.evil/",
-        ] {
-            assert!(is_plain_and_remote(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_timeout_of_zero_means_no_limit() {
-        let of = |connect: Option<u64>, read: Option<u64>| {
-            let timeouts = timeouts(&Access {
-                connect_timeout: connect.map(Duration::from_secs),
-                read_timeout: read.map(Duration::from_secs),
-                ..Access::default()
-            });
-            (timeouts.connect_timeout(), timeouts.read_timeout())
-        };
-        assert_eq!(of(None, None), (Some(CONNECT), None));
-        assert_eq!(of(Some(0), Some(0)), (None, None));
-        let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(of(Some(60), Some(5)), (seconds(60), seconds(5)));
-    }
-
-    #[test]
-    fn an_endpoint_needs_a_scheme_and_a_host() {
-        for url in [
-            "http://h",
-            "HTTPS://h:1/p",
-            "http://[::1]:9",
-            "https://127.0.0.1",
-        ] {
-            assert!(check_endpoint(url).is_ok(), "{url}");
-        }
-        for url in [
-            "",
-            "h",
-            "h:1",
-            "ftp://h",
-            "http://",
-            "http:///p",
-            "http://:1",
-            "é://",
-        ] {
-            assert!(check_endpoint(url).is_err(), "{url}");
-        }
-    }
-}
+mod tests;

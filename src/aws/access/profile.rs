@@ -1,91 +1,275 @@
-//! Chooses the profile as the AWS CLI does, and reads of it what the SDK does not read.
+//! Chooses the profile as the AWS CLI does, and holds what both files in `~/.aws` say of it.
 //!
-//! The AWS CLI version 2 takes `--profile`, then `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE`; the SDK does
-//! not know the last. The AWS CLI fails if the profile does not exist, and with `--profile` it ignores
-//! the keys in the environment (botocore, `credentials.py`, leaves out the environment's provider). The
-//! SDK does neither.
+//! The AWS CLI version 2 takes `--profile`, then `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE`, and fails if the
+//! profile does not exist. What the file of credentials says of a profile comes before what the file of
+//! configuration says (botocore, `session.py`, `full_config`).
 
-use aws_config::SdkConfig;
-use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet, load};
-use aws_config::provider_config::ProviderConfig;
-use aws_types::os_shim_internal::{Env, Fs};
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::environment::Environment;
+use super::error::Error;
+use super::ini::{self, Keys, Value};
+use super::problem::Place;
 
-/// The profile that is used, as the two files in `~/.aws` have it.
-#[derive(Debug)]
+/// The profile that is used, and the files.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Profile {
     name: Option<String>,
-    files: ProfileSet,
+    files: Files,
 }
+
+/// Both files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files {
+    config: PathBuf,
+    credentials: PathBuf,
+    /// Profiles, as both files have them.
+    profiles: HashMap<String, Keys>,
+    /// As the file of configuration has them.
+    of_config: HashMap<String, Keys>,
+    /// As the file of credentials has them.
+    of_credentials: HashMap<String, Keys>,
+    sessions: HashMap<String, Keys>,
+    services: HashMap<String, Keys>,
+}
+
+/// The profile of those that choose none.
+pub(super) const DEFAULT: &str = "default";
 
 impl Profile {
     /// Reads the files. `asked` is the profile that the user names, if any.
     ///
     /// # Errors
     ///
-    /// [`Error::NoProfile`] if the named profile does not exist, [`Error::Files`].
-    pub(super) async fn load(asked: Option<&str>) -> Result<Self, Error> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    /// [`Error::NoProfile`] if the named profile does not exist, [`Error::File`], [`Error::Unreadable`].
+    pub(super) fn load(asked: Option<&str>, environment: &Environment) -> Result<Self, Error> {
         let name = asked
             .map(str::to_owned)
-            .or_else(|| variable("AWS_PROFILE"))
-            .or_else(|| variable("AWS_DEFAULT_PROFILE"));
-        let chosen = name.clone().map(Into::into);
-        let files = load(&Fs::real(), &Env::real(), &Default::default(), chosen)
-            .await
-            .map_err(|error| Error::Files(crate::aws::error::chain(&error)))?;
+            .or_else(|| environment.var("AWS_PROFILE"))
+            .or_else(|| environment.var("AWS_DEFAULT_PROFILE"));
+        let files = Files::load(environment)?;
         match name {
-            Some(name) if files.get_profile(&name).is_none() => Err(Error::NoProfile(name)),
+            Some(name) if files.profile(&name).is_none() => Err(Error::NoProfile(name)),
             name => Ok(Self { name, files }),
         }
     }
 
-    /// The profile's name, if one was chosen.
-    pub(super) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// The profile's name.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// Both files.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// One of its settings.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.files.get(key)
+        self.files.get(self.name(), key)
+    }
+
+    /// A setting below one of its settings.
+    pub(super) fn below(&self, key: &str, name: &str) -> Option<&str> {
+        below(self.files.profile(self.name())?, key, name)
+    }
+
+    /// Where one of its settings is.
+    pub(super) fn place(&self, key: &str) -> Place {
+        self.files.place(self.name(), key)
+    }
+
+    /// The endpoint that it has for a service, in its own section of services or for all services.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] if that section does not exist.
+    pub(super) fn endpoint(&self, service: &str) -> Result<Option<(&str, Place)>, Error> {
+        if let Some(section) = self.get("services") {
+            let keys = self.files.services.get(section).ok_or_else(|| {
+                self.place("services")
+                    .refused(section, "but there is no such section [services NAME]")
+            })?;
+            let of_service = below(keys, service, "endpoint_url");
+            if let Some(url) = of_service.filter(|url| !url.is_empty()) {
+                let place = self.files.config.clone();
+                let setting = format!("{service} in [services {section}]");
+                return Ok(Some((url, Place::in_file(setting, place))));
+            }
+        }
+        let url = self.get("endpoint_url").filter(|url| !url.is_empty());
+        Ok(url.map(|url| (url, self.place("endpoint_url"))))
     }
 }
 
-/// The credentials of a profile; then, as with the AWS CLI, those of the container or the instance. They
-/// are requested with the region, the HTTP client and the retries of `config`.
-pub(super) fn credentials(profile: &str, config: &SdkConfig) -> CredentialsProviderChain {
-    let mut settings = ProviderConfig::default()
-        .with_region(config.region().cloned())
-        .with_use_fips(config.use_fips())
-        .with_use_dual_stack(config.use_dual_stack());
-    if let Some(retries) = config.retry_config() {
-        settings = settings.with_retry_config(retries.clone());
+impl Files {
+    fn load(environment: &Environment) -> Result<Self, Error> {
+        let config = path(environment, "AWS_CONFIG_FILE", ".aws/config");
+        let credentials = path(
+            environment,
+            "AWS_SHARED_CREDENTIALS_FILE",
+            ".aws/credentials",
+        );
+        let mut files = Self {
+            config: config.clone().unwrap_or_default(),
+            credentials: credentials.clone().unwrap_or_default(),
+            ..Self::default()
+        };
+        for (name, keys) in sections(environment, config)? {
+            let kept = [
+                ("profile", &mut files.of_config),
+                ("sso-session", &mut files.sessions),
+                ("services", &mut files.services),
+            ];
+            let kept = kept.into_iter().find(|(kind, _)| name.starts_with(kind));
+            match kept {
+                Some((_, kept)) => {
+                    // botocore does not look at the first word, either.
+                    if let Some([_, name]) = ini::words(&name).as_deref() {
+                        kept.insert(name.clone(), keys);
+                    }
+                }
+                None if name == DEFAULT => {
+                    files.of_config.insert(name, keys);
+                }
+                None => {}
+            }
+        }
+        files.profiles = files.of_config.clone();
+        for (name, keys) in sections(environment, credentials)? {
+            let profile = files.profiles.entry(name.clone()).or_default();
+            profile.extend(keys.clone());
+            files.of_credentials.insert(name, keys);
+        }
+        Ok(files)
     }
-    if let Some(timeouts) = config.timeout_config() {
-        settings = settings.with_timeout_config(timeouts.clone());
+
+    /// A profile, as both files have it.
+    pub(super) fn profile(&self, name: &str) -> Option<&Keys> {
+        self.profiles.get(name)
     }
-    if let Some(http) = config.http_client() {
-        settings = settings.with_http_client(http);
+
+    /// A setting of a profile.
+    pub(super) fn get(&self, profile: &str, key: &str) -> Option<&str> {
+        text(self.profile(profile)?, key)
     }
-    let of_profile = ProfileFileCredentialsProvider::builder()
-        .configure(&settings)
-        .profile_name(profile)
-        .build();
-    CredentialsProviderChain::first_try("Profile", of_profile)
-        .or_else(
-            "EcsContainer",
-            EcsCredentialsProvider::builder()
-                .configure(&settings)
-                .build(),
-        )
-        .or_else(
-            "Ec2InstanceMetadata",
-            ImdsCredentialsProvider::builder()
-                .configure(&settings)
-                .build(),
-        )
+
+    /// What the file of credentials says of a profile.
+    pub(super) fn of_credentials(&self, profile: &str) -> Option<&Keys> {
+        self.of_credentials.get(profile)
+    }
+
+    /// What the file of configuration says of a profile.
+    pub(super) fn of_config(&self, profile: &str) -> Option<&Keys> {
+        self.of_config.get(profile)
+    }
+
+    /// A session of SSO.
+    pub(super) fn session(&self, name: &str) -> Option<&Keys> {
+        self.sessions.get(name)
+    }
+
+    /// Where a setting of a profile is.
+    pub(super) fn place(&self, profile: &str, key: &str) -> Place {
+        let of_credentials = self.of_credentials(profile);
+        let file = match of_credentials.is_some_and(|keys| keys.contains_key(key)) {
+            true => &self.credentials,
+            false => &self.config,
+        };
+        Place::in_file(format!("{key} of the profile {profile}"), file.clone())
+    }
+}
+
+/// The names of all profiles, sorted. None if the files cannot be read.
+#[must_use]
+pub fn profiles(environment: &Environment) -> Vec<String> {
+    let files = Files::load(environment).unwrap_or_default();
+    let names: BTreeSet<String> = files.profiles.into_keys().collect();
+    names.into_iter().collect()
+}
+
+/// The text of a setting.
+pub(super) fn text<'a>(keys: &'a Keys, key: &str) -> Option<&'a str> {
+    match keys.get(key)? {
+        Value::Text(text) => Some(text),
+        Value::Below(_) => None,
+    }
+}
+
+/// The text of a setting below a setting.
+fn below<'a>(keys: &'a Keys, key: &str, name: &str) -> Option<&'a str> {
+    match keys.get(key)? {
+        Value::Text(_) => None,
+        Value::Below(below) => below.get(name).map(String::as_str),
+    }
+}
+
+/// The file that a variable names, or the one in the home directory.
+fn path(environment: &Environment, variable: &str, usual: &str) -> Option<PathBuf> {
+    let named = environment.path(variable).map(|path| {
+        let text = path.to_str();
+        let expanded = text.map(|text| PathBuf::from(with_variables(text, environment)));
+        expanded.unwrap_or(path)
+    });
+    named.or_else(|| environment.home().map(|home| home.join(usual)))
+}
+
+/// A path in which `$NAME` and `${NAME}` are replaced, as by Python's `os.path.expandvars`.
+fn with_variables(path: &str, environment: &Environment) -> String {
+    let mut expanded = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('$') {
+        expanded.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, end) = match after.strip_prefix('{').and_then(|in_braces| {
+            let end = in_braces.find('}')?;
+            Some((&in_braces[..end], end + 2))
+        }) {
+            Some(found) => found,
+            None => {
+                let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let end = after.find(|c| !is_of_name(c)).unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        match environment.var(name) {
+            Some(value) => expanded.push_str(&value),
+            None => expanded.push_str(&rest[at..=at + end]),
+        }
+        rest = &after[end..];
+    }
+    expanded + rest
+}
+
+/// The sections of a file. A file that is not there, or is no file, has none.
+fn sections(
+    environment: &Environment,
+    path: Option<PathBuf>,
+) -> Result<Vec<(String, Keys)>, Error> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let bytes = match environment.read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if is_absent(&path, &error) => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Unreadable { path, source }),
+    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let until = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..until];
+        ini::Fault {
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            problem: "it is not UTF-8".into(),
+        }
+    });
+    text.and_then(|text| ini::parse(&text))
+        .map_err(|fault| Error::File { path, fault })
+}
+
+/// Whether there is no such file.
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory) || path.is_dir()
 }

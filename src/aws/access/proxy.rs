@@ -127,14 +127,17 @@ impl Proxy {
             Some((user, host)) => (user.split_once(':'), host),
             None => (None, authority),
         };
-        let host: Authority = host.trim_end_matches(':').parse().ok()?;
-        let port = match host.port() {
-            Some(port) => Some(port.as_str().parse::<u16>().ok()?).filter(|port| *port > 0)?,
-            // What follows `host:` in "socks5://host" is no port.
-            None if rest.len() > authority.len() && authority.ends_with(':') => return None,
-            None if scheme == Scheme::HTTPS => 443,
-            None => 80,
+        // Without a port, or with an empty one, urllib3 takes that of the scheme.
+        let host: Authority = host.strip_suffix(':').unwrap_or(host).parse().ok()?;
+        let port = match (host.port_u16(), &scheme) {
+            (Some(port), _) => port,
+            (None, _) if host.as_str() != host.host() => return None,
+            (None, scheme) if *scheme == Scheme::HTTPS => 443,
+            (None, _) => 80,
         };
+        if port == 0 || rest.contains("://") {
+            return None;
+        }
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(format!("{}:{port}", host.host()))

@@ -9,8 +9,9 @@ use aws_sdk_s3::types::ChecksumMode;
 use super::checksum::decode_crc64;
 use super::options::{NONCE_KEY, ObjectOptions};
 use super::{ObjectHead, S3, S3Object, payer, unquoted};
+use crate::aws::answer::Foreign;
 use crate::aws::call::{PREFLIGHT_ATTEMPTS, Request};
-use crate::aws::error::CallError;
+use crate::aws::error::{CallError, cause};
 
 /// The header in which S3 names a bucket's region, in refusals too.
 const REGION: &str = "x-amz-bucket-region";
@@ -138,11 +139,11 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let said = CallError::of(operation, error);
-    let is_named = |code: &str| code != "Unknown" && code != "NotFound";
+    let is_named = !said.is_status() && said.code.as_deref() != Some("NotFound");
     let Some(answer) = error.raw_response() else {
         return said;
     };
-    if said.code.as_deref().is_some_and(is_named) {
+    if is_named || cause::<Foreign>(error).is_some() {
         return said;
     }
     let (code, message) = match answer.status().as_u16() {
@@ -153,7 +154,7 @@ where
         405 => ("MethodNotAllowed", "Method Not Allowed"),
         501 => ("NotImplemented", "Not Implemented"),
         500.. => ("InternalError", "Internal Error"),
-        _ => ("Unknown", "Unknown"),
+        _ => return said,
     };
     CallError::refused(operation, Some(code), Some(message))
 }

@@ -1,10 +1,13 @@
 //! What goes into a bundle: the directory, patterns, links, empty directories, times and names.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use hoist::archive::plan::{self, BadPattern, Pattern, Symlinks, Times};
+use hoist::error::shown;
 
 use crate::cli::Failure;
 
@@ -139,8 +142,8 @@ pub(crate) fn keep_apart(source: &Path, output: &Path, option: &str) -> Result<(
     if output_dir.starts_with(&source_dir) {
         return Err(Failure::usage(format!(
             "{option} {} is inside the source {}; choose a place outside of it",
-            output.display(),
-            source.display()
+            shown(output),
+            shown(source)
         )));
     }
     Ok(())
@@ -169,21 +172,22 @@ struct Patterns(Vec<Pattern>);
 struct PatternArgs {
     /// Leave out what GLOB matches (gitignore syntax); if several --exclude and --include match a
     /// path, the last one decides [may be repeated]
-    #[arg(long, value_name = "GLOB", value_parser = exclude)]
+    #[arg(long, value_name = "GLOB", value_parser = OsStringValueParser::new().try_map(exclude))]
     exclude: Vec<Pattern>,
 
     /// Bundle what GLOB matches, although an earlier --exclude or a .hoistignore file leaves it out
     /// [may be repeated]
-    #[arg(long, value_name = "GLOB", value_parser = include)]
+    #[arg(long, value_name = "GLOB", value_parser = OsStringValueParser::new().try_map(include))]
     include: Vec<Pattern>,
 }
 
-fn exclude(glob: &str) -> Result<Pattern, String> {
-    Pattern::exclude(glob).map_err(bad_pattern)
+// Names can have any bytes, and so can patterns.
+fn exclude(glob: OsString) -> Result<Pattern, String> {
+    Pattern::exclude(glob.as_encoded_bytes()).map_err(bad_pattern)
 }
 
-fn include(glob: &str) -> Result<Pattern, String> {
-    Pattern::include(glob).map_err(bad_pattern)
+fn include(glob: OsString) -> Result<Pattern, String> {
+    Pattern::include(glob.as_encoded_bytes()).map_err(bad_pattern)
 }
 
 fn bad_pattern(error: BadPattern) -> String {

@@ -1,11 +1,17 @@
-//! `hoist lint`: checks an AppSpec file, for people, programs and pull requests.
+//! `hoist lint`: checks AppSpec files, for people, programs and pull requests.
+//!
+//! One run checks any number of directories and files and gives one document, because code scanning
+//! takes one for each run. A directory without an AppSpec file is an error: leaving it out silently
+//! would turn a check that checks nothing green.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use clap::{Args, ValueEnum};
-use hoist::appspec::{self, Kind, MAX_BYTES, Report};
+use hoist::appspec::{self, Kind, MAX_BYTES, Report, Severity};
 use hoist::archive::limits::default_threads;
 use hoist::archive::plan::{self, Plan};
 use hoist::bundle::BundleType;
@@ -13,16 +19,17 @@ use hoist::bundle::BundleType;
 use crate::cli::args::color::Color;
 use crate::cli::args::source::SourceArgs;
 use crate::cli::render::advice;
-use crate::cli::render::lint::{github, in_json, sarif, text};
+use crate::cli::render::diagnostic::{name, relative};
+use crate::cli::render::lint::{Linted, github, in_json, sarif, text};
 use crate::cli::render::print;
 use crate::cli::run::Run;
 use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// AppSpec file to check by itself, without the bundle that it belongs to
-    #[arg(value_name = "FILE", conflicts_with = "source")]
-    file: Option<PathBuf>,
+    /// Directories to check as the bundles that they become, and AppSpec files to check by themselves
+    #[arg(value_name = "PATH", conflicts_with = "source")]
+    paths: Vec<PathBuf>,
 
     #[command(flatten)]
     source: SourceArgs,
@@ -60,40 +67,72 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
-    // Bad options are refused even if the file does not need them.
+    // Bad options are refused even if no path needs them.
     let options = arguments.source.options(default_threads())?;
-    let path = arguments.file.as_ref().unwrap_or(&arguments.source.dir);
-    // Opening a file that is missing fails below, with a message that names it.
-    let report = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-        directory(path, &options, arguments.format)?
-    } else {
-        file(path, None)?
+    let paths = match arguments.paths.as_slice() {
+        [] => slice::from_ref(&arguments.source.dir),
+        paths => paths,
     };
+    paths.iter().try_for_each(|path| refuse_archive(path))?;
+    let run = Run::start()?;
+    // People read a missing file in the words of a push.
+    let as_a_push = arguments.format == Format::Text && paths.len() == 1;
+    let mut linted = Linted::default();
+    let (mut lines, mut seen) = (Vec::new(), HashSet::new());
+    for path in paths.iter().filter(|path| seen.insert(relative(path))) {
+        // Opening a file that is missing fails, with a message that names it.
+        let checked = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            directory(path, &options, as_a_push, &run)
+        } else {
+            file(path, None)
+        };
+        match run.finish(checked) {
+            Ok(report) => linted.reports.push(report),
+            Err(failure) if matches!(failure.exit, Exit::Signal(_)) => return Err(failure),
+            Err(failure) => {
+                linted.failures.extend(failure.lines.first().cloned());
+                lines.extend(failure.lines);
+            }
+        }
+    }
+    print(document(arguments, &linted))?;
+    if linted.failures.is_empty() && !fails(arguments, &linted) {
+        return Ok(());
+    }
+    Err(Failure {
+        exit: Exit::Failure,
+        lines,
+    })
+}
+
+fn document(arguments: &LintArgs, linted: &Linted) -> String {
     let colored = match arguments.color {
         Color::On => true,
         Color::Off => false,
         Color::Auto => io::stdout().is_terminal() && console::colors_enabled(),
     };
-    let text = match arguments.format {
-        Format::Text => text(&report, colored),
-        Format::Json => format!("{:#}\n", in_json(&report)),
-        Format::Github => github::commands(&report),
-        Format::Sarif => format!("{:#}\n", sarif::log(&report)),
-    };
-    print(text)?;
-    let failed = report.has_errors() || arguments.strict && !report.findings.is_empty();
-    if failed {
-        return Err(Failure::silent(Exit::Failure));
+    match arguments.format {
+        Format::Text => text(linted, colored),
+        Format::Json => format!("{:#}\n", in_json(linted)),
+        Format::Github => github::commands(linted),
+        Format::Sarif => format!("{:#}\n", sarif::log(linted)),
     }
-    Ok(())
+}
+
+fn fails(arguments: &LintArgs, linted: &Linted) -> bool {
+    let count = |severity| linted.count(severity);
+    count(Severity::Error) > 0 || arguments.strict && count(Severity::Warning) > 0
 }
 
 /// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
-fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<Report, Failure> {
-    let run = Run::start()?;
+fn directory(
+    source: &Path,
+    options: &plan::Options,
+    as_a_push: bool,
+    run: &Run,
+) -> Result<Report, Failure> {
     let plan = Plan::scan(source, options, run.cancel())
-        .map_err(|error| Failure::other(advice::unlisted(&error)));
-    let plan = run.finish(plan)?;
+        .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let Err(missing) = appspec::require(&plan) else {
         return appspec::lint_bundle(&plan, None).map_err(Failure::other);
     };
@@ -104,7 +143,7 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
         }
     }
     let hint = advice::missing_appspec(&missing);
-    if format == Format::Text {
+    if as_a_push {
         return Err(Failure::other(&missing).and(hint));
     }
     let mut report = appspec::not_found(source.join("appspec.yml"));
@@ -115,13 +154,21 @@ fn directory(source: &Path, options: &plan::Options, format: Format) -> Result<R
 }
 
 fn file(path: &Path, kind: Option<Kind>) -> Result<Report, Failure> {
-    let name = path.to_string_lossy();
-    if let Some(BundleType::Archive(_)) = BundleType::of_name(&name) {
+    Ok(appspec::lint(path, &read(path)?, kind, None))
+}
+
+/// An archive is a bundle whose AppSpec file a push looks up; its content is not checked.
+fn refuse_archive(path: &Path) -> Result<(), Failure> {
+    let named = BundleType::of_name(&path.to_string_lossy());
+    if let Some(BundleType::Archive(_)) = named
+        && !path.is_dir()
+    {
+        let name = name(path);
         return Err(Failure::usage(format!(
-            "{name} is an archive; give an AppSpec file, or with --source the directory to bundle"
+            "{name} is an archive; give an AppSpec file, or the directory to bundle"
         )));
     }
-    Ok(appspec::lint(path, &read(path)?, kind, None))
+    Ok(())
 }
 
 /// Reads a file, up to the size at which the check refuses it.
@@ -133,7 +180,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         Ok(_) => Ok(bytes),
         Err(error) => Err(Failure::other(format!(
             "cannot read {}: {error}",
-            path.display()
+            name(path)
         ))),
     }
 }

@@ -4,6 +4,7 @@
 use hoist::appspec::Missing;
 use hoist::archive::pack;
 use hoist::archive::plan;
+use hoist::error::{quoted, shown};
 
 /// The text for a source that cannot be listed.
 pub(crate) fn unlisted(error: &plan::Error) -> String {
@@ -13,6 +14,7 @@ pub(crate) fn unlisted(error: &plan::Error) -> String {
         }
         plan::Error::Link { .. } => ", which --symlinks error refuses",
         plan::Error::LeadsOut { .. } => "; exclude it, or allow it with --external-links",
+        // Keeping it does not help: the agents follow it when they install.
         plan::Error::Loop { .. } => "; leave it out with --exclude",
         _ => "",
     };
@@ -35,6 +37,10 @@ pub(crate) fn missing_appspec(missing: &Missing) -> Option<String> {
                 .to_owned(),
         );
     }
-    let found = missing.elsewhere.as_ref()?.display();
-    Some(format!("found in {found}/; did you mean --source {found}?"))
+    let found = missing.elsewhere.as_ref()?;
+    let word = quoted(&found.to_string_lossy());
+    Some(format!(
+        "found in {}/; did you mean --source {word}?",
+        shown(found)
+    ))
 }

@@ -1,10 +1,10 @@
 //! Findings in an AppSpec file for people: each with the lines that it is about.
 
-use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hoist::appspec::{Finding, Report, Severity};
+use hoist::error::shown;
 
 /// The most lines that are shown of one finding.
 const LINES: usize = 3;
@@ -32,7 +32,7 @@ fn draw_one(report: &Report, finding: &Finding, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(&finding.message).id(finding.rule.id());
-    let path = shown(&report.path).display().to_string();
+    let path = name(&report.path);
     let lines = Lines::around(report, finding);
     let mut group = Group::with_title(title);
     group = match &lines {
@@ -89,19 +89,25 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// A path as it is typed in the working directory.
-pub(crate) fn shown(path: &Path) -> Cow<'_, Path> {
+/// The name of a file in messages: relative to the working directory if it is below, and in quotes and
+/// escaped if it has characters that a terminal or a CI service would interpret.
+pub(crate) fn name(path: &Path) -> String {
+    shown(&relative(path)).to_string()
+}
+
+/// A path without `.`, relative to the working directory if it is below.
+pub(crate) fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
-    let relative = here.and_then(|here| path.strip_prefix(here).ok());
-    let plain: PathBuf = relative
+    let below = here.and_then(|here| path.strip_prefix(here).ok());
+    let plain: PathBuf = below
         .unwrap_or(path)
         .components()
-        .filter(|part| *part != std::path::Component::CurDir)
+        .filter(|part| *part != Component::CurDir)
         .collect();
     if plain.as_os_str().is_empty() {
-        return Cow::Borrowed(path);
+        return path.to_owned();
     }
-    Cow::Owned(plain)
+    plain
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ fn file(name: &str) -> PathBuf {
 
 impl Tls {
     pub(crate) fn before(server: &Server) -> Self {
+        Self::before_url(server.url())
+    }
+
+    /// A front for whatever listens at this URL.
+    pub(crate) fn before_url(url: &str) -> Self {
         let certificate = CertificateDer::from_pem_file(file("server.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -45,7 +50,7 @@ impl Tls {
         let listener = runtime().block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let authority = server.url().strip_prefix("http://").unwrap().to_owned();
+        let authority = url.strip_prefix("http://").unwrap().to_owned();
         runtime().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, authority) = (acceptor.clone(), authority.clone());

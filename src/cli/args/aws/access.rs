@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hoist::aws::access::Access;
+use hoist::aws::access::{Access, AskMfa};
 
 use crate::cli::args::color::Color;
+use crate::cli::mfa;
 use crate::cli::render::debug;
 
 #[derive(Clone, Debug, Args)]
@@ -78,6 +79,8 @@ struct IgnoredArgs {
     _query: Option<String>,
     #[arg(long = "cli-binary-format", hide = true)]
     _cli_binary_format: Option<String>,
+    #[arg(long = "cli-error-format", hide = true)]
+    _cli_error_format: Option<String>,
 }
 
 impl AccessArgs {
@@ -103,6 +106,7 @@ impl AccessArgs {
             no_sign: self.no_sign_request,
             connect_timeout: seconds(self.cli_connect_timeout),
             read_timeout: seconds(self.cli_read_timeout),
+            ask_mfa: Some(AskMfa(mfa::ask)),
             ..Access::default()
         }
     }

@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use hoist::error::shown;
+
 use crate::cli::Failure;
 
 /// Replaces a value that names a file by the content of the file, the line break at its end included.
@@ -15,7 +17,8 @@ pub(crate) fn read(option: &str, value: &mut String) -> Result<(), Failure> {
     };
     let failed = |why: &dyn std::fmt::Display| {
         Failure::usage(format!(
-            "Error parsing parameter '{option}': Unable to load paramfile {value}: {why}"
+            "Error parsing parameter '{option}': Unable to load paramfile {}: {why}",
+            shown(value.as_str())
         ))
     };
     let bytes = fs::read(expand_home(path)).map_err(|error| failed(&error))?;

@@ -12,6 +12,7 @@ use hoist::aws::s3::S3Location;
 use hoist::bundle::BundleType;
 #[cfg(feature = "local")]
 use hoist::endpoint::Endpoint;
+use hoist::error::shown;
 
 use super::{Local, Needs, warn_of_key, with_clients};
 use crate::cli::Failure;
@@ -20,7 +21,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
 use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::note;
 use crate::cli::render::push::advice;
 use crate::cli::render::push::print_registered;
 use crate::cli::render::push::report::next_step;
@@ -175,14 +176,17 @@ async fn look_up(
             registration.version = head.version.or(registration.version.take());
         }
         Ok(None) => {
-            let text = format!("{location} is not there; upload it first, with hoist push");
+            let text = format!(
+                "{} is not there; upload it first, with hoist push",
+                shown(&location.to_string())
+            );
             return Err(Failure::other(text));
         }
         Err(error) if error.code.is_none() => {
             return Err(advice::not_registered(&error.into()));
         }
-        Err(error) if !arguments.quiet => say(&format!(
-            "note: registered without an ETag, so that a deployment takes what is there by then; \
+        Err(error) if !arguments.quiet => note(&format!(
+            "registered without an ETag, so that a deployment takes what is there by then; \
              {error}"
         )),
         Err(_) => {}

@@ -10,17 +10,21 @@ use hoist::aws::access::Access;
 use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
-use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
+use hoist::error::{ShownName, shown};
+use hoist::progress::Progress;
+use hoist::verify::{Error, FileObject, Object, Report, Wanted, Watched, verify, verify_bytes};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
+use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::print;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn_of};
+use crate::cli::render::units::size;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -55,12 +59,15 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     access: AccessArgs,
 
-    /// Print nothing if the archive is intact
+    /// Print nothing if the archive is intact, and show no progress
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 
     #[command(flatten)]
     local: LocalArgs,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 /// Where an archive is.
@@ -77,12 +84,21 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "--manifest is compared with the entries of a zip, and {} is a {format}; pack it again \
              with --manifest, and compare the two manifests",
-            arguments.archive
+            shown(&arguments.archive)
         )));
     }
     let run = Run::start()?;
-    let reading = read(arguments, place, format, run.cancel());
-    let report = run.block_on_until_cancelled(reading)?;
+    let progress = Arc::new(Progress::new());
+    let reading = read(arguments, place, format, &progress, run.cancel());
+    let form = arguments
+        .progress
+        .form(arguments.quiet, arguments.access.debug);
+    let counters = Arc::clone(&progress);
+    let view = move || View::reading(&counters.snapshot());
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
+    let report = run.block_on_until_cancelled(reading);
+    display.end();
+    let report = report?;
     tell(arguments, format, &report)
 }
 
@@ -105,7 +121,8 @@ fn place(arguments: &VerifyArgs) -> Result<Place, Failure> {
     ];
     match of_objects.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(Failure::usage(format!(
-            "{option} is about an object in S3, s3://<bucket>/<key>, and {archive} is a file"
+            "{option} is about an object in S3, s3://<bucket>/<key>, and {} is a file",
+            shown(archive)
         ))),
         None => Ok(Place::File(archive.into())),
     }
@@ -115,6 +132,7 @@ async fn read(
     arguments: &VerifyArgs,
     place: Place,
     format: Format,
+    progress: &Arc<Progress>,
     cancel: &Cancel,
 ) -> Result<Report, Failure> {
     let wanted = Wanted {
@@ -126,6 +144,7 @@ async fn read(
             let object = FileObject::open(&path).map_err(|error| {
                 Failure::other(error).and(Some("an object in S3 is s3://<bucket>/<key>"))
             })?;
+            let object = Watched::new(object, Arc::clone(progress));
             compare(arguments, &Arc::new(object), &wanted, format).await
         }
         Place::S3(location) => {
@@ -135,8 +154,11 @@ async fn read(
             };
             let local = Local::existing(arguments.local.dir.as_deref())?;
             with_clients(access, local, cancel, async |clients| {
+                check_bucket(&clients, &location.bucket)?;
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
+                let object = object.counting(progress.under_way());
+                let object = Watched::new(object, Arc::clone(progress));
                 compare(arguments, &Arc::new(object), &wanted, format).await
             })
             .await
@@ -161,26 +183,29 @@ async fn compare<O: Object>(
     compared.map_err(|error| {
         Failure::other(match (&error, &arguments.manifest) {
             (Error::Manifest(fault), Some(path)) => {
-                format!("{} cannot be used as a manifest: {fault}", path.display())
+                format!("{} cannot be used as a manifest: {fault}", shown(path))
             }
-            _ => format!("cannot read {}: {error}", arguments.archive),
+            _ => format!("cannot read {}: {error}", shown(&arguments.archive)),
         })
     })
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", path.display())))
+    opened.map_err(|error| Failure::other(format!("cannot open {}: {error}", shown(path))))
 }
 
 fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), Failure> {
-    let archive = &arguments.archive;
+    let archive = shown(&arguments.archive);
     let recorded = report.head.crc64nvme.is_some();
     if report.is_whole() && format != Format::Zip && !recorded && arguments.etag.is_none() {
         return Err(Failure::other(format!(
             "{archive} can be read, but nothing says what it should be: a {format} has no \
              checksums of its entries, and no checksum of the whole is recorded"
         )));
+    }
+    if !arguments.quiet {
+        warn_of(&report.notices);
     }
     if report.is_whole() {
         if arguments.quiet {
@@ -199,11 +224,12 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
     )))
 }
 
-fn whole(archive: &str, format: Format, report: &Report) -> String {
+fn whole(archive: ShownName<'_>, format: Format, report: &Report) -> String {
     let entries = match format {
         Format::Zip => format!(
-            "{} entries, {} bytes of content, ",
-            report.entries, report.content
+            "{} entries, {} of content, ",
+            report.entries,
+            size(report.content)
         ),
         Format::Tar | Format::Tgz => String::new(),
     };
@@ -216,8 +242,8 @@ fn whole(archive: &str, format: Format, report: &Report) -> String {
         .digest
         .map(|digest| format!("; every entry is as in the manifest, blake3:{digest}"));
     format!(
-        "{archive} is whole: {entries}{} bytes{sum}{}\n",
-        report.head.size,
+        "{archive} is whole: {entries}{} in all{sum}{}\n",
+        size(report.head.size),
         tree.unwrap_or_default()
     )
 }

@@ -3,16 +3,18 @@
 //!
 //! Errors of the library carry facts and name no options, since other programs use the library, too.
 
+use hoist::appspec::Severity;
 use hoist::aws::access;
 use hoist::aws::codedeploy::{self, Platform, Registration, Revision};
 use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
-use hoist::error::quoted;
+use hoist::error::{quoted, shown};
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
 use hoist::transfer::Cause;
 use hoist::verify;
 
 use crate::cli::render::advice;
+use crate::cli::render::diagnostic::name;
 use crate::cli::render::lint::counted;
 use crate::cli::render::push::recovery::{self, Recovery};
 use crate::cli::render::push::show;
@@ -37,7 +39,8 @@ pub(crate) struct CommandLine<'a> {
 pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     if let Error::Lint(report) = error {
         show(report);
-        let (path, counted) = (report.path.display(), counted(report).unwrap_or_default());
+        let counts = [Severity::Error, Severity::Warning].map(|severity| report.count(severity));
+        let (path, counted) = (name(&report.path), counted(counts).unwrap_or_default());
         return Failure::other(format!(
             "{path} would fail: {counted}; nothing was sent. --no-lint sends it all the same"
         ));
@@ -54,15 +57,19 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     };
     let text = match error {
         Error::Preflight(preflight::Error::Exists(location)) => {
-            format!("{location} is there already, and --no-overwrite keeps it: nothing was changed")
+            format!(
+                "{} is there already, and --no-overwrite keeps it: nothing was changed",
+                shown(&location.to_string())
+            )
         }
         Error::Upload {
             source_dir,
             location,
             error,
         } if let Cause::NotResumed(uploads) = &error.cause => format!(
-            "Failed to upload '{}' to '{location}': {}",
-            source_dir.display(),
+            "Failed to upload '{}' to '{}': {}",
+            shown(source_dir),
+            shown(&location.to_string()),
             command.recovery.none_resumed(uploads)
         ),
         Error::Plan(error) => advice::unlisted(error),
@@ -102,7 +109,17 @@ pub(crate) fn not_connected(error: &access::Error) -> Failure {
         access::Error::Endpoint(_) => Exit::Usage,
         _ => Exit::Failure,
     };
-    Failure::new(exit, error)
+    let hint = match error {
+        access::Error::Login(profile) => {
+            let profile = quoted(profile);
+            Some(format!(
+                "give them to hoist through the environment: eval \"$(aws configure export-credentials \
+                 --profile {profile} --format env)\""
+            ))
+        }
+        _ => None,
+    };
+    Failure::new(exit, error).and(hint)
 }
 
 /// An object that was not registered.
@@ -165,7 +182,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
         Error::Preflight(error) => hint_before(command, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",
-            revision.location,
+            shown(&revision.location.to_string()),
             register_command(command, revision)
         )),
         Error::Verify {
@@ -173,7 +190,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             revision,
         } => Some(format!(
             "the object stays at {}, since hoist deletes nothing: do not deploy it, and push again",
-            revision.location
+            shown(&revision.location.to_string())
         )),
         Error::Verify { error, revision } => {
             let denied = matches!(
@@ -188,7 +205,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             };
             Some(format!(
                 "{permission}the bundle is in S3, at {}; to register it without, run: {}",
-                revision.location,
+                shown(&revision.location.to_string()),
                 register_command(command, revision)
             ))
         }

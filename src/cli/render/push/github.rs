@@ -4,23 +4,19 @@
 //! an output parameter; adding a job summary). The key of the object may come from an untrusted source,
 //! so each value stands between delimiters that it does not contain.
 
-use std::env;
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use indicatif::HumanBytes;
+use hoist::error::shown;
 
 use crate::cli::Failure;
-use crate::cli::render::progress::say;
+use crate::cli::render::github::{append, append_summary, cell, named};
+use crate::cli::render::progress::warn;
 use crate::cli::render::push::report::Done;
+use crate::cli::render::units::{size, took};
 
 /// Names the file for outputs.
 const OUTPUT: &str = "GITHUB_OUTPUT";
-
-/// Names the file for the summary, if the runner wants one.
-const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// The file for outputs. It is looked up before anything is sent.
 pub(crate) fn output_file() -> Result<PathBuf, Failure> {
@@ -34,31 +30,15 @@ pub(crate) fn output_file() -> Result<PathBuf, Failure> {
 /// Writes the outputs, and the summary if the runner wants one. A file that cannot be written is only a
 /// warning, since the push is done.
 pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
-    if let Some(path) = output {
-        warn(path, append(path, &outputs(done)));
-    }
-    if let Some(path) = named(SUMMARY) {
-        warn(&path, append(&path, &summary(done)));
-    }
-}
-
-fn warn(path: &Path, written: io::Result<()>) {
-    if let Err(error) = written {
-        let path = path.display();
-        say(&format!(
-            "warning: the revision is registered, but {path} cannot be written: {error}"
+    if let Some(path) = output
+        && let Err(error) = append(path, &outputs(done))
+    {
+        let path = shown(path);
+        warn(&format!(
+            "the revision is registered, but {path} cannot be written: {error}"
         ));
     }
-}
-
-fn named(variable: &str) -> Option<PathBuf> {
-    let path = env::var_os(variable).filter(|path| !path.is_empty());
-    path.map(PathBuf::from)
-}
-
-fn append(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-    file.write_all(text.as_bytes())
+    append_summary(&summary(done));
 }
 
 fn outputs(done: &Done<'_>) -> String {
@@ -95,21 +75,17 @@ fn summary(done: &Done<'_>) -> String {
     let packed = &done.pushed.packed;
     let version = revision.stored.version.as_deref();
     let rows = [
-        ("Application", code(done.application)),
-        ("Revision", code(&revision.location.to_string())),
+        ("Application", cell(done.application)),
+        ("Revision", cell(&revision.location.to_string())),
         ("Kind", revision.bundle.name().to_owned()),
-        ("ETag", code(&revision.stored.etag)),
-        ("Version", version.map(code).unwrap_or_default()),
+        ("ETag", cell(&revision.stored.etag)),
+        ("Version", version.map(cell).unwrap_or_default()),
         ("Files", packed.files.to_string()),
         (
             "Size",
-            format!(
-                "{} of {}",
-                HumanBytes(packed.archive),
-                HumanBytes(packed.content)
-            ),
+            format!("{} of {}", size(packed.archive), size(packed.content)),
         ),
-        ("Time", format!("{:.1} s", done.took.as_secs_f64())),
+        ("Time", took(done.took)),
     ];
     let mut text = String::from("### CodeDeploy revision\n\n| | |\n|---|---|\n");
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
@@ -117,25 +93,6 @@ fn summary(done: &Done<'_>) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Text in a cell of a Markdown table, which Markdown does not interpret.
-fn code(text: &str) -> String {
-    let mut escaped = String::from("<code>");
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '|' | '`' | '*' | '_' | '~' | '[' | ']' | '\\' | '@' | '#' => {
-                let _ = write!(escaped, "&#{};", u32::from(c));
-            }
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped.push_str("</code>");
-    escaped
 }
 
 #[cfg(test)]
@@ -148,10 +105,5 @@ mod tests {
         let end = delimiter(value);
         assert!(!value.contains(&end));
         assert_ne!(delimiter(value), delimiter(value));
-    }
-
-    #[test]
-    fn text_in_a_cell_cannot_end_the_cell() {
-        assert_eq!(code("a|b\n<c>"), "<code>a&#124;b &lt;c&gt;</code>");
     }
 }

@@ -10,7 +10,8 @@ use std::io::Write as _;
 use hoist::appspec::Report;
 
 use super::diagnostic::draw;
-use super::lint::github::commands;
+use super::lint::github::command;
+use super::progress::aside;
 use super::write_out;
 use crate::cli::{Failure, render};
 
@@ -18,11 +19,14 @@ use crate::cli::{Failure, render};
 /// If standard error is closed, they are lost.
 pub(crate) fn show(report: &Report) {
     let text = if render::github::is_running() {
-        commands(report)
+        let findings = report.findings.iter();
+        findings.map(|finding| command(report, finding)).collect()
     } else {
         draw(report, None, console::colors_enabled_stderr())
     };
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    aside(|| {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    });
 }
 
 /// Writes the result of a command that has registered a revision.

@@ -13,9 +13,9 @@ use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::archive::zip::Shown;
 use hoist::aws::codedeploy::{Revision, utc};
 use hoist::aws::s3::S3Location;
+use hoist::error::{self, is_unsafe, quoted};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Pushed};
-use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
 use crate::cli::Failure;
@@ -23,6 +23,7 @@ use crate::cli::args::aws::output::Output;
 use crate::cli::render::lint::findings;
 use crate::cli::render::print;
 use crate::cli::render::push::{plural, print_registered};
+use crate::cli::render::units::size;
 
 /// A push that is done.
 pub(crate) struct Done<'a> {
@@ -55,7 +56,7 @@ impl Done<'_> {
             s3_location["version"] = json!(version);
         }
         let revision = json!({"revisionType": "S3", "s3Location": s3_location});
-        let totals = self.progress.totals();
+        let (totals, now) = (self.progress.totals(), self.progress.snapshot());
         let stages: Map<String, Value> = Stage::ALL
             .into_iter()
             .map(|stage| {
@@ -73,6 +74,8 @@ impl Done<'_> {
             "files": packed.files,
             "content": packed.content,
             "archive": packed.archive,
+            "kept": now.bytes_kept,
+            "parts": now.parts_sent,
             "ratio": ratio,
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
@@ -112,7 +115,7 @@ impl Previewed<'_> {
     }
 
     fn text(&self) -> String {
-        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let (preview, (at_most, parts)) = (self.preview, self.at_most());
         let mut text = String::new();
         if self.list {
             preview.entries().for_each(|entry| line(&mut text, &entry));
@@ -123,10 +126,10 @@ impl Previewed<'_> {
              with {}.",
             preview.files(),
             plural(preview.files()),
-            HumanBytes(preview.content()),
+            size(preview.content()),
             self.bundle,
-            self.location,
-            HumanBytes(size),
+            error::shown(&self.location.to_string()),
+            size(at_most),
             plural(parts),
             self.application,
         );
@@ -234,6 +237,12 @@ fn line(text: &mut String, entry: &Listed<'_>) {
 
 /// How to deploy a revision, in the words of `aws deploy push`.
 pub(crate) fn next_step(application: &str, revision: &str) -> String {
+    // `aws deploy push` quotes nothing, so a text is only quoted if it would take more than its line.
+    let word = |text: &str| match text.contains(is_unsafe) {
+        true => quoted(text),
+        false => text.to_owned(),
+    };
+    let (application, revision) = (word(application), word(revision));
     format!(
         "To deploy with this revision, run:\n\
          aws deploy create-deployment --application-name {application} --s3-location {revision} \
