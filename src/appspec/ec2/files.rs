@@ -53,7 +53,9 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) -> Installed {
         }
     }
     copies::check(check, &copies);
-    contents::check(check, &copies, replaces_files(map));
+    if os == Os::Linux {
+        contents::check(check, &copies, replaces_files(map));
+    }
     Installed::new(copies, unknown)
 }
 

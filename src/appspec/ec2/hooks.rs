@@ -156,7 +156,7 @@ fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
         sudo,
     };
     if os == Os::Windows {
-        windows::check_escapes(check, node, path);
+        windows::check_escapes(check, node, node.text().unwrap_or_default());
     }
     let Some(bundle) = check.bundle else {
         if os == Os::Linux {
