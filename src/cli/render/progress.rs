@@ -13,7 +13,7 @@ use hoist::error::is_unsafe;
 use hoist::progress::{Progress, Snapshot};
 use indicatif::{BinaryBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::cli::render::github;
+use crate::cli::render::{advice, github};
 
 /// How often the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -161,7 +161,7 @@ fn rate(bytes: u64, elapsed: Duration) -> u64 {
 /// Prints warnings about the source.
 pub(crate) fn warn_of(notices: &[Notice]) {
     for notice in notices {
-        warn(&notice.to_string());
+        warn(&advice::notice(notice));
     }
 }
 
