@@ -19,7 +19,7 @@ use crate::system::{Directory, Links};
 const BEGINNING: u64 = 64 << 10;
 
 /// What a file's name says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Says {
     Nothing,
     Credentials,
@@ -233,7 +233,7 @@ mod tests {
             "config/master.key",
             ".cargo/credentials.toml",
         ] {
-            assert_eq!(says(path.as_bytes()), Says::Credentials, "{path}");
+            assert!(matches!(says(path.as_bytes()), Says::Credentials), "{path}");
         }
         for path in [
             ".env.example",
@@ -259,7 +259,7 @@ mod tests {
             "src/index.js",
             "",
         ] {
-            assert_eq!(says(path.as_bytes()), Says::Nothing, "{path}");
+            assert!(matches!(says(path.as_bytes()), Says::Nothing), "{path}");
         }
     }
 
