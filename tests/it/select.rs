@@ -636,9 +636,9 @@ fn a_push_takes_the_same_options_and_reports_the_same() {
         let notices = said["notices"].as_array().unwrap();
         let kinds: Vec<_> = notices.iter().map(|notice| &notice["kind"]).collect();
         assert_eq!(kinds, ["dropped-link", "private", "collision"]);
-        assert_eq!(notices[1]["count"], 2);
-        assert_eq!(notices[1]["paths"].as_array().unwrap().len(), 2);
-        assert!(notices[1]["message"].as_str().unwrap().contains("case"));
+        assert_eq!(notices[2]["count"], 2);
+        assert_eq!(notices[2]["paths"].as_array().unwrap().len(), 2);
+        assert!(notices[2]["message"].as_str().unwrap().contains("case"));
     }
     let expected = packed(scene.tree.path(), "a.zip", &options);
     assert!(scene.stored() == Some(expected));
