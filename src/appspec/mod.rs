@@ -10,7 +10,7 @@
 //!            libyaml   nodes    against a Bundle: the plan's names
 //! ```
 //!
-//! [`lint`] only reports; the caller decides whether an error stops the push. What agent 1.8 runs is
+//! [`lint`] only reports; the caller decides whether an error stops the push. What both agents run is
 //! never an error. This module changes no file, uses no network, and keeps nothing of a file but its
 //! text.
 
@@ -113,11 +113,30 @@ fn directory_with_appspec(plan: &Plan) -> Option<PathBuf> {
 ///
 /// [`FileError`] if the file cannot be read.
 pub fn lint_bundle(plan: &Plan, kind: Option<Kind>) -> Result<Report, FileError> {
+    lint_archive(plan, kind, None)
+}
+
+/// As [`lint_bundle`], for a bundle that is packed as `bundle_type`: `zip`, `tar` or `tgz`.
+///
+/// # Errors
+///
+/// [`FileError`] if the file cannot be read.
+pub fn lint_archive(
+    plan: &Plan,
+    kind: Option<Kind>,
+    bundle_type: Option<&'static str>,
+) -> Result<Report, FileError> {
     let Some(index) = plan.find(APPSPEC.as_bytes()) else {
         return Ok(not_found(plan.source().join(APPSPEC)));
     };
     let bytes = bundle::read(plan, index, MAX_BYTES + 1)?;
-    Ok(lint(&plan.path(index), &bytes, kind, Some(plan)))
+    Ok(report(
+        &plan.path(index),
+        &bytes,
+        kind,
+        Some(plan),
+        bundle_type,
+    ))
 }
 
 /// The report of an AppSpec file that does not exist.
@@ -136,7 +155,18 @@ pub fn not_found(path: PathBuf) -> Report {
 /// instances may name.
 #[must_use]
 pub fn lint(path: &Path, bytes: &[u8], kind: Option<Kind>, bundle: Option<&dyn Bundle>) -> Report {
-    let (text, mut findings) = check_bytes(path, bytes, kind, bundle);
+    report(path, bytes, kind, bundle, None)
+}
+
+fn report(
+    path: &Path,
+    bytes: &[u8],
+    kind: Option<Kind>,
+    bundle: Option<&dyn Bundle>,
+    bundle_type: Option<&'static str>,
+) -> Report {
+    let (text, mut findings) = check_bytes(path, bytes, kind, bundle, bundle_type);
+    drop_dates(&mut findings);
     findings.sort_by_key(|finding| (finding.span, finding.rule));
     Report {
         path: path.to_owned(),
@@ -145,12 +175,25 @@ pub fn lint(path: &Path, bytes: &[u8], kind: Option<Kind>, bundle: Option<&dyn B
     }
 }
 
+/// Drops the warning about a date that is an error for another reason, in its place.
+fn drop_dates(findings: &mut Vec<Finding>) {
+    if !findings.iter().any(|finding| finding.rule == Rule::Date) {
+        return;
+    }
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity() == Severity::Error);
+    let errors: std::collections::HashSet<_> = errors.map(|finding| finding.span.start).collect();
+    findings.retain(|finding| finding.rule != Rule::Date || !errors.contains(&finding.span.start));
+}
+
 /// Returns the text that was checked and what was found in it.
 fn check_bytes(
     path: &Path,
     bytes: &[u8],
     kind: Option<Kind>,
     bundle: Option<&dyn Bundle>,
+    bundle_type: Option<&'static str>,
 ) -> (String, Vec<Finding>) {
     if bytes.len() > MAX_BYTES {
         let message = format!("the file is not checked: it has more than {MAX_BYTES} bytes");
@@ -184,6 +227,7 @@ fn check_bytes(
         return (text.to_owned(), findings);
     };
     let mut check = Check::new(bundle);
+    check.bundle_type = bundle_type;
     match tree.root() {
         Some(root) => check_document(&mut check, root, kind),
         None => {
@@ -244,13 +288,11 @@ fn resources_key(root: Node<'_>) -> Option<Node<'_>> {
     })
 }
 
-/// A file with `os` is for instances even if it has `Resources`, since agent 1.x reads it so.
+/// A file with `Resources` is for Lambda or ECS, whatever else it has.
 fn kind_of(root: Node<'_>) -> Kind {
-    let mut keys = root.pairs().into_iter().flatten();
-    let has_os = keys.any(|(key, _)| key.text() == Some("os"));
     match resources_key(root) {
-        Some(_) if !has_os => Kind::Resources,
-        _ => Kind::Instances,
+        Some(_) => Kind::Resources,
+        None => Kind::Instances,
     }
 }
 

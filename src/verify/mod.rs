@@ -20,6 +20,7 @@ mod listed;
 mod s3;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
@@ -32,6 +33,7 @@ use ::bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
 pub use self::file::FileObject;
+pub use self::watched::Watched;
 
 use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;

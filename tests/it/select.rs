@@ -467,7 +467,7 @@ fn kept_links_that_lead_back_are_warned_of() {
     // The agents follow what is kept, so keeping is no way out of a loop.
     let said = refused(&tree, &["--symlinks", "follow"], 255);
     assert!(
-        said.contains("; exclude it") && !said.contains("preserve"),
+        said.contains("; leave it out with --exclude") && !said.contains("preserve"),
         "{said}"
     );
 

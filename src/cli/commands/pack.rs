@@ -1,6 +1,8 @@
 //! `hoist pack`: a bundle as a local file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
@@ -16,7 +18,8 @@ use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::advice;
-use crate::cli::render::progress::{Display, warn};
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn, warn_of};
+use crate::cli::render::summary::summary;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
@@ -57,19 +60,28 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         level: level_name(arguments.archive.level),
         threads: options.threads,
         sends: false,
+        bandwidth: None,
     };
-    let display = Display::start(timing.progress(), arguments.report.quiet, true);
-    match pack(arguments, &options, run.cancel(), timing.progress()) {
+    let (quiet, progress) = (arguments.report.quiet, Arc::clone(timing.progress()));
+    let form = arguments.report.progress.form(quiet, false);
+    let view = move || View::pack(&progress.snapshot());
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
+    let started = Instant::now();
+    let packed = pack(arguments, &options, run.cancel(), timing.progress());
+    display.end();
+    match packed {
         Ok((packed, plan)) => {
-            display.end(Some((&packed, plan.notices(), "packed")));
-            if let (false, Some(notice)) = (arguments.report.quiet, packed.notice(plan.notices())) {
-                warn(&notice.to_string());
+            if !quiet {
+                warn_of(plan.notices());
+                if let Some(notice) = packed.notice(plan.notices()) {
+                    warn(&notice.to_string());
+                }
+                say(&summary(&packed, started.elapsed(), None));
             }
             timing.end(setup, Some(&packed));
             Ok(())
         }
         Err(failure) => {
-            display.end(None);
             timing.end(setup, None);
             run.finish(Err(if run.cancel().is_cancelled() {
                 Failure::other("stopped; nothing was written")

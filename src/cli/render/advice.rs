@@ -15,7 +15,7 @@ pub(crate) fn unlisted(error: &plan::Error) -> String {
         plan::Error::Link { .. } => ", which --symlinks error refuses",
         plan::Error::LeadsOut { .. } => "; exclude it, or allow it with --external-links",
         // Keeping it does not help: the agents follow it when they install.
-        plan::Error::Loop { .. } => "; exclude it",
+        plan::Error::Loop { .. } => "; leave it out with --exclude",
         _ => "",
     };
     format!("{error}{advice}")

@@ -256,6 +256,7 @@ impl Prebuilt {
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<Packed, pack::Error> {
         progress.planned(1, self.size);
+        progress.archive_ends_at(self.size);
         let mut cutter = Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX));
         let mut emit = |part| {
             progress.part_cut();

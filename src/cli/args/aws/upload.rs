@@ -10,6 +10,7 @@ use hoist::push::Resume;
 
 use super::AttemptsArgs;
 use crate::cli::Failure;
+use crate::cli::args::size;
 
 /// The lowest bandwidth limit: 56 MiB an hour. With less, a push would only wait.
 const SLOWEST: u64 = 16 << 10;
@@ -37,7 +38,7 @@ pub(crate) struct UploadArgs {
 
     /// Use at most this much memory, not counting the list of files: 128M, 1G; if necessary, with
     /// fewer threads and requests at a time [default: 256M, more for archives above 84 GB]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::size)]
     pub(crate) memory_limit: Option<u64>,
 
     /// Checksum that S3 verifies for every part and for the whole object
@@ -127,26 +128,8 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of bytes, with a suffix for powers of 1,024.
-fn size(text: &str) -> Result<u64, String> {
-    let bad = || "write a number of bytes, with K, M or G behind it for powers of 1,024".to_owned();
-    let text = text.trim();
-    let text = text.strip_suffix(['B', 'b']).unwrap_or(text);
-    let text = text.strip_suffix(['i', 'I']).unwrap_or(text);
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'm' | 'M')) => (&text[..at], 20),
-        Some((at, 'g' | 'G')) => (&text[..at], 30),
-        Some((at, 't' | 'T')) => (&text[..at], 40),
-        _ => (text, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    number.checked_mul(1 << shift).ok_or_else(bad)
-}
-
-fn rate(text: &str) -> Result<u64, String> {
-    let text = text.strip_suffix("/s").unwrap_or(text);
-    match size(text)? {
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
+    match size::rate(text)? {
         rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
         rate => Ok(rate),
     }
@@ -157,20 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_a_number_with_a_suffix_for_powers_of_1024() {
-        for (text, bytes) in [
-            ("1000", 1000),
-            ("500K", 500 << 10),
-            ("10m", 10 << 20),
-            ("128MiB", 128 << 20),
-            ("2GB", 2 << 30),
-            ("1T", 1 << 40),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "M", "-1", "1.5G", "10X", "1 M", "99999999999T", "é"] {
-            size(bad).unwrap_err();
-        }
+    fn a_bandwidth_limit_is_not_too_low() {
         assert_eq!(rate("10M/s"), Ok(10 << 20));
         rate("15K").unwrap_err();
     }
