@@ -12,6 +12,9 @@ use super::*;
 use crate::archive::plan::Options;
 use crate::cancel::Cancel;
 
+/// The type in a mode that makes a file of [`Fake`] a kept link, whose text is its content.
+const LINK: u32 = 0o120_000;
+
 /// A bundle of files that do not exist on the disk: name, mode, first bytes.
 struct Fake(Vec<(String, u32, &'static [u8])>);
 
@@ -40,7 +43,12 @@ impl Bundle for Fake {
     }
 
     fn mode(&self, index: usize) -> u32 {
-        self.0[index].1
+        self.0[index].1 & 0o7777
+    }
+
+    fn link(&self, index: usize) -> Option<&[u8]> {
+        let (_, mode, text) = &self.0[index];
+        (mode & LINK == LINK).then_some(*text)
     }
 
     fn absence(&self, _: &str) -> Option<Absence> {
@@ -52,7 +60,12 @@ impl Bundle for Fake {
     }
 
     fn head(&self, index: usize) -> Option<Vec<u8>> {
-        Some(self.0[index].2.to_vec())
+        let (name, _, content) = &self.0[index];
+        let Some(text) = self.link(index) else {
+            return Some(content.to_vec());
+        };
+        let target = self.find(bundle::resolve_link(name.as_bytes(), text)?.as_bytes())?;
+        Some(self.0[target].2.to_vec())
     }
 }
 
@@ -113,7 +126,7 @@ fn only_appspec_yml_at_the_root_is_an_appspec_file() {
         missing.to_string(),
         format!("{} was not found", dir.path().join("appspec.yml").display())
     );
-    assert!(!missing.misnamed && missing.elsewhere.is_none());
+    assert!(missing.misnamed.is_none() && missing.elsewhere.is_none());
     write(dir.path(), "appspec.yml", "");
     assert_eq!(require(&plan(dir.path(), false)), Ok(()));
 }
@@ -125,9 +138,17 @@ fn a_missing_appspec_file_comes_with_the_nearest_one_and_a_misnamed_one() {
     write(dir.path(), "build/appspec.yml", "");
     let missing = require(&plan(dir.path(), false)).unwrap_err();
     assert_eq!(missing.elsewhere, Some(dir.path().join("build")));
-    assert!(!missing.misnamed);
+    assert!(missing.misnamed.is_none() && !missing.excluded);
     write(dir.path(), "appspec.yaml", "");
-    assert!(require(&plan(dir.path(), false)).unwrap_err().misnamed);
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("appspec.yaml"));
+    fs::rename(
+        dir.path().join("appspec.yaml"),
+        dir.path().join("AppSpec.yml"),
+    )
+    .unwrap();
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("AppSpec.yml"));
 }
 
 #[test]
@@ -252,7 +273,7 @@ fn a_missing_script_or_source_comes_with_advice() {
 }
 
 #[test]
-fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
+fn a_file_with_resources_is_for_lambda_or_ecs_whatever_else_it_has() {
     for text in [
         "version: 0.0\nResources:\n  - f:\n",
         "resources : []",
@@ -260,6 +281,7 @@ fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
         "\"Resources\": []",
         "{\"version\": 0.0, \"Resources\" : [{}]}",
         "{\"a\\\"b\":{\"x\":[1]},\"resources\":[]}",
+        "os: linux\nResources: []\n",
         // These are not YAML, which the check reports later.
         "Resources: [",
         "{\"Resources\": \"\\ud83d\\ude00\"}",
@@ -274,7 +296,6 @@ fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
         "Resources",
         "{\"files\": {\"Resources\": 1}}",
         "{\"a\": \"Resources\"}",
-        "os: linux\nResources: []\n",
         "a: [",
     ] {
         assert_eq!(kind(text.as_bytes()), Kind::Instances, "{text}");
@@ -437,9 +458,9 @@ fn on_windows_names_that_differ_only_in_case_and_long_paths_are_reported() {
     // Some file systems ignore case themselves.
     if !dir.path().join("TREE").exists() {
         let said = message(&windows, Rule::CaseCollision);
-        assert!(said.starts_with("Tree and tree are one name"), "{said}");
+        assert!(said.starts_with("`Tree` and `tree` are one name"), "{said}");
         assert!(windows.has_errors());
     }
     let said = message(&windows, Rule::LongPath);
-    assert_eq!(said, format!("{long} is too long for Windows"));
+    assert_eq!(said, format!("`{long}` is too long for Windows"));
 }

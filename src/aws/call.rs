@@ -111,6 +111,11 @@ impl Attempts {
         }
     }
 
+    /// Whether there was more than one attempt.
+    pub(crate) fn was_repeated(&self) -> bool {
+        self.made.load(Ordering::Relaxed) > 1
+    }
+
     /// Whether an attempt may have had an effect that no answer confirmed.
     #[must_use]
     pub fn has_unanswered(&self) -> bool {

@@ -5,6 +5,7 @@ pub mod access;
 mod answer;
 pub mod call;
 pub mod codedeploy;
+mod counted;
 mod credentials;
 pub mod error;
 mod limiter;

@@ -5,12 +5,18 @@
 //! everything else to standard error. Messages that `aws deploy push` has, too, have its exact words,
 //! because scripts look for them.
 
+#[cfg(feature = "push")]
+mod alias;
 mod args;
 mod commands;
+mod completions;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
+mod panic;
+#[cfg(feature = "push")]
+mod parents;
 mod quoted;
 mod render;
 mod run;
@@ -28,7 +34,12 @@ use self::render::progress::say;
 
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    panic::install();
+    panic::caught(|| Ok(parse_and_run(arguments.into_iter().collect())))
+        .unwrap_or_else(|failure| end(&failure))
+}
+
+fn parse_and_run(arguments: Vec<OsString>) -> Exit {
     let command = || Arguments::command().color(color::choice(&arguments));
     let parsed = command()
         .try_get_matches_from(&arguments)
@@ -43,8 +54,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
                 _ => error,
             }
         });
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => match unknown::report(&command(), arguments, error) {
             Ok(failure) => return end(&failure),
             Err(error) => {
@@ -59,7 +70,13 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         },
     };
-    match arguments.command.run() {
+    #[cfg(feature = "push")]
+    if parsed.command.reaches_aws()
+        && let Err(failure) = alias::refuse_lost_options(&arguments)
+    {
+        return end(&failure);
+    }
+    match panic::caught(|| parsed.command.run()) {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Exit;
-use super::render::progress::say;
+use super::render::progress::{close, say};
 
 #[cfg(unix)]
 mod unix;
@@ -50,6 +50,7 @@ impl Watch {
             if since.elapsed() < TOGETHER {
                 return;
             }
+            close();
             if let Some(hint) = hint() {
                 say(&hint);
             }
@@ -59,6 +60,11 @@ impl Watch {
             _signals: signals,
             seen,
         })
+    }
+
+    /// The number of the first signal; 0 until one came.
+    pub(super) fn signal(&self) -> Arc<AtomicU8> {
+        Arc::clone(&self.seen)
     }
 
     /// The exit of the first signal, if one came.

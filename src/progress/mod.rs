@@ -10,16 +10,23 @@
 //! and per part, never per byte, so that measuring is always on: it costs two or three clock readings
 //! a file, below a tenth of a percent of what opening one costs.
 
+mod phase;
 mod stages;
 mod trace;
+mod under_way;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use self::phase::Phase;
 pub(crate) use self::stages::Laps;
 pub use self::stages::{Stage, StageTotal, Totals, Wait};
 pub use self::trace::{Span, Track};
+#[cfg(feature = "push")]
+pub(crate) use self::under_way::BodyUnderWay;
+pub use self::under_way::UnderWay;
 
+use self::phase::Current;
 use self::stages::{Stages, nanos};
 use self::trace::Trace;
 
@@ -27,7 +34,9 @@ use self::trace::Trace;
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
+    phase: Current,
     counts: Counts,
+    under_way: UnderWay,
     stages: Stages,
     trace: Option<Trace>,
 }
@@ -39,7 +48,13 @@ struct Counts {
     files_packed: AtomicU64,
     bytes_packed: AtomicU64,
     bytes_out: AtomicU64,
+    /// The length of the archive plus one, once it is known; else 0.
+    archive_end: AtomicU64,
     bytes_sent: AtomicU64,
+    bytes_kept: AtomicU64,
+    bytes_to_read: AtomicU64,
+    bytes_read: AtomicU64,
+    beginnings: AtomicU64,
     budget_used: AtomicU64,
     tickets: AtomicU64,
     parts_cut: AtomicU64,
@@ -53,6 +68,10 @@ struct Counts {
 pub struct Snapshot {
     /// Time since the counters were made.
     pub at: Duration,
+    /// What the push is doing.
+    pub phase: Phase,
+    /// How often the upload began again, with the counts of files, bytes and parts at zero.
+    pub restarts: u64,
     /// Files that will go in.
     pub files_planned: u64,
     /// Their content, in bytes.
@@ -64,8 +83,19 @@ pub struct Snapshot {
     pub bytes_packed: u64,
     /// Bytes of the archive made so far.
     pub bytes_out: u64,
+    /// The length of the whole archive, once it is known.
+    pub archive: Option<u64>,
     /// Bytes of the archive that the store has confirmed.
     pub bytes_sent: u64,
+    /// How many of the confirmed bytes an earlier push had sent.
+    pub bytes_kept: u64,
+    /// Bytes that were handed to a connection and are not confirmed, or that came of an answer that is
+    /// not complete. A repeated request takes its bytes back.
+    pub bytes_under_way: u64,
+    /// The size of the object that is read back; 0 until it is known.
+    pub bytes_to_read: u64,
+    /// How many bytes of it were read.
+    pub bytes_read: u64,
     /// Bytes of input that are being compressed, or wait to be written.
     pub budget_used: u64,
     /// Jobs that were given to workers and that the assembler has not asked for yet.
@@ -84,7 +114,9 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             started: Instant::now(),
+            phase: Current::default(),
             counts: Counts::default(),
+            under_way: UnderWay::default(),
             stages: Stages::default(),
             trace: None,
         }
@@ -115,12 +147,19 @@ impl Progress {
         let parts_sent = counts.parts_sent.load(Relaxed);
         Snapshot {
             at: self.started.elapsed(),
+            phase: self.phase.get(),
+            restarts: counts.beginnings.load(Relaxed).saturating_sub(1),
             files_planned: counts.files_planned.load(Relaxed),
             bytes_planned: counts.bytes_planned.load(Relaxed),
             files_packed: counts.files_packed.load(Relaxed),
             bytes_packed: counts.bytes_packed.load(Relaxed),
             bytes_out: counts.bytes_out.load(Relaxed),
+            archive: counts.archive_end.load(Relaxed).checked_sub(1),
             bytes_sent: counts.bytes_sent.load(Relaxed),
+            bytes_kept: counts.bytes_kept.load(Relaxed),
+            bytes_under_way: self.under_way.bytes(),
+            bytes_to_read: counts.bytes_to_read.load(Relaxed),
+            bytes_read: counts.bytes_read.load(Relaxed),
             budget_used: counts.budget_used.load(Relaxed),
             tickets: counts.tickets.load(Relaxed),
             parts_waiting: parts_cut.saturating_sub(parts_taken),
@@ -148,12 +187,36 @@ impl Progress {
         laps.lap(Stage::Walk);
         self.stages.add(Stage::Walk, laps.nanos(Stage::Walk), 0, 1);
         self.span(Track::Main, Stage::Walk.name(), laps.started(), 0);
+        self.phase.set(Phase::Checking);
         done
     }
 
+    /// The push goes on to `phase`.
+    #[cfg(feature = "push")]
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    /// Packing begins. If it begins again, the counts begin at zero again; times do not.
     pub(crate) fn planned(&self, files: u64, bytes: u64) {
-        self.counts.files_planned.store(files, Relaxed);
-        self.counts.bytes_planned.store(bytes, Relaxed);
+        let counts = &self.counts;
+        counts.files_planned.store(files, Relaxed);
+        counts.bytes_planned.store(bytes, Relaxed);
+        for count in [
+            &counts.files_packed,
+            &counts.bytes_packed,
+            &counts.bytes_out,
+            &counts.archive_end,
+            &counts.bytes_sent,
+            &counts.bytes_kept,
+            &counts.parts_cut,
+            &counts.parts_taken,
+            &counts.parts_sent,
+        ] {
+            count.store(0, Relaxed);
+        }
+        counts.beginnings.fetch_add(1, Relaxed);
+        self.phase.set(Phase::Sending);
     }
 
     pub(crate) fn packed(&self, files: u64, bytes: u64) {
@@ -163,6 +226,28 @@ impl Progress {
 
     pub(crate) fn archive_at(&self, bytes: u64) {
         self.counts.bytes_out.store(bytes, Relaxed);
+    }
+
+    /// The length of the whole archive is known.
+    pub(crate) fn archive_ends_at(&self, bytes: u64) {
+        let end = bytes.saturating_add(1);
+        self.counts.archive_end.store(end, Relaxed);
+    }
+
+    /// Counts the bytes of bodies that are on their way.
+    #[must_use]
+    pub fn under_way(&self) -> UnderWay {
+        self.under_way.clone()
+    }
+
+    /// An object of `bytes` is to be read.
+    pub fn to_read(&self, bytes: u64) {
+        self.counts.bytes_to_read.store(bytes, Relaxed);
+    }
+
+    /// `bytes` of it were read.
+    pub fn read(&self, bytes: u64) {
+        self.counts.bytes_read.fetch_add(bytes, Relaxed);
     }
 
     pub(crate) fn budget_used(&self, bytes: u64) {
@@ -189,14 +274,19 @@ impl Progress {
 
     /// The store has confirmed part `number` of `bytes`, whose request began at `since`.
     pub fn sent(&self, number: u32, bytes: u64, since: Instant) {
-        self.kept(bytes);
+        self.confirmed(bytes);
         self.stages
             .add(Stage::Send, nanos(since.elapsed()), bytes, 1);
         self.span(Track::Part(number), "send", since, bytes);
     }
 
-    /// A part of `bytes` is in the store, whether it was sent now or before.
+    /// A part of `bytes` is in the store already, since an earlier push sent it.
     pub fn kept(&self, bytes: u64) {
+        self.counts.bytes_kept.fetch_add(bytes, Relaxed);
+        self.confirmed(bytes);
+    }
+
+    fn confirmed(&self, bytes: u64) {
         self.counts.bytes_sent.fetch_add(bytes, Relaxed);
         self.counts.parts_sent.fetch_add(1, Relaxed);
     }

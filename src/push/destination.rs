@@ -13,6 +13,7 @@ use crate::aws::s3::{S3Location, S3Object, Stored};
 use crate::bundle::Content;
 use crate::cancel::Cancel;
 use crate::notes::Notes;
+use crate::progress::{Phase, Progress};
 use crate::transfer;
 use crate::verify::Report;
 
@@ -83,12 +84,14 @@ impl<S> Destination<S> {
         &self,
         revision: &Revision,
         receipt: &Receipt,
+        progress: &Arc<Progress>,
         cancel: &Cancel,
     ) -> Result<Option<Report>, Error> {
         let Some(object) = &self.verification else {
             return Ok(None);
         };
-        let comparing = Box::pin(receipt.compare(object, &revision.stored));
+        progress.enter(Phase::Verifying);
+        let comparing = Box::pin(receipt.compare(object, &revision.stored, progress));
         let compared = cancel.run_until_cancelled(comparing).await;
         match compared.unwrap_or(Err(VerifyError::Stopped)) {
             Ok(report) => Ok(Some(report)),
@@ -100,10 +103,16 @@ impl<S> Destination<S> {
     }
 
     /// Registers the stored object as a revision, if that is wanted.
-    pub(super) async fn register(&self, revision: &Revision, cancel: &Cancel) -> Result<(), Error> {
+    pub(super) async fn register(
+        &self,
+        revision: &Revision,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
         let Some(registrar) = &self.registrar else {
             return Ok(());
         };
+        progress.enter(Phase::Registering);
         let registration = Registration::from(revision);
         let registering = Box::pin(registrar.register(&registration));
         let error = match cancel.run_until_cancelled(registering).await {

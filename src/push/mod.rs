@@ -59,12 +59,19 @@ pub async fn push<S: PartStore>(
     let storing = store(request, &prepared, destination, observer, cancel);
     let (packed, stored, receipt) = storing.await?;
     let revision = destination.revision(request.source.content, stored);
-    let verified = destination.verify(&revision, &receipt, cancel).await?;
-    destination.register(&revision, cancel).await?;
+    let progress = &observer.progress;
+    let verified = destination.verify(&revision, &receipt, progress, cancel);
+    let verified = verified.await?;
+    destination.register(&revision, progress, cancel).await?;
     destination.persist(receipt, &revision)?;
+    let mut notices = prepared.contents.notices().to_vec();
+    if let Some(notice) = packed.notice(&notices) {
+        observer.notes.add(notice.to_string());
+        notices.push(notice);
+    }
     Ok(Pushed {
         packed,
-        notices: prepared.contents.notices().to_vec(),
+        notices,
         report: prepared.report.clone(),
         revision,
         verified,

@@ -83,13 +83,17 @@ async fn read(
                 ..select
             };
             let scan = move || progress.walk(|| Plan::scan(&path, &options, &cancel));
-            let plan = on_a_thread(scan).await??;
+            let mut plan = on_a_thread(scan).await??;
+            if format == Format::Zip {
+                plan.note_zip_names();
+            }
             appspec::require(&plan)?;
             if !lint {
                 return Ok((Contents::Tree(plan, format), None));
             }
             let lint = move || {
-                let report = appspec::lint_bundle(&plan, Some(Kind::Instances));
+                let report =
+                    appspec::lint_archive(&plan, Some(Kind::Instances), Some(format.name()));
                 report.map(|report| (plan, report))
             };
             let (plan, report) = on_a_thread(lint).await??;
@@ -145,7 +149,7 @@ impl Contents {
     pub(super) fn notices(&self) -> &[Notice] {
         match self {
             Self::Tree(plan, _) => plan.notices(),
-            Self::File(_) => &[],
+            Self::File(file) => file.notices(),
         }
     }
 

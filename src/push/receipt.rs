@@ -13,7 +13,8 @@ use crate::archive::pack::Part;
 use crate::aws::s3::{self, S3Object, Stored, UploadedPart};
 use crate::bundle::{Content, Format};
 use crate::error::FileError;
-use crate::verify::{self, Report, Wanted, verify, verify_bytes};
+use crate::progress::Progress;
+use crate::verify::{self, Report, Wanted, Watched, verify, verify_bytes};
 
 /// Why a stored object is not proven to be what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +111,10 @@ impl Receipt {
         &self,
         object: &S3Object,
         stored: &Stored,
+        progress: &Arc<Progress>,
     ) -> Result<Report, VerifyError> {
-        let object = Arc::new(object.clone().with_version(stored.version.clone()));
+        let object = object.clone().with_version(stored.version.clone());
+        let object = Arc::new(Watched::new(object, Arc::clone(progress)));
         let wanted = Wanted {
             etag: Some(stored.etag.clone()),
             size: Some(self.size),

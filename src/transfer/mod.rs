@@ -14,6 +14,7 @@ mod context;
 pub(crate) mod fake;
 mod fingerprint;
 mod finish;
+mod pace;
 mod parts;
 mod ramp;
 mod resume;
@@ -121,7 +122,7 @@ impl From<Cause> for Error {
 /// How to upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Requests at a time, at most; fewer until the first are confirmed. Zero counts as one.
+    /// Requests at a time, at most; fewer where more would not raise the rate. Zero counts as one.
     pub concurrency: usize,
     /// The bandwidth limit, in bytes per second, that the store keeps.
     pub bandwidth: Option<u64>,

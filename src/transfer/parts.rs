@@ -1,12 +1,15 @@
 //! Sends the parts of a multipart upload, several at a time.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep_until;
 
+use super::pace::Flight;
 use super::ramp::Ramp;
 use super::session::Session;
 use super::{Cause, PartStore, UploadContext, UploadedPart, unless};
@@ -24,8 +27,15 @@ pub(super) struct Sender<'a, S> {
     pub(super) context: UploadContext<'a>,
 }
 
-/// A part that was sent, when its request began, and its permit.
-type Sent = (UploadedPart, Instant, OwnedSemaphorePermit);
+/// A part that was sent.
+struct Sent {
+    part: UploadedPart,
+    since: Instant,
+    flight: Flight,
+    was_repeated: bool,
+    permit: OwnedSemaphorePermit,
+}
+
 type Joined = Result<Result<Sent, CallError>, JoinError>;
 
 /// Requests that are under way, and what came of the others.
@@ -75,6 +85,13 @@ impl<S: PartStore> Sender<'_, S> {
             let permit = state.ramp.request();
             let permit = self.meanwhile(state, permit).await?;
             let permit = permit.map_err(|_| Cause::Task)?;
+            // A request that ends may change the time.
+            while let Some(time) = state.ramp.not_before() {
+                let time = pin!(sleep_until(time.into()));
+                if self.step(state, time).await?.is_some() {
+                    break;
+                }
+            }
             let part = match next.take() {
                 Some(part) => part,
                 None => {
@@ -114,10 +131,18 @@ impl<S: PartStore> Sender<'_, S> {
     fn send(&self, state: &mut State, part: Part, permit: OwnedSemaphorePermit) {
         let (store, upload) = (Arc::clone(self.store), Arc::clone(&self.session.id));
         let attempts = Attempts::notifying(Arc::clone(&state.slow_down));
+        let since = Instant::now();
+        let flight = state.ramp.began(since);
+        self.context.link.request_began();
         state.tasks.spawn(async move {
-            let since = Instant::now();
-            let sent = store.send(&upload, &part, &attempts).await?;
-            Ok((sent, since, permit))
+            let part = store.send(&upload, &part, &attempts).await?;
+            Ok(Sent {
+                part,
+                since,
+                flight,
+                was_repeated: attempts.was_repeated(),
+                permit,
+            })
         });
     }
 
@@ -127,24 +152,43 @@ impl<S: PartStore> Sender<'_, S> {
         state: &mut State,
         work: impl Future<Output = T>,
     ) -> Result<T, Cause> {
-        let mut work = std::pin::pin!(work);
+        let mut work = pin!(work);
         loop {
-            tokio::select! {
-                biased;
-                () = self.context.cancel.cancelled() => return Err(Cause::Stopped),
-                () = state.slow_down.notified() => state.ramp.slower(Instant::now()),
-                Some(joined) = state.tasks.join_next() => self.confirm(state, joined)?,
-                value = &mut work => return Ok(value),
+            if let Some(value) = self.step(state, work.as_mut()).await? {
+                return Ok(value);
             }
         }
     }
 
+    /// Waits until `work` is done, or something else has happened.
+    async fn step<T>(
+        &self,
+        state: &mut State,
+        work: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Option<T>, Cause> {
+        tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => return Err(Cause::Stopped),
+            () = state.slow_down.notified() => state.ramp.slower(Instant::now()),
+            Some(joined) = state.tasks.join_next() => self.confirm(state, joined)?,
+            value = work => return Ok(Some(value)),
+        }
+        Ok(None)
+    }
+
     fn confirm(&self, state: &mut State, joined: Joined) -> Result<(), Cause> {
-        let (part, since, permit) = joined.map_err(|_| Cause::Task)??;
+        let Sent {
+            part,
+            since,
+            flight,
+            was_repeated,
+            permit,
+        } = joined.map_err(|_| Cause::Task)??;
         self.context.progress.sent(part.number, part.size, since);
         self.context.link.request_answered(since.elapsed());
         state.confirmed.push(part);
-        state.ramp.confirmed(permit);
+        let now = Instant::now();
+        state.ramp.confirmed(flight, now, was_repeated, permit);
         Ok(())
     }
 }

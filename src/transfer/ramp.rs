@@ -1,9 +1,8 @@
-//! Limits how many requests are under way: few at first, and one more with each that is confirmed.
+//! Limits how many requests are under way: [`Pace`] says how many, and permits keep the limit.
 //!
 //! Each of the first requests opens a connection. All at once, that would be as many TLS handshakes on the
-//! cores that compress, and a burst of requests that the bucket may not have been prepared for. So an
-//! upload begins with [`START`] requests, and each round of answers doubles them, as in TCP's slow start.
-//! When the store asks for fewer requests, half as many may be under way, and the ramp begins from there.
+//! cores that compress, and a burst of requests that the bucket may not have been prepared for. When the
+//! store asks for fewer requests, half as many may be under way.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// Requests that may be under way before one is confirmed.
-const START: usize = 4;
+use super::pace::{Flight, Pace};
 
 /// Requests that are under way together are refused together. Refusals within this time count as one.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -20,25 +18,24 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// Permits for requests.
 #[derive(Debug)]
 pub(super) struct Ramp {
+    pace: Pace,
     permits: Arc<Semaphore>,
     /// Permits that exist, without those that are owed.
     now: usize,
-    /// Permits that may still be added.
-    later: usize,
     /// Permits to take away as soon as their requests end.
     owed: usize,
     slowed: Option<Instant>,
 }
 
 impl Ramp {
-    /// Allows [`START`] requests at first, and `concurrency` in the end. Zero counts as one.
+    /// Allows `concurrency` requests at most. Zero counts as one.
     pub(super) fn new(concurrency: usize) -> Self {
-        let concurrency = concurrency.max(1);
-        let now = concurrency.min(START);
+        let pace = Pace::new(concurrency);
+        let now = pace.allowed();
         Self {
+            pace,
             permits: Arc::new(Semaphore::new(now)),
             now,
-            later: concurrency - now,
             owed: 0,
             slowed: None,
         }
@@ -51,17 +48,26 @@ impl Ramp {
         Arc::clone(&self.permits).acquire_owned()
     }
 
-    /// Allows one more request, up to the most, since one was confirmed.
-    pub(super) fn confirmed(&mut self, permit: OwnedSemaphorePermit) {
-        if self.later > 0 {
-            self.later -= 1;
-            self.now += 1;
-            if self.owed > 0 {
-                self.owed -= 1;
-            } else {
-                self.permits.add_permits(1);
-            }
-        }
+    /// When the next request may begin.
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        self.pace.not_before()
+    }
+
+    /// A request begins.
+    pub(super) fn began(&mut self, at: Instant) -> Flight {
+        self.pace.began(at)
+    }
+
+    /// A request was confirmed, possibly after it `was_repeated`.
+    pub(super) fn confirmed(
+        &mut self,
+        flight: Flight,
+        at: Instant,
+        was_repeated: bool,
+        permit: OwnedSemaphorePermit,
+    ) {
+        self.pace.confirmed(flight, at, was_repeated);
+        self.adjust();
         if self.owed > 0 {
             self.owed -= 1;
             permit.forget();
@@ -75,10 +81,22 @@ impl Ramp {
             return;
         }
         self.slowed = Some(at);
-        let fewer = self.now / 2;
-        self.now -= fewer;
-        self.later += fewer;
+        self.pace.slower();
+        self.adjust();
+    }
+
+    /// Makes as many permits as the pace allows, or takes some away.
+    fn adjust(&mut self) {
+        let level = self.pace.allowed();
+        let (more, fewer) = (
+            level.saturating_sub(self.now),
+            self.now.saturating_sub(level),
+        );
+        let kept = more.min(self.owed);
+        self.owed -= kept;
+        self.permits.add_permits(more - kept);
         self.owed += fewer - self.permits.forget_permits(fewer);
+        self.now = level;
     }
 }
 
@@ -86,89 +104,90 @@ impl Ramp {
 mod tests {
     use super::*;
 
-    /// How many requests can begin now.
-    fn begin(ramp: &Ramp) -> Vec<OwnedSemaphorePermit> {
-        std::iter::from_fn(|| Arc::clone(&ramp.permits).try_acquire_owned().ok()).collect()
-    }
-
-    #[test]
-    fn each_round_of_answers_doubles_the_requests_up_to_the_most() {
-        let mut ramp = Ramp::new(20);
-        let rounds = [4, 8, 16, 20, 20].map(|expected| {
-            let permits = begin(&ramp);
-            let count = permits.len();
-            for permit in permits {
-                ramp.confirmed(permit);
-            }
-            (count, expected)
-        });
-        assert!(rounds.iter().all(|(is, ought)| is == ought), "{rounds:?}");
-    }
-
-    #[test]
-    fn an_answer_allows_two_new_requests() {
-        let mut ramp = Ramp::new(16);
-        let mut permits = begin(&ramp);
-        for under_way in 5..=16 {
-            ramp.confirmed(permits.pop().unwrap());
-            permits.extend(begin(&ramp));
-            assert_eq!(permits.len(), under_way);
+    /// The requests that can begin now.
+    fn begin(ramp: &mut Ramp, at: Instant) -> Vec<(Flight, OwnedSemaphorePermit)> {
+        let mut begun = Vec::new();
+        while ramp.not_before().is_none_or(|time| time <= at)
+            && let Ok(permit) = Arc::clone(&ramp.permits).try_acquire_owned()
+        {
+            begun.push((ramp.began(at), permit));
         }
-        ramp.confirmed(permits.pop().unwrap());
-        assert_eq!(begin(&ramp).len(), 1);
+        begun
+    }
+
+    fn confirm(ramp: &mut Ramp, (flight, permit): (Flight, OwnedSemaphorePermit), at: Instant) {
+        ramp.confirmed(flight, at, false, permit);
     }
 
     #[test]
-    fn at_most_four_requests_begin_at_once() {
-        for (concurrency, at_first) in [(0, 1), (1, 1), (3, 3), (4, 4), (5, 4)] {
-            let mut ramp = Ramp::new(concurrency);
-            assert_eq!(begin(&ramp).len(), at_first, "{concurrency}");
-            for _ in 0..9 {
-                let permit = begin(&ramp).swap_remove(0);
-                ramp.confirmed(permit);
-            }
-            assert_eq!(begin(&ramp).len(), concurrency.max(1));
+    fn one_request_begins_and_rounds_that_take_equally_long_allow_the_most() {
+        for (most, expected) in [
+            (0, [1, 1, 1, 1]),
+            (1, [1, 1, 1, 1]),
+            (3, [1, 3, 3, 3]),
+            (20, [1, 4, 16, 20]),
+        ] {
+            let mut ramp = Ramp::new(most);
+            let mut now = Instant::now();
+            let rounds = expected.map(|_| {
+                let under_way = begin(&mut ramp, now);
+                let count = under_way.len();
+                now += Duration::from_millis(100);
+                under_way
+                    .into_iter()
+                    .for_each(|one| confirm(&mut ramp, one, now));
+                count
+            });
+            assert_eq!(rounds, expected);
         }
     }
 
     #[test]
     fn a_request_to_slow_down_halves_the_requests_and_answers_bring_them_back() {
-        let start = Instant::now();
+        let mut now = Instant::now();
         let mut ramp = Ramp::new(4);
-        let mut permits = begin(&ramp);
+        for _ in 0..2 {
+            let under_way = begin(&mut ramp, now);
+            now += Duration::from_millis(100);
+            under_way
+                .into_iter()
+                .for_each(|one| confirm(&mut ramp, one, now));
+        }
+        let mut under_way = begin(&mut ramp, now);
+        assert_eq!(under_way.len(), 4);
         // All four are refused together.
         for millis in [0, 1, 2, 3] {
-            ramp.slower(start + Duration::from_millis(millis));
+            ramp.slower(now + Duration::from_millis(millis));
         }
         assert_eq!((ramp.now, ramp.owed), (2, 2));
-        ramp.confirmed(permits.pop().unwrap());
-        assert!(begin(&ramp).is_empty(), "three are under way, and may be");
-        for _ in 0..3 {
-            ramp.confirmed(permits.pop().unwrap());
+        now += Duration::from_millis(100);
+        confirm(&mut ramp, under_way.pop().unwrap(), now);
+        let begun = begin(&mut ramp, now).len();
+        assert_eq!(begun, 0, "three are under way, and may be");
+        for one in under_way {
+            confirm(&mut ramp, one, now);
         }
-        assert_eq!(begin(&ramp).len(), 4);
+        let under_way = begin(&mut ramp, now);
+        assert_eq!(under_way.len(), 4);
+        drop(under_way);
         for seconds in 1..9 {
-            ramp.slower(start + 2 * TOGETHER * seconds);
+            ramp.slower(now + 2 * TOGETHER * seconds);
         }
-        assert_eq!(begin(&ramp).len(), 1);
+        assert_eq!(begin(&mut ramp, now).len(), 1);
     }
 
     #[tokio::test]
     async fn a_request_waits_for_a_permit_until_another_is_answered() {
-        let mut ramp = Ramp::new(5);
-        let mut permits = begin(&ramp);
+        let now = Instant::now();
+        let mut ramp = Ramp::new(1);
+        let under_way = begin(&mut ramp, now).pop().unwrap();
         let mut waiting = std::pin::pin!(ramp.request());
         tokio::select! {
             biased;
             _ = &mut waiting => panic!("began before an answer"),
             () = std::future::ready(()) => {}
         }
-        permits.pop();
-        permits.push(waiting.await.unwrap());
-        ramp.confirmed(permits.pop().unwrap());
-        permits.push(ramp.request().await.unwrap());
-        permits.push(ramp.request().await.unwrap());
-        assert_eq!(permits.len(), 5);
-        assert!(begin(&ramp).is_empty());
+        confirm(&mut ramp, under_way, now);
+        drop(waiting.await.unwrap());
     }
 }

@@ -5,6 +5,7 @@
 use tokio::io::AsyncReadExt as _;
 
 use super::{ReadFailure, Reader};
+use crate::archive::plan::{NoticeKind, Noticed};
 use crate::archive::zip::{CENTRAL_LEN, Central, Directory, DirectoryReader, Header};
 
 /// All entries, in the order of their data.
@@ -34,10 +35,12 @@ pub(super) struct Record {
 const UNIX: u16 = 3;
 
 impl Index {
-    /// Reads a directory. `reader` starts at its first header.
+    /// Reads a directory. `reader` starts at its first header. `noticed` gets the names that the agents'
+    /// readers change.
     pub(super) async fn read(
         reader: &mut Reader,
         directory: &Directory,
+        noticed: &mut Noticed,
     ) -> Result<Self, ReadFailure> {
         let mut index = Self::default();
         index.reserve(directory);
@@ -45,6 +48,10 @@ impl Index {
         while let Some((_, piece)) = headers.next_piece()? {
             reader.read_exact(piece).await?;
             while let Some(central) = headers.next_header()? {
+                noticed.see_name(central.header.name);
+                if central.name_depends_on_locale() {
+                    noticed.add(NoticeKind::ExtraName, central.header.name);
+                }
                 index.push(&central);
             }
         }

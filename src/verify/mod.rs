@@ -20,24 +20,27 @@ mod listed;
 mod s3;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::fmt;
 use std::future::Future;
 use std::io::{self, BufRead};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 
 pub use self::file::FileObject;
+pub use self::watched::Watched;
 
 use self::bytes::{Reader, bytes_of};
 use self::entry::Walk;
 use self::index::Index;
 use self::listed::Listed;
 use crate::archive::manifest;
+use crate::archive::plan::{Notice, Noticed};
 use crate::archive::zip::{Directory, ReadError, Shown, end_window};
 use crate::aws::error::CallError;
 use crate::aws::s3::ObjectHead;
@@ -135,6 +138,8 @@ pub struct Report {
     pub content: u64,
     /// The digest in the manifest, if the archive is what the manifest says.
     pub digest: Option<blake3::Hash>,
+    /// What the agents' readers change when they unpack it, if it is a zip.
+    pub notices: Vec<Notice>,
     /// The first hundred differences.
     pub differences: Vec<Difference>,
     /// How many more differences there are.
@@ -220,6 +225,7 @@ async fn begin<O: Object>(object: &O, wanted: &Wanted) -> Result<Report, Error> 
         entries: 0,
         content: 0,
         digest: None,
+        notices: Vec::new(),
         differences: Vec::new(),
         more: 0,
     };
@@ -296,7 +302,10 @@ async fn read<O: Object>(
     }
 
     let (mut reader, crc) = bytes_of(object, directory.start..size, &head.etag);
-    let index = Index::read(&mut reader, &directory).await?;
+    let mut noticed = Noticed::default();
+    let index = Index::read(&mut reader, &directory, &mut noticed).await?;
+    // The names in an archive are not below a directory.
+    report.notices = noticed.notices(Path::new(""));
     if index.len() as u64 != directory.entries {
         report.differs(
             None,

@@ -86,7 +86,7 @@ fn a_table_has_the_stages_and_a_sentence() {
         "102 files",
         "compress",
         "assemble",
-        "MB/s",
+        "MiB/s",
         "processor",
     ] {
         done.prints(text);
@@ -160,4 +160,16 @@ fn bytes_that_are_sent_to_an_endpoint_are_counted() {
         assert!(run["stages"]["send"]["busy"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(runs[1]["level"], "auto");
+}
+
+#[cfg(all(feature = "push", feature = "local"))]
+#[test]
+fn a_bandwidth_limit_is_kept_and_named_as_the_bottleneck() {
+    let tree = tree();
+    tree.file("noise", crate::support::noise(12 << 20, 1));
+    let arguments = "--sink local --repeat 1 --bandwidth-limit 6M --format json";
+    let runs = bench(tree.path(), arguments).ok().json();
+    assert!(runs[0]["wall"].as_f64().unwrap() > 1.8, "{runs}");
+    let said = runs[0]["bottleneck"].as_str().unwrap();
+    assert!(said.contains("--bandwidth-limit"), "{said}");
 }

@@ -55,6 +55,9 @@ mod lambda;
 // `hoist register` finishes a push that stored its bundle and could not register it.
 #[cfg(all(feature = "push", feature = "local"))]
 mod register;
+// A push and `hoist verify` name what agents make of an archive of another program.
+#[cfg(all(feature = "push", feature = "local"))]
+mod foreign;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;
@@ -94,6 +97,15 @@ mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// Bash, zsh and fish complete what may follow.
+#[cfg(all(feature = "push", feature = "local"))]
+mod completions;
+// While they run, commands show how far they are, on a terminal and in a log.
+#[cfg(all(feature = "push", feature = "local"))]
+mod progress;
+// `aws deploy push` runs hoist with all its options, or not at all.
+#[cfg(feature = "push")]
+mod aws_wrapper;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;

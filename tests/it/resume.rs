@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hoist::endpoint::Link;
 use hoist::endpoint::faults::{Fault, Operation, Request, When};
 
 use crate::support::{Run as _, Scene, Tree, noise, packed, required, wait_until};
@@ -215,4 +216,55 @@ fn an_upload_that_cannot_be_resumed_is_begun_again() {
     // The bytes of `--level auto` differ from push to push.
     let done = push(&scene, &["--level", "auto", "--resume"]).fails(252);
     done.says("--level auto");
+}
+
+/// Each row is a rate in MiB per second, and how many MiB are pushed; one row unless the tools are required.
+#[test]
+fn a_push_that_is_killed_half_way_over_a_slow_link_keeps_most_of_what_it_sent() {
+    for (rate, mib) in [(8, 160), (2, 160), (24, 240)] {
+        if rate != 8 && !required() {
+            continue;
+        }
+        let tree = scene(mib).tree;
+        let slow = Link {
+            total_rate: Some(rate << 20),
+            ..Link::default()
+        };
+        let scene = Scene::over(slow, tree);
+        let expected = expected(&scene);
+        let half = expected.len() as u64 / 2;
+        let push = |scene: &Scene| scene.push(&["--level", "1", "--no-preflight", "--resume"]);
+        let running = push(&scene).start();
+        wait_until("half is sent", || scene.statistics().bytes >= half);
+        running.kill();
+        // What is on its way still arrives.
+        let bytes = || {
+            thread::sleep(Duration::from_millis(250));
+            scene.statistics().bytes
+        };
+        let (mut sent, mut later) = (bytes(), bytes());
+        while later > sent {
+            (sent, later) = (later, bytes());
+        }
+        let parts = u32::try_from(expected.len().div_ceil(8 << 20)).unwrap();
+        let before = stored(&uploads(&scene)[0]);
+        let kept = before.len() * 100 * (8 << 20) / usize::try_from(sent).unwrap();
+        eprintln!(
+            "{rate} MiB/s: {} of {parts} parts are stored, {kept}% of what was sent",
+            before.len()
+        );
+        assert!(kept >= 80, "{kept}%");
+        let Scene { tree, server } = scene;
+        let scene = Scene {
+            tree,
+            server: server.restarted(|_| {}),
+        };
+        push(&scene).ok().says("resumed: ");
+        let mut after = self::sent(&scene);
+        after.sort_unstable();
+        let missing = (1..=parts).filter(|part| !before.contains(part));
+        assert_eq!(after, missing.collect::<Vec<_>>());
+        assert!(scene.stored() == Some(expected));
+        assert!(scene.is_registered());
+    }
 }

@@ -413,6 +413,76 @@ fn names_and_modes_that_agents_mishandle_are_warned_about() {
     }
 }
 
+/// No entry holds them, as in the archives of `aws deploy push`.
+#[test]
+fn permissions_of_directories_that_agents_do_not_restore_are_warned_of() {
+    let tree = Tree::new();
+    for (name, mode) in [
+        ("private", 0o700),
+        ("shared", 0o2775),
+        ("open", 0o777),
+        ("usual", 0o755),
+        ("umask", 0o775),
+        ("out", 0o700),
+        ("empty", 0o700),
+    ] {
+        fs::create_dir_all(tree.path().join(name)).unwrap();
+        if name != "empty" {
+            tree.file(&format!("{name}/below/file"), "x");
+        }
+        tree.mode(name, mode);
+    }
+    let said = self::said(&tree, &["--exclude", "out/**"]);
+    assert!(
+        said.contains("DIR/open, DIR/private and DIR/shared have permissions that their bundle"),
+        "{said}"
+    );
+    let with_more = self::said(&tree, &[]);
+    let first = "DIR/open, DIR/out, DIR/private and 1 more have permissions that";
+    assert!(with_more.contains(first), "{with_more}");
+    let said = self::said(&tree, &["--exclude", "*", "--include", "private"]);
+    assert!(
+        said.contains("DIR/private has permissions that its bundle"),
+        "{said}"
+    );
+    let said = self::said(&tree, &["--exclude", "*", "--include", "usual"]);
+    assert!(!said.contains("permissions"), "{said}");
+}
+
+#[test]
+fn kept_links_that_lead_back_are_warned_of() {
+    let tree = Tree::new();
+    tree.file("a/f", "x")
+        .file("b/f", "x")
+        .symlink("a/up", "..")
+        .symlink("b/here", ".")
+        .symlink("b/other", "../a/f");
+    let said = self::said(&tree, &["--symlinks", "preserve"]);
+    assert!(
+        said.contains("DIR/a/up and 1 more are kept symbolic links that lead back to directories"),
+        "{said}"
+    );
+    // The agents follow what is kept, so keeping is no way out of a loop.
+    let said = refused(&tree, &["--symlinks", "follow"], 255);
+    assert!(
+        said.contains("; leave it out with --exclude") && !said.contains("preserve"),
+        "{said}"
+    );
+
+    let tree = Tree::new();
+    tree.file("a/f", "x")
+        .file("b/f", "x")
+        .symlink("a/b", "../b");
+    let said = self::said(&tree, &["--symlinks", "preserve"]);
+    assert!(!said.contains("lead"), "{said}");
+    tree.symlink("b/a", "../a");
+    let said = self::said(&tree, &["--symlinks", "preserve"]);
+    assert!(
+        said.contains("DIR/b/a is a kept symbolic link that leads back"),
+        "{said}"
+    );
+}
+
 #[cfg(all(feature = "push", feature = "local"))]
 #[test]
 fn a_push_takes_the_same_options_and_reports_the_same() {

@@ -24,11 +24,11 @@ struct Counts {
 
 /// What the link looks like at one time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LinkState {
+pub(crate) struct LinkState {
     /// Parts that are being sent.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
     /// Parts that wait for a request.
-    pub(super) waiting: u64,
+    pub(crate) waiting: u64,
     /// The shortest time that a request took.
     pub(super) shortest: Option<Duration>,
     /// The moving average of these times, to which the latest adds a quarter.
@@ -66,11 +66,11 @@ impl LinkFeedback {
     }
 
     /// The packer has a part to give away.
-    pub(super) fn part_cut(&self) {
+    pub(crate) fn part_cut(&self) {
         self.counts().cut += 1;
     }
 
-    pub(super) fn state(&self) -> LinkState {
+    pub(crate) fn state(&self) -> LinkState {
         let counts = self.counts();
         LinkState {
             requests: counts.requests,

@@ -81,7 +81,7 @@ use self::worker::LevelSetting;
 use crate::archive::deflate::{self, Level};
 use crate::archive::limits::Limits;
 use crate::archive::manifest;
-use crate::archive::plan::Plan;
+use crate::archive::plan::{Notice, NoticeKind, Plan};
 use crate::bundle::Format;
 use crate::cancel::Cancel;
 use crate::error::{FileError, shown};
@@ -174,6 +174,23 @@ pub struct Packed {
     /// BLAKE3 of names, permissions and contents. It is equal for equal trees, whatever the level, and
     /// None unless [`Options::digest`] asks for it.
     pub digest: Option<blake3::Hash>,
+    /// How many names of a zip are not ASCII and have Zip64 records beside them, for 4 GiB or more.
+    pub zip64_names: u64,
+}
+
+impl Packed {
+    /// What only packing shows of the source, if `known` notices do not say it: names that agents
+    /// change, because their entries begin after the first 4 GiB of the zip.
+    #[must_use]
+    pub fn notice(&self, known: &[Notice]) -> Option<Notice> {
+        let kind = NoticeKind::ExtraName;
+        let is_known = known.iter().any(|notice| notice.kind == kind);
+        (self.zip64_names > 0 && !is_known).then(|| Notice {
+            kind,
+            count: self.zip64_names,
+            paths: Vec::new(),
+        })
+    }
 }
 
 /// Receives each entry in archive order, for a manifest.

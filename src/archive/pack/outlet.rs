@@ -137,6 +137,7 @@ impl<'a, 'e> Outlet<'a, 'e> {
         } = self;
         let archive = cutter.position();
         shared.progress.archive_at(archive);
+        shared.progress.archive_ends_at(archive);
         cutter.finish(emit)?;
         let busy = lap.busy(idle.get());
         shared.progress.assembled(busy, archive - lap.from);

@@ -54,8 +54,9 @@ pub(super) enum Outcome {
     LeftOut,
     /// The plan has an entry with the content of the file that it leads to.
     File(Stat),
-    /// The plan has an entry for the link itself, with this text.
-    Kept(CString),
+    /// The plan has an entry for the link itself, with this text. If it leads to a directory of the
+    /// source, that is its place.
+    Kept(CString, Option<Vec<u8>>),
     /// It leads to a directory, which may be followed to [`Link::directory`].
     Directory,
     /// It leads to a pipe, a socket or a device.
@@ -119,14 +120,21 @@ impl Link<'_> {
 
     fn preserve(&self, noticed: &mut Noticed) -> Result<Outcome, Error> {
         let text = self.text()?;
+        let stat = self.folder.stat(self.name, Links::Follow);
         // If a directory in the text is a link itself, only the file system knows where the text leads.
-        let stays = !text_leads_out(self.path, text.to_bytes())
-            && (self.folder.stat(self.name, Links::Follow).is_err() || self.stays()?);
+        let stays =
+            !text_leads_out(self.path, text.to_bytes()) && (stat.is_err() || self.stays()?);
         if !stays {
             self.leads_out(noticed)?;
         }
         noticed.add(NoticeKind::KeptLink, self.path);
-        Ok(Outcome::Kept(text))
+        let is_directory = stat.is_ok_and(|stat| stat.kind == FileKind::Directory);
+        let place = if is_directory && stays {
+            self.root.resolve(&self.place).ok()
+        } else {
+            None
+        };
+        Ok(Outcome::Kept(text, place))
     }
 
     /// Whether the link leads to something in the source.

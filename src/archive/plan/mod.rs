@@ -18,6 +18,7 @@ mod error;
 mod fold;
 mod glob;
 mod links;
+mod loops;
 mod names;
 mod notice;
 mod options;
@@ -35,13 +36,13 @@ use rayon::ThreadPool;
 use rayon::slice::ParallelSliceMut as _;
 
 pub use self::error::Error;
+pub(crate) use self::notice::Noticed;
 pub use self::notice::{MAX_PATHS, Notice, NoticeKind};
 pub use self::options::{Options, Symlinks, Times};
 pub use self::select::{BadPattern, DirectoryRules, IGNORE_FILE, Pattern, Rules};
 
 use self::links::Followed;
 use self::names::NameBlocks;
-use self::notice::Noticed;
 use self::walk::{Found, Item, Mode};
 use crate::archive::deflate::max_deflated_len;
 use crate::archive::limits::{BATCH_BYTES, BATCH_ENTRIES, CHUNK};
@@ -164,8 +165,9 @@ impl Plan {
         let Found {
             names,
             mut items,
-            noticed,
+            mut noticed,
             mut followed,
+            mut kept,
         } = found;
         pool.install(|| {
             items.par_sort_unstable_by(|a, b| names.get(a.name).cmp(names.get(b.name)));
@@ -177,6 +179,17 @@ impl Plan {
             }
         })?;
         followed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        kept.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        for path in loops::closing(&kept) {
+            noticed.add(NoticeKind::LinkLoop, path);
+        }
+        // Patterns may leave out all that is in a directory.
+        noticed.retain(NoticeKind::DirectoryMode, |path| {
+            let path = [path, b"/"].concat();
+            let after = items.partition_point(|item| names.get(item.name) < path.as_slice());
+            let first = items.get(after).map(|item| names.get(item.name));
+            first.is_some_and(|name| name.starts_with(&path))
+        });
         let total_size = items
             .iter()
             .map(|item| item.size)
@@ -192,6 +205,23 @@ impl Plan {
             followed,
             notices: noticed.notices(source),
         })
+    }
+
+    /// Adds a notice of names that agents change if the plan becomes a zip: those of files of 4 GiB or
+    /// more that are not ASCII. What follows from offsets is known when the zip is packed
+    /// ([`Packed::notice`](crate::archive::pack::Packed::notice)).
+    pub fn note_zip_names(&mut self) {
+        if !zip::is_far(self.total_size) {
+            return;
+        }
+        let mut noticed = Noticed::default();
+        for item in &self.items {
+            let name = self.names.get(item.name);
+            if zip::is_far(item.size) && !name.is_ascii() {
+                noticed.add(NoticeKind::ExtraName, name);
+            }
+        }
+        self.notices.append(&mut noticed.notices(&self.shown));
     }
 
     /// How many entries there are.

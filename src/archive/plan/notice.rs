@@ -34,6 +34,16 @@ pub enum NoticeKind {
     RawName,
     /// Names that differ from another only in case.
     Collision,
+    /// Kept symbolic links that lead to a directory that they are in, or to one another.
+    LinkLoop,
+    /// Directories whose permissions no entry holds.
+    DirectoryMode,
+    /// Entries of a zip with an extra field, whose names are not ASCII.
+    ExtraName,
+    /// Entries of a tar that belong to another user or group than root.
+    ForeignOwner,
+    /// Entries whose names are absolute or climb out of the archive.
+    OutsideName,
 }
 
 /// A notice about some names.
@@ -49,7 +59,7 @@ pub struct Notice {
 
 impl NoticeKind {
     /// All kinds, in the order in which notices are given.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::DroppedLink,
         Self::SkippedLink,
         Self::KeptLink,
@@ -59,6 +69,11 @@ impl NoticeKind {
         Self::Backslash,
         Self::RawName,
         Self::Collision,
+        Self::LinkLoop,
+        Self::DirectoryMode,
+        Self::ExtraName,
+        Self::ForeignOwner,
+        Self::OutsideName,
     ];
 
     /// The name of the kind in JSON.
@@ -74,6 +89,11 @@ impl NoticeKind {
             Self::Backslash => "backslash",
             Self::RawName => "raw-name",
             Self::Collision => "collision",
+            Self::LinkLoop => "link-loop",
+            Self::DirectoryMode => "directory-mode",
+            Self::ExtraName => "non-ascii-name",
+            Self::ForeignOwner => "foreign-owner",
+            Self::OutsideName => "outside-name",
         }
     }
 
@@ -113,13 +133,45 @@ impl NoticeKind {
                 "have a backslash in their names, which Windows takes for a separator",
             ),
             Self::RawName => (
-                "has a name that is not UTF-8, which only Unix restores as it is",
-                "have names that are not UTF-8, which only Unix restores as they are",
+                "has a name that is not UTF-8: of a zip, the CodeDeploy agent 1.8 cannot install it, and \
+                 agents from 2.0 to 2.1.2 may change its name; rename it, or use a tgz",
+                "have names that are not UTF-8: of a zip, the CodeDeploy agent 1.8 cannot install them, \
+                 and agents from 2.0 to 2.1.2 may change their names; rename them, or use a tgz",
             ),
             Self::Collision => (
                 "has the name of another but for its case: on Windows and macOS one of them is lost",
                 "have the names of others but for their case: on Windows and macOS only one of each is \
                  left",
+            ),
+            Self::LinkLoop => (
+                "is a kept symbolic link that leads back to a directory that it is in: the agents follow \
+                 it when they install that directory, 40 times or without an end; exclude it",
+                "are kept symbolic links that lead back to directories that they are in: the agents \
+                 follow them when they install such a directory, 40 times or without an end; exclude them",
+            ),
+            Self::DirectoryMode => (
+                "has permissions that its bundle does not hold: an agent makes the directory with 0755; \
+                 set them in `permissions` of the AppSpec file or in a hook",
+                "have permissions that their bundle does not hold: an agent makes the directories with \
+                 0755; set them in `permissions` of the AppSpec file or in a hook",
+            ),
+            Self::ExtraName => (
+                "has a name that is not ASCII and, in the zip, an extra field (for 4 GiB or more, for \
+                 example): agents that run in the C locale change the name; use a tgz",
+                "have names that are not ASCII and, in the zip, extra fields (for 4 GiB or more, for \
+                 example): agents that run in the C locale change the names; use a tgz",
+            ),
+            Self::ForeignOwner => (
+                "does not belong to root in the tar: an agent runs tar as root, which gives the file to \
+                 the owner that the tar names; make it with owner and group 0",
+                "do not belong to root in the tar: an agent runs tar as root, which gives the files to \
+                 the owners that the tar names; make it with owner and group 0",
+            ),
+            Self::OutsideName => (
+                "has a name that leads out of the archive: unzip strips `/` and `..` and reports an \
+                 error, and tar refuses names with `..`; make the archive without such names",
+                "have names that lead out of the archive: unzip strips `/` and `..` and reports an \
+                 error, and tar refuses names with `..`; make the archive without such names",
             ),
         }
     }
@@ -128,19 +180,33 @@ impl NoticeKind {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (one, several) = self.kind.says();
-        if let Some(first) = self.paths.first() {
-            write!(f, "{}", shown(first))?;
+        let named = match self.kind {
+            NoticeKind::DirectoryMode => 3,
+            _ => 1,
+        };
+        let paths = self.paths.iter().take(named);
+        let more = self.count.saturating_sub(paths.len() as u64);
+        if self.paths.is_empty() {
+            return write!(f, "{} names of the archive {several}", self.count);
         }
-        match self.count {
-            0 | 1 => write!(f, " {one}"),
-            count => write!(f, " and {} more {several}", count - 1),
+        for (index, path) in paths.clone().enumerate() {
+            if index > 0 {
+                let is_last = index + 1 == paths.len() && more == 0;
+                f.write_str(if is_last { " and " } else { ", " })?;
+            }
+            write!(f, "{}", shown(path))?;
+        }
+        match (self.count, more) {
+            (0 | 1, _) => write!(f, " {one}"),
+            (_, 0) => write!(f, " {several}"),
+            (_, more) => write!(f, " and {more} more {several}"),
         }
     }
 }
 
 /// Notices while they are collected, in any order.
 #[derive(Debug, Default)]
-pub(super) struct Noticed([FirstNames; NoticeKind::ALL.len()]);
+pub(crate) struct Noticed([FirstNames; NoticeKind::ALL.len()]);
 
 /// The first names of one kind, and how many there are.
 #[derive(Debug, Default)]
@@ -151,7 +217,7 @@ struct FirstNames {
 }
 
 impl Noticed {
-    pub(super) fn add(&mut self, kind: NoticeKind, name: &[u8]) {
+    pub(crate) fn add(&mut self, kind: NoticeKind, name: &[u8]) {
         let few = &mut self.0[kind as usize];
         few.count += 1;
         if few.names.len() < MAX_PATHS {
@@ -171,8 +237,29 @@ impl Noticed {
         }
     }
 
+    /// Takes back the names of one kind that `keep` refuses, of those that are kept.
+    pub(super) fn retain(&mut self, kind: NoticeKind, keep: impl Fn(&[u8]) -> bool) {
+        let few = &mut self.0[kind as usize];
+        let had = few.names.len();
+        few.names.retain(|name| keep(name));
+        few.count -= (had - few.names.len()) as u64;
+    }
+
+    /// Notes what the agents' readers do with the name of an entry that another program put into an
+    /// archive. Plans hold no such names.
+    pub(crate) fn see_name(&mut self, name: &[u8]) {
+        // A name such as `c:\\x` is absolute on Windows; its backslash is noted.
+        let parts = || name.split(|byte| matches!(byte, b'/' | b'\\'));
+        if name.starts_with(b"/") || parts().any(|part| part == b"..") {
+            self.add(NoticeKind::OutsideName, name);
+        }
+        if name.contains(&b'\\') {
+            self.add(NoticeKind::Backslash, name);
+        }
+    }
+
     /// The notices, with paths below `source`.
-    pub(super) fn notices(self, source: &Path) -> Vec<Notice> {
+    pub(crate) fn notices(self, source: &Path) -> Vec<Notice> {
         let noted = NoticeKind::ALL.into_iter().zip(self.0);
         noted
             .filter(|(_, few)| few.count > 0)

@@ -75,6 +75,8 @@ pub(super) struct Found {
     pub(super) noticed: Noticed,
     /// The links to directories whose content is in the plan.
     pub(super) followed: Vec<Followed>,
+    /// The links to directories that are kept as links.
+    pub(super) kept: Vec<Followed>,
 }
 
 /// Walks the source on the threads of `pool`. `shown` is the user's name for the source, for messages.
@@ -129,6 +131,7 @@ impl Found {
         }));
         self.noticed.append(more.noticed);
         self.followed.append(&mut more.followed);
+        self.kept.append(&mut more.kept);
         Ok(())
     }
 }
@@ -222,6 +225,9 @@ impl Walk<'_> {
         if empty && self.options.empty_dirs {
             return self.empty_directory(&folder);
         }
+        if !empty {
+            self.note_mode(&folder)?;
+        }
         self.files(scope, &folder, &names);
         Ok(())
     }
@@ -240,6 +246,24 @@ impl Walk<'_> {
         Ancestor::below(visit.line.as_ref(), identity).map_err(|link| Error::Loop {
             path: self.shown(link.as_deref().unwrap_or(&visit.path)),
         })
+    }
+
+    /// Notes a directory whose permissions are not those that an agent gives it. The bundle has no entry for
+    /// a directory that is not empty, as that of `aws deploy push` has none. 0775 is what a umask of 002
+    /// makes of every directory, so it says nothing about this one.
+    fn note_mode(&self, folder: &Folder) -> Result<(), Error> {
+        let Some(path) = folder.visit.path.strip_suffix(b"/") else {
+            return Ok(());
+        };
+        let stat = folder
+            .open
+            .fstat()
+            .map_err(|error| FileError::new("look at", self.shown(path), error))?;
+        if !matches!(stat.mode & 0o7777, 0o755 | 0o775) {
+            let noticed = &mut self.local().found.noticed;
+            noticed.add(NoticeKind::DirectoryMode, path);
+        }
+        Ok(())
     }
 
     /// Examines more files of a listed directory, which is opened again: if each directory stayed open
@@ -380,7 +404,13 @@ impl Walk<'_> {
         match outcome {
             Outcome::LeftOut | Outcome::Directory => Ok(()),
             Outcome::File(stat) => self.add(local, &stat, Mode::VIA_LINK, b""),
-            Outcome::Kept(text) => self.add(local, stat, Mode::LINK, text.to_bytes()),
+            Outcome::Kept(text, place) => {
+                if let Some(place) = place {
+                    let path = local.path.clone();
+                    local.found.kept.push(Followed { path, place });
+                }
+                self.add(local, stat, Mode::LINK, text.to_bytes())
+            }
             Outcome::Special(kind) => self.special(local, kind),
         }
     }

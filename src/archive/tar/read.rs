@@ -32,6 +32,8 @@ pub struct Header {
     pub kind: u8,
     /// The permissions, and any other bits of the field.
     pub mode: u64,
+    /// The numbers of the user and the group that own it; 0 if the field is no number.
+    pub owner: (u64, u64),
     /// Bytes of content that follow, before padding.
     pub size: u64,
     /// Seconds since 1970, UTC.
@@ -69,6 +71,10 @@ pub fn parse(block: &[u8; BLOCK]) -> Result<Option<Header>, TarError> {
         link: text(block, field::LINK).to_vec(),
         kind: block[field::TYPE],
         mode: unsigned(field::MODE, "mode")?,
+        owner: (
+            unsigned(field::UID, "user").unwrap_or(0),
+            unsigned(field::GID, "group").unwrap_or(0),
+        ),
         size: unsigned(field::SIZE, "size")?,
         mtime: number(block, field::MTIME, "time")?,
     }))

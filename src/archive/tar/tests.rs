@@ -178,6 +178,7 @@ proptest! {
             link: Vec::new(),
             kind: b'0',
             mode: mode.into(),
+            owner: (0, 0),
             size,
             mtime,
         };

@@ -103,6 +103,12 @@ impl Entry<'_> {
     }
 }
 
+/// Whether a size or an offset needs the zip64 extra of a central header.
+#[must_use]
+pub fn is_far(offset: u64) -> bool {
+    offset >= LIMIT_32
+}
+
 /// CRC-32 and sizes of an entry, and whether the sizes are in a zip64 extra.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {

@@ -30,7 +30,7 @@ mod tests;
 mod time;
 mod write;
 
-pub use entry::{Entry, Method, Sizes};
+pub use entry::{Entry, Method, Sizes, is_far};
 pub use names::{MAX_COMPONENT, MAX_PATH, NameError, NonUtf8, Shown, check_name, check_order};
 pub use read::{
     CENTRAL_LEN, Central, Directory, DirectoryReader, FLAG_DESCRIPTOR, FLAG_ENCRYPTED, Header,

@@ -287,6 +287,21 @@ pub struct Central<'a> {
     pub attributes: u32,
     /// Offset of the local header.
     pub offset: u64,
+    /// Whether it has an extra field.
+    pub has_extra: bool,
+}
+
+/// General purpose flag (4.4.4, bit 11): the name is UTF-8.
+const FLAG_UTF8: u16 = 1 << 11;
+
+impl Central<'_> {
+    /// Whether Info-ZIP's `unzip` 6.0 changes the name where it runs in the C locale: of a name that the
+    /// flag marks as UTF-8 it writes the numbers of the characters (`caf#U00e9`) if the header has an
+    /// extra field, and the bytes if it has none.
+    #[must_use]
+    pub fn name_depends_on_locale(&self) -> bool {
+        self.has_extra && self.header.flags & FLAG_UTF8 != 0 && !self.header.name.is_ascii()
+    }
 }
 
 /// Reads the central header at the start of `bytes`, and its length. None if there are too few bytes.
@@ -315,6 +330,7 @@ fn central_header(bytes: &[u8]) -> Result<Option<(Central<'_>, usize)>, ReadErro
             made_by,
             attributes,
             offset,
+            has_extra: !extra.is_empty(),
         };
         Some((central, extra))
     })();

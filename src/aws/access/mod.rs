@@ -35,6 +35,7 @@ pub use self::error::Error;
 pub use self::ini::Fault;
 use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
+pub use self::profile::profiles;
 use self::provider::Providers;
 use self::proxy::Proxies;
 use self::settings::Settings;
@@ -366,11 +367,12 @@ fn clients(
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
     let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
         codedeploy: CodeDeploy::new(client, caller.independent()),
-        s3: S3::new(s3, caller, sign_payload),
+        s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
 }

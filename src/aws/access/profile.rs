@@ -4,7 +4,7 @@
 //! profile does not exist. What the file of credentials says of a profile comes before what the file of
 //! configuration says (botocore, `session.py`, `full_config`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -183,6 +183,14 @@ impl Files {
         };
         Place::in_file(format!("{key} of the profile {profile}"), file.clone())
     }
+}
+
+/// The names of all profiles, sorted. None if the files cannot be read.
+#[must_use]
+pub fn profiles(environment: &Environment) -> Vec<String> {
+    let files = Files::load(environment).unwrap_or_default();
+    let names: BTreeSet<String> = files.profiles.into_keys().collect();
+    names.into_iter().collect()
 }
 
 /// The text of a setting.

@@ -1,6 +1,7 @@
 //! One object: the S3 calls that write it, and the one that reads it.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::config::RequestChecksumCalculation;
@@ -9,7 +10,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl,
     ServerSideEncryption, StorageClass,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::checksum::{encode_crc32, encode_crc64};
 use super::options::NONCE_KEY;
@@ -20,7 +21,9 @@ use super::{
 };
 use crate::archive::pack::Part;
 use crate::aws::call::{Attempts, Request};
+use crate::aws::counted::CountBody;
 use crate::aws::error::CallError;
+use crate::progress::UnderWay;
 
 /// What S3 may take to complete a multipart upload ("several minutes", says its API reference), and what
 /// it may take in addition for each part.
@@ -35,6 +38,7 @@ pub struct S3Object {
     pub(super) version: Option<String>,
     pub(super) options: ObjectOptions,
     checksum: Checksum,
+    under_way: UnderWay,
 }
 
 /// Adds to a request what S3 keeps of an object besides its bytes.
@@ -72,17 +76,19 @@ macro_rules! addressed {
 
 /// Sends a request that has a payload, which is signed only where nothing else protects it.
 macro_rules! send_payload {
-    ($object:expr, $operation:expr, $request:expr) => {{
+    ($object:expr, $operation:expr, $count:expr, $request:expr) => {{
         let request = $request.customize();
+        let request = request.interceptor(CountBody(Arc::clone(&$count)));
         let request = if $object.s3.sign_payload {
             request
         } else {
             request.disable_payload_signing()
         };
-        request
-            .send()
-            .await
-            .map_err(|error| CallError::of($operation, &error))
+        let sent = request.send().await;
+        sent.map_err(|error| {
+            $count.restart();
+            CallError::of($operation, &error)
+        })
     }};
 }
 
@@ -94,6 +100,7 @@ impl S3Object {
             version: None,
             options,
             checksum: Checksum::default(),
+            under_way: UnderWay::default(),
         }
     }
 
@@ -115,6 +122,12 @@ impl S3Object {
     #[must_use]
     pub fn with_version(self, version: Option<String>) -> Self {
         Self { version, ..self }
+    }
+
+    /// Sets where the bytes of bodies that are on their way are counted, sent and received ones.
+    #[must_use]
+    pub fn counting(self, under_way: UnderWay) -> Self {
+        Self { under_way, ..self }
     }
 
     /// Returns this with tokens for retries of its own, where each request makes at most `attempts` and
@@ -174,6 +187,7 @@ impl S3Object {
     ) -> Result<Stored, CallError> {
         const OPERATION: &str = "PutObject";
         let crc32 = self.crc32(&part.body);
+        let count = self.under_way.body();
         let attempt = || async {
             let request = addressed!(self, self.s3.client.put_object());
             let request = with_object_headers!(self, nonce, request)
@@ -181,7 +195,7 @@ impl S3Object {
                 .set_checksum_crc64_nvme(self.is_crc64().then(|| encode_crc64(part.crc64nvme)))
                 .set_checksum_crc32(crc32.map(encode_crc32))
                 .body(ByteStream::from(part.body.clone()));
-            let answer = send_payload!(self, OPERATION, request)?;
+            let answer = send_payload!(self, OPERATION, count, request)?;
             Ok(Stored {
                 etag: unquoted(OPERATION, answer.e_tag)?,
                 version: answer.version_id,
@@ -222,6 +236,7 @@ impl S3Object {
         const OPERATION: &str = "UploadPart";
         let crc32 = self.crc32(&part.body);
         let size = part.body.len() as u64;
+        let count = self.under_way.body();
         let attempt = || async {
             let request = addressed!(self, self.s3.client.upload_part())
                 .upload_id(&upload.0)
@@ -229,7 +244,7 @@ impl S3Object {
                 .set_checksum_crc64_nvme(self.is_crc64().then(|| encode_crc64(part.crc64nvme)))
                 .set_checksum_crc32(crc32.map(encode_crc32))
                 .body(ByteStream::from(part.body.clone()));
-            let etag = send_payload!(self, OPERATION, request)?.e_tag;
+            let etag = send_payload!(self, OPERATION, count, request)?.e_tag;
             Ok(UploadedPart {
                 number: part.number,
                 size,
@@ -309,7 +324,9 @@ impl S3Object {
             }),
             _ => Ok(()),
         };
+        let count = self.under_way.body();
         let attempt = || async {
+            count.restart();
             let last = range.end.saturating_sub(1);
             let answer = addressed!(self, self.s3.client.get_object())
                 .set_version_id(self.version.clone())
@@ -320,11 +337,20 @@ impl S3Object {
                 .map_err(|error| CallError::of(OPERATION, &error))?;
             // A store that knows no ranges would send the whole object.
             check(answer.content_length.and_then(|len| len.try_into().ok()))?;
-            let body = answer.body.collect().await;
-            let body = body.map_err(|error| CallError::unanswered(OPERATION, &error))?;
-            let body = body.into_bytes();
+            let (mut pieces, mut body) = (answer.body, BytesMut::new());
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|error| CallError::unanswered(OPERATION, &error))?;
+                if body.is_empty() {
+                    body.reserve(usize::try_from(size).unwrap_or(0));
+                }
+                body.extend_from_slice(&piece);
+                count.add(piece.len() as u64);
+                if body.len() as u64 > size {
+                    break;
+                }
+            }
             check(Some(body.len() as u64))?;
-            Ok(body)
+            Ok(body.freeze())
         };
         let request = Request::new(OPERATION).of_size(size);
         self.s3.caller.call(request, attempt).await

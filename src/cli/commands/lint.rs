@@ -144,11 +144,11 @@ fn directory(
     }
     let hint = advice::missing_appspec(&missing);
     if as_a_push {
-        return Err(Failure::other(&missing).and(hint));
+        return Err(Failure::other(&missing).and(Some(hint)));
     }
     let mut report = appspec::not_found(source.join("appspec.yml"));
     if let Some(finding) = report.findings.first_mut() {
-        finding.help = hint;
+        finding.help = Some(hint);
     }
     Ok(report)
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "push")]
 mod aws;
+#[cfg(feature = "push")]
+mod aws_wrapper;
 mod bench;
 mod describe;
 pub(crate) mod lint;
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     Lint(lint::LintArgs),
     /// Measure where the time of packing a directory goes, and which option would help
     Bench(bench::BenchArgs),
+    /// Print a shell function that runs hoist for `aws deploy push`, with all its options
+    #[cfg(feature = "push")]
+    AwsWrapper(aws_wrapper::AwsWrapperArgs),
     /// Print the completions of a shell
     Completions(describe::CompletionsArgs),
     /// Print the manual page
@@ -49,6 +54,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it has the options of the AWS CLI about regions, credentials and endpoints.
+    #[cfg(feature = "push")]
+    pub(crate) fn reaches_aws(&self) -> bool {
+        matches!(self, Self::Aws(_))
+    }
+
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             #[cfg(feature = "push")]
@@ -56,6 +67,8 @@ impl Command {
             Self::Pack(arguments) => pack::run(&arguments),
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
+            #[cfg(feature = "push")]
+            Self::AwsWrapper(arguments) => aws_wrapper::run(&arguments),
             Self::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
             Self::Man(arguments) => describe::man(&arguments, Arguments::command()),
             #[cfg(feature = "local")]

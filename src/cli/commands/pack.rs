@@ -1,12 +1,15 @@
 //! `hoist pack`: a bundle as a local file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use clap::Args;
 use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits};
 use hoist::archive::manifest::{self, Draft};
 use hoist::archive::pack::{self, Packed, pack_to_file};
 use hoist::archive::plan::{self, Plan};
+use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::progress::Progress;
 
@@ -15,7 +18,8 @@ use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::advice;
-use crate::cli::render::progress::Display;
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn, warn_of};
+use crate::cli::render::summary::summary;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
@@ -56,16 +60,28 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
         level: level_name(arguments.archive.level),
         threads: options.threads,
         sends: false,
+        bandwidth: None,
     };
-    let display = Display::start(timing.progress(), arguments.report.quiet, true);
-    match pack(arguments, &options, run.cancel(), timing.progress()) {
+    let (quiet, progress) = (arguments.report.quiet, Arc::clone(timing.progress()));
+    let form = arguments.report.progress.form(quiet, false);
+    let view = move || View::pack(&progress.snapshot());
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
+    let started = Instant::now();
+    let packed = pack(arguments, &options, run.cancel(), timing.progress());
+    display.end();
+    match packed {
         Ok((packed, plan)) => {
-            display.end(Some((&packed, plan.notices(), "packed")));
+            if !quiet {
+                warn_of(plan.notices());
+                if let Some(notice) = packed.notice(plan.notices()) {
+                    warn(&notice.to_string());
+                }
+                say(&summary(&packed, started.elapsed(), None));
+            }
             timing.end(setup, Some(&packed));
             Ok(())
         }
         Err(failure) => {
-            display.end(None);
             timing.end(setup, None);
             run.finish(Err(if run.cancel().is_cancelled() {
                 Failure::other("stopped; nothing was written")
@@ -84,11 +100,14 @@ fn pack(
 ) -> Result<(Packed, Plan), Failure> {
     let archive = &arguments.archive;
     refuse_auto(archive.level)?;
-    let plan = progress
+    let mut plan = progress
         .walk(|| Plan::scan(&arguments.source.dir, options, cancel))
         .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     let name = arguments.output.to_string_lossy();
     let format = archive.bundle_type.format(&name);
+    if format == Format::Zip {
+        plan.note_zip_names();
+    }
     let worst_case = pack::worst_case(&plan, format);
     let limits = Limits::for_archive(worst_case, options.threads, DEFAULT_CONCURRENCY)
         .map_err(Failure::other)?;

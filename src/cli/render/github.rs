@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::render::diagnostic::relative;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::warn;
 
 /// Names the file for the summary, if the runner wants one.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -92,9 +92,7 @@ pub(crate) fn append_summary(text: &str) {
     let room = MAX_SUMMARY.saturating_sub(usize::try_from(written).unwrap_or(MAX_SUMMARY));
     if let Err(error) = append(&path, &fitting(text, room)) {
         let path = path.display();
-        say(&format!(
-            "warning: the summary in {path} cannot be written: {error}"
-        ));
+        warn(&format!("the summary in {path} cannot be written: {error}"));
     }
 }
 

@@ -6,10 +6,13 @@ pub(crate) mod debug;
 pub(crate) mod diagnostic;
 pub(crate) mod github;
 pub(crate) mod lint;
+pub(crate) mod message;
 pub(crate) mod progress;
 #[cfg(feature = "push")]
 pub(crate) mod push;
+pub(crate) mod summary;
 pub(crate) mod timings;
+pub(crate) mod units;
 
 use std::io::{self, Write as _};
 
@@ -20,7 +23,13 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     write_out(text.as_ref()).map_err(Failure::other)
 }
 
+/// It is no failure if the reader has seen enough, as `head` has.
 fn write_out(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush())
+    progress::aside(|| {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
+    })
 }

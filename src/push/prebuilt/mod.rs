@@ -24,6 +24,7 @@ use self::root::Root;
 use crate::appspec::{self, Kind, Report, Target};
 use crate::archive::limits::MIB;
 use crate::archive::pack::{self, Cutter, Packed, Part};
+use crate::archive::plan::{Notice, Noticed};
 use crate::aws::codedeploy::Platform;
 use crate::bundle::{BundleType, Format};
 use crate::cancel::Cancel;
@@ -149,6 +150,7 @@ pub struct Prebuilt {
     size: u64,
     modified: SystemTime,
     report: Option<Report>,
+    notices: Vec<Notice>,
 }
 
 impl Prebuilt {
@@ -167,6 +169,7 @@ impl Prebuilt {
             size,
             modified,
             report: None,
+            notices: Vec::new(),
         };
         match bundle {
             BundleType::Archive(format) => prebuilt.check_archive(format, cancel)?,
@@ -184,13 +187,26 @@ impl Prebuilt {
         Ok(prebuilt)
     }
 
-    fn check_archive(&self, format: Format, cancel: &Cancel) -> Result<(), Error> {
+    fn check_archive(&mut self, format: Format, cancel: &Cancel) -> Result<(), Error> {
         let mut root = Root::default();
+        let mut noticed = Noticed::default();
         let read = match format {
-            Format::Zip => zip::names(&self.file, self.size, &mut root, cancel),
-            Format::Tar => tar::names(tar::Input::plain(&self.file, self.size), &mut root, cancel),
-            Format::Tgz => tar::names(tar::Input::gzip(&self.file), &mut root, cancel),
+            Format::Zip => zip::names(&self.file, self.size, &mut root, &mut noticed, cancel),
+            Format::Tar => tar::names(
+                tar::Input::plain(&self.file, self.size),
+                &mut root,
+                &mut noticed,
+                cancel,
+            ),
+            Format::Tgz => tar::names(
+                tar::Input::gzip(&self.file),
+                &mut root,
+                &mut noticed,
+                cancel,
+            ),
         };
+        // The names in an archive are not below a directory.
+        self.notices = noticed.notices(Path::new(""));
         let path = self.path.clone();
         match read {
             Ok(()) if root.has_appspec() => Ok(()),
@@ -214,6 +230,12 @@ impl Prebuilt {
         self.report.as_ref()
     }
 
+    /// What the agents' readers change when they unpack the file, if it is an archive.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
     /// The file's size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -234,6 +256,7 @@ impl Prebuilt {
         emit: &mut dyn FnMut(Part) -> Result<(), pack::Error>,
     ) -> Result<Packed, pack::Error> {
         progress.planned(1, self.size);
+        progress.archive_ends_at(self.size);
         let mut cutter = Cutter::new(usize::try_from(part_size).unwrap_or(usize::MAX));
         let mut emit = |part| {
             progress.part_cut();
@@ -272,6 +295,7 @@ impl Prebuilt {
             content: self.size,
             archive: self.size,
             digest: None,
+            zip64_names: 0,
         })
     }
 

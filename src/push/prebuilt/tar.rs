@@ -12,6 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::Unreadable;
 use super::root::Root;
 use crate::archive::limits::MIB;
+use crate::archive::plan::{NoticeKind, Noticed};
 use crate::archive::tar::{self, BLOCK, TarError};
 use crate::cancel::Cancel;
 use crate::system;
@@ -96,12 +97,15 @@ impl<'a> Input<'a> {
 struct Extended {
     path: Option<Vec<u8>>,
     size: Option<u64>,
+    uid: Option<u64>,
+    gid: Option<u64>,
 }
 
-/// Gives all names to `root`.
+/// Gives all names to `root`, and what the agents' tar changes to `noticed`.
 pub(super) fn names(
     mut input: Input<'_>,
     root: &mut Root,
+    noticed: &mut Noticed,
     cancel: &Cancel,
 ) -> Result<(), Unreadable> {
     let mut scratch = vec![0; 64 << 10];
@@ -131,11 +135,22 @@ pub(super) fn names(
             // A long link target, a global pax header, or a volume's label.
             b'K' | b'g' | b'V' => input.skip(padded(header.size), &mut scratch, cancel)?,
             kind => {
-                let Extended { path, size } = std::mem::take(&mut extended);
+                let Extended {
+                    path,
+                    size,
+                    uid,
+                    gid,
+                } = std::mem::take(&mut extended);
                 if kind == b'S' {
                     skip_sparse_map(&mut input, &block)?;
                 }
-                root.see(path.as_ref().unwrap_or(&header.name), kind == b'5');
+                let name = path.as_ref().unwrap_or(&header.name);
+                root.see(name, kind == b'5');
+                noticed.see_name(name);
+                let owner = (uid.unwrap_or(header.owner.0), gid.unwrap_or(header.owner.1));
+                if owner != (0, 0) {
+                    noticed.add(NoticeKind::ForeignOwner, name);
+                }
                 // Links and directories have no content, though their headers may have a size.
                 let has_content = !matches!(kind, b'1'..=b'6');
                 if has_content {
@@ -175,16 +190,17 @@ fn read_pax(body: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
     for record in tar::pax(body) {
         match record? {
             (b"path" | b"GNU.sparse.name", value) => extended.path = Some(value.to_owned()),
-            (b"size", value) => {
-                let size = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok());
-                extended.size = Some(size.ok_or(TarError::Pax)?);
-            }
+            (b"size", value) => extended.size = Some(decimal(value).ok_or(TarError::Pax)?),
+            (b"uid", value) => extended.uid = decimal(value),
+            (b"gid", value) => extended.gid = decimal(value),
             _ => {}
         }
     }
     Ok(())
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// Skips the rest of a sparse file's map (GNU tar's manual, "Storing Sparse Files", old format): each

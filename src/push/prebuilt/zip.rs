@@ -6,6 +6,7 @@ use std::fs::File;
 
 use super::Unreadable;
 use super::root::Root;
+use crate::archive::plan::{NoticeKind, Noticed};
 use crate::archive::zip::{Directory, DirectoryReader, ReadError, end_window};
 use crate::cancel::Cancel;
 use crate::system;
@@ -16,11 +17,12 @@ impl From<ReadError> for Unreadable {
     }
 }
 
-/// Shows all names to `root`. `size` is the file's.
+/// Shows all names to `root`, and what the agents' readers change to `noticed`. `size` is the file's.
 pub(super) fn names(
     file: &File,
     size: u64,
     root: &mut Root,
+    noticed: &mut Noticed,
     stop: &Cancel,
 ) -> Result<(), Unreadable> {
     let window = end_window(size);
@@ -51,6 +53,10 @@ pub(super) fn names(
                 )));
             }
             root.see(header.name, header.name.ends_with(b"/"));
+            noticed.see_name(header.name);
+            if central.name_depends_on_locale() {
+                noticed.add(NoticeKind::ExtraName, header.name);
+            }
         }
     }
     if entries != directory.entries {
@@ -76,7 +82,8 @@ mod tests {
         }
         let size = file.seek(SeekFrom::End(0)).unwrap();
         let mut root = Root::default();
-        match names(&file, size, &mut root, &Cancel::new()) {
+        let mut noticed = Noticed::default();
+        match names(&file, size, &mut root, &mut noticed, &Cancel::new()) {
             Ok(()) => Ok(root.has_appspec()),
             Err(error) => Err(format!("{error:?}")),
         }

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::process::Command;
 
+use hoist::endpoint::Link;
+
 use super::run::packed;
 use super::server::Server;
 use super::tree::{Tree, noise, text};
@@ -39,9 +41,14 @@ impl Scene {
     }
 
     pub(crate) fn of(tree: Tree) -> Self {
+        Self::over(Link::default(), tree)
+    }
+
+    /// With the endpoint at the far end of a link.
+    pub(crate) fn over(link: Link, tree: Tree) -> Self {
         Self {
             tree,
-            server: Server::ready(),
+            server: Server::ready_over(link),
         }
     }
 

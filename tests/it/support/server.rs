@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hoist::endpoint::faults::{Fault, Faults, Operation, Refusal, Request};
-use hoist::endpoint::{Endpoint, Error};
+use hoist::endpoint::{Endpoint, Error, Link, Settings, Statistics, Storage};
 use tokio::runtime::Runtime;
 
 use super::run::{Run as _, hoist};
@@ -48,7 +48,12 @@ impl Server {
 
     /// With the bucket `bucket` and the application `App`, both in us-east-1.
     pub(crate) fn ready() -> Self {
-        let server = Self::start();
+        Self::ready_over(Link::default())
+    }
+
+    /// As [`ready`](Self::ready), at the far end of a link.
+    pub(crate) fn ready_over(link: Link) -> Self {
+        let server = Self::start_over(link, tempfile::tempdir().unwrap(), Faults::new());
         server
             .endpoint
             .prepare("bucket", "us-east-1", "App")
@@ -57,9 +62,18 @@ impl Server {
     }
 
     pub(crate) fn start_on(dir: tempfile::TempDir, faults: Faults) -> Self {
+        Self::start_over(Link::default(), dir, faults)
+    }
+
+    fn start_over(link: Link, dir: tempfile::TempDir, faults: Faults) -> Self {
         let deadline = Instant::now() + Duration::from_secs(10);
+        let settings = Settings {
+            link,
+            faults: Some(faults.clone()),
+            ..Settings::new(Storage::Keep(dir.path().to_owned()))
+        };
         let endpoint = loop {
-            let started = Endpoint::start_with(dir.path(), 0, faults.clone());
+            let started = Endpoint::open(settings.clone());
             match runtime().block_on(started) {
                 // A child that another test starts holds the lock of the directory until it runs its program.
                 Err(Error::InUse { .. }) if Instant::now() < deadline => {
@@ -165,6 +179,11 @@ impl Server {
     /// The bytes of `s3://bucket/key.zip`, if it is there.
     pub(crate) fn stored(&self) -> Option<Vec<u8>> {
         fs::read(self.object("key.zip")).ok()
+    }
+
+    /// What it has counted.
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.endpoint.statistics()
     }
 
     /// The ids of the uploads that are neither completed nor aborted.

@@ -88,6 +88,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             content: self.content,
             archive: self.out.finish(&lap)?,
             digest: self.hasher.as_ref().map(EntryHasher::finish),
+            zip64_names: 0,
         })
     }
 

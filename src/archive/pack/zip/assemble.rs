@@ -166,10 +166,14 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
         let plan = self.shared.source.plan();
         let mut directory = CentralDirectory::new(self.out.position());
         let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
+        let mut zip64_names = 0;
         for (record, index) in self.records.iter().zip(0..) {
             let entry = as_packed(plan, index, &self.renewed);
             let header = entry::header(&entry, record.method);
-            directory.entry(&mut piece, &header, &sizes(&entry, record), record.offset);
+            let sizes = sizes(&entry, record);
+            let has_zip64 = sizes.zip64() || zip::is_far(record.offset);
+            zip64_names += u64::from(has_zip64 && !header.name.is_ascii());
+            directory.entry(&mut piece, &header, &sizes, record.offset);
             if piece.len() >= PIECE {
                 self.out.append(&piece)?;
                 piece.clear();
@@ -183,6 +187,7 @@ impl<'a, 'e, 'l> Assembler<'a, 'e, 'l> {
             content: self.content,
             archive: self.out.finish(&lap)?,
             digest: self.hasher.as_ref().map(EntryHasher::finish),
+            zip64_names,
         })
     }
 }

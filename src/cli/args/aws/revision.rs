@@ -7,7 +7,7 @@ use hoist::aws::codedeploy::{check_description, check_name, default_description}
 
 use super::paramfile;
 use crate::cli::Failure;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::warn;
 
 /// The text of `aws deploy push` about a bad `--s3-location`.
 pub(crate) const BAD_LOCATION: &str =
@@ -47,7 +47,7 @@ impl RevisionArgs {
     pub(crate) fn check(&self) -> Result<(), Failure> {
         check_name(&self.application).map_err(Failure::usage)?;
         if let Some(warning) = check_description(&self.description).map_err(Failure::usage)? {
-            say(&format!("warning: {warning}"));
+            warn(&warning.to_string());
         }
         Ok(())
     }

@@ -1,27 +1,32 @@
 //! `hoist clean`: aborts multipart uploads that no push will finish.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
-use hoist::aws::s3::{S3Location, S3Prefix};
-use hoist::clean::{Age, End, Options, Stale, Totals, clean};
+use hoist::aws::s3::{S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage};
+use hoist::clean::{End, Held, Options, Stale, Totals, Uploads, clean};
 use hoist::error::shown;
-use indicatif::BinaryBytes;
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
+use crate::cli::args::output::ProgressArgs;
+use crate::cli::args::time::{self, Time};
 use crate::cli::render::print;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::{Display, Doing, View, say, unless_stopped};
 use crate::cli::render::push::plural;
 use crate::cli::render::push::recovery::Recovery;
+use crate::cli::render::units::size;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -31,8 +36,8 @@ pub(crate) struct CleanArgs {
     place: String,
 
     /// Abort only uploads that are older than this, in minutes, hours or days: 90m, 24h, 7d
-    #[arg(long, value_name = "AGE", default_value = "24h")]
-    older_than: Age,
+    #[arg(long, value_name = "AGE", value_parser = time::age, default_value = "24h")]
+    older_than: Time,
 
     /// Only list what would be aborted
     #[arg(long)]
@@ -49,6 +54,71 @@ pub(crate) struct CleanArgs {
 
     #[command(flatten)]
     local: LocalArgs,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
+}
+
+/// What was done so far, for the display.
+#[derive(Debug, Default)]
+struct Counts {
+    listed: AtomicU64,
+    ended: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counts {
+    fn add(&self, stale: &Stale) {
+        if let End::Would | End::Aborted = stale.end {
+            let bytes = stale.held.as_ref().map_or(0, |held| held.bytes);
+            self.ended.fetch_add(1, Relaxed);
+            self.bytes.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    fn view(&self, dry_run: bool) -> View {
+        let listed = self.listed.load(Relaxed);
+        if listed == 0 {
+            return View::of(Doing::text("listing unfinished uploads"));
+        }
+        let ended = self.ended.load(Relaxed);
+        let verb = if dry_run { "to abort" } else { "aborted" };
+        let short = format!(
+            "{} listed, {} {verb}",
+            HumanCount(listed),
+            HumanCount(ended)
+        );
+        let long = format!(
+            "{} uploads listed, {} of {} {verb}",
+            HumanCount(listed),
+            HumanCount(ended),
+            size(self.bytes.load(Relaxed))
+        );
+        View::of(Doing::Text(vec![long, short]))
+    }
+}
+
+/// The uploads of a bucket, which are counted when they are listed.
+struct Counted<'a> {
+    uploads: S3Uploads,
+    counts: &'a Counts,
+}
+
+impl Uploads for Counted<'_> {
+    async fn list(&self, after: Option<&UploadMarker>) -> Result<UploadPage, CallError> {
+        let page = Uploads::list(&self.uploads, after).await?;
+        let listed = page.uploads.len() as u64;
+        self.counts.listed.fetch_add(listed, Relaxed);
+        Ok(page)
+    }
+
+    async fn held(&self, upload: &UnfinishedUpload) -> Result<Held, CallError> {
+        Uploads::held(&self.uploads, upload).await
+    }
+
+    async fn abort(&self, upload: &UnfinishedUpload) -> Result<(), CallError> {
+        Uploads::abort(&self.uploads, upload).await
+    }
 }
 
 pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
@@ -60,12 +130,20 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
         place: &place,
         uploads: Vec::new(),
         written: Ok(()),
+        counts: Arc::default(),
     };
+    let (counts, dry_run) = (Arc::clone(&output.counts), arguments.dry_run);
+    let form = arguments.progress.form(false, arguments.access.debug);
+    let view = move || counts.view(dry_run);
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
     let access = arguments.access.access();
     let cleaning = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &place.bucket)?;
         clean_with(arguments, &place, clients, &mut output).await
     });
-    let totals = run.block_on_until_cancelled(cleaning)?;
+    let totals = run.block_on_until_cancelled(cleaning);
+    display.end();
+    let totals = totals?;
     output.end(&totals)
 }
 
@@ -80,9 +158,14 @@ async fn clean_with(
         .uploads(place.clone(), arguments.bucket.options());
     let options = Options {
         prefix: place.prefix.clone(),
-        older_than: arguments.older_than.duration(),
+        older_than: arguments.older_than.duration,
         now: SystemTime::now(),
         dry_run: arguments.dry_run,
+    };
+    let counts = Arc::clone(&output.counts);
+    let uploads = Counted {
+        uploads,
+        counts: &counts,
     };
     let cleaned = clean(&uploads, &options, &mut |stale| output.each(stale)).await;
     cleaned.map_err(|error| {
@@ -106,10 +189,12 @@ struct CleanOutput<'a> {
     uploads: Vec<Value>,
     /// The first failure to write.
     written: Result<(), Failure>,
+    counts: Arc<Counts>,
 }
 
 impl CleanOutput<'_> {
     fn each(&mut self, stale: &Stale) {
+        self.counts.add(stale);
         let bucket = &self.place.bucket;
         if let End::Failed(error) = &stale.end {
             let permission = if is_denied(error) {
@@ -215,7 +300,7 @@ fn line(bucket: &str, stale: &Stale) -> String {
             "{} part{}, {}",
             held.parts,
             plural(held.parts),
-            BinaryBytes(held.bytes)
+            size(held.bytes)
         ),
         Err(error) => format!("size unknown{}", why(error)),
     };
@@ -245,7 +330,7 @@ fn sum(arguments: &CleanArgs, totals: &Totals) -> String {
         "{verb} {} upload{} of {}{unknown}; {} younger than {} stay{}\n",
         totals.aborted,
         plural(totals.aborted),
-        BinaryBytes(totals.held.bytes),
+        size(totals.held.bytes),
         totals.kept,
         arguments.older_than,
         if totals.kept == 1 { "s" } else { "" },

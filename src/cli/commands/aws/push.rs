@@ -1,7 +1,7 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use hoist::appspec::Report;
@@ -15,11 +15,11 @@ use hoist::progress::Progress;
 use hoist::push::prebuilt::{Chosen, choose};
 use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
-    Checked, Destination, Observer, Packing, Request, Source, Uploading, preview, push,
+    Checked, Destination, Observer, Packing, Pushed, Request, Source, Uploading, preview, push,
 };
 use hoist::transfer::CleanupHint;
 
-use super::{Local, Needs, warn_of_key, with_clients};
+use super::{Local, Needs, check_bucket, warn_of_key, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
@@ -32,12 +32,13 @@ use crate::cli::args::aws::upload::UploadArgs;
 use crate::cli::args::descriptors;
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
-use crate::cli::render::progress::{Display, say, warn_of};
+use crate::cli::render::progress::{Display, note, of_push, say, warn_of};
 use crate::cli::render::push::advice::{self, CommandLine};
 use crate::cli::render::push::github;
 use crate::cli::render::push::recovery::Recovery;
 use crate::cli::render::push::report::{Done, Previewed};
 use crate::cli::render::push::show;
+use crate::cli::render::summary::{Sent, summary};
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
 
@@ -132,9 +133,10 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     });
     let target = (&request, platform);
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &recovery.location.bucket)?;
         push_with(arguments, target, &recovery, clients, cleanup, &run).await
     });
-    run.block_on_within(arguments.upload.timeout(), pushing)
+    run.block_on_within(arguments.upload.timeout.as_ref(), pushing)
 }
 
 /// What to push, and what the application must deploy to.
@@ -206,7 +208,11 @@ async fn push_with(
 ) -> Result<(), Failure> {
     let description = arguments.revision.description();
     let (location, options) = (recovery.location.clone(), recovery.options.clone());
+    let timings = arguments.report.timings;
+    let timing = TimingReport::start(timings, arguments.report.trace.as_deref())?;
+    let under_way = timing.progress().under_way();
     let object = clients.s3.object(location.clone(), options);
+    let object = object.counting(under_way);
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
@@ -227,42 +233,43 @@ async fn push_with(
     let outputs = arguments.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
     let started = Instant::now();
-    let (quiet, timings) = (arguments.report.quiet, arguments.report.timings);
-    let timing = TimingReport::start(timings, arguments.report.trace.as_deref())?;
+    let quiet = arguments.report.quiet;
     let setup = Setup {
         level: level_name(arguments.archive.level),
         threads: request.packing.threads,
         sends: true,
+        bandwidth: request.uploading.bandwidth,
     };
-    // A progress bar would be drawn over the lines of --debug.
-    let display = Display::start(timing.progress(), quiet, !arguments.access.debug);
-    let above = display.above();
     let observer = Observer {
         progress: Arc::clone(timing.progress()),
         cleanup,
         checked: Checked::new(move |notices, report| {
             if !quiet {
-                above.print(|| warn_of_source(notices, report));
+                warn_of_source(notices, report);
             }
         }),
         ..Observer::default()
     };
+    let form = arguments
+        .report
+        .progress
+        .form(quiet, arguments.access.debug);
+    let view = of_push(&observer.progress, run.stopping(), observer.cleanup.clone());
+    let display = Display::start(form, view);
     let pushed = push(request, &destination, &observer, run.cancel()).await;
+    display.end();
     match &pushed {
         Ok(pushed) => {
-            display.end(Some((&pushed.packed, &[], "pushed")));
+            if !quiet {
+                say(&summarised(pushed, &observer.progress, started.elapsed()));
+            }
             timing.end(setup, Some(&pushed.packed));
         }
-        Err(_) => {
-            display.end(None);
-            timing.end(setup, None);
-        }
+        Err(_) => timing.end(setup, None),
     }
     if !quiet {
         let notes = observer.notes.take();
-        notes
-            .iter()
-            .for_each(|note| say(&format!("note: {}", recovery.note(note))));
+        notes.iter().for_each(|told| note(&recovery.note(told)));
     }
     let pushed = pushed
         .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))?;
@@ -275,6 +282,17 @@ async fn push_with(
     };
     github::write(&done, outputs.as_deref());
     done.print(arguments.output.format)
+}
+
+/// The line at the end of a push.
+fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
+    let now = progress.snapshot();
+    let sent = Sent {
+        parts: now.parts_sent,
+        kept: now.bytes_kept,
+        etag: &pushed.revision.stored.etag,
+    };
+    summary(&pushed.packed, elapsed, Some(sent))
 }
 
 /// Does what a push does before the first byte, without asking AWS.

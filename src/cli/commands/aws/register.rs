@@ -21,7 +21,7 @@ use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::paramfile;
 use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::note;
 use crate::cli::render::push::advice;
 use crate::cli::render::push::print_registered;
 use crate::cli::render::push::report::next_step;
@@ -185,8 +185,8 @@ async fn look_up(
         Err(error) if error.code.is_none() => {
             return Err(advice::not_registered(&error.into()));
         }
-        Err(error) if !arguments.quiet => say(&format!(
-            "note: registered without an ETag, so that a deployment takes what is there by then; \
+        Err(error) if !arguments.quiet => note(&format!(
+            "registered without an ETag, so that a deployment takes what is there by then; \
              {error}"
         )),
         Err(_) => {}

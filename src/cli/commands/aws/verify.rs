@@ -11,17 +11,20 @@ use hoist::aws::s3::S3Location;
 use hoist::bundle::Format;
 use hoist::cancel::Cancel;
 use hoist::error::{ShownName, shown};
-use hoist::verify::{Error, FileObject, Object, Report, Wanted, verify, verify_bytes};
+use hoist::progress::Progress;
+use hoist::verify::{Error, FileObject, Object, Report, Wanted, Watched, verify, verify_bytes};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
+use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::print;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn_of};
+use crate::cli::render::units::size;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -56,12 +59,15 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     access: AccessArgs,
 
-    /// Print nothing if the archive is intact
+    /// Print nothing if the archive is intact, and show no progress
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 
     #[command(flatten)]
     local: LocalArgs,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 /// Where an archive is.
@@ -82,8 +88,17 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<(), Failure> {
         )));
     }
     let run = Run::start()?;
-    let reading = read(arguments, place, format, run.cancel());
-    let report = run.block_on_until_cancelled(reading)?;
+    let progress = Arc::new(Progress::new());
+    let reading = read(arguments, place, format, &progress, run.cancel());
+    let form = arguments
+        .progress
+        .form(arguments.quiet, arguments.access.debug);
+    let counters = Arc::clone(&progress);
+    let view = move || View::reading(&counters.snapshot());
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
+    let report = run.block_on_until_cancelled(reading);
+    display.end();
+    let report = report?;
     tell(arguments, format, &report)
 }
 
@@ -117,6 +132,7 @@ async fn read(
     arguments: &VerifyArgs,
     place: Place,
     format: Format,
+    progress: &Arc<Progress>,
     cancel: &Cancel,
 ) -> Result<Report, Failure> {
     let wanted = Wanted {
@@ -128,6 +144,7 @@ async fn read(
             let object = FileObject::open(&path).map_err(|error| {
                 Failure::other(error).and(Some("an object in S3 is s3://<bucket>/<key>"))
             })?;
+            let object = Watched::new(object, Arc::clone(progress));
             compare(arguments, &Arc::new(object), &wanted, format).await
         }
         Place::S3(location) => {
@@ -137,8 +154,11 @@ async fn read(
             };
             let local = Local::existing(arguments.local.dir.as_deref())?;
             with_clients(access, local, cancel, async |clients| {
+                check_bucket(&clients, &location.bucket)?;
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
+                let object = object.counting(progress.under_way());
+                let object = Watched::new(object, Arc::clone(progress));
                 compare(arguments, &Arc::new(object), &wanted, format).await
             })
             .await
@@ -184,6 +204,9 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
              checksums of its entries, and no checksum of the whole is recorded"
         )));
     }
+    if !arguments.quiet {
+        warn_of(&report.notices);
+    }
     if report.is_whole() {
         if arguments.quiet {
             return Ok(());
@@ -204,8 +227,9 @@ fn tell(arguments: &VerifyArgs, format: Format, report: &Report) -> Result<(), F
 fn whole(archive: ShownName<'_>, format: Format, report: &Report) -> String {
     let entries = match format {
         Format::Zip => format!(
-            "{} entries, {} bytes of content, ",
-            report.entries, report.content
+            "{} entries, {} of content, ",
+            report.entries,
+            size(report.content)
         ),
         Format::Tar | Format::Tgz => String::new(),
     };
@@ -218,8 +242,8 @@ fn whole(archive: ShownName<'_>, format: Format, report: &Report) -> String {
         .digest
         .map(|digest| format!("; every entry is as in the manifest, blake3:{digest}"));
     format!(
-        "{archive} is whole: {entries}{} bytes{sum}{}\n",
-        report.head.size,
+        "{archive} is whole: {entries}{} in all{sum}{}\n",
+        size(report.head.size),
         tree.unwrap_or_default()
     )
 }

@@ -4,7 +4,7 @@
 mod sending;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 use hoist::archive::limits::{DEFAULT_CONCURRENCY, Limits, default_threads};
@@ -15,8 +15,10 @@ use hoist::progress::Progress;
 
 use crate::cli::Failure;
 use crate::cli::args::archive::{BundleTypeArgs, level, level_name, refuse_auto, threads};
+use crate::cli::args::output::ProgressArgs;
 use crate::cli::render::advice;
 use crate::cli::render::print;
+use crate::cli::render::progress::{Display, Doing, View, unless_stopped};
 use crate::cli::render::timings::{Recording, Report, Setup, csv, json, plot, table, write_trace};
 use crate::cli::run::Run;
 
@@ -48,6 +50,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = threads, help_heading = "Settings")]
     threads: Vec<usize>,
 
+    /// With a sink that sends: send at most this many bytes a second, as hoist push does
+    #[cfg(feature = "push")]
+    #[arg(long, value_name = "RATE", value_parser = crate::cli::args::aws::upload::rate, help_heading = "Settings")]
+    bandwidth_limit: Option<u64>,
+
     /// Runs of each setting; the table shows the median run
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Settings")]
     repeat: u32,
@@ -68,6 +75,9 @@ pub(crate) struct BenchArgs {
     /// Write a timeline of that run, for ui.perfetto.dev or chrome://tracing
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     trace: Option<PathBuf>,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,12 +122,20 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
         .flat_map(|&level| counts.iter().map(move |&threads| (level, threads)))
         .collect();
     let mut samples: Vec<Vec<Sample>> = settings.iter().map(|_| Vec::new()).collect();
+    let current = Current::default();
+    let (shown, runs) = (current.clone(), settings.len() * arguments.repeat as usize);
+    let sends = matches!(arguments.sink, Sink::Send(_));
+    let form = arguments.progress.form(false, false);
+    let view = move || shown.view(runs, sends);
+    let display = Display::start(form, unless_stopped(run.stopping(), view));
     // All settings take turns, so that other load on the machine hits each of them alike.
     for _ in 0..arguments.repeat {
         for (setting, samples) in settings.iter().zip(&mut samples) {
-            samples.push(run.finish(measure(arguments, *setting, &run))?);
+            let sample = measure(arguments, *setting, &run, &current);
+            samples.push(run.finish(sample)?);
         }
     }
+    display.end();
     print(tell(arguments.format, &mut samples)?)?;
     let Some(sample) = samples.first_mut().map(|samples| median(samples)) else {
         return Ok(());
@@ -131,18 +149,57 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The run that is under way, for the display. Clones share it.
+#[derive(Clone, Default)]
+struct Current(Arc<Mutex<(usize, Option<Arc<Progress>>)>>);
+
+impl Current {
+    /// The next run begins.
+    fn begin(&self, progress: &Arc<Progress>) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, Some(Arc::clone(progress)));
+    }
+
+    fn view(&self, runs: usize, sends: bool) -> View {
+        let (number, progress) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(progress) = progress else {
+            return View::of(Doing::text("starting"));
+        };
+        let view = if sends {
+            View::push(&progress.snapshot())
+        } else {
+            View::pack(&progress.snapshot())
+        };
+        View {
+            label: format!("run {number} of {runs}"),
+            // Each run begins at zero.
+            round: number as u64,
+            ..view
+        }
+    }
+}
+
 fn measure(
     arguments: &BenchArgs,
     (level, threads): (LevelPolicy, usize),
     run: &Run,
+    current: &Current,
 ) -> Result<Sample, Failure> {
     let setup = Setup {
         level: level_name(level),
         threads,
         sends: matches!(arguments.sink, Sink::Send(_)),
+        #[cfg(feature = "push")]
+        bandwidth: arguments.bandwidth_limit,
+        #[cfg(not(feature = "push"))]
+        bandwidth: None,
     };
     if let Sink::Send(target) = &arguments.sink {
-        return sending::measure(arguments, level, setup, target, run);
+        return sending::measure(arguments, level, setup, target, run, current);
     }
     let dir = match arguments.sink {
         Sink::Pack => Some(temporary()?),
@@ -150,6 +207,7 @@ fn measure(
     };
     let file = dir.as_ref().map(|dir| dir.path().join("bench.zip"));
     let (progress, recording) = Recording::start(arguments.trace.is_some())?;
+    current.begin(&progress);
     let packed = packed(
         arguments,
         level,

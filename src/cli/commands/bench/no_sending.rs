@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use hoist::archive::pack::LevelPolicy;
 
-use super::{BenchArgs, Sample};
+use super::{BenchArgs, Current, Sample};
 use crate::cli::Failure;
 use crate::cli::render::timings::Setup;
 use crate::cli::run::Run;
@@ -24,6 +24,7 @@ pub(super) fn measure(
     _: Setup,
     target: &Target,
     _: &Run,
+    _: &Current,
 ) -> Result<Sample, Failure> {
     match *target {}
 }

@@ -10,8 +10,8 @@ use hoist::aws::s3::{BadLocation, ObjectOptions, S3Location};
 use hoist::bundle::Content;
 use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
-use super::super::aws::{Local, Needs, with_clients};
-use super::{BenchArgs, Sample, temporary};
+use super::super::aws::{Local, Needs, check_bucket, with_clients};
+use super::{BenchArgs, Current, Sample, temporary};
 use crate::cli::Failure;
 use crate::cli::render::push::recovery::Recovery;
 use crate::cli::render::timings::{Recording, Setup};
@@ -42,6 +42,7 @@ pub(super) fn measure(
     setup: Setup,
     target: &Target,
     run: &Run,
+    current: &Current,
 ) -> Result<Sample, Failure> {
     let dir = temporary()?;
     let (location, local) = match target {
@@ -60,12 +61,14 @@ pub(super) fn measure(
             (S3Location { bucket, key }, Some(local))
         }
     };
-    run.block_on(with_clients(
-        Access::default(),
-        local,
-        run.cancel(),
-        async |clients| send(arguments, level, setup, clients, location, run).await,
-    ))
+    let access = Access {
+        bandwidth: arguments.bandwidth_limit,
+        ..Access::default()
+    };
+    run.block_on(with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &location.bucket)?;
+        send(arguments, level, setup, clients, location, run, current).await
+    }))
 }
 
 async fn send(
@@ -75,6 +78,7 @@ async fn send(
     clients: Clients,
     location: S3Location,
     run: &Run,
+    current: &Current,
 ) -> Result<Sample, Failure> {
     let request = Request {
         source: Source {
@@ -91,7 +95,10 @@ async fn send(
             threads: setup.threads,
             ..Packing::default()
         },
-        uploading: Uploading::default(),
+        uploading: Uploading {
+            bandwidth: arguments.bandwidth_limit,
+            ..Uploading::default()
+        },
     };
     let options = ObjectOptions::default();
     let recovery = Recovery {
@@ -99,8 +106,10 @@ async fn send(
         options: options.clone(),
         access: Vec::new(),
     };
-    let store = clients.s3.object(location.clone(), options);
     let (progress, recording) = Recording::start(arguments.trace.is_some())?;
+    current.begin(&progress);
+    let store = clients.s3.object(location.clone(), options);
+    let store = store.counting(progress.under_way());
     let observer = Observer {
         progress: Arc::clone(&progress),
         ..Observer::default()

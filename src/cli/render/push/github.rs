@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use hoist::error::shown;
-use indicatif::HumanBytes;
 
 use crate::cli::Failure;
 use crate::cli::render::github::{append, append_summary, cell, named};
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::warn;
 use crate::cli::render::push::report::Done;
+use crate::cli::render::units::{size, took};
 
 /// Names the file for outputs.
 const OUTPUT: &str = "GITHUB_OUTPUT";
@@ -34,8 +34,8 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
         && let Err(error) = append(path, &outputs(done))
     {
         let path = shown(path);
-        say(&format!(
-            "warning: the revision is registered, but {path} cannot be written: {error}"
+        warn(&format!(
+            "the revision is registered, but {path} cannot be written: {error}"
         ));
     }
     append_summary(&summary(done));
@@ -83,13 +83,9 @@ fn summary(done: &Done<'_>) -> String {
         ("Files", packed.files.to_string()),
         (
             "Size",
-            format!(
-                "{} of {}",
-                HumanBytes(packed.archive),
-                HumanBytes(packed.content)
-            ),
+            format!("{} of {}", size(packed.archive), size(packed.content)),
         ),
-        ("Time", format!("{:.1} s", done.took.as_secs_f64())),
+        ("Time", took(done.took)),
     ];
     let mut text = String::from("### CodeDeploy revision\n\n| | |\n|---|---|\n");
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

@@ -11,6 +11,7 @@ use hoist::appspec::Report;
 
 use super::diagnostic::draw;
 use super::lint::github::command;
+use super::progress::aside;
 use super::write_out;
 use crate::cli::{Failure, render};
 
@@ -23,7 +24,9 @@ pub(crate) fn show(report: &Report) {
     } else {
         draw(report, None, console::colors_enabled_stderr())
     };
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    aside(|| {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    });
 }
 
 /// Writes the result of a command that has registered a revision.

@@ -16,7 +16,6 @@ use hoist::aws::s3::S3Location;
 use hoist::error::{self, is_unsafe, quoted};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Listed, Preview, Pushed};
-use indicatif::HumanBytes;
 use serde_json::{Map, Value, json};
 
 use crate::cli::Failure;
@@ -24,6 +23,7 @@ use crate::cli::args::aws::output::Output;
 use crate::cli::render::lint::findings;
 use crate::cli::render::print;
 use crate::cli::render::push::{plural, print_registered};
+use crate::cli::render::units::size;
 
 /// A push that is done.
 pub(crate) struct Done<'a> {
@@ -56,7 +56,7 @@ impl Done<'_> {
             s3_location["version"] = json!(version);
         }
         let revision = json!({"revisionType": "S3", "s3Location": s3_location});
-        let totals = self.progress.totals();
+        let (totals, now) = (self.progress.totals(), self.progress.snapshot());
         let stages: Map<String, Value> = Stage::ALL
             .into_iter()
             .map(|stage| {
@@ -74,6 +74,8 @@ impl Done<'_> {
             "files": packed.files,
             "content": packed.content,
             "archive": packed.archive,
+            "kept": now.bytes_kept,
+            "parts": now.parts_sent,
             "ratio": ratio,
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
@@ -113,7 +115,7 @@ impl Previewed<'_> {
     }
 
     fn text(&self) -> String {
-        let (preview, (size, parts)) = (self.preview, self.at_most());
+        let (preview, (at_most, parts)) = (self.preview, self.at_most());
         let mut text = String::new();
         if self.list {
             preview.entries().for_each(|entry| line(&mut text, &entry));
@@ -124,10 +126,10 @@ impl Previewed<'_> {
              with {}.",
             preview.files(),
             plural(preview.files()),
-            HumanBytes(preview.content()),
+            size(preview.content()),
             self.bundle,
             error::shown(&self.location.to_string()),
-            HumanBytes(size),
+            size(at_most),
             plural(parts),
             self.application,
         );

@@ -3,20 +3,40 @@
 use hoist::progress::{Stage, Wait};
 
 use super::Report;
+use crate::cli::render::units::{per_second, rate};
 
 /// A run that uses this share of the cores' time is limited by them.
 const CPU_BOUND: f64 = 0.85;
+/// Cores that are idle for less than this share of the time are all taken.
+const TAKEN: f64 = 0.15;
+/// A run that sends this share of its bandwidth limit is limited by that.
+const LIMITED: f64 = 0.8;
 /// A share of the wall time above this is large.
 const MUCH: f64 = 0.3;
 
 pub(super) fn sentence(report: &Report) -> String {
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let sink = report.waited(Wait::Sink);
+    if let Some(sentence) = limited(report, sink) {
+        return sentence;
+    }
     let Some(cpu) = report.cpu_share() else {
         return "the bottleneck is not known, since this system does not tell the processor time"
             .to_owned();
     };
     let walk = report.share(Stage::Walk);
+    if let Some(machine) = &report.machine
+        && machine.idle < TAKEN
+        && machine.others > MUCH
+        && sink < MUCH
+    {
+        return format!(
+            "other programs are the bottleneck: they used {} of the cores, and hoist {}; run it when they \
+             are done",
+            percent(machine.others),
+            percent(cpu)
+        );
+    }
     if sink > MUCH && cpu < CPU_BOUND {
         let sink = percent(sink);
         return if report.setup.sends {
@@ -91,6 +111,24 @@ pub(super) fn sentence(report: &Report) -> String {
     )
 }
 
+/// Whether the user's own limit is what the packer waited for.
+fn limited(report: &Report, sink: f64) -> Option<String> {
+    let limit = report.setup.bandwidth.filter(|_| report.setup.sends)?;
+    let sent = report.totals.stage(Stage::Send).bytes;
+    let sent = per_second(sent, report.wall);
+    let share = sent as f64 / limit as f64;
+    // The beginning and the end of an upload send nothing, but take time.
+    let reached = share >= LIMITED || (sink > MUCH && share >= LIMITED * LIMITED);
+    reached.then(|| {
+        format!(
+            "--bandwidth-limit is the bottleneck: {} of at most {} were sent; raise it, or send less \
+             (--level 9)",
+            rate(sent),
+            rate(limit)
+        )
+    })
+}
+
 fn faster(level: &str) -> &'static str {
     match level {
         "0" | "1" => "nothing but --level 0 is faster",
@@ -104,6 +142,7 @@ mod tests {
 
     use hoist::progress::Totals;
 
+    use super::super::machine::Machine;
     use super::super::testing::report;
     use super::*;
 
@@ -181,6 +220,32 @@ mod tests {
             report.totals = totals(stages, waits);
             let said = sentence(&report);
             assert!(said.contains(what) && said.contains(flag), "{what}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_bandwidth_limit_that_was_reached_is_named_and_another_is_not() {
+        let mut report = report(0.2);
+        report.setup.sends = true;
+        report.setup.bandwidth = Some(8 << 20);
+        report.totals = totals(&[(Stage::Compress, 0.1)], &[(Wait::Sink, 0.1)]);
+        report.totals.stage_mut(Stage::Send).bytes = 7 << 20;
+        let said = sentence(&report);
+        assert!(said.contains("--bandwidth-limit"), "{said}");
+        assert!(said.contains("7.00 MiB/s of at most 8.00 MiB/s"), "{said}");
+        report.setup.bandwidth = Some(80 << 20);
+        assert!(!sentence(&report).contains("--bandwidth-limit"));
+    }
+
+    #[test]
+    fn programs_that_take_the_cores_are_named_and_idle_cores_are_not() {
+        let mut report = report(0.6);
+        report.totals = totals(&[(Stage::Compress, 6.0), (Stage::Read, 1.0)], &[]);
+        for (idle, named) in [(0.02, true), (0.6, false)] {
+            report.machine = Some(Machine { others: 0.68, idle });
+            let said = sentence(&report);
+            assert_eq!(said.contains("other programs are"), named, "{said}");
+            assert!(!named || said.contains("used 68% of the cores, and hoist 30%"));
         }
     }
 

@@ -53,7 +53,7 @@ mod tests {
         let (header, run) = (header(), run(&report(1.0), 3));
         assert_eq!(header.split(',').count(), run.split(',').count());
         assert!(
-            run.starts_with("3,5,8,2,1000,400000000,100000000,1.000000,"),
+            run.starts_with("3,5,8,2,1000,419430400,104857600,1.000000,"),
             "{run}"
         );
     }

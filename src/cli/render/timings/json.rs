@@ -40,6 +40,7 @@ pub(crate) fn run(report: &Report, run: usize) -> Value {
         "archive": report.archive,
         "wall": report.wall.as_secs_f64(),
         "cpu": report.cpu.map(|cpu| cpu.as_secs_f64()),
+        "others": report.machine.map(|machine| machine.others),
         "peak_rss": report.peak_rss,
         "stages": Map::from_iter(stages),
         "waits": Map::from_iter(waits),
@@ -66,7 +67,7 @@ mod tests {
     fn the_json_has_every_stage_wait_and_queue() {
         let value = run(&report(1.0), 2);
         assert_eq!(value["run"], 2);
-        assert_eq!(value["content"], 400_000_000);
+        assert_eq!(value["content"], 400_u64 << 20);
         for stage in ["walk", "read", "hash", "compress", "assemble", "send"] {
             assert!(value["stages"][stage]["busy"].is_f64(), "{stage}");
         }

@@ -7,6 +7,7 @@
 mod bottleneck;
 pub(crate) mod csv;
 pub(crate) mod json;
+mod machine;
 pub(crate) mod plot;
 mod sampler;
 pub(crate) mod table;
@@ -21,9 +22,11 @@ use hoist::archive::pack::Packed;
 use hoist::error::shown;
 use hoist::progress::{Progress, Snapshot, Stage, Totals, Wait};
 
+use self::machine::{Machine, Ticks};
 use self::sampler::Sampler;
 use crate::cli::Failure;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::{aside, warn};
+use crate::cli::render::units::mib;
 
 /// How a run was set up.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) threads: usize,
     /// Whether parts are sent to a store.
     pub(crate) sends: bool,
+    /// The bandwidth limit, in bytes per second.
+    pub(crate) bandwidth: Option<u64>,
 }
 
 /// What a run did, and how long everything took.
@@ -49,6 +54,9 @@ pub(crate) struct Report {
     pub(crate) wall: Duration,
     /// Processor time of the whole process, an embedded endpoint included, if the system tells it.
     pub(crate) cpu: Option<Duration>,
+    /// The share of all processors' time that other programs used, and the share that nothing used, if
+    /// the system tells it.
+    pub(crate) machine: Option<Machine>,
     /// The peak memory of the process, in bytes.
     pub(crate) peak_rss: Option<u64>,
     pub(crate) totals: Totals,
@@ -63,9 +71,9 @@ pub(crate) struct Depth {
 }
 
 impl Report {
-    /// Bytes of content a second, in millions.
+    /// MiB of content a second.
     pub(crate) fn rate(&self) -> f64 {
-        megabytes(self.content) / seconds(self.wall)
+        mib(self.content) / seconds(self.wall)
     }
 
     /// The share of the cores' time that the process used.
@@ -116,16 +124,13 @@ fn seconds(time: Duration) -> f64 {
     time.as_secs_f64().max(1e-9)
 }
 
-pub(crate) fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
 /// A run that is being measured.
 pub(crate) struct Recording {
     progress: Arc<Progress>,
     sampler: Sampler,
     started: Instant,
     cpu: Option<Duration>,
+    machine: Option<Ticks>,
 }
 
 impl Recording {
@@ -143,6 +148,7 @@ impl Recording {
             sampler,
             started: Instant::now(),
             cpu: processor_time(),
+            machine: Ticks::now(),
         };
         Ok((progress, recording))
     }
@@ -150,6 +156,9 @@ impl Recording {
     /// Ends the measurement. `packed` is None if the run failed.
     pub(crate) fn end(self, setup: Setup, packed: Option<&Packed>) -> Report {
         let (wall, cpu) = (self.started.elapsed(), processor_time());
+        let cpu = cpu.zip(self.cpu);
+        let cpu = cpu.map(|(now, then)| now.saturating_sub(then));
+        let ticks = Ticks::now().zip(self.machine).zip(cpu);
         let now = self.progress.snapshot();
         let mut samples = self.sampler.end();
         if !setup.sends {
@@ -165,9 +174,8 @@ impl Recording {
             content: packed.map_or(now.bytes_packed, |packed| packed.content),
             archive: packed.map_or(now.bytes_out, |packed| packed.archive),
             wall,
-            cpu: cpu
-                .zip(self.cpu)
-                .map(|(now, then)| now.saturating_sub(then)),
+            cpu,
+            machine: ticks.and_then(|((now, then), cpu)| now.since(&then, cpu, wall)),
             peak_rss: peak_rss(),
             totals: self.progress.totals(),
             samples,
@@ -215,12 +223,14 @@ impl TimingReport {
         if self.timings && packed.is_some() {
             // If standard error is closed, the report is lost.
             let text = table::run(&report, None);
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            aside(|| {
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            });
         }
         if let Some(file) = &self.trace
             && let Err(error) = write_trace(file, &report, &self.progress)
         {
-            say(&format!("warning: {error}"));
+            warn(&error);
         }
     }
 }
@@ -262,20 +272,22 @@ fn peak_rss() -> Option<u64> {
 pub(super) mod testing {
     use super::*;
 
-    /// A run of one second on two cores with eight workers, of 400 MB of content.
+    /// A run of one second on two cores with eight workers, of 400 MiB of content.
     pub(crate) fn report(cpu: f64) -> Report {
         Report {
             setup: Setup {
                 level: "5".into(),
                 threads: 8,
                 sends: false,
+                bandwidth: None,
             },
             cores: 2,
             files: 1000,
-            content: 400_000_000,
-            archive: 100_000_000,
+            content: 400 << 20,
+            archive: 100 << 20,
             wall: Duration::from_secs(1),
             cpu: Some(Duration::from_secs_f64(cpu)),
+            machine: None,
             peak_rss: Some(50 << 20),
             totals: Totals::default(),
             samples: Vec::new(),

@@ -10,8 +10,20 @@ use plotters::prelude::*;
 
 use super::Report;
 use super::table::queues;
+use crate::cli::render::units::mib;
 
 const SIZE: (u32, u32) = (1000, 640);
+/// The height of the legend's strip, where its first name begins, and the room for each name.
+const LEGEND: u32 = 28;
+const LEFT: i32 = 74;
+const COLUMN: i32 = 170;
+/// Colours that color-blind people can tell apart (Okabe and Ito).
+const COLOURS: [RGBColor; 4] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+];
 /// A rate is a mean over one of so many pieces of the run.
 const PIECES: u32 = 80;
 
@@ -32,7 +44,7 @@ fn draw(report: &Report) -> Result<String, Failed> {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
         let title = format!(
-            "hoist: level {}, {} threads on {} cores, {:.2} s, {:.0} MB/s",
+            "hoist: level {}, {} threads on {} cores, {:.2} s, {:.0} MiB/s read",
             report.setup.level,
             report.setup.threads,
             report.cores,
@@ -42,7 +54,7 @@ fn draw(report: &Report) -> Result<String, Failed> {
         let area = area.titled(&title, ("sans-serif", 22))?;
         let (above, below) = area.split_vertically(SIZE.1 * 11 / 20);
         let end = report.wall.as_secs_f64();
-        panel(&above, "MB/s", end, &rates(report))?;
+        panel(&above, "MiB/s", end, &rates(report))?;
         panel(&below, "queued", end, &depths(&report.samples))?;
         area.present()?;
     }
@@ -55,10 +67,13 @@ fn panel(
     end: f64,
     lines: &[Line],
 ) -> Result<(), Failed> {
+    let (names, area) = area.split_vertically(LEGEND);
+    legend(&names, lines)?;
     let points = lines.iter().flat_map(|(_, points)| points);
     let top = points.fold(1.0, |top: f64, point| top.max(point.1)) * 1.08;
-    let mut chart = ChartBuilder::on(area)
+    let mut chart = ChartBuilder::on(&area)
         .margin(10)
+        .margin_top(4)
         .x_label_area_size(34)
         .y_label_area_size(64)
         .build_cartesian_2d(0.0..end.max(1e-3), 0.0..top)?;
@@ -71,27 +86,22 @@ fn panel(
         .label_style(("sans-serif", 14))
         .axis_desc_style(("sans-serif", 15))
         .draw()?;
-    // Colours that color-blind people can tell apart (Okabe and Ito).
-    const COLOURS: [RGBColor; 4] = [
-        RGBColor(0, 114, 178),
-        RGBColor(213, 94, 0),
-        RGBColor(0, 158, 115),
-        RGBColor(204, 121, 167),
-    ];
-    for ((name, points), colour) in lines.iter().zip(COLOURS) {
+    for ((_, points), colour) in lines.iter().zip(COLOURS) {
         let style = colour.stroke_width(2);
-        chart
-            .draw_series(LineSeries::new(points.iter().copied(), style))?
-            .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font(("sans-serif", 14))
-        .draw()?;
+    Ok(())
+}
+
+/// Names the lines in a strip of its own above the chart, where no line runs.
+fn legend(area: &DrawingArea<SVGBackend<'_>, Shift>, lines: &[Line]) -> Result<(), Failed> {
+    for (((name, _), colour), column) in lines.iter().zip(COLOURS).zip(0..) {
+        let (x, y) = (LEFT + column * COLUMN, 16);
+        let style = colour.stroke_width(2);
+        area.draw(&PathElement::new([(x, y), (x + 18, y)], style))?;
+        let text = ("sans-serif", 14).into_text_style(area);
+        area.draw(&Text::new(*name, (x + 24, y - 6), text))?;
+    }
     Ok(())
 }
 
@@ -108,12 +118,13 @@ fn rates(report: &Report) -> Vec<Line> {
         ),
     ];
     if report.setup.sends {
-        lines.push(("sent", rate(&report.samples, step, |now| now.bytes_sent)));
+        let sent = |now: &Snapshot| now.bytes_sent + now.bytes_under_way;
+        lines.push(("sent", rate(&report.samples, step, sent)));
     }
     lines
 }
 
-/// How fast a counter of bytes grows, in MB/s, taken over at least `step`.
+/// How fast a counter of bytes grows, in MiB/s, taken over at least `step`.
 fn rate(samples: &[Snapshot], step: Duration, of: impl Fn(&Snapshot) -> u64) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let mut last = Snapshot::default();
@@ -121,10 +132,7 @@ fn rate(samples: &[Snapshot], step: Duration, of: impl Fn(&Snapshot) -> u64) -> 
         let time = sample.at.saturating_sub(last.at);
         if time >= step && !time.is_zero() {
             let bytes = of(sample).saturating_sub(of(&last));
-            points.push((
-                sample.at.as_secs_f64(),
-                bytes as f64 / 1e6 / time.as_secs_f64(),
-            ));
+            points.push((sample.at.as_secs_f64(), mib(bytes) / time.as_secs_f64()));
             last = *sample;
         }
     }
@@ -151,8 +159,8 @@ mod tests {
         (0..101)
             .map(|n| Snapshot {
                 at: Duration::from_millis(n * 10),
-                bytes_packed: n * 4_000_000,
-                bytes_out: n * 1_000_000,
+                bytes_packed: n * (4 << 20),
+                bytes_out: n << 20,
                 parts_in_flight: n % 3,
                 ..Snapshot::default()
             })
@@ -177,10 +185,66 @@ mod tests {
         for samples in [samples(), Vec::new()] {
             report.samples = samples;
             let svg = draw(&report).unwrap();
-            for text in ["MB/s", "seconds", "content packed", "400 MB/s"] {
+            for text in ["MiB/s", "seconds", "content packed", "400 MiB/s"] {
                 assert!(svg.contains(text), "{text}");
             }
             assert_eq!(svg.contains("parts in flight"), !report.samples.is_empty());
         }
+    }
+
+    /// The numbers of an attribute that has several, as `points` has.
+    fn numbers(text: &str) -> Vec<f64> {
+        let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+        words.map(|word| word.parse().unwrap()).collect()
+    }
+
+    fn attribute<'t>(element: &'t str, name: &str) -> &'t str {
+        let (_, rest) = element.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split('"').next().unwrap()
+    }
+
+    #[test]
+    fn no_point_of_a_line_lies_within_the_box_of_a_legend() {
+        let mut report = report(1.0);
+        report.setup.sends = true;
+        // The highest rates come last, where legends usually are.
+        report.samples = samples();
+        for (n, sample) in (0..).zip(&mut report.samples) {
+            sample.bytes_packed = n * n << 18;
+            sample.bytes_sent = n << 19;
+            (sample.tickets, sample.parts_waiting) = (n, n / 2);
+        }
+        let svg = draw(&report).unwrap();
+        let elements: Vec<&str> = svg.split('<').collect();
+        let names = ["content packed", "archive made", "sent", "parts in flight"];
+        let names = elements.iter().filter(|element| {
+            let text = element.split_once('>').map_or("", |(_, text)| text.trim());
+            element.starts_with("text") && names.contains(&text)
+        });
+        // As high as two lines of it, and as wide as any name.
+        let boxes: Vec<[f64; 4]> = names
+            .map(|text| {
+                let of = |name| numbers(attribute(text, name))[0];
+                let (x, y) = (of("x"), of("y"));
+                [x - 26.0, x + 144.0, y - 14.0, y + 14.0]
+            })
+            .collect();
+        assert_eq!(boxes.len(), 4, "{svg}");
+        let mut points = 0;
+        for line in elements.iter().filter(|text| text.starts_with("polyline")) {
+            let numbers = numbers(attribute(line, "points"));
+            // Lines of the mesh, and the legend's own samples, have two points.
+            if numbers.len() <= 4 {
+                continue;
+            }
+            for point in numbers.chunks(2) {
+                points += 1;
+                let is_in = |[left, right, top, bottom]: &[f64; 4]| {
+                    (*left..*right).contains(&point[0]) && (*top..*bottom).contains(&point[1])
+                };
+                assert!(!boxes.iter().any(is_in), "{point:?} lies in {boxes:?}");
+            }
+        }
+        assert!(points > 100, "{points}");
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hoist::progress::{Snapshot, Stage, Wait};
 
-use super::{Report, megabytes};
+use super::Report;
+use crate::cli::render::units::mib;
 
 /// One run, or the median of several whose wall times lie in `range`.
 pub(crate) fn run(report: &Report, range: Option<(Duration, Duration)>) -> String {
@@ -33,11 +34,11 @@ fn write_run(
     }
     writeln!(
         text,
-        ", {:.1} MB/s; {} files, {:.1} MB to {:.1} MB{}",
+        ", {:.1} MiB/s read; {} files, {:.1} MiB to {:.1} MiB{}",
         report.rate(),
         report.files,
-        megabytes(report.content),
-        megabytes(report.archive),
+        mib(report.content),
+        mib(report.archive),
         report
             .ratio()
             .map(|ratio| format!(" ({:.1}%)", ratio * 100.0))
@@ -53,11 +54,14 @@ fn write_run(
         )?,
         _ => write!(text, "  {} cores", report.cores)?,
     }
+    if let Some(machine) = &report.machine {
+        write!(text, ", other programs {:.0}%", machine.others * 100.0)?;
+    }
     if let Some(rss) = report.peak_rss {
         write!(text, "; peak memory of the process {} MiB", rss >> 20)?;
     }
     writeln!(text)?;
-    writeln!(text, "  stage        busy s        MB      MB/s   share")?;
+    writeln!(text, "  stage        busy s       MiB     MiB/s   share")?;
     for stage in Stage::ALL {
         let total = report.totals.stage(stage);
         if total.count == 0 {
@@ -68,8 +72,8 @@ fn write_run(
             write!(
                 text,
                 " {:>9.1} {:>9.1}",
-                megabytes(total.bytes),
-                megabytes(total.bytes) / seconds(total.busy).max(1e-9)
+                mib(total.bytes),
+                mib(total.bytes) / seconds(total.busy).max(1e-9)
             )?;
         } else {
             write!(text, " {:>9} {:>9}", "", "")?;
@@ -127,7 +131,7 @@ mod tests {
         let mut report = report(1.9);
         let compress = report.totals.stage_mut(Stage::Compress);
         compress.busy = Duration::from_secs(4);
-        (compress.bytes, compress.count) = (400_000_000, 1000);
+        (compress.bytes, compress.count) = (400 << 20, 1000);
         *report.totals.wait_mut(Wait::Job) = Duration::from_millis(300);
         report.samples.push(Snapshot {
             budget_used: 9 << 20,
@@ -136,10 +140,10 @@ mod tests {
         let range = (Duration::from_millis(900), Duration::from_millis(1100));
         assert_eq!(
             run(&report, Some(range)),
-            "level 5, 8 threads: 1.000 s (0.900 to 1.100), 400.0 MB/s; 1000 files, 400.0 MB to \
-             100.0 MB (25.0%)
+            "level 5, 8 threads: 1.000 s (0.900 to 1.100), 400.0 MiB/s read; 1000 files, 400.0 MiB \
+             to 100.0 MiB (25.0%)
   processor 1.90 s, 95% of 2 cores; peak memory of the process 50 MiB
-  stage        busy s        MB      MB/s   share
+  stage        busy s       MiB     MiB/s   share
   compress      4.000     400.0     100.0   50.0%
   wait for a job        0.300 s   30.0%
   budget in use, MiB    mean    9.0, at most 9

@@ -1,0 +1,32 @@
+//! `hoist aws-wrapper`: what sends `aws deploy push` to hoist with all its options.
+//!
+//! An alias of the AWS CLI cannot do this, because the AWS CLI does not pass its global options on to an alias. So this
+//! command prints a function or a program that reads the whole command line before the AWS CLI does.
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::cli::render::print;
+
+/// Finds out whether the command is `aws deploy push`. `@AWS@` stands for the AWS CLI.
+const CHOOSE: &str = include_str!("choose.sh");
+/// Makes a function of it.
+const FUNCTION: &str = include_str!("function.sh");
+/// Makes a program of it.
+const SCRIPT: &str = include_str!("script.sh");
+
+#[derive(Debug, Args)]
+pub(crate) struct AwsWrapperArgs {
+    /// Print a program, to be installed as aws in a directory of the PATH before the AWS CLI, instead of a function
+    /// for sh, bash, zsh and the like
+    #[arg(long)]
+    script: bool,
+}
+
+pub(crate) fn run(arguments: &AwsWrapperArgs) -> Result<(), Failure> {
+    let (frame, aws) = match arguments.script {
+        true => (SCRIPT, "other_aws"),
+        false => (FUNCTION, "command aws"),
+    };
+    print(frame.replace("@CHOOSE@\n", &CHOOSE.replace("@AWS@", aws)))
+}
