@@ -486,3 +486,17 @@ fn a_credential_process_is_run_without_a_shell() {
     );
     push(&scene, &home, &[]).ok();
 }
+
+#[test]
+fn without_home_the_home_directory_is_that_of_the_user_database() {
+    let scene = Scene::new();
+    let mut command = scene.push(&[]);
+    command
+        .env_remove("HOME")
+        .env("AWS_CA_BUNDLE", "~/no such bundle.pem");
+    let done = command.fails(255);
+    // Wherever that is, it is known.
+    done.says("cannot read the CA bundle /")
+        .says("/no such bundle.pem: No such file");
+    done.is_silent_about("~");
+}

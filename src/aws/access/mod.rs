@@ -312,7 +312,7 @@ async fn credentials(
     };
     let provider = providers.of(&source)?;
     if let Some(provider) = provider.as_ref().filter(|_| source.asks()) {
-        // Whoever has the device is asked at once, and not when half of the bundle is sent.
+        // The user is asked at once, and not when half of the bundle is sent.
         let asked = provider.provide_credentials().await;
         asked.map_err(|error| Error::Credentials(crate::aws::error::chain(&error)))?;
     }

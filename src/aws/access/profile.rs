@@ -112,6 +112,9 @@ impl Files {
             "AWS_SHARED_CREDENTIALS_FILE",
             ".aws/credentials",
         );
+        for path in [&config, &credentials].into_iter().flatten() {
+            tracing::debug!("settings are read in {}", path.display());
+        }
         let mut files = Self {
             config: config.clone().unwrap_or_default(),
             credentials: credentials.clone().unwrap_or_default(),

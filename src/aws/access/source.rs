@@ -377,7 +377,7 @@ impl Find<'_> {
     ///
     /// # Errors
     ///
-    /// The address is none: the SDK panics on some of those.
+    /// The variable holds no address: the SDK panics on some such texts.
     fn container(&self) -> Result<bool, Error> {
         let variable = |name: &str| Some((self.environment.var(name)?, Place::variable(name)));
         let relative = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");

@@ -3,10 +3,13 @@
 //!
 //! Nothing is sent. botocore's half is in `botocore.py`, which one Python process runs for all rows.
 
+// The counts are the result.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_runtime_api::client::http::{
@@ -86,10 +89,13 @@ async fn answer(row: &Row) -> Result<Value, Error> {
     let codedeploy = asked();
     let variable = |name: &str| environment.var(name);
     let proxies = Proxies::of(variable);
-    let proxy = |url: &str| match proxies.for_address(&url.parse().unwrap()) {
-        Ok(None) => None,
-        Ok(Some(proxy)) => Some(proxy.uri.to_string().trim_end_matches('/').to_owned()),
-        Err(_) => Some("bad".to_owned()),
+    let proxy = |url: &str| {
+        let found = url.parse().map(|url| proxies.for_address(&url));
+        match found {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(proxy))) => Some(proxy.uri.to_string().trim_end_matches('/').to_owned()),
+            Ok(Err(_)) | Err(_) => Some("bad".to_owned()),
+        }
     };
     let bundle = trust::bundle(&access, variable, profile.get("ca_bundle"));
     Ok(json!({
@@ -237,6 +243,47 @@ async fn settings_mean_what_they_mean_to_botocore() {
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert_eq!(on_purpose.len(), DIFFERENT.len());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(100))]
+
+    #[test]
+    fn no_text_in_any_setting_panics(
+        variables in proptest::collection::vec((0..1_000usize, "[ -~]{0,3}\\PC{0,9}[\"\r\n\t]{0,2}"), 0..4),
+        lines in proptest::collection::vec((0..1_000usize, 0..4usize, "[=:]? ?[ -~]{0,12}\\PC{0,3}"), 0..6),
+        other in "[\\[\\]=:#; \n\ta-z\\u{e9}\"]{0,40}",
+    ) {
+        static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| rows("/home/me"));
+        let known = &*ROWS;
+        let mut row = known[0].clone();
+        for (number, value) in variables {
+            // A variable of some row.
+            let names: Vec<_> = known.iter().flat_map(|row| &row.variables).collect();
+            let (name, _) = names[number * 7 % names.len()];
+            if name != "HOME" {
+                row.variables.push((name.clone(), value));
+            }
+        }
+        let mut text = "[default]\n".to_owned();
+        let keys = ["region", "role_arn", "source_profile", "aws_access_key_id", "retry_mode", "s3",
+            "aws_secret_access_key", "sso_session", "sso_account_id", "services", "endpoint_url",
+            "credential_process", "web_identity_token_file", "ca_bundle", "max_attempts"];
+        for (number, indent, value) in lines {
+            let key = keys[number % keys.len()];
+            writeln!(text, "{}{key} = {value}", " ".repeat(indent)).unwrap();
+        }
+        row.variables.push(("AWS_EC2_METADATA_DISABLED".into(), "true".into()));
+        row.files = vec![
+            ("/home/me/0/.aws/config".into(), text.into_bytes()),
+            ("/home/me/0/.aws/credentials".into(), other.into_bytes()),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        if let Err(error) = runtime.block_on(answer(&row)) {
+            let text = error.to_string();
+            proptest::prop_assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
 }
 
 #[tokio::test]
