@@ -127,7 +127,8 @@ fn only_appspec_yml_at_the_root_is_an_appspec_file() {
         missing.to_string(),
         format!("{} was not found", dir.path().join("appspec.yml").display())
     );
-    assert!(missing.misnamed.is_none() && missing.elsewhere.is_none());
+    assert_eq!(missing.misnamed.as_deref(), Some("AppSpec.yml"));
+    assert!(missing.elsewhere.is_none() && !missing.excluded);
     write(dir.path(), "appspec.yml", "");
     assert_eq!(require(&plan(dir.path(), false)), Ok(()));
 }
