@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Testing")]
@@ -14,7 +14,6 @@ pub(crate) struct LocalArgs {
             id = "local",
             long = "local",
             value_name = "DIR",
-            value_hint = ValueHint::DirPath,
             conflicts_with_all = ["endpoint_url", "s3_endpoint_url", "codedeploy_endpoint_url", "profile"]
         )
     )]

@@ -48,6 +48,10 @@ impl Command {
 }
 
 /// An endpoint in this process.
+#[cfg_attr(
+    not(feature = "local"),
+    allow(dead_code, reason = "there is no endpoint")
+)]
 pub(super) struct Local<'a> {
     pub(super) dir: &'a Path,
     /// What must exist there before the first request. None: the state must exist already.
@@ -55,6 +59,10 @@ pub(super) struct Local<'a> {
 }
 
 /// What an endpoint in this process makes if it is missing.
+#[cfg_attr(
+    not(feature = "local"),
+    allow(dead_code, reason = "there is no endpoint")
+)]
 pub(super) struct Needs<'a> {
     pub(super) bucket: &'a str,
     pub(super) application: &'a str,
