@@ -2,7 +2,7 @@
 //!
 //! The peak memory of a push is [`Limits::peak`], whatever the tree holds. It stays below [`MEMORY_TARGET`]
 //! until S3's limit of 10,000 parts makes parts so large that two of them in flight exceed it: up to archives
-//! of 84 GB with the most workers, and of 300 GB with the 8 workers of a two-core machine. The plan comes on
+//! of 78 GiB with the most workers, and of 280 GiB with the 8 workers of a two-core machine. The plan comes on
 //! top, and grows with the number of files.
 //!
 //! The limits do not change the archive's bytes. Numbers that do, such as [`CHUNK`], are constants; numbers

@@ -348,6 +348,25 @@ mod tests {
     }
 
     #[test]
+    fn packing_that_begins_again_counts_from_zero() {
+        let progress = Progress::new();
+        progress.planned(2, 100);
+        progress.packed(1, 60);
+        progress.archive_at(50);
+        progress.archive_ends_at(70);
+        progress.kept(50);
+        progress.part_cut();
+        let now = progress.snapshot();
+        assert_eq!((now.bytes_sent, now.bytes_kept, now.restarts), (50, 50, 0));
+        assert_eq!((now.archive, now.phase), (Some(70), Phase::Sending));
+        progress.planned(2, 100);
+        let again = progress.snapshot();
+        assert_eq!(again.restarts, 1);
+        let sums = again.bytes_packed + again.bytes_out + again.bytes_sent + again.parts_waiting;
+        assert_eq!((sums, again.archive), (0, None));
+    }
+
+    #[test]
     fn the_time_of_a_job_is_the_sum_of_its_laps() {
         let progress = Progress::traced();
         let mut laps = Laps::start();

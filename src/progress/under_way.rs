@@ -17,6 +17,7 @@ impl UnderWay {
     }
 
     /// Begins to count one body.
+    #[cfg(feature = "push")]
     pub(crate) fn body(&self) -> Arc<BodyUnderWay> {
         Arc::new(BodyUnderWay {
             all: Arc::clone(&self.0),
@@ -26,12 +27,14 @@ impl UnderWay {
 }
 
 /// The share of one body. Its bytes are no longer under way when it is dropped.
+#[cfg(feature = "push")]
 #[derive(Debug)]
 pub(crate) struct BodyUnderWay {
     all: Arc<AtomicU64>,
     here: AtomicU64,
 }
 
+#[cfg(feature = "push")]
 impl BodyUnderWay {
     pub(crate) fn add(&self, bytes: u64) {
         self.here.fetch_add(bytes, Relaxed);
@@ -44,13 +47,14 @@ impl BodyUnderWay {
     }
 }
 
+#[cfg(feature = "push")]
 impl Drop for BodyUnderWay {
     fn drop(&mut self) {
         self.restart();
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "push"))]
 mod tests {
     use super::*;
 

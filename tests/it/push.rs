@@ -41,7 +41,7 @@ fn the_success_text_is_that_of_the_aws_cli() {
             done.etag()
         )
     );
-    assert!(done.stderr.starts_with("hoist: pushed 4 files, "), "{done}");
+    assert!(done.stderr.starts_with("hoist: pushed 4 files: "), "{done}");
     assert_eq!(done.stderr.lines().count(), 1, "{done}");
 }
 
@@ -95,9 +95,9 @@ fn the_etag_is_the_same_with_any_number_of_threads() {
 fn hidden_files_are_left_out_when_asked() {
     let scene = Scene::new();
     let done = scene.push(&["--ignore-hidden-files"]).ok();
-    done.says("hoist: pushed 3 files, ");
+    done.says("hoist: pushed 3 files: ");
     let done = scene.push(&["--no-ignore-hidden-files"]).ok();
-    done.says("hoist: pushed 4 files, ");
+    done.says("hoist: pushed 4 files: ");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn links_to_directories_are_warned_about() {
     let (warning, summary) = done.stderr.split_once('\n').unwrap();
     assert!(warning.contains("warning: "), "{done}");
     assert!(warning.contains("current is a symbolic link"), "{done}");
-    assert!(summary.starts_with("hoist: pushed 5 files, "), "{done}");
+    assert!(summary.starts_with("hoist: pushed 5 files: "), "{done}");
 }
 
 /// `hoist push` in a revision with these arguments alone. It must fail before anything is stored.

@@ -7,7 +7,7 @@ use crate::appspec::bundle::Bundle;
 use crate::appspec::check::{Check, Keys, Map, quote};
 use crate::appspec::report::Rule;
 use crate::appspec::scalar::Value;
-use crate::appspec::tree::Node;
+use crate::appspec::tree::{Node, Shape};
 
 const KEYS: [&str; 2] = ["source", "destination"];
 
@@ -29,6 +29,13 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) -> Installed {
             check_destination(check, node, to, os);
         }
         let found = source.and_then(|(node, from)| check_source(check, node, from, &what, os));
+        if let Some(node) = file.get("destination").filter(is_path_in_list) {
+            // Agent 1.x joins the items, unless it takes the path for a directory first.
+            match found {
+                Some(What::File(_)) => report_list(check, node, &format!("{what}.destination")),
+                _ => check.report_wrong_type(node, &format!("{what}.destination"), Shape::Scalar),
+            }
+        }
         let Some((node, to)) = destination else {
             continue;
         };
@@ -46,7 +53,9 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) -> Installed {
         }
     }
     copies::check(check, &copies);
-    contents::check(check, &copies, replaces_files(map));
+    if os == Os::Linux {
+        contents::check(check, &copies, replaces_files(map));
+    }
     Installed::new(copies, unknown)
 }
 
@@ -92,7 +101,25 @@ fn read_path<'a>(
     if node.value() == Some(Value::Nil) {
         check.report(missing, node, format!("{what} is empty"));
     }
+    if is_path_in_list(&node) {
+        if key == "source" {
+            report_list(check, node, &what);
+        }
+        return None;
+    }
     check.text(node, &what).map(|text| (node, text))
+}
+
+/// Whether a value is a list of texts, which Ruby joins to a path.
+fn is_path_in_list(node: &Node<'_>) -> bool {
+    let is_text = |node: Node<'_>| matches!(node.value(), Some(Value::Text(_)));
+    node.items().is_some_and(|mut items| items.all(is_text))
+}
+
+fn report_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+    let message =
+        format!("{what} is a list: agent 1.x joins its items to a path, agent 2.x refuses it");
+    check.report_with_help(Rule::NotText, node, message, "write the path as one text");
 }
 
 fn check_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {

@@ -156,7 +156,7 @@ fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
         sudo,
     };
     if os == Os::Windows {
-        windows::check_escapes(check, node, path);
+        windows::check_escapes(check, node, node.text().unwrap_or_default());
     }
     let Some(bundle) = check.bundle else {
         if os == Os::Linux {
@@ -245,6 +245,10 @@ fn check_runas<'a>(check: &mut Check<'_>, node: Node<'a>, what: &str) -> Option<
 }
 
 fn check_sudo(check: &mut Check<'_>, node: Node<'_>) {
+    if node.value() == Some(Value::Date) {
+        let message = "sudo must be true or false, and this is a date, which both agents refuse";
+        return check.report(Rule::WrongType, node, message);
+    }
     let is_bool = match node.plain() {
         Some(text) => is_plain_bool(text) || node.value() == Some(Value::Nil),
         None => node.value() == Some(Value::Unknown),

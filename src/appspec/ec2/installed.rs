@@ -132,7 +132,13 @@ pub(super) fn reach(
         seen: &mut installed.seen,
         reached: Reached::default(),
     };
+    // A relative path depends on the agent's working directory.
+    let is_absolute = selection.object.starts_with('/');
+    let is_comparable = |copy: &Copy| copy.to.starts_with('/') == is_absolute;
     for (number, copy) in installed.unknown.iter().enumerate() {
+        if !is_comparable(copy) {
+            continue;
+        }
         let covers = copy.to.starts_with(&selection.object);
         if covers && selection.has_all() && selection.files {
             // At least one file is below the destination.
@@ -144,13 +150,19 @@ pub(super) fn reach(
     }
     let object = selection.object.as_str();
     for (number, copy) in installed.copies.iter().enumerate() {
+        if !is_comparable(copy) {
+            continue;
+        }
         let root = match &copy.what {
             What::Directory(_) => copy.to.as_str(),
             What::File(_) => parent(&copy.to),
         };
-        // The directory of the destination is made if it is not there.
-        if selection.directories && root != object && root.starts_with(object) {
-            walk.reached.anything = true;
+        // The directory of the destination is made if it is not there, with those above it.
+        if selection.directories
+            && let Some(path) = root.strip_prefix(object)
+        {
+            let mut made = path.match_indices('/').map(|(slash, _)| &path[..slash]);
+            walk.reached.anything |= made.any(|directory| selection.has(directory));
         }
         let Some(bundle) = bundle else { continue };
         match &copy.what {
@@ -217,6 +229,7 @@ fn walk_directory(
     });
     let installed = |name: &str| format!("{}{}", copy.to, name.get(skip..).unwrap_or_default());
     let count = range.len();
+    let all = walk.selection.has_all();
     let mut last = "";
     for index in range {
         let Ok(name) = std::str::from_utf8(bundle.name(index)) else {
@@ -228,7 +241,7 @@ fn walk_directory(
             for (level, (slash, _)) in path.match_indices('/').enumerate() {
                 let directory = &path[..slash];
                 let is_known = last.starts_with(directory) && last[slash..].starts_with('/');
-                if !is_known && walk.selection.has(&format!("{prefix}{directory}")) {
+                if !is_known && (all || walk.selection.has(&format!("{prefix}{directory}"))) {
                     let level = u32::try_from(depth + level).unwrap_or(u32::MAX - 1);
                     walk.hit((number, index, level), &|| {
                         installed(&name[..start + slash])
@@ -238,7 +251,10 @@ fn walk_directory(
         }
         last = path;
         let is_file = !name.ends_with('/') && !leads_to_directory(bundle, index);
-        if walk.selection.files && is_file && walk.selection.has(&format!("{prefix}{path}")) {
+        if walk.selection.files
+            && is_file
+            && (all || walk.selection.has(&format!("{prefix}{path}")))
+        {
             walk.hit((number, index, u32::MAX), &|| installed(name));
         }
     }

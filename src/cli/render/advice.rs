@@ -3,7 +3,7 @@
 
 use hoist::appspec::Missing;
 use hoist::archive::pack;
-use hoist::archive::plan;
+use hoist::archive::plan::{self, Notice, NoticeKind};
 use hoist::error::{quoted, shown};
 
 /// The text for a source that cannot be listed.
@@ -19,6 +19,15 @@ pub(crate) fn unlisted(error: &plan::Error) -> String {
         _ => "",
     };
     format!("{error}{advice}")
+}
+
+/// The text of a notice about a source.
+pub(crate) fn notice(notice: &Notice) -> String {
+    let advice = match notice.kind {
+        NoticeKind::Private => "; leave out with --exclude what is not meant to be there",
+        _ => "",
+    };
+    format!("{notice}{advice}")
 }
 
 /// The text for a source that cannot be packed.

@@ -32,7 +32,7 @@ pub(crate) struct ObjectArgs {
     #[arg(long, value_name = "TAGS", value_parser = Tags::parse)]
     tagging: Option<Tags>,
 
-    /// Metadata: KEY=VALUE,KEY2=VALUE2, at most 2 KB
+    /// Metadata: KEY=VALUE,KEY2=VALUE2, at most 2 KiB
     #[arg(long, value_name = "PAIRS", value_parser = Metadata::parse)]
     metadata: Option<Metadata>,
 

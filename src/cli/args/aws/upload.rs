@@ -37,7 +37,7 @@ pub(crate) struct UploadArgs {
     pub(crate) bandwidth_limit: Option<u64>,
 
     /// Use at most this much memory, not counting the list of files: 128M, 1G; if necessary, with
-    /// fewer threads and requests at a time [default: 256M, more for archives above 84 GB]
+    /// fewer threads and requests at a time [default: 256M, more for archives above 78 GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::size)]
     pub(crate) memory_limit: Option<u64>,
 

@@ -21,7 +21,9 @@ use console::Term;
 use hoist::transfer::CleanupHint;
 
 pub(crate) use self::view::{Doing, View};
-pub(crate) use super::message::{note, say, warn, warn_of};
+#[cfg(feature = "push")]
+pub(crate) use super::message::note;
+pub(crate) use super::message::{say, warn, warn_of};
 
 use self::line::{Look, bar, plain};
 use self::meter::{Meter, Screen};

@@ -210,7 +210,7 @@ mod tests {
         // The highest rates come last, where legends usually are.
         report.samples = samples();
         for (n, sample) in (0..).zip(&mut report.samples) {
-            sample.bytes_packed = n * n << 18;
+            sample.bytes_packed = (n * n) << 18;
             sample.bytes_sent = n << 19;
             (sample.tickets, sample.parts_waiting) = (n, n / 2);
         }
