@@ -18,6 +18,7 @@ mod bundle;
 mod check;
 mod ec2;
 mod ecs;
+mod hardened;
 mod lambda;
 mod parse;
 mod report;
@@ -32,6 +33,7 @@ mod tree;
 use std::path::{Component, Path, PathBuf};
 
 pub use self::bundle::{Absence, Bundle};
+pub use self::hardened::harden;
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};
 pub use self::target::{Target, target};

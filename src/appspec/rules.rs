@@ -154,6 +154,13 @@ rules! {
     Warning ObjectForm "object-form" "an object that only agent 1.x brings into its plain form";
     Warning ReachesNothing "reaches-nothing" "a permission for nothing that the deployment installs";
 
+    // EC2 and on-premises: what agents with hardening settings refuse, reported on request.
+    Error HardenedLink "hardened-symlink" "a symbolic link, which an agent may be set to refuse";
+    Error HardenedTraversal "hardened-path-traversal" "a path that climbs, which an agent may be set to refuse";
+    Error HardenedMode "hardened-setuid" "a setuid or setgid bit, which an agent may be set to refuse";
+    Error HardenedContext "hardened-selinux-type" "an unconfined SELinux type, which an agent may be set to refuse";
+    Error HardenedTarget "hardened-permission-target" "a permission for a link, which an agent may be set to refuse";
+
     // Lambda and ECS.
     Error Resource "resource" "Resources is not a list with a Lambda function or an ECS service";
     Error NoProperty "no-property" "a property is missing";

@@ -396,6 +396,41 @@ fn github_gets_errors_first_a_count_of_what_it_hides_and_a_summary() {
     assert!(summary.contains(place), "{summary}");
 }
 
+#[test]
+fn what_hardened_agents_refuse_is_an_error_on_request() {
+    let appspec = "version: 0.0\nos: linux\nfiles:\n  - source: /site\n    destination: /srv\n\
+                   permissions:\n  - object: /srv\n    mode: \"4755\"\n";
+    let tree = tree(appspec);
+    tree.file("site/page", "x")
+        .file("other", "x")
+        .symlink("site/link", "../other");
+    let rules = |arguments: &[&str]| {
+        let mut command = lint(&tree, &["--format", "json"]);
+        let done = command.args(arguments).output().unwrap();
+        let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let findings = said["findings"].as_array().unwrap().clone();
+        let mut rules: Vec<String> = findings
+            .iter()
+            .map(|finding| finding["rule"].as_str().unwrap().to_owned())
+            .filter(|rule| rule.starts_with("hardened"))
+            .collect();
+        rules.sort();
+        (rules, done.status.code().unwrap())
+    };
+    let (found, code) = rules(&["--hardened"]);
+    assert_eq!((found, code), (vec!["hardened-setuid".to_owned()], 255));
+    let (found, _) = rules(&["--hardened", "--symlinks", "preserve"]);
+    assert_eq!(
+        found,
+        [
+            "hardened-permission-target",
+            "hardened-setuid",
+            "hardened-symlink"
+        ]
+    );
+    assert_eq!(rules(&["--symlinks", "preserve"]).0.len(), 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_with_a_line_end_begins_no_line_of_its_own() {

@@ -49,6 +49,10 @@ pub(crate) struct LintArgs {
     #[arg(long, help_heading = "Output")]
     strict: bool,
 
+    /// Report what agent 2.x refuses with its hardening settings (reject_..._in_bundle), too
+    #[arg(long, help_heading = "Output")]
+    hardened: bool,
+
     /// When to use colors
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Output")]
     color: Color,
@@ -83,9 +87,9 @@ pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
     for path in paths.iter().filter(|path| seen.insert(relative(path))) {
         // Opening a file that is missing fails, with a message that names it.
         let checked = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-            directory(path, &options, as_a_push, &run)
+            directory(path, &options, arguments.hardened, as_a_push, &run)
         } else {
-            file(path, None)
+            file(path, None, arguments.hardened)
         };
         match run.finish(checked) {
             Ok(report) => linted.reports.push(report),
@@ -129,6 +133,7 @@ fn fails(arguments: &LintArgs, linted: &Linted) -> bool {
 fn directory(
     source: &Path,
     options: &plan::Options,
+    hardened: bool,
     as_a_push: bool,
     run: &Run,
 ) -> Result<Report, Failure> {
@@ -141,12 +146,16 @@ fn directory(
         .filter(|notice| notice.kind == NoticeKind::Private);
     private.for_each(|notice| warn(&advice::notice(notice)));
     let Err(missing) = appspec::require(&plan) else {
-        return appspec::lint_bundle(&plan, None).map_err(Failure::other);
+        let mut report = appspec::lint_bundle(&plan, None).map_err(Failure::other)?;
+        if hardened {
+            appspec::harden(&mut report, Some(&plan));
+        }
+        return Ok(report);
     };
     for name in ["appspec.yaml", "appspec.json"] {
         let path = source.join(name);
         if path.is_file() && appspec::kind(&read(&path)?) == Kind::Resources {
-            return file(&path, Some(Kind::Resources));
+            return file(&path, Some(Kind::Resources), false);
         }
     }
     let hint = advice::missing_appspec(&missing);
@@ -160,8 +169,12 @@ fn directory(
     Ok(report)
 }
 
-fn file(path: &Path, kind: Option<Kind>) -> Result<Report, Failure> {
-    Ok(appspec::lint(path, &read(path)?, kind, None))
+fn file(path: &Path, kind: Option<Kind>, hardened: bool) -> Result<Report, Failure> {
+    let mut report = appspec::lint(path, &read(path)?, kind, None);
+    if hardened {
+        appspec::harden(&mut report, None);
+    }
+    Ok(report)
 }
 
 /// An archive is a bundle whose AppSpec file a push looks up; its content is not checked.
