@@ -39,7 +39,6 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "eval",
         "it defines a function; tests/it/aws_wrapper.rs runs it",
     ),
-    ("README.md", "rayon workers (CPU)", "it is a drawing"),
     (
         "README.md",
         "cargo build --release --locked",
@@ -338,6 +337,34 @@ fn yaml_can_be_parsed_and_its_steps_run() {
     assert!(count >= 4, "{count} steps were run");
 }
 
+/// A checkout has a `.git`, in which some services keep a token.
+#[test]
+fn recipes_that_push_a_checkout_leave_its_git_directory_out() {
+    let mut count = 0;
+    for (file, text) in files() {
+        if !["docs/ci.md", "docs/migrating.md"].contains(&&*file) {
+            continue;
+        }
+        for block in blocks(&file, &text) {
+            let text = block.text();
+            for push in text
+                .split("hoist push ")
+                .skip(1)
+                .filter(|_| !text.contains("--dry-run"))
+            {
+                count += 1;
+                let leaves_out = ["--exclude .git", "--ignore-hidden-files"];
+                assert!(
+                    leaves_out.iter().any(|option| push.contains(option)),
+                    "{}: {push}",
+                    block.place()
+                );
+            }
+        }
+    }
+    assert!(count >= 5, "{count} pushes were read");
+}
+
 /// The scripts below a node, each with the id of its step.
 fn find_steps(node: &YamlOwned, steps: &mut Vec<(Option<String>, String)>) {
     match node {
@@ -583,6 +610,53 @@ fn every_option_is_documented_and_in_the_changelog() {
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    let others = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        (name.to_owned(), text)
+    });
+    for (name, text) in files().into_iter().chain(others) {
+        let text: String = prose(&text).flat_map(|line| [line, "\n"]).collect();
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => root.join(&name),
+                file => root.join(&name).with_file_name("").join(file),
+            };
+            let is_there = match heading {
+                "" => target.exists(),
+                heading => fs::read_to_string(&target).is_ok_and(|text| {
+                    let mut lines = text.lines().filter(|line| line.starts_with('#'));
+                    lines.any(|line| anchor(line) == heading)
+                }),
+            };
+            if !is_there {
+                wrong.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

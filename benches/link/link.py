@@ -61,7 +61,8 @@ class FarEnd:
         """The size of the object, the statistics, and the processor time that the endpoint took."""
         size = int(self.ask("/bucket/key.zip", method="HEAD").headers["Content-Length"])
         self.process.terminate()
-        stats = json.loads(self.process.stdout.readline())
+        # The variables for clients come before the statistics.
+        stats = json.loads(self.process.stdout.read().splitlines()[-1])
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return size, stats, usage.ru_utime + usage.ru_stime

@@ -11,13 +11,15 @@ use libfuzzer_sys::fuzz_target;
 /// A bundle with fixed names.
 struct Fixed;
 
-const NAMES: [(&str, u32); 6] = [
+const NAMES: [(&str, u32); 8] = [
     ("appspec.yml", 0o644),
     ("scripts/a.sh", 0o755),
     ("scripts/crlf.sh", 0o755),
     ("scripts/plain.sh", 0o644),
     ("site/index.html", 0o644),
+    ("site/link", 0o777),
     ("site/scripts/a.sh", 0o755),
+    ("site/scripts/up", 0o777),
 ];
 
 impl Bundle for Fixed {
@@ -31,6 +33,14 @@ impl Bundle for Fixed {
 
     fn mode(&self, index: usize) -> u32 {
         NAMES[index].1
+    }
+
+    fn link(&self, index: usize) -> Option<&[u8]> {
+        match NAMES[index].0 {
+            "site/link" => Some(b"index.html"),
+            "site/scripts/up" => Some(b".."),
+            _ => None,
+        }
     }
 
     fn absence(&self, name: &str) -> Option<Absence> {

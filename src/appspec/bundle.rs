@@ -28,6 +28,11 @@ pub trait Bundle {
     /// The permissions of a file.
     fn mode(&self, index: usize) -> u32;
 
+    /// The text of a symbolic link that is kept. None for a file.
+    fn link(&self, _index: usize) -> Option<&[u8]> {
+        None
+    }
+
     /// Why a name is not in the bundle although it is in the source. None if it is not in the source.
     fn absence(&self, name: &str) -> Option<Absence>;
 
@@ -92,6 +97,29 @@ fn partition_point<B: Bundle + ?Sized>(bundle: &B, before: impl Fn(&[u8]) -> boo
     low
 }
 
+/// The name in the bundle to which a kept link leads. None if it leads out of the bundle.
+pub(super) fn resolve_link(name: &[u8], text: &[u8]) -> Option<String> {
+    let (name, text) = (
+        std::str::from_utf8(name).ok()?,
+        std::str::from_utf8(text).ok()?,
+    );
+    if text.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = name.split('/').collect();
+    parts.pop();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// The bytes of a script that are read. The path of an interpreter is shorter.
 const HEAD_LEN: u64 = 512;
 
@@ -106,6 +134,13 @@ impl Bundle for Plan {
 
     fn mode(&self, index: usize) -> u32 {
         self.entry(index).mode
+    }
+
+    fn link(&self, index: usize) -> Option<&[u8]> {
+        match self.entry(index).kind {
+            Kind::Link(text) => Some(text),
+            Kind::File | Kind::Directory => None,
+        }
     }
 
     fn absence(&self, name: &str) -> Option<Absence> {

@@ -18,6 +18,8 @@ const MAX_STEPS: usize = 1_000_000;
 pub(super) struct Check<'b> {
     /// The files of the bundle, if they are known.
     pub(super) bundle: Option<&'b dyn Bundle>,
+    /// The type of the archive, as `zip`, if it is known.
+    pub(super) bundle_type: Option<&'static str>,
     pub(super) findings: Vec<Finding>,
     steps: usize,
 }
@@ -61,6 +63,8 @@ pub(super) enum Keys<'k> {
     Exactly(&'k [&'k str]),
     /// Only these, in upper or lower case.
     InAnyCase(&'k [&'k str]),
+    /// Only these, and others that programs beside the agents read.
+    Also(&'k [&'k str], &'k [&'k str]),
     /// Any key: the author of the file chooses them.
     Any,
 }
@@ -69,6 +73,7 @@ impl<'b> Check<'b> {
     pub(super) fn new(bundle: Option<&'b dyn Bundle>) -> Self {
         Self {
             bundle,
+            bundle_type: None,
             findings: Vec::new(),
             steps: 0,
         }
@@ -175,9 +180,10 @@ impl<'b> Check<'b> {
     }
 
     fn report_unknown_keys(&mut self, pairs: &[(Node<'_>, Node<'_>)], keys: &Keys<'_>) {
-        let (known, in_any_case): (&[&str], bool) = match keys {
-            Keys::Exactly(known) => (known, false),
-            Keys::InAnyCase(known) => (known, true),
+        let (known, others, in_any_case): (&[&str], &[&str], bool) = match keys {
+            Keys::Exactly(known) => (known, &[], false),
+            Keys::InAnyCase(known) => (known, &[], true),
+            Keys::Also(known, others) => (known, others, false),
             Keys::Any => return,
         };
         for (key, _) in pairs {
@@ -187,6 +193,7 @@ impl<'b> Check<'b> {
             };
             let is_known = known
                 .iter()
+                .chain(others)
                 .any(|&known| known == name || in_any_case && known.eq_ignore_ascii_case(name));
             if is_known {
                 continue;
@@ -228,7 +235,9 @@ impl<'b> Check<'b> {
             return items.collect();
         }
         let is_empty = value.pairs().is_some_and(|pairs| pairs.len() == 0);
-        if is_empty || value.is_false() {
+        if value.is_bare() {
+            // Both agents take it for an empty list.
+        } else if is_empty || value.is_false() {
             let message = format!(
                 "{key} is not a list: agent 1.x takes it for an empty one, agent 2.x refuses it"
             );
@@ -238,6 +247,24 @@ impl<'b> Check<'b> {
             self.report_wrong_type(value, key, Shape::List);
         }
         Vec::new()
+    }
+
+    /// The text that both agents read. Reports any other value, except one that is missing.
+    pub(super) fn text<'a>(&mut self, node: Node<'a>, what: &str) -> Option<&'a str> {
+        match node.value() {
+            Some(Value::Text(text)) => return Some(text),
+            // The parser reports dates, tags and aliases.
+            Some(Value::Nil | Value::Date | Value::Unknown) => {}
+            Some(_) => {
+                let text = quote(node.text().unwrap_or_default());
+                let message = format!(
+                    "{what} must be text, and agent 1.x does not take {text} for text without quotes"
+                );
+                self.report_with_help(Rule::NotText, node, message, "put it in quotes");
+            }
+            None => self.report_wrong_type(node, what, Shape::Scalar),
+        }
+        None
     }
 
     /// Reports a value that must have another shape.
@@ -252,10 +279,14 @@ impl<'b> Check<'b> {
 
 /// Words of the file as a message shows them: on one line, shortened, with control characters escaped.
 pub(super) fn quote(text: &str) -> String {
-    const MAX_CHARS: usize = 80;
+    quote_part(text, 80)
+}
+
+/// As [`quote`], with at most so many characters of the text.
+pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
     let mut quoted = String::from("`");
     for (count, c) in text.chars().enumerate() {
-        if count == MAX_CHARS {
+        if count == max_chars {
             quoted.push('…');
             break;
         }

@@ -74,18 +74,68 @@ fn check_network(check: &mut Check<'_>, node: Node<'_>) {
     if node.is_false() {
         return;
     }
-    let map = mapping(check, node, "NetworkConfiguration", &[AWSVPC]);
-    let Some(node) = map.and_then(|map| map.get(AWSVPC)) else {
+    let Some(map) = mapping(check, node, "NetworkConfiguration", &[AWSVPC]) else {
         return;
+    };
+    let Some(node) = map.get(AWSVPC) else {
+        let message = format!("NetworkConfiguration should have {AWSVPC}");
+        return check.report(Rule::Property, node, message);
     };
     let Some(map) = mapping(check, node, AWSVPC, &KEYS) else {
         return;
     };
     let mut missing = KEYS.to_vec();
-    missing.retain(|key| map.get(key).is_none_or(Node::is_false));
+    let is_missing = |node: Node<'_>| node.value() == Some(Value::Nil);
+    missing.retain(|key| map.get(key).is_none_or(is_missing));
     if !missing.is_empty() && missing.len() < KEYS.len() {
         let (all, missing) = (KEYS.join(", "), missing.join(" and no "));
         let message = format!("{AWSVPC} needs either all or none of {all}; it has no {missing}");
         check.report(Rule::Property, node, message);
+    }
+    for name in ["Subnets", "SecurityGroups"] {
+        if let Some(node) = map.get(name).filter(|node| !is_missing(*node)) {
+            check_ids(check, node, name);
+        }
+    }
+    let public = map.get("AssignPublicIp").filter(|node| !is_missing(*node));
+    if let Some(node) = public {
+        let is_known = matches!(
+            node.value(),
+            Some(Value::Text("ENABLED" | "DISABLED") | Value::Unknown)
+        );
+        if !is_known && !is_placeholder(node) {
+            report_property(
+                check,
+                node,
+                "AssignPublicIp",
+                "ENABLED or DISABLED, upper case,",
+            );
+        }
+    }
+}
+
+/// Checks a list of subnets or security groups.
+fn check_ids(check: &mut Check<'_>, node: Node<'_>, name: &str) {
+    if !has_shape(check, node, name, Shape::List) {
+        return;
+    }
+    let items: Vec<Node<'_>> = node.items().into_iter().flatten().collect();
+    if items.is_empty() {
+        check.report(
+            Rule::Property,
+            node,
+            format!("{name} should have at least one item"),
+        );
+    }
+    for item in items {
+        let is_id = matches!(item.value(), Some(Value::Text(text)) if !text.trim().is_empty());
+        if !is_id && item.value() != Some(Value::Unknown) && !is_placeholder(item) {
+            report_property(
+                check,
+                item,
+                &format!("an item of {name}"),
+                "the id of one, as text,",
+            );
+        }
     }
 }

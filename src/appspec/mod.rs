@@ -10,7 +10,7 @@
 //!            libyaml   nodes    against a Bundle: the plan's names
 //! ```
 //!
-//! [`lint`] only reports; the caller decides whether an error stops the push. What agent 1.8 runs is
+//! [`lint`] only reports; the caller decides whether an error stops the push. What both agents run is
 //! never an error. This module changes no file, uses no network, and keeps nothing of a file but its
 //! text.
 
@@ -45,8 +45,14 @@ use crate::error::{FileError, shown};
 /// The only name that the agent reads.
 const APPSPEC: &str = "appspec.yml";
 
-/// A common misspelling, which the agent ignores.
-const MISNAMED: &str = "appspec.yaml";
+/// Names that the agent does not read, in any case, and the right name in another case.
+const MISNAMED: [&str; 5] = [
+    "appspec.yaml",
+    "appspec.yml",
+    "appspec.json",
+    "appspec.yml.txt",
+    "app-spec.yml",
+];
 
 /// The kinds of resource that an AppSpec file for CodeDeploy itself can describe.
 const RESOURCE_KINDS: [&resources::Kind; 2] = [&lambda::KIND, &ecs::KIND];
@@ -68,8 +74,10 @@ pub enum Kind {
 pub struct Missing {
     /// Where the file should be.
     pub path: PathBuf,
-    /// Whether the source has an `appspec.yaml`.
-    pub misnamed: bool,
+    /// The file at the root of the bundle that was perhaps meant.
+    pub misnamed: Option<String>,
+    /// Whether the source has the file, and it is left out of the bundle.
+    pub excluded: bool,
     /// The directory below the source that has an AppSpec file.
     pub elsewhere: Option<PathBuf>,
 }
@@ -91,9 +99,22 @@ pub fn require(plan: &Plan) -> Result<(), Missing> {
     });
     Err(Missing {
         path: normalized(&source).join(APPSPEC),
-        misnamed: plan.find(MISNAMED.as_bytes()).is_some(),
+        misnamed: misnamed(plan),
+        excluded: plan.source().join(APPSPEC).is_file(),
         elsewhere,
     })
+}
+
+/// The file at the root that was perhaps meant to be the AppSpec file.
+fn misnamed(plan: &Plan) -> Option<String> {
+    let names = (0..plan.len()).map(|index| plan.entry(index).name);
+    let mut names = names.filter_map(|name| str::from_utf8(name).ok());
+    let is = |name: &&str| {
+        MISNAMED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    };
+    names.find(is).map(str::to_owned)
 }
 
 /// The directory nearest to the root that has an AppSpec file.
@@ -113,11 +134,30 @@ fn directory_with_appspec(plan: &Plan) -> Option<PathBuf> {
 ///
 /// [`FileError`] if the file cannot be read.
 pub fn lint_bundle(plan: &Plan, kind: Option<Kind>) -> Result<Report, FileError> {
+    lint_archive(plan, kind, None)
+}
+
+/// As [`lint_bundle`], for a bundle that is packed as `bundle_type`: `zip`, `tar` or `tgz`.
+///
+/// # Errors
+///
+/// [`FileError`] if the file cannot be read.
+pub fn lint_archive(
+    plan: &Plan,
+    kind: Option<Kind>,
+    bundle_type: Option<&'static str>,
+) -> Result<Report, FileError> {
     let Some(index) = plan.find(APPSPEC.as_bytes()) else {
         return Ok(not_found(plan.source().join(APPSPEC)));
     };
     let bytes = bundle::read(plan, index, MAX_BYTES + 1)?;
-    Ok(lint(&plan.path(index), &bytes, kind, Some(plan)))
+    Ok(report(
+        &plan.path(index),
+        &bytes,
+        kind,
+        Some(plan),
+        bundle_type,
+    ))
 }
 
 /// The report of an AppSpec file that does not exist.
@@ -136,7 +176,18 @@ pub fn not_found(path: PathBuf) -> Report {
 /// instances may name.
 #[must_use]
 pub fn lint(path: &Path, bytes: &[u8], kind: Option<Kind>, bundle: Option<&dyn Bundle>) -> Report {
-    let (text, mut findings) = check_bytes(path, bytes, kind, bundle);
+    report(path, bytes, kind, bundle, None)
+}
+
+fn report(
+    path: &Path,
+    bytes: &[u8],
+    kind: Option<Kind>,
+    bundle: Option<&dyn Bundle>,
+    bundle_type: Option<&'static str>,
+) -> Report {
+    let (text, mut findings) = check_bytes(path, bytes, kind, bundle, bundle_type);
+    drop_dates(&mut findings);
     findings.sort_by_key(|finding| (finding.span, finding.rule));
     Report {
         path: path.to_owned(),
@@ -145,12 +196,25 @@ pub fn lint(path: &Path, bytes: &[u8], kind: Option<Kind>, bundle: Option<&dyn B
     }
 }
 
+/// Drops the warning about a date that is an error for another reason, in its place.
+fn drop_dates(findings: &mut Vec<Finding>) {
+    if !findings.iter().any(|finding| finding.rule == Rule::Date) {
+        return;
+    }
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity() == Severity::Error);
+    let errors: std::collections::HashSet<_> = errors.map(|finding| finding.span.start).collect();
+    findings.retain(|finding| finding.rule != Rule::Date || !errors.contains(&finding.span.start));
+}
+
 /// Returns the text that was checked and what was found in it.
 fn check_bytes(
     path: &Path,
     bytes: &[u8],
     kind: Option<Kind>,
     bundle: Option<&dyn Bundle>,
+    bundle_type: Option<&'static str>,
 ) -> (String, Vec<Finding>) {
     if bytes.len() > MAX_BYTES {
         let message = format!("the file is not checked: it has more than {MAX_BYTES} bytes");
@@ -184,6 +248,7 @@ fn check_bytes(
         return (text.to_owned(), findings);
     };
     let mut check = Check::new(bundle);
+    check.bundle_type = bundle_type;
     match tree.root() {
         Some(root) => check_document(&mut check, root, kind),
         None => {
@@ -244,13 +309,11 @@ fn resources_key(root: Node<'_>) -> Option<Node<'_>> {
     })
 }
 
-/// A file with `os` is for instances even if it has `Resources`, since agent 1.x reads it so.
+/// A file with `Resources` is for Lambda or ECS, whatever else it has.
 fn kind_of(root: Node<'_>) -> Kind {
-    let mut keys = root.pairs().into_iter().flatten();
-    let has_os = keys.any(|(key, _)| key.text() == Some("os"));
     match resources_key(root) {
-        Some(_) if !has_os => Kind::Resources,
-        _ => Kind::Instances,
+        Some(_) => Kind::Resources,
+        None => Kind::Instances,
     }
 }
 

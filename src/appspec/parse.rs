@@ -64,15 +64,15 @@ pub(super) fn parse(text: &str) -> Parsed {
         text,
         ..Builder::default()
     };
-    let offset = if text.starts_with('\u{FEFF}') {
-        let help = "save the file as UTF-8 without a byte-order mark";
-        let span = Span { start: 0, end: 3 };
-        let message = "the file starts with a byte-order mark, which becomes part of its first key";
-        builder.report(Rule::ByteOrderMark, span, message, Some(help));
-        3
-    } else {
-        0
-    };
+    let offset = text.strip_prefix('\u{FEFF}').map_or(0, |rest| {
+        if mark_indents(rest) {
+            let help = "save the file as UTF-8 without a byte-order mark";
+            let span = Span { start: 0, end: 3 };
+            let message = "the file starts with a byte-order mark, which indents its first line";
+            builder.report(Rule::ByteOrderMark, span, message, Some(help));
+        }
+        text.len() - rest.len()
+    });
     // The parser makes an empty document of blank lines and comments, but not with `END` behind them.
     let is_blank = |line: &str| {
         let line = line.trim_start_matches([' ', '\r', '\u{FEFF}']);
@@ -124,6 +124,14 @@ pub(super) fn parse(text: &str) -> Parsed {
         }
     }
     builder.finish(complete)
+}
+
+/// Whether a byte-order mark before `rest` does harm: libyaml skips it, but counts it as a column. That
+/// does not matter to a comment, a blank line, or a mapping in braces.
+fn mark_indents(rest: &str) -> bool {
+    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+    let line = line.trim_start_matches(' ');
+    !line.is_empty() && !line.starts_with(['#', '{'])
 }
 
 /// What follows an event.
@@ -325,6 +333,9 @@ fn syntax_error(text: &str, offset: usize, error: &Error) -> Finding {
     }
     let help = match next {
         Some('@' | '`' | '%') => Some("put the value in quotes"),
+        _ if message.starts_with("found unknown escape character") => {
+            Some("in double quotes, a backslash begins an escape; write the value in single quotes")
+        }
         _ if message.starts_with("mapping values are not allowed") => {
             Some("put the value in quotes, or check how the line is indented")
         }

@@ -249,16 +249,24 @@ pub(super) fn to_i(text: &str) -> i64 {
     if negative { -number } else { number }
 }
 
-/// Whether agent 2.x reads an unquoted scalar as a whole number.
+/// Whether agent 2.x reads an unquoted scalar as a whole number of 32 bits.
 pub(super) fn is_plain_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
-    let all = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
+    let fits = |text: &str, radix| {
+        text.chars().all(|c| c.is_digit(radix)) && u32::from_str_radix(text, radix).is_ok()
+    };
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if let Some(rest) = digits.strip_prefix(prefix) {
-            return all(rest, radix);
+            return fits(rest, radix);
         }
     }
-    all(digits, 10) && (digits == "0" || !digits.starts_with('0'))
+    fits(digits, 10) && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// Whether agent 2.x reads an unquoted scalar as the number 0, with or without a fraction.
+pub(super) fn is_plain_zero(text: &str) -> bool {
+    let signs = text.bytes().take_while(|byte| matches!(byte, b'+' | b'-'));
+    signs.count() < 2 && text.parse() == Ok(0.0_f64)
 }
 
 /// Whether agent 2.x reads an unquoted scalar as true or false.
@@ -344,6 +352,13 @@ mod tests {
         }
         for text in ["", "030", "1_000", "1.5", "30s", "12:30", "-5"] {
             assert!(!is_plain_number(text), "{text}");
+        }
+        assert!(is_plain_number("4294967295") && !is_plain_number("4294967296"));
+        for zero in ["0", "00", "0.0", "-0.0", "+0", "0.", ".0", "0.0e+0"] {
+            assert!(is_plain_zero(zero), "{zero}");
+        }
+        for other in ["0x0", "0b0", "0_0", "0:0", "0,0", "0_", "+-0", "1.0", ""] {
+            assert!(!is_plain_zero(other), "{other}");
         }
         assert!(is_plain_bool("True") && !is_plain_bool("yes"));
     }

@@ -1,5 +1,6 @@
 //! Tests of the findings as a whole; `table` has the documented cases and `samples` whole files.
 
+mod generated;
 mod samples;
 mod table;
 
@@ -11,6 +12,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::archive::plan::Options;
 use crate::cancel::Cancel;
+
+/// The type in a mode that makes a file of [`Fake`] a kept link, whose text is its content.
+const LINK: u32 = 0o120_000;
 
 /// A bundle of files that do not exist on the disk: name, mode, first bytes.
 struct Fake(Vec<(String, u32, &'static [u8])>);
@@ -40,7 +44,12 @@ impl Bundle for Fake {
     }
 
     fn mode(&self, index: usize) -> u32 {
-        self.0[index].1
+        self.0[index].1 & 0o7777
+    }
+
+    fn link(&self, index: usize) -> Option<&[u8]> {
+        let (_, mode, text) = &self.0[index];
+        (mode & LINK == LINK).then_some(*text)
     }
 
     fn absence(&self, _: &str) -> Option<Absence> {
@@ -52,7 +61,12 @@ impl Bundle for Fake {
     }
 
     fn head(&self, index: usize) -> Option<Vec<u8>> {
-        Some(self.0[index].2.to_vec())
+        let (name, _, content) = &self.0[index];
+        let Some(text) = self.link(index) else {
+            return Some(content.to_vec());
+        };
+        let target = self.find(bundle::resolve_link(name.as_bytes(), text)?.as_bytes())?;
+        Some(self.0[target].2.to_vec())
     }
 }
 
@@ -113,7 +127,7 @@ fn only_appspec_yml_at_the_root_is_an_appspec_file() {
         missing.to_string(),
         format!("{} was not found", dir.path().join("appspec.yml").display())
     );
-    assert!(!missing.misnamed && missing.elsewhere.is_none());
+    assert!(missing.misnamed.is_none() && missing.elsewhere.is_none());
     write(dir.path(), "appspec.yml", "");
     assert_eq!(require(&plan(dir.path(), false)), Ok(()));
 }
@@ -125,9 +139,17 @@ fn a_missing_appspec_file_comes_with_the_nearest_one_and_a_misnamed_one() {
     write(dir.path(), "build/appspec.yml", "");
     let missing = require(&plan(dir.path(), false)).unwrap_err();
     assert_eq!(missing.elsewhere, Some(dir.path().join("build")));
-    assert!(!missing.misnamed);
+    assert!(missing.misnamed.is_none() && !missing.excluded);
     write(dir.path(), "appspec.yaml", "");
-    assert!(require(&plan(dir.path(), false)).unwrap_err().misnamed);
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("appspec.yaml"));
+    fs::rename(
+        dir.path().join("appspec.yaml"),
+        dir.path().join("AppSpec.yml"),
+    )
+    .unwrap();
+    let missing = require(&plan(dir.path(), false)).unwrap_err();
+    assert_eq!(missing.misnamed.as_deref(), Some("AppSpec.yml"));
 }
 
 #[test]
@@ -252,7 +274,7 @@ fn a_missing_script_or_source_comes_with_advice() {
 }
 
 #[test]
-fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
+fn a_file_with_resources_is_for_lambda_or_ecs_whatever_else_it_has() {
     for text in [
         "version: 0.0\nResources:\n  - f:\n",
         "resources : []",
@@ -260,6 +282,7 @@ fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
         "\"Resources\": []",
         "{\"version\": 0.0, \"Resources\" : [{}]}",
         "{\"a\\\"b\":{\"x\":[1]},\"resources\":[]}",
+        "os: linux\nResources: []\n",
         // These are not YAML, which the check reports later.
         "Resources: [",
         "{\"Resources\": \"\\ud83d\\ude00\"}",
@@ -274,7 +297,6 @@ fn a_file_with_resources_and_without_os_is_for_lambda_or_ecs() {
         "Resources",
         "{\"files\": {\"Resources\": 1}}",
         "{\"a\": \"Resources\"}",
-        "os: linux\nResources: []\n",
         "a: [",
     ] {
         assert_eq!(kind(text.as_bytes()), Kind::Instances, "{text}");
@@ -437,9 +459,257 @@ fn on_windows_names_that_differ_only_in_case_and_long_paths_are_reported() {
     // Some file systems ignore case themselves.
     if !dir.path().join("TREE").exists() {
         let said = message(&windows, Rule::CaseCollision);
-        assert!(said.starts_with("Tree and tree are one name"), "{said}");
+        assert!(said.starts_with("`Tree` and `tree` are one name"), "{said}");
         assert!(windows.has_errors());
     }
     let said = message(&windows, Rule::LongPath);
-    assert_eq!(said, format!("{long} is too long for Windows"));
+    assert_eq!(said, format!("`{long}` is too long for Windows"));
+}
+
+#[test]
+fn on_windows_names_that_it_does_not_allow_are_reported() {
+    let refused = |name: &'static str| {
+        let bundle = Fake::of(&["appspec.yml", name]);
+        let report = instances("version: 0.0\nos: windows\n", &bundle);
+        assert_eq!(found(&instances(HEAD, &bundle)), [""; 0], "{name}");
+        found(&report) == ["windows-name@2:5"]
+    };
+    for name in [
+        "con",
+        "a/NUL.txt",
+        "Aux.tar.gz",
+        "com1",
+        "lpt9.x",
+        "a:b",
+        "what?",
+        "a*",
+        "a<b",
+        "x|y",
+        "dir./x",
+        "a.",
+        "a ",
+        "back\\slash",
+        "tab\t",
+    ] {
+        assert!(refused(name), "{name}");
+    }
+    for name in [
+        "console", "com", "com0", "a.con", ".hidden", "a b/c", "x.y.z", "\u{e9}",
+    ] {
+        assert!(!refused(name), "{name}");
+    }
+}
+
+#[test]
+fn on_windows_escapes_in_double_quotes_and_archives_that_are_no_zip_are_reported() {
+    let bundle = Fake::of(&["a", "run.bat"]);
+    let text = "version: 0.0\nos: windows\nfiles:\n  - source: a\n    destination: \"c:\\temp\\new\"\nhooks:\n  \
+                AfterInstall:\n    - location: \"\\run.bat\"\n";
+    assert_eq!(
+        found(&instances(text, &bundle)),
+        [
+            "windows-escape@5:18",
+            "windows-escape@8:17",
+            "script-not-found@8:17"
+        ]
+    );
+    let refused = instances("version: 0.0\nos: windows\nx: \"c:\\inetpub\"\n", &bundle);
+    assert!(message(&refused, Rule::Syntax).contains("single quotes"));
+    let of = |os: &str, bundle_type| {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            "appspec.yml",
+            &format!("version: 0.0\nos: {os}\n"),
+        );
+        found(&lint_archive(&plan(dir.path(), false), None, bundle_type).unwrap())
+    };
+    assert_eq!(of("windows", Some("tgz")), ["bundle-type-for-windows@2:5"]);
+    assert_eq!(of("windows", Some("tar")), ["bundle-type-for-windows@2:5"]);
+    for (os, bundle_type) in [
+        ("windows", Some("zip")),
+        ("windows", None),
+        ("linux", Some("tgz")),
+    ] {
+        assert_eq!(of(os, bundle_type), [""; 0], "{os} {bundle_type:?}");
+    }
+}
+
+#[test]
+fn the_network_configuration_of_ecs_has_lists_and_enabled_or_disabled() {
+    let of = |network: &str| {
+        let text = format!(
+            "version: 0.0\nResources:\n  - s:\n      Type: AWS::ECS::Service\n      Properties:\n        \
+             TaskDefinition: t\n        LoadBalancerInfo: {{ContainerName: c, ContainerPort: 80}}\n        \
+             NetworkConfiguration: {network}\n"
+        );
+        let report = alone("appspec.yaml", &text, None);
+        Vec::from_iter(report.findings.into_iter().map(|finding| finding.message))
+    };
+    let vpc = |subnets: &str, groups: &str, public: &str| {
+        of(&format!(
+            "{{AwsvpcConfiguration: {{Subnets: {subnets}, SecurityGroups: {groups}, AssignPublicIp: {public}}}}}"
+        ))
+    };
+    assert_eq!(vpc("[subnet-1, subnet-2]", "[sg-1]", "ENABLED"), [""; 0]);
+    assert_eq!(vpc("[<SUBNET>]", "<GROUPS>", "\"<PUBLIC>\""), [""; 0]);
+    assert_eq!(
+        of("{awsvpcConfiguration: {subnets: [a], securityGroups: [b], assignPublicIp: DISABLED}}"),
+        [""; 0]
+    );
+    for (subnets, groups, public, said) in [
+        ("subnet-1", "[sg-1]", "ENABLED", "Subnets should be a list"),
+        (
+            "[s]",
+            "{a: b}",
+            "ENABLED",
+            "SecurityGroups should be a list",
+        ),
+        (
+            "[]",
+            "[sg-1]",
+            "ENABLED",
+            "Subnets should have at least one item",
+        ),
+        ("[1]", "[sg-1]", "ENABLED", "an item of Subnets should be"),
+        (
+            "[s]",
+            "[sg-1]",
+            "enabled",
+            "AssignPublicIp should be ENABLED or DISABLED",
+        ),
+        (
+            "[s]",
+            "[sg-1]",
+            "true",
+            "AssignPublicIp should be ENABLED or DISABLED",
+        ),
+        (
+            "[s]",
+            "[sg-1]",
+            "no",
+            "AssignPublicIp should be ENABLED or DISABLED",
+        ),
+        (
+            "[s]",
+            "[sg-1]",
+            "[ENABLED]",
+            "AssignPublicIp should be ENABLED or DISABLED",
+        ),
+        (
+            "[s]",
+            "~",
+            "ENABLED",
+            "AwsvpcConfiguration needs either all or none",
+        ),
+    ] {
+        let found = vpc(subnets, groups, public);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(said), "{found:?}");
+    }
+    for network in ["{}", "{Subnets: [a]}", "x"] {
+        assert!(!of(network).is_empty(), "{network}");
+    }
+}
+
+#[test]
+fn an_os_beside_resources_is_a_key_without_meaning() {
+    let text = "version: 0.0\nos: linux\nResources:\n  - f:\n      Type: AWS::Lambda::Function\n      Properties:\n        \
+                {Name: n, Alias: a, CurrentVersion: \"1\", TargetVersion: \"2\"}\n";
+    assert_eq!(
+        found(&alone("appspec.yml", text, None)),
+        ["unknown-key@2:1"]
+    );
+    let pushed = alone("appspec.yml", text, Some(Kind::Instances));
+    assert_eq!(found(&pushed), ["platform@3:1"]);
+}
+
+/// Without the bundle, a source may be a file or a directory.
+#[test]
+fn a_file_alone_is_reported_only_for_what_is_wrong_with_any_bundle() {
+    let of = |rest: &str| found(&alone("appspec.yml", &format!("{HEAD}{rest}"), None));
+    let files = "files:\n  - {source: /, destination: /srv/app}\npermissions:\n";
+    for good in [
+        "  - {object: /srv/app, pattern: \"*.sh\", mode: 755}\n",
+        "  - {object: /srv/app, mode: 755}\n  - {object: /srv/app/x, mode: 644}\n",
+        "  - {object: /srv/app/x, pattern: \"*\", mode: 755}\n",
+        "  - {object: /srv, mode: 644, type: [file]}\n  - {object: /srv, mode: 755, type: [directory]}\n",
+        "  - {object: /srv/app, acls: [\"d:u:bob:r\"], type: [directory]}\n",
+    ] {
+        assert_eq!(of(&format!("{files}{good}")), [""; 0], "{good}");
+    }
+    for (bad, rule) in [
+        (
+            "  - {object: /srv, mode: 755}\n  - {object: /srv/app, mode: 644}\n",
+            "permission-twice@7:6",
+        ),
+        (
+            "  - {object: /srv/app, acls: [\"d:u:bob:r\"]}\n",
+            "default-acl-on-files@6:31",
+        ),
+        ("  - {object: /opt, mode: 755}\n", "reaches-nothing@6:14"),
+        ("  - {object: ., mode: 755}\n", "reaches-nothing@6:14"),
+        ("  - {object: /srv/ap, mode: 755}\n", "reaches-nothing@6:14"),
+    ] {
+        assert_eq!(of(&format!("{files}{bad}")), [rule], "{bad}");
+    }
+    let hook = "hooks:\n  AfterInstall:\n    - location: my script.sh\n";
+    assert_eq!(of(hook), ["location-unquoted@5:17"]);
+    assert_eq!(
+        of(&format!("{hook}      runas: root\n")),
+        ["location-characters@5:17"]
+    );
+}
+
+#[test]
+fn kept_links_of_a_directory_are_read_from_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let appspec = format!(
+        "{HEAD}files:\n  - {{source: app, destination: /srv}}\nhooks:\n  AfterInstall:\n    - \
+                           location: run.sh\n"
+    );
+    write(dir.path(), "appspec.yml", &appspec);
+    write(dir.path(), "app/bin/tool.js", "");
+    write(dir.path(), "app/tool/plain.sh", "#!/bin/sh\n");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, dir.path().join(name)).unwrap()
+    };
+    link("../bin/tool.js", "app/tool/tool");
+    link("app/tool/plain.sh", "run.sh");
+    let lint = |symlinks| {
+        let options = Options {
+            symlinks,
+            threads: 1,
+            ..Options::default()
+        };
+        let plan = Plan::scan(dir.path(), &options, &Cancel::new()).unwrap();
+        found(&lint_bundle(&plan, None).unwrap())
+    };
+    use crate::archive::plan::Symlinks;
+    assert_eq!(
+        lint(Symlinks::Preserve),
+        [
+            "kept-link-second-deployment@4:14",
+            "link-not-executable@7:17"
+        ]
+    );
+    assert_eq!(lint(Symlinks::Follow), ["script-not-executable@7:17"]);
+    link("..", "app/tool/up");
+    assert_eq!(
+        lint(Symlinks::Preserve),
+        [
+            "link-loop@4:14",
+            "kept-link-second-deployment@4:14",
+            "link-not-executable@7:17"
+        ]
+    );
+    link("../../app", "app/bin/up");
+    assert_eq!(
+        lint(Symlinks::Preserve),
+        [
+            "link-loops@4:14",
+            "kept-link-second-deployment@4:14",
+            "link-not-executable@7:17"
+        ]
+    );
 }

@@ -109,6 +109,17 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether nothing is written where the value belongs, as in `files:`.
+    pub(super) fn is_bare(self) -> bool {
+        self.plain() == Some("")
+    }
+
+    /// Whether the node is a list that agent 1.x reads as a mapping.
+    pub(super) fn is_ordered_map(self) -> bool {
+        let tag = self.record.tag.as_deref();
+        self.shape() == Shape::List && matches!(tag, Some("!omap" | "tag:yaml.org,2002:omap"))
+    }
+
     /// The text of a scalar.
     pub(super) fn text(self) -> Option<&'a str> {
         match &self.record.kind {

@@ -286,7 +286,7 @@ const FAILED_CREDENTIALS: &str = "cannot get credentials";
 
 /// Whether a metadata service refused to give credentials. A virtual machine that is not Amazon's may have
 /// a service at the address of Amazon's, and an administrator may have turned that of an instance off.
-fn is_no_instance(error: &CredentialsError) -> bool {
+pub(super) fn is_no_instance(error: &CredentialsError) -> bool {
     match cause::<ImdsError>(error) {
         Some(ImdsError::FailedToLoadToken(token)) => !token.is_dispatch_failure(),
         Some(ImdsError::ErrorResponse(refused)) => refused.response().status().as_u16() < 500,

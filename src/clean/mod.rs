@@ -7,15 +7,12 @@
 //! Only an upload that is certainly old enough is aborted: not one whose age is unknown, nor one whose key
 //! does not begin with the prefix. One page of the list is in memory at a time.
 
-mod age;
 mod s3;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
-
-pub use self::age::{Age, BadAge};
 
 use crate::aws::error::CallError;
 use crate::aws::s3::{UnfinishedUpload, UploadMarker, UploadPage};

@@ -9,10 +9,12 @@
 mod alias;
 mod args;
 mod commands;
+mod completions;
 mod exit;
 mod manual;
 #[cfg(feature = "push")]
 mod mfa;
+mod panic;
 #[cfg(feature = "push")]
 mod parents;
 mod quoted;
@@ -32,7 +34,12 @@ use self::render::progress::say;
 
 /// Runs the command that `arguments` ask for, the program's name first.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    panic::install();
+    panic::caught(|| Ok(parse_and_run(arguments.into_iter().collect())))
+        .unwrap_or_else(|failure| end(&failure))
+}
+
+fn parse_and_run(arguments: Vec<OsString>) -> Exit {
     let command = || Arguments::command().color(color::choice(&arguments));
     let parsed = command()
         .try_get_matches_from(&arguments)
@@ -69,7 +76,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     {
         return end(&failure);
     }
-    match parsed.command.run() {
+    match panic::caught(|| parsed.command.run()) {
         Ok(()) => Exit::Success,
         Err(failure) => end(&failure),
     }

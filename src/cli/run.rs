@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use hoist::cancel::Cancel;
 
-use super::Failure;
+#[cfg(feature = "push")]
+use super::args::time::Time;
 use super::signals::Watch;
+use super::{Failure, panic};
 
 /// A command that is running.
 pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
+    hint: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 /// Whether a command is being stopped, for the display of its progress.
@@ -37,17 +40,25 @@ impl Run {
         Self::start_with_hint(|| None)
     }
 
-    /// Starts a command. If a second signal ends the process, `hint` gives the text on what to clean
+    /// Starts a command. If a second signal or a panic ends its work, `hint` gives the text on what to clean
     /// up by hand.
     pub(crate) fn start_with_hint(
-        hint: impl Fn() -> Option<String> + Send + 'static,
+        hint: impl Fn() -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let cancel = Cancel::new();
-        let by_signal = cancel.clone();
-        let watch = Watch::start(move || by_signal.cancel(), hint);
+        panic::cancels(&cancel);
+        let (by_signal, hint) = (cancel.clone(), Arc::new(hint));
+        let of_signal = Arc::clone(&hint);
+        let watch = Watch::start(move || by_signal.cancel(), move || of_signal());
         let watch =
             watch.map_err(|error| Failure::other(format!("cannot watch for signals: {error}")))?;
-        Ok(Self { cancel, watch })
+        #[cfg(debug_assertions)]
+        panic::for_a_test();
+        Ok(Self {
+            cancel,
+            watch,
+            hint,
+        })
     }
 
     /// What the first signal cancels.
@@ -81,7 +92,12 @@ impl Run {
             .enable_all()
             .build()
             .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
-        let done = runtime.block_on(work);
+        let done = panic::caught(|| runtime.block_on(work));
+        let done = done.map_err(|failure| match failure.lines.is_empty() {
+            // The work was given up in the middle.
+            true => failure.and((self.hint)()),
+            false => failure,
+        });
         // Whatever still runs there, a name lookup for example, is no longer needed.
         runtime.shutdown_background();
         self.finish(done)
@@ -104,7 +120,7 @@ impl Run {
     /// Does async work that ends by itself when it is cancelled, and cancels it after `limit`.
     pub(crate) fn block_on_within<T>(
         &self,
-        limit: Option<std::time::Duration>,
+        limit: Option<&Time>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let Some(limit) = limit else {
@@ -112,7 +128,7 @@ impl Run {
         };
         self.block_on(async {
             let mut work = std::pin::pin!(work);
-            if let Ok(done) = tokio::time::timeout(limit, &mut work).await {
+            if let Ok(done) = tokio::time::timeout(limit.duration, &mut work).await {
                 return done;
             }
             self.cancel.cancel();
@@ -121,8 +137,7 @@ impl Run {
                 return done;
             }
             done.map_err(|failure| {
-                let seconds = limit.as_secs();
-                let late = format!("stopped: not done after {seconds} s, which is --timeout");
+                let late = format!("stopped: not done after {limit}, which is --timeout");
                 let rest = failure.lines.into_iter().filter(|line| line != "stopped");
                 Failure {
                     lines: std::iter::once(late).chain(rest).collect(),

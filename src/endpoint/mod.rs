@@ -31,6 +31,7 @@ pub mod faults;
 mod ids;
 mod keys;
 mod link;
+mod log;
 mod operation;
 mod s3;
 mod server;
@@ -52,6 +53,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::link::Link;
+pub use self::log::{Answered, Log};
 pub use self::statistics::Statistics;
 
 use self::faults::Faults;
@@ -136,6 +138,8 @@ pub struct Settings {
     pub link: Link,
     /// What goes wrong. Without faults requests are not recorded.
     pub faults: Option<Faults>,
+    /// Learns of each request when it is answered.
+    pub log: Option<Log>,
 }
 
 impl Settings {
@@ -147,6 +151,7 @@ impl Settings {
             port: 0,
             link: Link::default(),
             faults: None,
+            log: None,
         }
     }
 }
@@ -214,9 +219,10 @@ impl Endpoint {
             port,
             link,
             faults,
+            log,
         } = settings;
         let opening = tokio::task::spawn_blocking(move || open_state(storage, faults, link));
-        let (server, held) = opening.await.unwrap_or_else(|error| {
+        let (mut server, held) = opening.await.unwrap_or_else(|error| {
             Err(Error::Directory {
                 dir: PathBuf::new(),
                 source: io::Error::other(error),
@@ -226,6 +232,7 @@ impl Endpoint {
         let address = listener
             .local_addr()
             .map_err(|source| Error::Port { port, source })?;
+        server.log = log;
         let server = Arc::new(server);
         let stop = CancellationToken::new();
         let running = Arc::clone(&server).run(listener, stop.clone());

@@ -31,6 +31,7 @@ use super::chunked::{Decoder, Trailers};
 use super::codedeploy::{self, Failure};
 use super::faults::{self, ConnectionControl, Faults};
 use super::link::{Link, PacedBody, Pacer};
+use super::log::{Entry, Log};
 use super::operation::Call;
 use super::statistics::{Meter, is_upload};
 use super::store::{Behavior, Store, blocking};
@@ -59,6 +60,7 @@ pub(super) struct Server {
     pub(super) meter: Meter,
     s3: S3Service,
     faults: Option<Faults>,
+    pub(super) log: Option<Log>,
     link: Link,
     /// Paces the bodies of all connections together.
     shared: Option<Arc<Pacer>>,
@@ -85,6 +87,7 @@ impl Server {
             meter: Meter::default(),
             s3: builder.build(),
             faults,
+            log: None,
             link,
             shared: link.total_rate.map(Pacer::new),
         })
@@ -168,6 +171,10 @@ impl Server {
     ) -> HttpResponse {
         let (head, body) = request.into_parts();
         let call = Call::of(&head);
+        let entry = self
+            .log
+            .as_ref()
+            .map(|_| Entry::begin(&head, call.operation));
         let _upload = self.meter.request(call.operation);
         if !self.link.latency.is_zero() {
             tokio::time::sleep(self.link.latency).await;
@@ -177,12 +184,18 @@ impl Server {
             let meter = self.meter.clone();
             body = PacedBody::wrap(body, pacers, move |bytes| meter.arrived(bytes));
         }
+        if let Some(entry) = &entry {
+            body = entry.counted(body);
+        }
         let request = Request::from_parts(head, body);
         let response = match &self.faults {
             None => self.answer(request).await,
             Some(faults) => faults::handle(self, faults, &call, request, control).await,
         };
         self.meter.answered(response.status().as_u16());
+        if let (Some(log), Some(entry)) = (&self.log, entry) {
+            log.tell(&entry.end(&response));
+        }
         response
     }
 

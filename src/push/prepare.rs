@@ -92,7 +92,8 @@ async fn read(
                 return Ok((Contents::Tree(plan, format), None));
             }
             let lint = move || {
-                let report = appspec::lint_bundle(&plan, Some(Kind::Instances));
+                let report =
+                    appspec::lint_archive(&plan, Some(Kind::Instances), Some(format.name()));
                 report.map(|report| (plan, report))
             };
             let (plan, report) = on_a_thread(lint).await??;

@@ -56,6 +56,9 @@ const BUSY: f64 = 0.6;
 /// the store answers.
 const ALONE: f64 = 0.8;
 
+/// The first request gets company after this time: it may hang or be refused.
+const FIRST_ALONE: Duration = Duration::from_secs(10);
+
 /// So few requests should not be answered together.
 const FEW: usize = 3;
 
@@ -183,9 +186,8 @@ impl Pace {
 
     /// How many requests may be under way.
     pub(super) fn allowed(&self) -> usize {
-        let overlap =
-            self.level == 1 && self.most > 1 && self.is_slow() && self.stage != Stage::First;
-        self.level - self.withheld + usize::from(overlap)
+        let company = self.level == 1 && self.most > 1 && self.alone().is_some();
+        self.level - self.withheld + usize::from(company)
     }
 
     /// When the next request may begin. On a slow link that is shortly before the last one ends if there may
@@ -193,12 +195,20 @@ impl Pace {
     /// link would be idle until the next two have arrived.
     pub(super) fn not_before(&self) -> Option<Instant> {
         let apart = match self.level {
-            1 => ALONE * self.last_took,
-            2..=FEW => self.last_took / (2 * self.level) as f64,
+            1 => self.alone()?,
+            2..=FEW if self.is_slow() => self.last_took / (2 * self.level) as f64,
             _ => return None,
         };
-        let last = self.last_began?;
-        (self.is_slow() && self.traffic.now > 0).then(|| last + Duration::from_secs_f64(apart))
+        let last = self.last_began.filter(|_| self.traffic.now > 0)?;
+        Some(last + Duration::from_secs_f64(apart))
+    }
+
+    /// For how many seconds a request should be alone until it gets company. None if it need not get any.
+    fn alone(&self) -> Option<f64> {
+        match self.last_took {
+            last if last > 0.0 => self.is_slow().then_some(ALONE * last),
+            _ => Some(FIRST_ALONE.as_secs_f64()),
+        }
     }
 
     fn is_slow(&self) -> bool {

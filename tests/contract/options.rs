@@ -67,7 +67,7 @@ pub(crate) fn refused() -> Vec<Row> {
             &["--sourced", "x"],
         )
         .exits(252)
-        .says(&["--help lists the options; --source is one"]),
+        .says(&["did you mean --source? --help lists the options"]),
         bare(
             "an unknown option, and none that must be there",
             &["--nope"],
@@ -241,7 +241,7 @@ pub(crate) fn taken() -> Vec<Row> {
             &["--cli-read-timeout", "50", "--cli-connect-timeout", "50"],
         ),
         row("an abbreviated option", &["--descr", "a"])
-            .says(&["--help lists the options; --description is one"])
+            .says(&["did you mean --description? --help lists the options"])
             .exits(252)
             .differs(
                 &[Exit, Output, Message, Objects, Revision],

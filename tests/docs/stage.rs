@@ -61,9 +61,14 @@ impl Stage {
             cp.arg(dir.path().join(copy)).silent();
         }
         fs::create_dir(dir.path().join("function")).unwrap();
-        for name in ["appspec.yaml", "MyAppSpecFile.yaml"] {
-            fs::write(dir.path().join("function").join(name), LAMBDA).unwrap();
-        }
+        fs::write(dir.path().join("function/appspec.yaml"), LAMBDA).unwrap();
+        let mut cp = Command::new("cp");
+        cp.arg("-r").arg(example.with_file_name("lambda"));
+        cp.arg(dir.path().join("examples/lambda")).silent();
+        let service = dir.path().join("services/one");
+        let mut cp = Command::new("cp");
+        fs::create_dir(dir.path().join("services")).unwrap();
+        cp.arg("-r").arg(&example).arg(service).silent();
         // Commands use this in place of /tmp.
         fs::create_dir(dir.path().join("scratch")).unwrap();
         let build = dir.path().join("build");
@@ -85,7 +90,9 @@ impl Stage {
             () if command.starts_with("hoist verify ") => "",
             () if command == FAILING => "",
             () if command.contains("examples/") || command.contains(" DIR") => "",
-            () if is_for_lambda(command) => "function",
+            () if command.contains("services/") => "",
+            () if command.contains("MyAppSpecFile") => "examples/lambda",
+            () if command.contains("appspec.yaml") => "function",
             () => "examples/wordpress",
         };
         self.dir.path().join(below)

@@ -587,3 +587,159 @@ fn a_metadata_service_that_refuses_means_that_there_are_no_credentials() {
         .says("aws configure");
     assert!(!metadata.heard().is_empty());
 }
+
+#[test]
+fn a_server_in_this_process_is_reached_without_any_setting_of_the_machine() {
+    let proxy = Listener::proxy();
+    let broken = Home::new(
+        "[default\nregion = elsewhere\n",
+        "not a file of the AWS CLI",
+    );
+    let base = |scene: &Scene, is_bench: bool| {
+        let local = tempfile::tempdir().unwrap();
+        let mut command = if is_bench {
+            let mut bench = hoist();
+            bench.args(["bench", "--sink", "local", "--source"]);
+            bench.arg(scene.tree.path());
+            bench
+        } else {
+            let mut push = bare(scene.push(&["--local"]));
+            push.arg(local.path());
+            push
+        };
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env(name, &proxy.url);
+        }
+        (command, local)
+    };
+    let scene = Scene::new();
+    for is_bench in [false, true] {
+        for variables in [
+            &[][..],
+            &[("AWS_PROFILE", "elsewhere")],
+            &[("AWS_DEFAULT_PROFILE", "elsewhere")],
+            &[
+                ("AWS_CA_BUNDLE", "/missing.pem"),
+                ("REQUESTS_CA_BUNDLE", "/missing"),
+            ],
+            &[("AWS_USE_FIPS_ENDPOINT", "true")],
+            &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+            &[("AWS_RETRY_MODE", "bogus"), ("AWS_MAX_ATTEMPTS", "0")],
+            &[
+                ("AWS_ACCESS_KEY_ID", "AKIA\r\n"),
+                ("AWS_SECRET_ACCESS_KEY", "s\n"),
+            ],
+            &[("AWS_REGION", "\"eu west\""), ("AWS_DEFAULT_REGION", "")],
+            &[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+                ("AWS_ENDPOINT_URL_S3", "x"),
+            ],
+            &[("HOME", "/dev/null/none")],
+            &[
+                ("AWS_CONFIG_FILE", "/proc/1/mem"),
+                ("NO_PROXY", "elsewhere"),
+            ],
+        ] {
+            let (mut command, _local) = base(&scene, is_bench);
+            command.envs(variables.iter().copied()).ok();
+        }
+        let (mut command, _local) = base(&scene, is_bench);
+        command.env_remove("HOME").ok();
+        let (mut command, _local) = base(&scene, is_bench);
+        broken.point(&mut command).ok();
+    }
+    assert_eq!(proxy.heard(), [""; 0]);
+}
+
+#[test]
+fn a_bucket_is_in_the_name_of_the_host_if_the_profile_says_so() {
+    let scene = Scene::new();
+    for (style, is_in_host) in [("virtual", true), ("path", false), ("auto", false)] {
+        let home = Home::new(
+            &format!("[default]\nregion = us-east-1\ns3 =\n  addressing_style = {style}\n"),
+            "",
+        );
+        scene.forget();
+        let mut push = scene.push(&[]);
+        let local = scene.url().replace("127.0.0.1", "localhost");
+        home.point(&mut push).env("AWS_ENDPOINT_URL", &local).ok();
+        let requests = scene.requests();
+        let to_s3 = requests
+            .iter()
+            .filter(|request| request.header("x-amz-target").is_none());
+        for request in to_s3 {
+            let host = request.header("host").unwrap();
+            assert_eq!(
+                host.starts_with("bucket."),
+                is_in_host,
+                "{style} {request:?}"
+            );
+        }
+        // Amazon's buckets are in the name of the host, unless the profile says otherwise.
+        let mut push = push_to_amazon(&scene);
+        let expected = match style {
+            "path" => "s3.us-east-1.amazonaws.com",
+            _ => "bucket.s3.us-east-1.amazonaws.com",
+        };
+        assert!(
+            hosts(home.point(&mut push)).contains(&expected.to_owned()),
+            "{style}"
+        );
+    }
+}
+
+#[test]
+fn a_given_endpoint_comes_before_fips_dual_stack_and_configured_endpoints() {
+    let scene = Scene::new();
+    let variables = [
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+    ];
+    scene.push(&[]).envs(variables).ok();
+    // Endpoints that are configured can be ignored; those on the command line cannot.
+    let mut push = scene.push(&["--endpoint-url", scene.url()]);
+    push.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    push.envs(variables).ok();
+    let mut push = push_to_amazon(&scene);
+    push.env("AWS_ENDPOINT_URL", "https://elsewhere.example")
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    let amazon = [
+        "bucket.s3.us-east-1.amazonaws.com",
+        "codedeploy.us-east-1.amazonaws.com",
+    ];
+    assert_eq!(hosts(&mut push), amazon);
+}
+
+#[test]
+fn a_name_that_no_bucket_of_amazon_can_have_is_refused_before_anything_is_packed() {
+    let scene = Scene::new();
+    let proxy = Listener::proxy();
+    for bad in ["ab", "my bucket", "192.168.5.4", "a\nb", "xn--a"] {
+        let url = format!("s3://{bad}/key.zip");
+        let mut push = push_to_amazon(&scene);
+        push.args(["--s3-location", &url, "--region", "eu-west-1"]);
+        let done = push.env("HTTPS_PROXY", &proxy.url).fails(252);
+        done.says(&format!("{bad:?} is not the name of a bucket of Amazon S3"));
+        for command in ["verify", "clean"] {
+            let mut command = scene.hoist(&[command, &url, "--region", "eu-west-1"]);
+            command.env_remove("AWS_ENDPOINT_URL");
+            command
+                .env("HTTPS_PROXY", &proxy.url)
+                .fails(252)
+                .says("is not the name of a bucket");
+        }
+    }
+    let mut push = push_to_amazon(&scene);
+    push.args([
+        "--s3-location",
+        "s3://My_Bucket/key",
+        "--region",
+        "eu-west-1",
+    ]);
+    push.fails(252).says("upper-case");
+    assert_eq!(proxy.heard(), [""; 0]);
+    // Other stores have rules of their own.
+    let mut push = scene.push(&["--s3-location", "s3://My_Bucket/key.zip"]);
+    push.done().is_silent_about("is not the name of a bucket");
+}

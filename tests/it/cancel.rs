@@ -154,3 +154,47 @@ async fn a_waiting_task_is_woken_when_its_parent_is_cancelled() {
     assert_eq!(ended, None);
     child.cancelled().await;
 }
+
+/// Builds for tests panic where they are asked to.
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_in_any_thread_aborts_the_upload_and_says_what_to_report() {
+    let scene = hanging();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("now");
+    let mut push = scene.push(&[]);
+    push.env("HOIST_TEST_PANIC", &file);
+    let push = push.env_remove("RUST_BACKTRACE").start();
+    wait_until("a part is sent", || scene.count(Operation::UploadPart) > 0);
+    assert_eq!(scene.uploads().len(), 1);
+    std::fs::write(&file, "").unwrap();
+    let done = push.end();
+    assert_eq!(done.code, Some(255), "{done}");
+    let first = "hoist: internal error at src/cli/panic.rs:";
+    assert!(done.stderr.starts_with(first), "{done}");
+    // A line end in the message begins no line.
+    done.says("\"asked for\\nby a test\"")
+        .says("this is a bug in hoist")
+        .says("RUST_BACKTRACE=1")
+        .is_silent_about("stack backtrace");
+    scene.assert_nothing_is_left();
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_of_a_command_itself_is_a_failure_in_plain_words() {
+    let scene = Scene::new();
+    let dir = tempfile::tempdir().unwrap();
+    let mut pack = crate::support::hoist();
+    pack.arg("pack").arg("--source").arg(scene.tree.path());
+    pack.arg("-o").arg(dir.path().join("a.zip"));
+    for mut command in [scene.push(&[]), pack] {
+        let command = command.env("HOIST_TEST_PANIC", "now");
+        let done = command.env_remove("RUST_BACKTRACE").fails(255);
+        done.says("internal error at src/cli/panic.rs")
+            .says("report it to");
+        assert_eq!(done.stderr.lines().count(), 2, "{done}");
+        let done = command.env("RUST_BACKTRACE", "1").fails(255);
+        done.says("for_a_test");
+    }
+}

@@ -168,3 +168,30 @@ fn ages_and_places_are_checked_before_anything_is_asked() {
     }
     assert_eq!(server.operations(), []);
 }
+
+#[test]
+fn the_command_for_an_upload_that_stays_reaches_the_same_bucket() {
+    let server = server(&[("it's", 48, 0)]);
+    server.deny(&[Operation::AbortMultipartUpload]);
+    let owner = "000000000000";
+    let options = [
+        "s3://bucket",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        server.url(),
+        "--expected-bucket-owner",
+        owner,
+        "--request-payer",
+        "requester",
+        "--no-sign-request",
+    ];
+    let done = clean(&server, &options).fails(255);
+    let id = &server.uploads()[0];
+    done.says(&format!(
+        "by hand: aws s3api abort-multipart-upload --bucket bucket --key 'it'\\''s' --upload-id {id} \
+         --expected-bucket-owner {owner} --request-payer requester --region eu-west-1 --endpoint-url {} \
+         --no-sign-request",
+        server.url()
+    ));
+}

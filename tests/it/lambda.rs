@@ -7,37 +7,8 @@ use std::path::Path;
 use crate::support::{APPSPEC, Done, Run as _, Server, Tree, hoist};
 
 /// The example of AWS's user guide, "AppSpec file example for an AWS Lambda deployment".
-const LAMBDA: &str = "\
-version: 0.0
-Resources:
-  - myLambdaFunction:
-      Type: AWS::Lambda::Function
-      Properties:
-        Name: \"myLambdaFunction\"
-        Alias: \"myLambdaFunctionAlias\"
-        CurrentVersion: \"1\"
-        TargetVersion: \"2\"
-Hooks:
-  - BeforeAllowTraffic: \"LambdaFunctionToValidateBeforeTrafficShift\"
-  - AfterAllowTraffic: \"LambdaFunctionToValidateAfterTrafficShift\"
-";
-
-const LAMBDA_JSON: &str = r#"{
-  "version": 0.0,
-  "Resources": [{
-    "myLambdaFunction": {
-      "Type": "AWS::Lambda::Function",
-      "Properties": {
-        "Name": "myLambdaFunction",
-        "Alias": "myLambdaFunctionAlias",
-        "CurrentVersion": "1",
-        "TargetVersion": "2"
-      }
-    }
-  }],
-  "Hooks": [{ "BeforeAllowTraffic": "LambdaFunctionToValidateBeforeTrafficShift" }]
-}
-"#;
+const LAMBDA: &str = include_str!("../../examples/lambda/MyAppSpecFile.yaml");
+const LAMBDA_JSON: &str = include_str!("../../examples/lambda/MyAppSpecFile.json");
 
 const ECS: &str = r#"{"version": 0.0, "Resources": [{"TargetService": {"Type": "AWS::ECS::Service",
     "Properties": {"TaskDefinition": "t", "LoadBalancerInfo": {"ContainerName": "c",

@@ -97,6 +97,9 @@ mod quoting;
 // Standard output is for scripts: text, JSON, GitHub's files, completions and manual pages.
 #[cfg(all(feature = "push", feature = "local"))]
 mod output;
+// Bash, zsh and fish complete what may follow.
+#[cfg(all(feature = "push", feature = "local"))]
+mod completions;
 // While they run, commands show how far they are, on a terminal and in a log.
 #[cfg(all(feature = "push", feature = "local"))]
 mod progress;

@@ -266,3 +266,72 @@ fn a_file_of_github_that_is_missing_fails_a_push_before_it_and_not_after_it() {
     let done = push.env("GITHUB_STEP_SUMMARY", dir.path()).ok();
     done.says("warning: the summary in ");
 }
+
+/// As with `hoist ... | head -0`: nobody reads what is printed.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure_of_any_command() {
+    let scene = Scene::new();
+    let tree = scene.tree.path().to_str().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("a.zip");
+    let archive = archive.to_str().unwrap();
+    scene.push(&[]).ok();
+    for words in [
+        &["pack", "--source", tree, "-o", archive][..],
+        &["verify", archive],
+        &["verify", archive, "--output", "json"],
+        &["lint", tree],
+        &["lint", tree, "--output-format", "sarif"],
+        &["bench", "--sink", "none", "--source", tree],
+        &["bench", "--sink", "local", "--source", tree],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+        &["push", "--help"],
+        &["--version"],
+        &["clean", "s3://bucket/", "--dry-run"],
+        &[
+            "push",
+            "--application-name",
+            "App",
+            "--s3-location",
+            "s3://bucket/k",
+            "--source",
+            tree,
+        ],
+        &[
+            "push",
+            "--application-name",
+            "App",
+            "--s3-location",
+            "s3://bucket/k",
+            "--source",
+            tree,
+            "--dry-run",
+            "--list",
+        ],
+    ] {
+        let mut command = scene.hoist(words);
+        let code = command.done().code;
+        for stderr_too in [false, true] {
+            let (closed, pipe) = std::io::pipe().unwrap();
+            drop(closed);
+            command.stdout(pipe.try_clone().unwrap());
+            if stderr_too {
+                command.stderr(pipe);
+            } else {
+                command.stderr(std::process::Stdio::piped());
+            }
+            let mut child = command.spawn().unwrap();
+            let mut said = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+            }
+            assert_eq!(child.wait().unwrap().code(), code, "{words:?} {said}");
+            assert!(
+                !said.contains("pipe") && !said.contains("panic"),
+                "{words:?} {said}"
+            );
+        }
+    }
+}

@@ -148,8 +148,15 @@ fn a_source_without_an_appspec_file_is_refused() {
     let appspec = scene.tree.path().join("appspec.yml");
     fs::remove_file(&appspec).unwrap();
     let expected = format!("hoist: {} was not found\n", appspec.display());
-    assert_eq!(scene.push(&[]).fails(255).stderr, expected);
+    let done = scene.push(&[]).fails(255);
+    assert!(done.stderr.starts_with(&expected), "{done}");
+    done.says("name the directory that has it with --source");
     scene.assert_nothing_is_left();
+    fs::write(&appspec, "version: 0.0\nos: linux\n").unwrap();
+    let done = scene.push(&["--exclude", "*.yml"]).fails(255);
+    done.says("a pattern leaves it out: add --include appspec.yml");
+    fs::rename(&appspec, appspec.with_file_name("AppSpec.YML")).unwrap();
+    scene.push(&[]).fails(255).says("there is an AppSpec.YML");
 }
 
 #[test]

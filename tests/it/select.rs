@@ -110,7 +110,8 @@ fn without_options_it_is_what_the_aws_cli_packs() {
     let warning = "hoist: warning: DIR/shared is a symbolic link to a directory, which the archive \
                    leaves out, as `aws deploy push` does\n";
     assert!(said.starts_with(warning), "{said}");
-    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    // The other one is about .env.
+    assert_eq!(said.matches("warning").count(), 2, "{said}");
     assert_eq!(self::said(&tree, &["--quiet"]), "");
 }
 
@@ -163,7 +164,8 @@ fn followed_links_are_files_under_the_names_of_the_links() {
     assert_eq!(all.len(), 8 + 2);
     assert_eq!(all[&b"shared/large"[..]], all[&b"data/large"[..]]);
     assert_eq!(all[&b"shared/small.log"[..]], all[&b"bin/up"[..]]);
-    assert!(!said(&tree, &["--symlinks", "follow"]).contains("warning"));
+    let said = said(&tree, &["--symlinks", "follow", "--exclude", ".env"]);
+    assert!(!said.contains("warning"), "{said}");
 
     tree.symlink("data/loop", "..");
     let said = refused(&tree, &["--symlinks", "follow"], 255);
@@ -465,7 +467,7 @@ fn kept_links_that_lead_back_are_warned_of() {
     // The agents follow what is kept, so keeping is no way out of a loop.
     let said = refused(&tree, &["--symlinks", "follow"], 255);
     assert!(
-        said.contains("; exclude it") && !said.contains("preserve"),
+        said.contains("; leave it out with --exclude") && !said.contains("preserve"),
         "{said}"
     );
 
@@ -481,6 +483,129 @@ fn kept_links_that_lead_back_are_warned_of() {
         said.contains("DIR/b/a is a kept symbolic link that leads back"),
         "{said}"
     );
+}
+
+/// A workspace as `actions/checkout` leaves it, and a developer's home.
+fn workspace() -> Tree {
+    let tree = Tree::revision();
+    for name in [
+        ".git/HEAD",
+        ".git/config",
+        ".git/refs/heads/main",
+        "lib/.git/HEAD",
+        ".aws/credentials",
+    ] {
+        tree.file(name, "x\n");
+    }
+    tree.file(".env", "TOKEN=s3cr3t\n")
+        .file(".env.example", "TOKEN=\n")
+        .file(".npmrc", "//registry.npmjs.org/:_authToken=s3cr3t\n")
+        .file(
+            "app/.npmrc",
+            "//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n",
+        )
+        .file("tls/ca.pem", "-----BEGIN CERTIFICATE-----\n")
+        .file("tls/key.pem", "-----BEGIN PRIVATE KEY-----\ns3cr3t\n")
+        .symlink("id_rsa", "tls/key.pem")
+        .symlink("linked.pem", "tls/key.pem");
+    tree
+}
+
+#[test]
+fn what_is_hardly_meant_to_go_in_draws_one_warning_that_names_the_option() {
+    let tree = workspace();
+    let all = "DIR/.aws/credentials, DIR/.env, DIR/.git and 4 more are a repository's data or look like credentials, \
+               and every instance gets them; leave out with --exclude what is not meant to be there\n";
+    let said_by = |options: &[&str]| {
+        let said = said(&tree, options);
+        assert!(!said.contains("s3cr3t"), "{said}");
+        assert!(said.matches("warning").count() < 2, "{said}");
+        said
+    };
+    assert!(
+        said_by(&[]).starts_with(&format!("hoist: warning: {all}")),
+        "{}",
+        said_by(&[])
+    );
+    // What does not go in draws none.
+    let hidden = said_by(&["--ignore-hidden-files"]);
+    assert!(
+        hidden.starts_with("hoist: warning: DIR/id_rsa and DIR/tls/key.pem are"),
+        "{hidden}"
+    );
+    let options = [
+        "--ignore-hidden-files",
+        "--exclude",
+        "id_rsa",
+        "--exclude",
+        "tls",
+    ];
+    assert!(!said_by(&options).contains("warning"));
+    let scripts = said_by(&[
+        "--exclude",
+        "*",
+        "--include",
+        "*.js",
+        "--include",
+        "HEAD",
+        "--exclude",
+        "/.git",
+    ]);
+    assert!(
+        scripts.starts_with("hoist: warning: DIR/lib/.git is a repository's data"),
+        "{scripts}"
+    );
+    // A link's target is not read, so its name decides; a kept link has no content.
+    let kept = said(&tree, &["--symlinks", "preserve"]);
+    assert!(
+        kept.contains("DIR/.git and 3 more are a repository's"),
+        "{kept}"
+    );
+    // One thread or many, the names are the first.
+    for threads in ["1", "7"] {
+        assert!(said_by(&["--threads", threads]).contains(all), "{threads}");
+    }
+    // `lint` sees the same bundle.
+    let mut lint = hoist();
+    lint.args(["lint", "--source"]).arg(tree.path());
+    assert_eq!(
+        shortened(&tree, &lint.ok().stderr),
+        format!("hoist: warning: {all}")
+    );
+    lint.args(["--format", "github"])
+        .env("GITHUB_ACTIONS", "true");
+    let said = shortened(&tree, &lint.ok().stderr);
+    assert!(
+        said.starts_with("::warning title=hoist::DIR/.aws/credentials"),
+        "{said}"
+    );
+}
+
+#[cfg(all(feature = "push", feature = "local"))]
+#[test]
+fn a_push_and_its_dry_run_warn_of_what_is_hardly_meant_to_go_in() {
+    use crate::support::Scene;
+
+    let scene = Scene::of(workspace());
+    for options in [&[][..], &["--dry-run"]] {
+        let text = scene.push(options).ok().stderr;
+        assert!(
+            text.contains(".git and 4 more are a repository's data or look like credentials"),
+            "{text}"
+        );
+        let said = scene.push(&["--output", "json"]).args(options).ok().json();
+        let notices = said["notices"].as_array().unwrap();
+        let notice = notices
+            .iter()
+            .find(|notice| notice["kind"] == "private")
+            .unwrap();
+        assert_eq!(notice["count"], 7);
+        assert_eq!(notice["paths"].as_array().unwrap().len(), 7);
+        assert!(
+            notice["message"].as_str().unwrap().contains("--exclude"),
+            "{notice}"
+        );
+    }
 }
 
 #[cfg(all(feature = "push", feature = "local"))]
@@ -510,10 +635,10 @@ fn a_push_takes_the_same_options_and_reports_the_same() {
         assert_eq!(said["dropped_links"], Value::from(vec![shared]));
         let notices = said["notices"].as_array().unwrap();
         let kinds: Vec<_> = notices.iter().map(|notice| &notice["kind"]).collect();
-        assert_eq!(kinds, ["dropped-link", "collision"]);
-        assert_eq!(notices[1]["count"], 2);
-        assert_eq!(notices[1]["paths"].as_array().unwrap().len(), 2);
-        assert!(notices[1]["message"].as_str().unwrap().contains("case"));
+        assert_eq!(kinds, ["dropped-link", "private", "collision"]);
+        assert_eq!(notices[2]["count"], 2);
+        assert_eq!(notices[2]["paths"].as_array().unwrap().len(), 2);
+        assert!(notices[2]["message"].as_str().unwrap().contains("case"));
     }
     let expected = packed(scene.tree.path(), "a.zip", &options);
     assert!(scene.stored() == Some(expected));

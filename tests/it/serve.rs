@@ -1,7 +1,7 @@
 //! `hoist serve`, as a process, and judged by the clients that it is for: the AWS CLI and boto3.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Command;
 
 use hoist::endpoint::{Endpoint, Settings, Storage};
@@ -12,22 +12,29 @@ use crate::support::{Run as _, Running, Tree, aws, hoist, missing, noise, text, 
 struct Serve {
     running: Running,
     url: String,
+    /// The lines that a client evaluates.
+    exports: String,
     dir: tempfile::TempDir,
 }
 
 impl Serve {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = hoist();
-        command.args(["serve", "--port", "0", "--dir"]);
+        command.arg("serve").args(options);
+        command.args(["--port", "0", "--dir"]);
         let mut running = command.arg(dir.path()).start();
-        let mut line = String::new();
-        let stdout = running.child().stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line.trim_end().strip_prefix("export AWS_ENDPOINT_URL=");
+        let stdout = BufReader::new(running.child().stdout.take().unwrap());
+        let exports: Vec<String> = stdout.lines().take(5).map(Result::unwrap).collect();
+        let url = exports[0].strip_prefix("export AWS_ENDPOINT_URL=");
         Self {
-            running,
             url: url.unwrap().to_owned(),
+            exports: exports.join("\n"),
+            running,
             dir,
         }
     }
@@ -149,6 +156,69 @@ assert not s3.list_multipart_uploads(Bucket="bucket").get("Uploads")
 }
 
 #[test]
+fn the_printed_lines_are_all_that_a_client_needs() {
+    let serve = Serve::start();
+    let tree = revision();
+    // The shell has no settings of AWS but those that it evaluates.
+    let script = format!(
+        "eval '{}'; cd '{}'; \"$HOIST\" clean s3://bucket; \"$HOIST\" push --application-name App \
+         --s3-location s3://bucket/a.zip",
+        serve.exports,
+        tree.path().display()
+    );
+    let run = |script: &str| {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", script]).env("HOIST", hoist().get_program());
+        sh.env("HOME", serve.dir.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        sh.env_remove("AWS_REGION")
+            .env_remove("AWS_DEFAULT_REGION")
+            .done()
+    };
+    // The endpoint answers: there is no bucket yet.
+    let done = run(&script);
+    done.says("NoSuchBucket");
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ] {
+        assert!(serve.exports.contains(&format!("export {name}=")), "{name}");
+    }
+}
+
+#[test]
+fn verbose_writes_a_line_for_each_request() {
+    let mut serve = Serve::start_with(&["--verbose"]);
+    let mut stderr = serve.running.child().stderr.take().unwrap();
+    let mut push = serve.client(hoist(), &["push", "--application-name", "App"]);
+    push.args([
+        "--no-preflight",
+        "--s3-location",
+        "s3://bucket/a b\n::error::x",
+    ]);
+    push.arg("--source").arg(revision().path()).done();
+    serve.running.signal("INT");
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("CreateMultipartUpload"))
+        .expect(&log);
+    assert!(
+        line.starts_with("hoist: POST /bucket/a%20b%0A%3A%3Aerror%3A%3Ax?uploads"),
+        "{log}"
+    );
+    assert!(
+        line.contains(" 404, 0 bytes in, ") && line.ends_with(" ms"),
+        "{log}"
+    );
+    assert!(log.lines().all(|line| line.starts_with("hoist: ")), "{log}");
+}
+
+#[test]
 fn an_interrupt_ends_it_without_an_error() {
     let Serve { running, .. } = Serve::start();
     running.signal("INT");
@@ -191,13 +261,13 @@ fn a_push_to_a_discarding_endpoint_has_the_etag_of_one_that_keeps() {
 fn serve_discard_prints_its_statistics_when_it_ends() {
     let mut serve = hoist();
     let mut running = serve
-        .args(["serve", "--discard", "--latency", "1ms", "--rate", "9MB/s"])
+        .args(["serve", "--discard", "--latency", "1ms", "--rate", "9M"])
         .start();
     let mut lines = BufReader::new(running.child().stdout.take().unwrap()).lines();
     let address = lines.next().unwrap().unwrap();
     assert!(address.starts_with("export AWS_ENDPOINT_URL=http://127.0.0.1:"));
     running.signal("TERM");
-    let statistics = lines.next().unwrap().unwrap();
+    let statistics = lines.nth(4).unwrap().unwrap();
     assert!(statistics.starts_with(r#"{"bytes":0,"#), "{statistics}");
     let done = running.end();
     assert_eq!(done.code, Some(0), "{done}");

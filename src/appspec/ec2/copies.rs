@@ -1,7 +1,8 @@
-//! Finds files that would be copied to one place: agent 1.x stops at Install when it copies the second.
+//! Finds files that would be copied to one place, and places that are both a file and a directory: the
+//! agents stop at Install when they come to the second.
 //!
 //! A directory is copied with everything in it. So two directories clash if one destination is the other
-//! or lies within it, and both have a file of the same name there. Names are looked up in the bundle one by
+//! or lies within it, and both have an entry of one name there, of which one is a file. Names are looked up in the bundle one by
 //! one, without a list of all copies, and the search ends after [`MAX_LOOKUPS`] lookups.
 
 use super::Os;
@@ -22,39 +23,56 @@ pub(super) enum What {
 /// One entry of `files`.
 #[derive(Debug)]
 pub(super) struct Copy {
-    what: What,
+    pub(super) what: What,
     /// The path of the copied file or directory, with a `/` at its end.
-    to: String,
-    span: Span,
+    pub(super) to: String,
+    /// Where the source is written.
+    pub(super) span: Span,
+}
+
+/// What two entries of `files` make of one path.
+#[derive(Debug)]
+enum Clash {
+    /// Two files.
+    Files(String),
+    /// A file and a directory.
+    Mixed(String),
 }
 
 impl Copy {
     pub(super) fn new(what: What, destination: &str, span: Span, os: Os) -> Self {
-        let is_separator = |c: char| c == '/' || os == Os::Windows && c == '\\';
-        let mut to = String::new();
-        if destination.starts_with(is_separator) {
-            to.push('/');
-        }
-        let mut parts: Vec<&str> = Vec::new();
-        for part in destination.split(is_separator) {
-            match part {
-                "" | "." => {}
-                // The parent of `/` is `/`; the parent of the agent's working directory is unknown.
-                ".." if to == "/" || parts.last().is_some_and(|last| *last != "..") => {
-                    parts.pop();
-                }
-                part => parts.push(part),
-            }
-        }
+        let mut to = normalized(destination, os);
         if let What::File(name) = &what {
-            parts.extend(name.rsplit('/').next());
-        }
-        for part in parts {
-            to.push_str(part);
+            to.extend(name.rsplit('/').next());
             to.push('/');
         }
         Self { what, to, span }
     }
+}
+
+/// A path without `.`, `..` and double slashes, with a slash at its end.
+pub(super) fn normalized(path: &str, os: Os) -> String {
+    let is_separator = |c: char| c == '/' || os == Os::Windows && c == '\\';
+    let mut to = String::new();
+    if path.starts_with(is_separator) {
+        to.push('/');
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split(is_separator) {
+        match part {
+            "" | "." => {}
+            // The parent of `/` is `/`; the parent of the agent's working directory is unknown.
+            ".." if to == "/" || parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    for part in parts {
+        to.push_str(part);
+        to.push('/');
+    }
+    to
 }
 
 /// Reports destinations that two files share.
@@ -80,54 +98,113 @@ pub(super) fn check(check: &mut Check<'_>, copies: &[Copy]) {
                 (inner, outer)
             };
             let (What::File(other) | What::Directory(other)) = &first.what;
-            let message = format!(
-                "{} is copied twice: from {} before, and from here",
-                quote(twice.trim_end_matches('/')),
-                quote(if other.is_empty() { "/" } else { other })
-            );
-            let help = "agent 1.x stops at Install when two sources have one destination";
-            check.report_with_help(Rule::DuplicateDestination, second.span, message, help);
+            let other = quote(if other.is_empty() { "/" } else { other });
+            let path = |path: &str| quote(path.trim_end_matches('/'));
+            let (rule, message) = match &twice {
+                Clash::Files(twice) => (
+                    Rule::DuplicateDestination,
+                    format!(
+                        "{} is copied twice: from {other} before, and from here",
+                        path(twice)
+                    ),
+                ),
+                Clash::Mixed(both) => (
+                    Rule::DestinationClash,
+                    format!(
+                        "{} is both a file and a directory: one is from {other}, and one from here",
+                        path(both)
+                    ),
+                ),
+            };
+            let help = "the agents stop at Install when two sources have one destination";
+            check.report_with_help(rule, second.span, message, help);
             break;
         }
     }
 }
 
-/// A destination that both share. `inner` has the destination of `outer`, or one within it.
-fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, lookups: &mut usize) -> Option<String> {
+/// A destination that both share, or that one takes for a file and the other for a directory. `inner` has the destination of `outer`, or one within it.
+fn clash(bundle: &dyn Bundle, outer: &Copy, inner: &Copy, lookups: &mut usize) -> Option<Clash> {
     let below = inner.to.get(outer.to.len()..)?;
     match (&outer.what, &inner.what) {
-        (What::File(_), What::File(_)) => below.is_empty().then(|| outer.to.clone()),
-        // Whether the instance has a directory where the file goes is unknown.
-        (What::File(_), What::Directory(_)) => None,
-        (What::Directory(from), What::File(_)) => {
-            let name = join(from, below.trim_end_matches('/'));
-            bundle.find(name.as_bytes()).map(|_| inner.to.clone())
-        }
-        (What::Directory(from), What::Directory(other)) => {
-            let here = join(from, below.trim_end_matches('/'));
-            // The names of the smaller directory are looked up in the larger one.
-            let (few, many) = if bundle.below(&here).len() < bundle.below(other).len() {
-                (&here, other)
-            } else {
-                (other, &here)
-            };
-            let start = if few.is_empty() { 0 } else { few.len() + 1 };
-            for index in bundle.below(few) {
+        (What::File(_), What::File(_)) if below.is_empty() => Some(Clash::Files(outer.to.clone())),
+        (What::File(_), _) => Some(Clash::Mixed(outer.to.clone())),
+        (What::Directory(from), what) => {
+            let here = below.trim_end_matches('/');
+            // The directories above the inner destination are made, and one of them may be a file of the
+            // outer directory.
+            let above = here.match_indices('/').map(|(slash, _)| &here[..slash]);
+            let above = above.chain(matches!(what, What::Directory(_)).then_some(here));
+            for path in above.filter(|path| !path.is_empty()) {
                 *lookups += 1;
-                if *lookups >= MAX_LOOKUPS {
-                    return None;
-                }
-                let rest = std::str::from_utf8(bundle.name(index).get(start..)?).ok()?;
-                if bundle.find(join(many, rest).as_bytes()).is_some() {
-                    return Some(format!("{}{rest}", inner.to));
+                if bundle.find(join(from, path).as_bytes()).is_some() {
+                    return Some(Clash::Mixed(format!("{}{path}", outer.to)));
                 }
             }
-            None
+            let name = join(from, here);
+            match what {
+                What::File(_) if bundle.find(name.as_bytes()).is_some() => {
+                    Some(Clash::Files(inner.to.clone()))
+                }
+                What::File(_) if !bundle.below(&name).is_empty() => {
+                    Some(Clash::Mixed(inner.to.clone()))
+                }
+                What::File(_) => None,
+                What::Directory(other) => {
+                    both_directories(bundle, &name, other, lookups).map(|clash| match clash {
+                        Clash::Files(rest) => Clash::Files(format!("{}{rest}", inner.to)),
+                        Clash::Mixed(rest) => Clash::Mixed(format!("{}{rest}", inner.to)),
+                    })
+                }
+            }
         }
     }
 }
 
-fn join(directory: &str, rest: &str) -> String {
+/// The names below two directories that clash when both are copied to one place.
+fn both_directories(
+    bundle: &dyn Bundle,
+    one: &str,
+    other: &str,
+    lookups: &mut usize,
+) -> Option<Clash> {
+    // The names of the smaller directory are looked up in the larger one.
+    let (few, many) = if bundle.below(one).len() < bundle.below(other).len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    if bundle.below(many).is_empty() {
+        return None;
+    }
+    let start = if few.is_empty() { 0 } else { few.len() + 1 };
+    for index in bundle.below(few) {
+        let rest = std::str::from_utf8(bundle.name(index).get(start..)?).ok()?;
+        for end in rest.match_indices('/').map(|(slash, _)| slash) {
+            *lookups += 1;
+            if bundle.find(join(many, &rest[..end]).as_bytes()).is_some() {
+                return Some(Clash::Mixed(rest[..end].to_owned()));
+            }
+        }
+        *lookups += 2;
+        if *lookups >= MAX_LOOKUPS {
+            return None;
+        }
+        let name = join(many, rest);
+        if rest.ends_with('/') {
+            continue;
+        }
+        if bundle.find(name.as_bytes()).is_some() {
+            return Some(Clash::Files(rest.to_owned()));
+        }
+        if !bundle.below(&name).is_empty() {
+            return Some(Clash::Mixed(rest.to_owned()));
+        }
+    }
+    None
+}
+
+pub(super) fn join(directory: &str, rest: &str) -> String {
     match (directory, rest) {
         ("", rest) => rest.to_owned(),
         (directory, "") => directory.to_owned(),

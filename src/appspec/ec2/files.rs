@@ -1,7 +1,8 @@
 //! Checks `files`: what is copied from the bundle, and to which place.
 
 use super::copies::{self, Copy, What};
-use super::{Os, inside, why_missing};
+use super::installed::Installed;
+use super::{Os, contents, inside, why_missing, windows};
 use crate::appspec::bundle::Bundle;
 use crate::appspec::check::{Check, Keys, Map, quote};
 use crate::appspec::report::Rule;
@@ -10,11 +11,13 @@ use crate::appspec::tree::{Node, Shape};
 
 const KEYS: [&str; 2] = ["source", "destination"];
 
-pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
+/// Returns what is installed, for the permissions.
+pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) -> Installed {
     let mut copies = Vec::new();
+    let mut unknown = Vec::new();
     for (index, item) in check.list(map, "files").into_iter().enumerate() {
         if !check.count_step(item.span()) {
-            return;
+            break;
         }
         let what = format!("files[{index}]");
         let Some(file) = check.required_map(item, &what, &Keys::Exactly(&KEYS)) else {
@@ -25,13 +28,58 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         if let Some((node, to)) = destination {
             check_destination(check, node, to, os);
         }
-        let Some((node, from)) = source else { continue };
-        let found = check_source(check, node, from, &what, os);
-        if let (Some(found), Some((_, to))) = (found, destination) {
-            copies.push(Copy::new(found, to, node.span(), os));
+        let found = source.and_then(|(node, from)| check_source(check, node, from, &what, os));
+        if let Some(node) = file.get("destination").filter(is_path_in_list) {
+            // Agent 1.x joins the items, unless it takes the path for a directory first.
+            match found {
+                Some(What::File(_)) => report_list(check, node, &format!("{what}.destination")),
+                _ => check.report_wrong_type(node, &format!("{what}.destination"), Shape::Scalar),
+            }
+        }
+        let Some((node, to)) = destination else {
+            continue;
+        };
+        match (source, found) {
+            (Some((source, _)), Some(found)) => {
+                check_is_directory(check, &found, node, to, os);
+                copies.push(Copy::new(found, to, source.span(), os));
+            }
+            _ => unknown.push(Copy::new(
+                What::Directory(String::new()),
+                to,
+                node.span(),
+                os,
+            )),
         }
     }
     copies::check(check, &copies);
+    if os == Os::Linux {
+        contents::check(check, &copies, replaces_files(map));
+    }
+    Installed::new(copies, unknown)
+}
+
+/// Whether files that are already there are replaced or kept, and do not stop the deployment.
+fn replaces_files(map: &Map<'_>) -> bool {
+    let behavior = map.get("file_exists_behavior").and_then(Node::value);
+    matches!(behavior, Some(Value::Text("OVERWRITE" | "RETAIN")))
+}
+
+/// Reports a destination that looks like the path of a file: it is always a directory.
+fn check_is_directory(check: &mut Check<'_>, found: &What, node: Node<'_>, to: &str, os: Os) {
+    let is_separator = |c: char| c == '/' || os == Os::Windows && c == '\\';
+    let (What::File(from), Some(last)) = (found, to.rsplit(is_separator).next()) else {
+        return;
+    };
+    let name = from.rsplit('/').next().unwrap_or_default();
+    if name == last {
+        let message = format!(
+            "a destination is a directory: the file becomes {}",
+            quote(&format!("{to}/{name}"))
+        );
+        let help = "name the directory for the file; if this is meant, put a slash at its end";
+        check.report_with_help(Rule::FileAsDirectory, node, message, help);
+    }
 }
 
 /// The value of a key that must have a text.
@@ -49,25 +97,44 @@ fn read_path<'a>(
         check.report(missing, file.head, format!("{what} has no {key}"));
         return None;
     };
-    match node.value() {
-        Some(Value::Text(text)) => return Some((node, text)),
-        Some(Value::Nil) => check.report(missing, node, format!("{what}.{key} is empty")),
-        Some(Value::Date | Value::Unknown) => {}
-        Some(_) => {
-            let text = quote(node.text().unwrap_or_default());
-            let message =
-                format!("{what}.{key} must be text, and agent 1.x does not take {text} for text");
-            check.report_with_help(Rule::WrongType, node, message, "put it in quotes");
-        }
-        // Ruby joins the items of a list to a path.
-        None if node.shape() == Shape::List => {}
-        None => check.report_wrong_type(node, &format!("{what}.{key}"), Shape::Scalar),
+    let what = format!("{what}.{key}");
+    if node.value() == Some(Value::Nil) {
+        check.report(missing, node, format!("{what} is empty"));
     }
-    None
+    if is_path_in_list(&node) {
+        if key == "source" {
+            report_list(check, node, &what);
+        }
+        return None;
+    }
+    check.text(node, &what).map(|text| (node, text))
+}
+
+/// Whether a value is a list of texts, which Ruby joins to a path.
+fn is_path_in_list(node: &Node<'_>) -> bool {
+    let is_text = |node: Node<'_>| matches!(node.value(), Some(Value::Text(_)));
+    node.items().is_some_and(|mut items| items.all(is_text))
+}
+
+fn report_list(check: &mut Check<'_>, node: Node<'_>, what: &str) {
+    let message =
+        format!("{what} is a list: agent 1.x joins its items to a path, agent 2.x refuses it");
+    check.report_with_help(Rule::NotText, node, message, "write the path as one text");
 }
 
 fn check_destination(check: &mut Check<'_>, node: Node<'_>, to: &str, os: Os) {
-    if to.trim().is_empty() {
+    if os == Os::Windows {
+        windows::check_escapes(check, node, to);
+    }
+    if to.starts_with('~') {
+        let message = format!(
+            "the destination {} begins with a tilde, which the agents expand only for some steps of Install",
+            quote(to)
+        );
+        let help = "write the path of the directory";
+        return check.report_with_help(Rule::TildeDestination, node, message, help);
+    }
+    if to.is_empty() {
         let message =
             "the destination is blank: agent 1.x copies files to /, agent 2.x refuses the AppSpec";
         return check.report(Rule::BlankDestination, node, message);
@@ -100,7 +167,10 @@ fn check_source(
     what: &str,
     os: Os,
 ) -> Option<What> {
-    if from.trim().is_empty() {
+    if os == Os::Windows {
+        windows::check_escapes(check, node, from);
+    }
+    if from.is_empty() {
         let message =
             "the source is blank: agent 1.x copies the whole bundle, agent 2.x refuses the AppSpec";
         check.report(Rule::BlankSource, node, message);
@@ -120,6 +190,9 @@ fn check_source(
     let Some(bundle) = check.bundle else {
         if is_wild(from) {
             wild(check);
+        } else if from.trim().is_empty() {
+            let message = format!("{what}.source {} is not the name of a file", quote(from));
+            check.report(Rule::SourceNotFound, node, message);
         }
         return None;
     };

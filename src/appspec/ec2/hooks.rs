@@ -1,7 +1,8 @@
 //! Checks `hooks`: which scripts run at which event.
 
-use super::{Os, inside, strip, why_missing};
-use crate::appspec::bundle::Bundle;
+use super::scripts::{self, Script};
+use super::{Os, inside, strip, why_missing, windows};
+use crate::appspec::bundle::resolve_link;
 use crate::appspec::check::{Check, Keys, Map, nearest, quote};
 use crate::appspec::report::{Rule, Span};
 use crate::appspec::scalar::{Value, is_plain_bool, is_plain_number, to_i};
@@ -37,21 +38,34 @@ const LIMIT: i64 = 3600;
 
 pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
     let Some(node) = map.get("hooks") else { return };
+    if node.is_bare() {
+        return;
+    }
     if node.is_false() {
         let message = "hooks is empty: agent 1.x runs no scripts, agent 2.x may refuse the file";
         let help = "remove hooks, or write {} behind it";
         return check.report_with_help(Rule::EmptyValue, node, message, help);
     }
-    let Some(hooks) = check.map(node, &Keys::Any) else {
-        if node.shape() != Shape::Map && node.value() != Some(Value::Unknown) {
-            check.report_wrong_type(node, "hooks", Shape::Map);
+    let mut events: Vec<(Node<'_>, Node<'_>)> = Vec::new();
+    if node.is_ordered_map() {
+        // Agent 1.x reads the mappings of the list as one; the parser reports the tag.
+        for item in node.items().into_iter().flatten() {
+            let map = check.map(item, &Keys::Any);
+            events.extend(map.iter().flat_map(Map::pairs));
         }
-        return;
-    };
-    for (key, scripts) in hooks.pairs() {
+    } else if let Some(hooks) = check.map(node, &Keys::Any) {
+        events.extend(hooks.pairs());
+    } else if node.shape() != Shape::Map && node.value() != Some(Value::Unknown) {
+        check.report_wrong_type(node, "hooks", Shape::Map);
+    }
+    for (key, scripts) in events {
         let event = key.text().unwrap_or_default();
         check_event(check, event, key.span());
         let mut total = 0_i64;
+        if scripts.value() == Some(Value::Nil) {
+            // Both agents take it for an event without scripts.
+            continue;
+        }
         for (index, script) in check.items(scripts, event).into_iter().enumerate() {
             if !check.count_step(script.span()) {
                 return;
@@ -119,19 +133,37 @@ fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     let number;
     let path = match node.value() {
         Some(Value::Nil) => "",
-        Some(Value::Text(text)) => strip(text),
-        Some(Value::Int(value)) => {
+        Some(Value::Int(value)) if node.plain() == Some(&value.to_string()) => {
             number = value.to_string();
             &number
         }
-        Some(_) => return,
-        None => return check.report_wrong_type(node, &format!("{what}.location"), Shape::Scalar),
+        _ => match check.text(node, &format!("{what}.location")) {
+            Some(text) => strip(text),
+            None => return,
+        },
     };
     if path.is_empty() {
         let message = format!("{what}.location is blank");
         return check.report(Rule::NoLocation, node, message);
     }
-    let Some(bundle) = check.bundle else { return };
+    let runas = script.get("runas").filter(|_| os == Os::Linux);
+    let runas = runas.and_then(|node| check_runas(check, node, what));
+    let sudo = script.get("sudo").is_some_and(|node| !node.is_false());
+    let script = Script {
+        path,
+        span: node.span(),
+        runas,
+        sudo,
+    };
+    if os == Os::Windows {
+        windows::check_escapes(check, node, node.text().unwrap_or_default());
+    }
+    let Some(bundle) = check.bundle else {
+        if os == Os::Linux {
+            scripts::check_path(check, &script);
+        }
+        return;
+    };
     let Some(name) = inside(path, os) else {
         let message = format!("{what}.location {} leads out of the bundle", quote(path));
         return check.report(Rule::ScriptOutside, node, message);
@@ -144,7 +176,17 @@ fn check_location(check: &mut Check<'_>, script: &Map<'_>, what: &str, os: Os) {
     });
     match found {
         Some(index) if os == Os::Linux => {
-            check_script_file(check, bundle, index, node.span(), path)
+            let text = bundle.link(index);
+            let target = text.and_then(|text| resolve_link(bundle.name(index), text));
+            if target.is_some_and(|target| bundle.find(target.as_bytes()).is_none()) {
+                let message = format!(
+                    "{what}.location {} is a link to nothing in the bundle",
+                    quote(path)
+                );
+                return check.report(Rule::ScriptNotFound, node, message);
+            }
+            scripts::check_path(check, &script);
+            scripts::check_file(check, bundle, index, &script);
         }
         Some(_) => {}
         None => report_missing(check, node.span(), what, path, &name, os),
@@ -174,39 +216,39 @@ fn report_missing(check: &mut Check<'_>, span: Span, what: &str, path: &str, nam
     check.report_with_help(Rule::ScriptNotFound, span, message, help);
 }
 
-/// Checks the permissions and the first line of a script.
-fn check_script_file(
-    check: &mut Check<'_>,
-    bundle: &dyn Bundle,
-    index: usize,
-    span: Span,
-    path: &str,
-) {
-    if bundle.mode(index) & 0o111 == 0 {
-        let message = format!(
-            "{} is not executable; the agents change that themselves",
-            quote(path)
-        );
-        let help = format!("chmod +x {path}");
-        check.report_with_help(Rule::NotExecutable, span, message, help);
-    }
-    let Some(head) = bundle.head(index) else {
-        return;
+/// Checks the user of a script. Returns it if it is not blank.
+fn check_runas<'a>(check: &mut Check<'_>, node: Node<'a>, what: &str) -> Option<&'a str> {
+    let what = format!("{what}.runas");
+    let text = match node.value() {
+        Some(Value::Nil) => return None,
+        Some(Value::Int(value)) if node.plain() == Some(&value.to_string()) => node.plain(),
+        _ => check.text(node, &what),
     };
-    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // Without a line feed, the line may go on behind the part that was read.
-    if line.len() < head.len() && line.starts_with(b"#!") && line.ends_with(b"\r") {
+    let user = strip(text?);
+    let help = "write the name of a user";
+    if user.is_empty() {
         let message = format!(
-            "the first line of {} ends with a carriage return, so Linux looks for an interpreter of \
-                 that name",
-            quote(path)
+            "{what} is blank: agent 1.x runs the script as root, agent 2.x as the agent's user"
         );
-        let help = "save the script with Unix line ends";
-        check.report_with_help(Rule::CrlfShebang, span, message, help);
+        check.report_with_help(Rule::RunasForm, node, message, help);
+        return None;
     }
+    if user.contains(char::is_whitespace) || user.starts_with('-') {
+        let user = quote(user);
+        let message = format!(
+            "{what} {user} is not one name: agent 1.x gives its words to su, agent 2.x looks for a user \
+             of that name"
+        );
+        check.report_with_help(Rule::RunasForm, node, message, help);
+    }
+    Some(user)
 }
 
 fn check_sudo(check: &mut Check<'_>, node: Node<'_>) {
+    if node.value() == Some(Value::Date) {
+        let message = "sudo must be true or false, and this is a date, which both agents refuse";
+        return check.report(Rule::WrongType, node, message);
+    }
     let is_bool = match node.plain() {
         Some(text) => is_plain_bool(text) || node.value() == Some(Value::Nil),
         None => node.value() == Some(Value::Unknown),
@@ -227,13 +269,18 @@ fn read_timeout(check: &mut Check<'_>, node: Node<'_>, what: &str) -> i64 {
             check.report_wrong_type(node, &format!("{what}.timeout"), Shape::Scalar);
             return 0;
         }
-        Some(value) if value.is_false() => return 0,
-        Some(Value::Date | Value::Unknown) => return 0,
+        Some(Value::Nil) => return 0,
+        Some(Value::Bool(false)) => {
+            let message = "agent 1.x takes the timeout false for 3600, agent 2.x refuses it";
+            check.report_with_help(Rule::TimeoutForm, node, message, "write 3600, or nothing");
+            return 0;
+        }
+        Some(Value::Unknown) => return 0,
         Some(Value::Int(seconds)) => seconds,
         // Ruby drops the fraction.
         Some(Value::Float(seconds)) if seconds.is_finite() => to_i(&seconds.trunc().to_string()),
         Some(Value::Text(text)) => to_i(text),
-        Some(Value::Float(_) | Value::Bool(_) | Value::Symbol | Value::Nil) => 0,
+        Some(Value::Float(_) | Value::Bool(_) | Value::Symbol | Value::Date) => 0,
     };
     if seconds <= 0 {
         let message = format!("{what}.timeout {shown} is not a positive number of seconds");

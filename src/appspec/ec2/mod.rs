@@ -1,21 +1,26 @@
 //! Checks AppSpec files for EC2 and on-premises instances, as the agents read them.
 //!
-//! Agent 1.8 decides (`application_specification.rb`, `installer.rb`, `hook_executor.rb` of
-//! aws-codedeploy-agent 1.8.1). An error is what it refuses, what it crashes at, and what it fails at
-//! later because the bundle lacks a file. What it runs is at most a warning. The checks assume nothing
-//! about the files that are already on an instance.
+//! Two agents decide: 1.x (`application_specification.rb`, `installer.rb`, `hook_executor.rb` of
+//! aws-codedeploy-agent 1.8.1) and 2.x (`application_specification`, `installer` and `lifecycle_event` of
+//! 2.1.0). An error is a file that 1.8 refuses to read, and what both fail at later. What one of them runs
+//! is at most a warning. The checks take an instance for new: nothing is in the place of what is installed.
 
+mod contents;
 mod copies;
 mod files;
 mod hooks;
+mod installed;
+mod patterns;
 mod permissions;
+mod scripts;
 mod security;
+mod shell;
 mod windows;
 
 use super::bundle::Absence;
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;
-use super::scalar::Value;
+use super::scalar::{Value, is_plain_zero};
 use super::tree::{Node, Shape};
 
 const KEYS: [&str; 6] = [
@@ -26,6 +31,9 @@ const KEYS: [&str; 6] = [
     "permissions",
     "hooks",
 ];
+
+/// Keys that no agent reads, but other programs do: the CodeDeploy action of webfactory for GitHub.
+const OTHERS: [&str; 1] = ["branch_config"];
 
 /// The operating system that the AppSpec is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +48,7 @@ pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
         let message = "the file is empty; it must have at least version: 0.0 and os: linux";
         return check.report(Rule::Empty, root, message);
     }
-    let Some(map) = check.required_map(root, "an AppSpec", &Keys::Exactly(&KEYS)) else {
+    let Some(map) = check.required_map(root, "an AppSpec", &Keys::Also(&KEYS, &OTHERS)) else {
         return;
     };
     check_version(check, &map);
@@ -48,8 +56,8 @@ pub(super) fn check(check: &mut Check<'_>, root: Node<'_>) {
     if let (Os::Windows, Some(node)) = (os, map.get("os")) {
         windows::check(check, node);
     }
-    files::check(check, &map, os);
-    permissions::check(check, &map, os);
+    let mut installed = files::check(check, &map, os);
+    permissions::check(check, &map, os, &mut installed);
     hooks::check(check, &map, os);
     check_file_exists_behavior(check, &map);
 }
@@ -60,7 +68,16 @@ fn check_version(check: &mut Check<'_>, map: &Map<'_>) {
         return check.report_with_help(Rule::Version, map.head, "there is no version", help);
     };
     let message = match node.value() {
-        Some(Value::Int(0) | Value::Float(0.0) | Value::Unknown) => return,
+        Some(Value::Unknown) => return,
+        Some(Value::Int(0) | Value::Float(0.0)) => {
+            if !node.plain().is_some_and(is_plain_zero) {
+                let shown = quote(node.text().unwrap_or_default());
+                let message =
+                    format!("agent 1.x takes the version {shown} for 0, agent 2.x refuses it");
+                check.report_with_help(Rule::VersionForm, node, message, "write version: 0.0");
+            }
+            return;
+        }
         Some(Value::Text(text)) if matches!(text.trim(), "0.0" | "0") => {
             "version must be the bare number 0.0; remove the quotes".to_owned()
         }

@@ -1,8 +1,44 @@
 //! Parses entries of access control lists and SELinux ranges, as agent 1.x does (`ace_info.rb` and
-//! `range_info.rb` of aws-codedeploy-agent 1.8.1).
+//! `range_info.rb` of aws-codedeploy-agent 1.8.1), and tells what agent 2.x refuses of that (`acl.rs` and
+//! `selinux.rs` of 2.1.0).
 
-/// Checks one entry: `[default:][user|group|mask|other:]NAME:PERMISSIONS`.
-pub(super) fn ace(text: &str) -> Result<(), &'static str> {
+/// Whether agent 2.x takes an entry that agent 1.x takes.
+pub(super) fn is_ace_2(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    let rest = match parts.as_slice() {
+        ["d" | "default", rest @ ..] => rest,
+        all => all,
+    };
+    let is_kind = |kind: &str| {
+        matches!(
+            kind,
+            "user" | "u" | "group" | "g" | "mask" | "m" | "other" | "o"
+        )
+    };
+    parts.len() <= 4 && rest.len() >= 3 && is_kind(rest[0])
+}
+
+/// Whether agent 2.x takes a range that agent 1.x takes: a sensitivity has 8 bits there, and no part of
+/// the list is empty.
+pub(super) fn is_range_2(text: &str) -> bool {
+    let (sensitivity, categories) = text.split_once(':').unwrap_or((text, "c0"));
+    let fits = |level: &str| {
+        level
+            .get(1..)
+            .is_some_and(|digits| digits.parse::<u8>().is_ok())
+    };
+    let is_category = |part: &str| {
+        part.split('.').all(|end| {
+            end.get(1..)
+                .is_some_and(|digits| digits.parse::<u16>().is_ok())
+        })
+    };
+    sensitivity.split('-').all(fits) && categories.split(',').all(is_category)
+}
+
+/// Checks one entry: `[default:][user|group|mask|other:]NAME:PERMISSIONS`. Returns whether it is for the
+/// files that a directory will get.
+pub(super) fn ace(text: &str) -> Result<bool, &'static str> {
     const SHAPE: &str = "an entry is [default:]user|group|mask|other:NAME:PERMISSIONS";
     let mut parts: Vec<&str> = text.split(':').collect();
     if text.is_empty() || !(2..=4).contains(&parts.len()) {
@@ -51,7 +87,7 @@ pub(super) fn ace(text: &str) -> Result<(), &'static str> {
     {
         return Err("permissions are letters r, w, x and -, or one digit");
     }
-    Ok(())
+    Ok(default)
 }
 
 /// Checks a range: `s0-s3:c0.c10,c12`.
@@ -133,7 +169,7 @@ mod tests {
             "u:mask:r",
             "u:bob:",
         ] {
-            assert_eq!(ace(good), Ok(()), "{good}");
+            assert!(ace(good).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -150,6 +186,28 @@ mod tests {
             "u:bob:rwX",
         ] {
             assert!(ace(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn agent_2_refuses_entries_in_two_parts_and_some_ranges() {
+        for one in ["bob:r", "m:rw", "d::7", "d:o:r", "a:rwx"] {
+            assert!(ace(one).is_ok() && !is_ace_2(one), "{one}");
+        }
+        for both in [
+            "u:bob:rwx",
+            "mask::r",
+            "d:u::rwx",
+            "default:other::-",
+            "u:bob:",
+        ] {
+            assert!(ace(both).is_ok() && is_ace_2(both), "{both}");
+        }
+        for one in ["s256", "s0-s256", "s0:c0,", "s0:c1,c2,,"] {
+            assert!(range(one).is_ok() && !is_range_2(one), "{one}");
+        }
+        for both in ["s0", "s0-s3:c0.c10,c12", "s255:c1023", "s007"] {
+            assert!(range(both).is_ok() && is_range_2(both), "{both}");
         }
     }
 

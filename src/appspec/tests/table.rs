@@ -6,7 +6,8 @@
 use super::*;
 
 const SCRIPT: &str = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - ";
-const PERMISSION: &str = "version: 0.0\nos: linux\npermissions:\n  - object: /srv\n    ";
+const PERMISSION: &str = "version: 0.0\nos: linux\nfiles:\n  - {source: tree, destination: /srv}\n\
+                          permissions:\n  - object: /srv\n    ";
 const FILE: &str = "version: 0.0\nos: linux\nfiles:\n  - ";
 
 /// The cases by their names in the table: how the AppSpec file begins, and how it goes on.
@@ -67,7 +68,7 @@ cases! {
     "`acls: [\"u::rw\"]`": PERMISSION, "acls: [\"u::rw\"]";
     "context without `type`": PERMISSION, "context: {name: u}";
     "bad range": PERMISSION, "context: {type: t, range: s2-s1}";
-    "context with `user`": PERMISSION, "context: {type: t, user: u}";
+    "context with `user`": PERMISSION, "context: {type: t, user: u, range: s0}";
     "`type: [link]`": PERMISSION, "type: [link]";
     "no `object`": HEAD, "permissions:\n  - mode: 644";
     "permissions, `os: windows`": "", "version: 0.0\nos: windows\npermissions:\n  - object: c:\\x\n";
@@ -85,6 +86,129 @@ cases! {
     "AppSpec for Lambda or ECS": "", "version: 0.0\nResources: []\n";
     "unquoted date": SCRIPT, "location: a.sh\n      runas: 2024-01-31";
     "merge key": HEAD, "<<: {file_exists_behavior: RETAIN}";
+    "byte-order mark, then a comment": "", "\u{FEFF}# x\nversion: 0.0\nos: linux\n";
+    "byte-order mark, then a blank line": "", "\u{FEFF}\r\nversion: 0.0\nos: linux\n";
+    "byte-order mark before JSON": "", "\u{FEFF}{\"version\": 0.0, \"os\": \"linux\"}";
+    "byte-order mark, then `---`": "", "\u{FEFF}---\nversion: 0.0\nos: linux\n";
+    "`version: 0x0`": "", "version: 0x0\nos: linux\n";
+    "`version: 0b0`": "", "version: 0b0\nos: linux\n";
+    "`version: 0_0`": "", "version: 0_0\nos: linux\n";
+    "`version: 0:0`": "", "version: 0:0\nos: linux\n";
+    "`version: 0,0`": "", "version: 0,0\nos: linux\n";
+    "`version: 00`": "", "version: 00\nos: linux\n";
+    "bare `files:`": HEAD, "files:\nhooks:\n  AfterInstall: []\n";
+    "bare `hooks:`": HEAD, "hooks:\n";
+    "bare `permissions:`": HEAD, "permissions:\n";
+    "event without scripts": HEAD, "hooks:\n  AfterInstall:\n";
+    "event `~`": HEAD, "hooks:\n  AfterInstall: ~\n";
+    "event `false`": HEAD, "hooks:\n  AfterInstall: false\n";
+    "`hooks: ~`": HEAD, "hooks: ~\n";
+    "`files: {}`": HEAD, "files: {}\n";
+    "`hooks: !!omap` and a list": HEAD, "hooks: !!omap\n  - AfterInstall:\n      - location: a.sh\n";
+    "`branch_config`": HEAD, "branch_config:\n  main:\n    deploymentGroupName: x\n";
+    "`source: [a]`": FILE, "source: [a]\n    destination: /srv";
+    "`source: {a: b}`": FILE, "source: {a: b}\n    destination: /srv";
+    "`destination: [/srv]`, source a directory": FILE, "source: d\n    destination: [/srv]";
+    "`destination: [/srv]`, source a file": FILE, "source: a\n    destination: [/srv]";
+    "`source: 1`": FILE, "source: 1\n    destination: /srv";
+    "`source: yes`": FILE, "source: yes\n    destination: /srv";
+    "`destination: 0644`": FILE, "source: a\n    destination: 0644";
+    "`source: 1.0`": FILE, "source: 1.0\n    destination: /srv";
+    "`source: :x`": FILE, "source: :x\n    destination: /srv";
+    "`source: \" \"`": FILE, "source: \" \"\n    destination: /srv";
+    "`destination: ~/b`": FILE, "source: a\n    destination: ~/b";
+    "`source: a`, `destination: /srv/a`": FILE, "source: a\n    destination: /srv/a";
+    "`source: a`, `destination: /srv/a/`": FILE, "source: a\n    destination: /srv/a/";
+    "a file and a directory at one destination": FILE, "{source: c, destination: /srv}\n  - {source: d, destination: /srv/c}";
+    "a directory below the destination of a file": FILE, "{source: d, destination: /srv/c/x}\n  - {source: c, destination: /srv}";
+    "a file where another source has a directory": FILE, "{source: d, destination: /srv}\n  - {source: other/e, destination: /srv}";
+    "name that ends in a space": FILE, "{source: space, destination: /srv}";
+    "name that ends in a space, OVERWRITE": HEAD, "file_exists_behavior: OVERWRITE\nfiles:\n  - {source: space, destination: /srv}";
+    "kept link to an installed file": FILE, "{source: kept, destination: /srv}";
+    "kept link to a directory above it": FILE, "{source: up, destination: /srv}";
+    "two kept links to directories above them": FILE, "{source: ups, destination: /srv}";
+    "`location: [a.sh]`": SCRIPT, "location: [a.sh]";
+    "`runas: [root]`": SCRIPT, "location: a.sh\n      runas: [root]";
+    "`location: 1.50`": SCRIPT, "location: 1.50";
+    "`runas: yes`": SCRIPT, "location: a.sh\n      runas: yes";
+    "`runas: \"- root\"`": SCRIPT, "location: a.sh\n      runas: \"- root\"";
+    "`runas: \"\"`": SCRIPT, "location: a.sh\n      runas: \"\"";
+    "`timeout: false`": SCRIPT, "location: a.sh\n      timeout: false";
+    "`timeout: true`": SCRIPT, "location: a.sh\n      timeout: true";
+    "`timeout: [5]`": SCRIPT, "location: a.sh\n      timeout: [5]";
+    "`timeout: ~`": SCRIPT, "location: a.sh\n      timeout: ~";
+    "`timeout` a date": SCRIPT, "location: a.sh\n      timeout: 2024-01-31";
+    "space in `location`, with `runas`": SCRIPT, "location: my script.sh\n      runas: root";
+    "space in `location`, without `runas`": SCRIPT, "location: my script.sh";
+    "space in `location`, with `sudo`": SCRIPT, "location: my script.sh\n      sudo: true";
+    "`$` in `location`, with `runas`": SCRIPT, "location: m$b.sh\n      runas: root";
+    "`;` in `location`, without `runas`": SCRIPT, "location: \"a;b.sh\"";
+    "script with `#!bash`": SCRIPT, "location: relative.sh";
+    "script with `#!bin/sh`": SCRIPT, "location: relative2.sh";
+    "script whose lines end with CR alone": SCRIPT, "location: cr.sh";
+    "script with `#!/usr/bin/env bash` and CRLF": SCRIPT, "location: env-crlf.sh";
+    "script with `#!/usr/bin/env -S bash -e` and CRLF": SCRIPT, "location: split-crlf.sh";
+    "script without `#!`": SCRIPT, "location: bare.sh";
+    "script without `#!`, with `runas`": SCRIPT, "location: bare.sh\n      runas: root";
+    "script without `#!`, with `sudo`": SCRIPT, "location: bare.sh\n      sudo: true";
+    "byte-order mark before `#!`": SCRIPT, "location: bom.sh";
+    "blank line before `#!`": SCRIPT, "location: blank.sh";
+    "space before `#!`": SCRIPT, "location: indented.sh";
+    "empty script": SCRIPT, "location: empty.sh";
+    "program": SCRIPT, "location: program";
+    "script 0700, `runas: ubuntu`": SCRIPT, "location: private.sh\n      runas: ubuntu";
+    "script 0700, `runas: root`": SCRIPT, "location: private.sh\n      runas: root";
+    "script 0711, `runas: ubuntu`": SCRIPT, "location: unreadable.sh\n      runas: ubuntu";
+    "kept link to a script": SCRIPT, "location: kept/link.sh";
+    "kept link to a script without execute permission": SCRIPT, "location: link-plain.sh";
+    "kept link to nothing": SCRIPT, "location: link-nothing.sh";
+    "permission for a directory and a file in it": PERMISSION, "mode: 644\n  - object: /srv/d/x\n    mode: 600";
+    "permission for a directory and one in it": PERMISSION, "mode: 644\n  - object: /srv/d/sub\n    mode: 600";
+    "permissions for files and for directories": PERMISSION, "mode: 644\n    type: [file]\n  - object: /srv\n    type: [directory]\n    mode: 755";
+    "permission for a file that another leaves out": PERMISSION, "mode: 644\n    pattern: \"*.txt\"\n  - object: /srv\n    except: [\"*.txt\"]\n    mode: 755";
+    "default entry that reaches files": PERMISSION, "acls: [\"d:u:root:rw\"]";
+    "default entry with `type: [directory]`": PERMISSION, "acls: [\"d:u:root:rw\"]\n    type: [directory]";
+    "`pattern` for a file": HEAD, "files:\n  - {source: a, destination: /srv}\npermissions:\n  - object: /srv/a\n    pattern: \"*\"";
+    "`except` for a file": HEAD, "files:\n  - {source: a, destination: /srv}\npermissions:\n  - object: /srv/a\n    except: [b]";
+    "`owner: [root]`": PERMISSION, "owner: [root]";
+    "`group: {a: b}`": PERMISSION, "group: {a: b}";
+    "`object: [/srv]`": HEAD, "permissions:\n  - object: [/srv]";
+    "`pattern: [a]`": PERMISSION, "pattern: [a]";
+    "`except: [[a]]`": PERMISSION, "except: [[a]]";
+    "`owner: 1000`": PERMISSION, "owner: 1000";
+    "`owner: \"1000\"`": PERMISSION, "owner: \"1000\"";
+    "`group: \"\"`": PERMISSION, "group: \"\"";
+    "`owner: \"root \"`": PERMISSION, "owner: \"root \"";
+    "`owner: root:root`": PERMISSION, "owner: root:root";
+    "`owner: yes`": PERMISSION, "owner: yes";
+    "`owner: ~`": PERMISSION, "owner: ~";
+    "context without `range`": PERMISSION, "context: {type: t}";
+    "`pattern: 1`": PERMISSION, "pattern: 1";
+    "`except: [1]`": PERMISSION, "except: [1]";
+    "`except: [yes]`": PERMISSION, "except: [yes]";
+    "`except: {}`": PERMISSION, "except: {}";
+    "`acls: {}`": PERMISSION, "acls: {}";
+    "`type: false`": PERMISSION, "type: false";
+    "ACL on a name with a space": HEAD, "files:\n  - {source: spaced, destination: /srv}\npermissions:\n  - object: /srv\n    acls: [\"u:root:rw\"]";
+    "`mode` a date": PERMISSION, "mode: 2024-01-31";
+    "`mode: :755`": PERMISSION, "mode: :755";
+    "`acls: [\"m:rwx\"]`": PERMISSION, "acls: [\"m:rwx\"]";
+    "`acls: [\"a:rwx\"]`": PERMISSION, "acls: [\"a:rwx\"]";
+    "`acls: [\"d:o:r\"]`, directories": PERMISSION, "acls: [\"d:o:r\"]\n    type: [directory]";
+    "`acls: [\"d::7\"]`, directories": PERMISSION, "acls: [\"d::7\"]\n    type: [directory]";
+    "range `s256`": PERMISSION, "context: {type: t, range: s256}";
+    "range `s0:c0,`": PERMISSION, "context: {type: t, range: \"s0:c0,\"}";
+    "`pattern: \"?.t*\"`": HEAD, "files:\n  - {source: d, destination: /srv}\npermissions:\n  - object: /srv\n    except: [\"?.t*\"]";
+    "`except: [sub/z]`": PERMISSION, "except: [sub/z]";
+    "absolute `except`": PERMISSION, "except: [/srv/d/x]";
+    "`object: /srv//d`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv//d\n    mode: 644";
+    "`object: /srv/x/../d`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv/x/../d\n    mode: 644";
+    "`object: /srv/d/`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv/d/\n    mode: 644";
+    "`object: /srv/*`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv/*\n    mode: 644";
+    "`object: \"**/*\"`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: \"**/*\"\n    mode: 644";
+    "`object` that is not installed": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /opt\n    mode: 644";
+    "`pattern` that no name matches": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv/d\n    pattern: \"*.none\"";
+    "`destination: \"c:\\temp\\new\"`, `os: windows`": "", "version: 0.0\nos: windows\nfiles:\n  - source: a\n    destination: \"c:\\temp\\new\"\n";
 }
 
 /// A row of the table: the case, what agents 1.8 and 2.x do, and the rule that reports it, if any.
@@ -125,16 +249,57 @@ fn rows() -> Vec<Row> {
 
 /// The report of a case.
 fn report_of(name: &str) -> Report {
-    let bundle = Fake::new(&[
+    const SH: &[u8] = b"#!/bin/sh\n";
+    let mut bundle = Fake::new(&[
         ("appspec.yml", 0o644, b""),
         ("a", 0o644, b""),
-        ("a.sh", 0o755, b"#!/bin/sh\n"),
-        ("plain.sh", 0o644, b"#!/bin/sh\n"),
+        ("m$b.sh", 0o755, SH),
+        ("a.sh", 0o755, SH),
+        ("a;b.sh", 0o755, SH),
+        ("c", 0o644, b""),
+        ("bare.sh", 0o755, b"echo hello\n"),
+        ("blank.sh", 0o755, b"\n#!/bin/sh\n"),
+        ("bom.sh", 0o755, b"\xef\xbb\xbf#!/bin/sh\ntrue\n"),
+        ("cr.sh", 0o755, b"#!/bin/sh\recho\r"),
         ("crlf.sh", 0o755, b"#!/bin/sh\r\nexit\r\n"),
+        ("d/sub/y", 0o644, b""),
+        ("d/x", 0o644, b""),
+        ("d/e/z", 0o644, b""),
+        ("empty.sh", 0o755, b""),
+        ("env-crlf.sh", 0o755, b"#!/usr/bin/env bash\r\n"),
+        ("indented.sh", 0o755, b" #!/bin/sh\n"),
+        ("kept/link.sh", LINK | 0o777, b"real.sh"),
+        ("kept/real.sh", 0o755, SH),
+        ("link-nothing.sh", LINK | 0o777, b"kept/none.sh"),
+        ("link-plain.sh", LINK | 0o777, b"plain.sh"),
+        ("my script.sh", 0o755, SH),
+        ("other/e", 0o644, b""),
+        ("plain.sh", 0o644, SH),
+        ("private.sh", 0o700, SH),
+        ("program", 0o755, b"\x7fELF\x02"),
+        ("relative.sh", 0o755, b"#!bash\n"),
+        ("relative2.sh", 0o755, b"#! bin/sh\n"),
+        ("space/x ", 0o644, b""),
+        ("spaced/x y", 0o644, b""),
+        ("split-crlf.sh", 0o755, b"#!/usr/bin/env -S bash -e\r\n"),
+        ("tree/d/sub/y", 0o644, b""),
+        ("tree/d/x", 0o644, b""),
+        ("tree/z.txt", 0o644, b""),
+        ("unreadable.sh", 0o711, SH),
+        ("up/a/b/up", LINK | 0o777, b".."),
+        ("up/a/x", 0o644, b""),
+        ("ups/a/up", LINK | 0o777, b".."),
+        ("ups/b/up", LINK | 0o777, b"../../ups"),
+        ("ups/x", 0o644, b""),
     ]);
     let case = CASES.iter().find(|(case, ..)| *case == name);
     let (_, begin, rest) = case.unwrap_or_else(|| panic!("CASES lacks {name}"));
-    instances(&format!("{begin}{rest}"), &bundle)
+    let text = format!("{begin}{rest}");
+    if text.contains("os: windows") {
+        // Windows does not allow these names.
+        bundle.0.retain(|(name, ..)| !name.ends_with(' '));
+    }
+    instances(&text, &bundle)
 }
 
 #[test]
@@ -142,52 +307,36 @@ fn the_documented_table_and_the_cases_are_the_same() {
     let documented: Vec<&str> = rows().iter().map(|row| row.name).collect();
     let cases: Vec<&str> = CASES.iter().map(|(name, ..)| *name).collect();
     assert_eq!(documented, cases);
-    assert_eq!(cases.len(), 68);
+    assert_eq!(cases.len(), 191);
 }
 
 #[test]
 fn each_case_is_reported_by_the_documented_rule_alone() {
-    for Row { name, rule, .. } in rows() {
-        let report = report_of(name);
-        let rules: Vec<&Rule> = report
-            .findings
-            .iter()
-            .map(|finding| &finding.rule)
-            .collect();
-        assert_eq!(
-            rules,
-            Vec::from_iter(rule),
-            "{name}: {:#?}",
-            report.findings
-        );
-        assert!(
-            report
-                .findings
-                .iter()
-                .all(|finding| !finding.message.is_empty()),
-            "{name}"
-        );
-    }
+    let wrong = rows().into_iter().filter_map(|Row { name, rule, .. }| {
+        let findings = report_of(name).findings;
+        let rules: Vec<&Rule> = findings.iter().map(|finding| &finding.rule).collect();
+        let is_right =
+            rules == Vec::from_iter(rule) && !findings.iter().any(|f| f.message.is_empty());
+        (!is_right).then_some((name, rule, findings))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Agent 1.8 refuses aliases and dates only on newer versions of Ruby, so both are warnings.
 #[test]
-fn an_error_is_exactly_what_agent_1_refuses_or_fails_at() {
-    for Row {
-        name,
-        agent_1,
-        agent_2,
-        ..
-    } in rows()
-    {
-        let report = report_of(name);
-        let refuses = ["refuses", "crashes", "fails at Install"].contains(&agent_1);
-        // The script fails by itself, and not because of the AppSpec file.
-        let is_script = name.contains("CRLF");
-        let fails = refuses || agent_1 == "fails at its event" && !is_script;
-        assert_eq!(report.has_errors(), fails, "{name}");
-        if agent_2 == "refuses" {
-            assert!(!report.findings.is_empty(), "{name}: agent 2.x refuses it");
-        }
-    }
+fn an_error_is_what_agent_1_refuses_to_read_or_both_agents_fail_at() {
+    let refuses = |cell: &str| matches!(cell, "refuses" | "crashes");
+    let fails =
+        |cell: &str| refuses(cell) || cell.starts_with("fails") || cell == "crashes at Install";
+    let wrong = rows().into_iter().filter_map(|row| {
+        let report = report_of(row.name);
+        let (one, two) = (fails(row.agent_1), fails(row.agent_2));
+        let is_error = refuses(row.agent_1) || (one || row.agent_1 == "does nothing") && two;
+        let is_right =
+            report.has_errors() == is_error && (!(one || two) || !report.findings.is_empty());
+        (!is_right).then_some(row.name)
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

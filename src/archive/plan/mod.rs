@@ -22,6 +22,7 @@ mod loops;
 mod names;
 mod notice;
 mod options;
+mod private;
 mod select;
 #[cfg(test)]
 mod tests;

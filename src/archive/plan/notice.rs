@@ -44,6 +44,8 @@ pub enum NoticeKind {
     ForeignOwner,
     /// Entries whose names are absolute or climb out of the archive.
     OutsideName,
+    /// Directories of git and the like, and files that look like credentials.
+    Private,
 }
 
 /// A notice about some names.
@@ -59,7 +61,7 @@ pub struct Notice {
 
 impl NoticeKind {
     /// All kinds, in the order in which notices are given.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DroppedLink,
         Self::SkippedLink,
         Self::KeptLink,
@@ -74,6 +76,7 @@ impl NoticeKind {
         Self::ExtraName,
         Self::ForeignOwner,
         Self::OutsideName,
+        Self::Private,
     ];
 
     /// The name of the kind in JSON.
@@ -94,6 +97,7 @@ impl NoticeKind {
             Self::ExtraName => "non-ascii-name",
             Self::ForeignOwner => "foreign-owner",
             Self::OutsideName => "outside-name",
+            Self::Private => "private",
         }
     }
 
@@ -173,6 +177,10 @@ impl NoticeKind {
                 "have names that lead out of the archive: unzip strips `/` and `..` and reports an \
                  error, and tar refuses names with `..`; make the archive without such names",
             ),
+            Self::Private => (
+                "is a repository's data or looks like credentials, and every instance gets it",
+                "are a repository's data or look like credentials, and every instance gets them",
+            ),
         }
     }
 }
@@ -181,7 +189,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (one, several) = self.kind.says();
         let named = match self.kind {
-            NoticeKind::DirectoryMode => 3,
+            NoticeKind::DirectoryMode | NoticeKind::Private => 3,
             _ => 1,
         };
         let paths = self.paths.iter().take(named);

@@ -18,6 +18,7 @@ use rayon::{Scope, ThreadPool};
 use super::links::{Ancestor, Followed, Link, Outcome};
 use super::names::{MAX_NAME, NameBlocks, NameRef};
 use super::notice::{NoticeKind, Noticed};
+use super::private::{Repository, is_private};
 use super::select::{DirectoryRules, IGNORE_FILE, Rules};
 use super::{Error, Options, Symlinks};
 use crate::archive::zip::{self, NonUtf8};
@@ -174,6 +175,8 @@ struct Visit {
     rules: DirectoryRules,
     /// The directories on the way to it, itself last, if links are followed.
     line: Option<Arc<Ancestor>>,
+    /// The directory of git or the like that it is, or is in.
+    repository: Option<Arc<Repository>>,
 }
 
 /// An open directory.
@@ -288,6 +291,7 @@ impl Walk<'_> {
             path: [&path, &b"/"[..]].concat(),
             rules,
             line: folder.visit.line.clone(),
+            repository: Repository::at(folder.visit.repository.as_ref(), &path),
         };
         scope.spawn(move |scope| self.directory(scope, visit));
     }
@@ -360,7 +364,10 @@ impl Walk<'_> {
         match kind {
             FileKind::Link => self.link(scope, local, folder, name, &stat, goes_in),
             _ if !goes_in => Ok(()),
-            FileKind::File => self.add(local, &stat, 0, b""),
+            FileKind::File => {
+                local.note_private(&folder.visit, Some(&folder.open));
+                self.add(local, &stat, 0, b"")
+            }
             special => self.special(local, special),
         }
     }
@@ -396,6 +403,7 @@ impl Walk<'_> {
                 place: Some(followed.place.clone()),
                 rules,
                 line: line.map(|above| above.through(&path)),
+                repository: Repository::at(folder.visit.repository.as_ref(), &path),
             };
             local.found.followed.push(followed);
             scope.spawn(move |scope| self.directory(scope, visit));
@@ -403,7 +411,10 @@ impl Walk<'_> {
         local.path = path;
         match outcome {
             Outcome::LeftOut | Outcome::Directory => Ok(()),
-            Outcome::File(stat) => self.add(local, &stat, Mode::VIA_LINK, b""),
+            Outcome::File(stat) => {
+                local.note_private(&folder.visit, None);
+                self.add(local, &stat, Mode::VIA_LINK, b"")
+            }
             Outcome::Kept(text, place) => {
                 if let Some(place) = place {
                     let path = local.path.clone();
@@ -492,6 +503,24 @@ impl Local {
     /// Notes something about the path at hand.
     fn note(&mut self, kind: NoticeKind) {
         self.found.noticed.add(kind, &self.path);
+    }
+}
+
+impl Local {
+    /// Notes the file at the path at hand if it looks like credentials, or the repository that it is in. Without
+    /// `open`, its name alone counts.
+    fn note_private(&mut self, visit: &Visit, open: Option<&Directory>) {
+        match &visit.repository {
+            Some(repository) => {
+                if repository.is_new() {
+                    self.found
+                        .noticed
+                        .add(NoticeKind::Private, repository.path());
+                }
+            }
+            None if is_private(&self.path, open) => self.note(NoticeKind::Private),
+            None => {}
+        }
     }
 }
 

@@ -260,7 +260,13 @@ impl Route {
     /// A TCP connection.
     async fn open(&self, to: &Uri, name: &str) -> Result<Io, Unreachable> {
         let mut tcp = self.tcp.clone();
-        match tcp.call(to.clone()).await {
+        // Names below localhost are this machine, whether its resolver knows that or not (RFC 6761, 6.3).
+        let is_here = to.host().is_some_and(|host| host.ends_with(".localhost"));
+        let to = match format!("http://localhost:{}", port(to)).parse() {
+            Ok(here) if is_here => here,
+            _ => to.clone(),
+        };
+        match tcp.call(to).await {
             Ok(stream) => Ok(Box::new(stream.into_inner())),
             Err(error) => {
                 let why = match cause::<io::Error>(&error) {

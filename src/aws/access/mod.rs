@@ -35,6 +35,7 @@ pub use self::error::Error;
 pub use self::ini::Fault;
 use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
+pub use self::profile::profiles;
 use self::provider::Providers;
 use self::proxy::Proxies;
 use self::settings::Settings;
@@ -330,14 +331,15 @@ fn clients(
     let mut s3 = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(settings.path_style && !settings.accelerate)
         .accelerate(settings.accelerate)
+        .use_dual_stack(settings.s3_dual_stack)
         // The caller repeats requests.
         .retry_config(RetryConfig::disabled())
         .interceptor(Wire)
         .interceptor(FromService);
-    if let Some(both) = settings.s3_dual_stack {
-        s3 = s3.use_dual_stack(both);
-    }
     if let Some(url) = &settings.s3 {
+        // The SDK puts the bucket straight after the path of an endpoint.
+        let is_open = settings.path_style && !url.ends_with('/');
+        let url = format!("{url}{}", if is_open { "/" } else { "" });
         // An endpoint of one's own is of no kind.
         s3 = s3.endpoint_url(url).use_fips(false).use_dual_stack(false);
     }
@@ -365,11 +367,12 @@ fn clients(
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
     let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
     let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
         codedeploy: CodeDeploy::new(client, caller.independent()),
-        s3: S3::new(s3, caller, sign_payload),
+        s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
 }

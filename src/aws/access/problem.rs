@@ -71,7 +71,9 @@ pub(super) fn region(value: String, place: &Place) -> Result<String, Error> {
 
 /// A number from `least`.
 pub(super) fn number(value: &str, place: &Place, least: u32) -> Result<u32, Error> {
-    let number = value.trim().parse().ok().filter(|number| *number >= least);
+    let number = value.trim().parse::<u64>().ok();
+    let number = number.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let number = number.filter(|number| *number >= least);
     number.ok_or_else(|| place.refused(value, format!("which is no whole number from {least}")))
 }
 

@@ -4,7 +4,7 @@
 //! profile does not exist. What the file of credentials says of a profile comes before what the file of
 //! configuration says (botocore, `session.py`, `full_config`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -182,6 +182,14 @@ impl Files {
     }
 }
 
+/// The names of all profiles, sorted. None if the files cannot be read.
+#[must_use]
+pub fn profiles(environment: &Environment) -> Vec<String> {
+    let files = Files::load(environment).unwrap_or_default();
+    let names: BTreeSet<String> = files.profiles.into_keys().collect();
+    names.into_iter().collect()
+}
+
 /// The text of a setting.
 pub(super) fn text<'a>(keys: &'a Keys, key: &str) -> Option<&'a str> {
     match keys.get(key)? {
@@ -198,8 +206,14 @@ fn below<'a>(keys: &'a Keys, key: &str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The file that a variable names, or the one in the home directory.
+/// The file that a variable names, or the one in the home directory. An empty variable names none.
 fn path(environment: &Environment, variable: &str, usual: &str) -> Option<PathBuf> {
+    if environment
+        .var(variable)
+        .is_some_and(|name| name.is_empty())
+    {
+        return None;
+    }
     let named = environment.path(variable).map(|path| {
         let text = path.to_str();
         let expanded = text.map(|text| PathBuf::from(with_variables(text, environment)));

@@ -30,6 +30,7 @@ use super::profile::Profile;
 use super::settings::{Instance, Settings};
 use super::source::{Role, Source, Sso};
 use super::{AskMfa, Keys};
+use crate::aws::error::is_no_instance;
 use crate::error::quoted;
 
 /// What providers ask with.
@@ -227,6 +228,7 @@ impl Judged {
             (Err(error @ CredentialsError::CredentialsNotLoaded(_)), _) | (Err(error), None) => {
                 return Err(error);
             }
+            (Err(error), Some(_)) if is_no_instance(&error) => return Err(error),
             (Err(error), Some(hint)) => {
                 return Err(CredentialsError::provider_error(Hinted {
                     hint: hint.clone(),

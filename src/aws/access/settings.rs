@@ -22,8 +22,8 @@ pub(super) struct Settings {
     pub(super) s3: Option<String>,
     /// Whether buckets are in the path of S3's addresses, and not in the host's name.
     pub(super) path_style: bool,
-    /// Whether S3 is reached by both versions of IP, where that is not as for other services.
-    pub(super) s3_dual_stack: Option<bool>,
+    /// Whether S3 is reached by both versions of IP.
+    pub(super) s3_dual_stack: bool,
     /// Whether S3 is reached through its accelerated endpoint.
     pub(super) accelerate: bool,
     /// The endpoint of CodeDeploy, if it is not Amazon's.
@@ -84,18 +84,30 @@ impl Settings {
         let both = &access.endpoint_url;
         let s3 = endpoint([&access.s3_endpoint_url, both], "s3")?;
         let of_s3 = |key: &str| profile.below("s3", key);
-        let style = of_s3("addressing_style");
+        let style = of_s3("addressing_style").unwrap_or("auto");
+        let place = || profile.place("s3");
+        if !matches!(style, "auto" | "virtual" | "path") {
+            let why = "but its addressing_style must be auto, virtual or path";
+            return Err(place().refused(style, why));
+        }
+        let accelerate = of_s3("use_accelerate_endpoint").is_some_and(is_on);
+        if accelerate && s3.is_some() {
+            return Err(
+                place().unusable("asks for acceleration, but S3 is not at an endpoint of Amazon's")
+            );
+        }
+        let dual_stack = on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
         Ok(Self {
             region,
             fips: on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
-            dual_stack: on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+            dual_stack,
             // Buckets of other stores have no host name of their own, unless the profile says so.
             path_style: match s3 {
-                Some(_) => style != Some("virtual"),
-                None => style == Some("path"),
+                Some(_) => style != "virtual",
+                None => style == "path",
             },
-            accelerate: s3.is_none() && of_s3("use_accelerate_endpoint").is_some_and(is_on),
-            s3_dual_stack: of_s3("use_dualstack_endpoint").map(is_on),
+            accelerate,
+            s3_dual_stack: dual_stack || of_s3("use_dualstack_endpoint").is_some_and(is_on),
             s3,
             codedeploy: endpoint([&access.codedeploy_endpoint_url, both], "codedeploy")?,
             sts: endpoint([&None, &None], "sts")?,

@@ -1,6 +1,6 @@
 //! `s3://` addresses, split as the AWS CLI splits them.
 //!
-//! Whether the names of buckets and keys are valid is for S3 to say.
+//! Whether the store can have a bucket of this name is judged in `bucket`.
 
 use std::fmt;
 use std::str::FromStr;

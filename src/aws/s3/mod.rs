@@ -9,6 +9,7 @@
 //! Stores that do not know CRC-64/NVME can be told a CRC-32 instead, or nothing. hoist never chooses that by
 //! itself: a user who gives up a check must know it.
 
+mod bucket;
 mod checksum;
 mod head;
 mod list;
@@ -21,6 +22,7 @@ mod types;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::RequestPayer;
 
+pub use self::bucket::BadBucket;
 pub use self::checksum::Checksum;
 pub use self::head::Bucket;
 pub use self::list::{S3Uploads, UploadMarker, UploadPage};
@@ -42,14 +44,22 @@ pub struct S3 {
     caller: Caller,
     /// Whether payloads are signed, since nothing else protects them on their way.
     sign_payload: bool,
+    /// The region, if the store is Amazon's.
+    region: Option<String>,
 }
 
 impl S3 {
-    pub(super) fn new(client: Client, caller: Caller, sign_payload: bool) -> Self {
+    pub(super) fn new(
+        client: Client,
+        caller: Caller,
+        sign_payload: bool,
+        region: Option<String>,
+    ) -> Self {
         Self {
             client,
             caller,
             sign_payload,
+            region,
         }
     }
 

@@ -9,5 +9,9 @@ pub(crate) mod aws;
 pub(crate) mod color;
 pub(crate) mod descriptors;
 pub(crate) mod output;
+#[cfg(any(feature = "push", feature = "local"))]
+pub(crate) mod size;
 pub(crate) mod source;
+#[cfg(any(feature = "push", feature = "local"))]
+pub(crate) mod time;
 pub(crate) mod unknown;

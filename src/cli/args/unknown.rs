@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use hoist::error::shown;
+
 use crate::cli::Failure;
 
 /// Turns the parser's `error` into a failure that names all unknown options, if nothing else is wrong
@@ -19,11 +21,16 @@ pub(crate) fn report(
         return Err(error);
     }
     let (mut words, mut next) = (Vec::new(), Some(error));
-    let mut near = None;
+    let mut near: Vec<String> = Vec::new();
     // The parser only reports the first one, so that one is removed and the rest parsed again.
-    while let Some(error) = next {
+    while let Some(mut error) = next {
         if error.kind() != ErrorKind::UnknownArgument {
             if error.use_stderr() {
+                // Perhaps a required option is missing because it is misspelled.
+                if let Some(meant) = did_you_mean(&near) {
+                    let tips = ContextValue::StyledStrs(vec![meant.into()]);
+                    error.insert(ContextKind::Suggested, tips);
+                }
                 return Err(error);
             }
             break;
@@ -36,13 +43,26 @@ pub(crate) fn report(
             }
             break;
         };
-        near = near.or_else(|| text(&error, ContextKind::SuggestedArg).map(str::to_owned));
+        let suggested = text(&error, ContextKind::SuggestedArg).map(str::to_owned);
+        near.extend(suggested.filter(|name| !near.contains(name)));
         words.push(arguments.remove(place).to_string_lossy().into_owned());
         next = command.clone().try_get_matches_from(&arguments).err();
     }
-    let failure = Failure::usage(format!("Unknown options: {}", words.join(",")));
-    let near = near.map_or_else(String::new, |near| format!("; {near} is one"));
-    Ok(failure.and(Some(format!("--help lists the options{near}"))))
+    let failure = Failure::usage(format!(
+        "Unknown options: {}",
+        words
+            .iter()
+            .map(|word| shown(word).to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    ));
+    let meant = did_you_mean(&near).map_or_else(String::new, |meant| format!("{meant} "));
+    Ok(failure.and(Some(format!("{meant}--help lists the options"))))
+}
+
+/// Asks whether the options of these names were meant.
+fn did_you_mean(near: &[String]) -> Option<String> {
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<&str> {
@@ -85,7 +105,24 @@ mod tests {
         assert_eq!(lines[1], "--help lists the options");
         let lines = reported(&["--name=a", "--sourced", "x"]).unwrap();
         assert_eq!(lines[0], "Unknown options: --sourced,x");
-        assert_eq!(lines[1], "--help lists the options; --source is one");
+        assert_eq!(lines[1], "did you mean --source? --help lists the options");
+    }
+
+    #[test]
+    fn each_misspelled_option_is_met_with_the_one_that_was_perhaps_meant() {
+        let lines = reported(&["--name=a", "--sourc=x", "--nam", "--sorce"]).unwrap();
+        assert_eq!(lines[0], "Unknown options: --sourc=x,--nam,--sorce");
+        let meant = "did you mean --source, --name? --help lists the options";
+        assert_eq!(lines[1], meant);
+        // A required option is missing because it is misspelled.
+        let command = || Command::new("hoist").arg(Arg::new("name").long("name").required(true));
+        let arguments: Vec<OsString> = ["hoist", "--nmae=x"].map(OsString::from).into();
+        let error = command().try_get_matches_from(&arguments).unwrap_err();
+        let error = report(&command(), arguments, error).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean --name?"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -5,18 +5,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
-use clap_complete::{Shell, generate};
+use clap_complete::Shell;
 use clap_mangen::Man;
-use hoist::error::shown;
+use hoist::error::{is_unsafe, shown};
 
 use crate::cli::Failure;
+use crate::cli::completions::script;
 use crate::cli::manual::page;
 use crate::cli::render::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// Shell to print completions for
-    shell: Shell,
+    #[arg(required_unless_present = "profiles")]
+    shell: Option<Shell>,
+
+    /// Print the names of the profiles, which the completions of --profile are
+    #[arg(long, hide = true)]
+    profiles: bool,
 }
 
 #[derive(Debug, Args)]
@@ -26,13 +32,22 @@ pub(crate) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(
-    arguments: &CompletionsArgs,
-    mut command: Command,
-) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    generate(arguments.shell, &mut command, "hoist", &mut script);
-    print(script)
+pub(crate) fn completions(arguments: &CompletionsArgs, command: Command) -> Result<(), Failure> {
+    match arguments.shell {
+        Some(shell) if !arguments.profiles => print(script(shell, command)),
+        _ => print(profiles()),
+    }
+}
+
+/// The names of profiles, each in a line. Of files that cannot be read there are none, because a
+/// completion has no place for an error.
+fn profiles() -> String {
+    #[cfg(feature = "push")]
+    let names = hoist::aws::access::profiles(&hoist::aws::access::Environment::process());
+    #[cfg(not(feature = "push"))]
+    let names: Vec<String> = Vec::new();
+    let safe = names.iter().filter(|name| !name.contains(is_unsafe));
+    safe.fold(String::new(), |lines, name| lines + name + "\n")
 }
 
 pub(crate) fn man(arguments: &ManArgs, command: Command) -> Result<(), Failure> {

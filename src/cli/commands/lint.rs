@@ -13,7 +13,7 @@ use std::slice;
 use clap::{Args, ValueEnum};
 use hoist::appspec::{self, Kind, MAX_BYTES, Report, Severity};
 use hoist::archive::limits::default_threads;
-use hoist::archive::plan::{self, Plan};
+use hoist::archive::plan::{self, NoticeKind, Plan};
 use hoist::bundle::BundleType;
 
 use crate::cli::args::color::Color;
@@ -22,6 +22,7 @@ use crate::cli::render::advice;
 use crate::cli::render::diagnostic::{name, relative};
 use crate::cli::render::lint::{Linted, github, in_json, sarif, text};
 use crate::cli::render::print;
+use crate::cli::render::progress::warn;
 use crate::cli::run::Run;
 use crate::cli::{Exit, Failure};
 
@@ -133,6 +134,12 @@ fn directory(
 ) -> Result<Report, Failure> {
     let plan = Plan::scan(source, options, run.cancel())
         .map_err(|error| Failure::other(advice::unlisted(&error)))?;
+    // A push says this, too, and what else it notices about the source.
+    let private = plan
+        .notices()
+        .iter()
+        .filter(|notice| notice.kind == NoticeKind::Private);
+    private.for_each(|notice| warn(&advice::notice(notice)));
     let Err(missing) = appspec::require(&plan) else {
         return appspec::lint_bundle(&plan, None).map_err(Failure::other);
     };
@@ -144,11 +151,11 @@ fn directory(
     }
     let hint = advice::missing_appspec(&missing);
     if as_a_push {
-        return Err(Failure::other(&missing).and(hint));
+        return Err(Failure::other(&missing).and(Some(hint)));
     }
     let mut report = appspec::not_found(source.join("appspec.yml"));
     if let Some(finding) = report.findings.first_mut() {
-        finding.help = hint;
+        finding.help = Some(hint);
     }
     Ok(report)
 }

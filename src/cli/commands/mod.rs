@@ -2,14 +2,14 @@
 
 #[cfg(feature = "push")]
 mod aws;
-#[cfg(feature = "push")]
-mod aws_wrapper;
 mod bench;
 mod describe;
 pub(crate) mod lint;
 mod pack;
 #[cfg(feature = "local")]
 mod serve;
+#[cfg(feature = "push")]
+mod wrapper;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Bench(bench::BenchArgs),
     /// Print a shell function that runs hoist for `aws deploy push`, with all its options
     #[cfg(feature = "push")]
-    AwsWrapper(aws_wrapper::AwsWrapperArgs),
+    AwsWrapper(wrapper::WrapperArgs),
     /// Print the completions of a shell
     Completions(describe::CompletionsArgs),
     /// Print the manual page
@@ -68,7 +68,7 @@ impl Command {
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
             #[cfg(feature = "push")]
-            Self::AwsWrapper(arguments) => aws_wrapper::run(&arguments),
+            Self::AwsWrapper(arguments) => wrapper::run(&arguments),
             Self::Completions(arguments) => describe::completions(&arguments, Arguments::command()),
             Self::Man(arguments) => describe::man(&arguments, Arguments::command()),
             #[cfg(feature = "local")]

@@ -1,13 +1,16 @@
 //! `hoist serve`: the embedded S3 and CodeDeploy for other clients.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use hoist::endpoint::{Endpoint, Link, Settings, Storage};
+use hoist::endpoint::{Answered, Endpoint, Link, Log, Settings, Storage};
+use hoist::error::shown;
 
 use crate::cli::Failure;
+use crate::cli::args::size;
+use crate::cli::args::time::{Time, time};
 use crate::cli::render::print;
+use crate::cli::render::progress::say;
 use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
@@ -26,15 +29,19 @@ pub(crate) struct ServeArgs {
 
     /// Let each request take this long to arrive, such as 30ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "0ms")]
-    latency: Duration,
+    latency: Time,
 
-    /// Let the body of a request arrive at this rate on each connection, such as 40MB/s
+    /// Let the body of a request arrive at this rate on each connection, such as 40M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<u64>,
 
     /// Let the bodies on all connections together arrive at this rate
     #[arg(long, value_name = "RATE", value_parser = rate)]
     total_rate: Option<u64>,
+
+    /// Write a line for each request to standard error: method, path, status, bytes and time
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
@@ -46,16 +53,19 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let settings = Settings {
         port: arguments.port,
         link: Link {
-            latency: arguments.latency,
+            latency: arguments.latency.duration,
             rate: arguments.rate,
             total_rate: arguments.total_rate,
         },
+        log: arguments
+            .verbose
+            .then(|| Log::new(|answered| say(&line(answered)))),
         ..Settings::new(storage)
     };
     run.block_on(async {
         let endpoint = Endpoint::open(settings).await.map_err(Failure::other)?;
-        // A line that a shell can evaluate, and from which a program can read the port.
-        print(format!("export AWS_ENDPOINT_URL={}\n", endpoint.url()))?;
+        // Lines that a shell can evaluate; from the first, a program can read the port.
+        print(exports(endpoint.url()))?;
         run.cancel().cancelled().await;
         let statistics = endpoint.statistics();
         endpoint.shutdown().await;
@@ -67,33 +77,48 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     })
 }
 
-/// Parses a time in milliseconds or seconds.
-fn time(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, Duration::from_millis(1)),
-        None => (text.strip_suffix('s').unwrap_or(""), Duration::from_secs(1)),
-    };
-    let number: u32 = digits
-        .parse()
-        .map_err(|_| "write a number and its unit, such as 30ms or 2s")?;
-    unit.checked_mul(number)
-        .ok_or_else(|| "this is too long".to_owned())
+/// The variables with which a client reaches an endpoint. Any credentials will do; a client without any
+/// would look for them elsewhere.
+fn exports(url: &str) -> String {
+    [
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_REGION", "us-east-1"),
+        // Version 1 of the AWS CLI, and boto3, read only this one.
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "hoist"),
+        ("AWS_SECRET_ACCESS_KEY", "hoist"),
+    ]
+    .iter()
+    .fold(String::new(), |lines, (name, value)| {
+        lines + &format!("export {name}={value}\n")
+    })
 }
 
-/// Parses a rate in powers of 1,000, as networks are measured.
+/// A request in the log.
+fn line(answered: &Answered) -> String {
+    let Answered {
+        method,
+        target,
+        operation,
+        status,
+        received,
+        sent,
+        took,
+        ..
+    } = answered;
+    let sent = sent.map_or_else(|| "?".to_owned(), |sent| sent.to_string());
+    format!(
+        "{method} {} {operation} {status}, {received} bytes in, {sent} out, {:.1} ms",
+        shown(target.as_str()),
+        took.as_secs_f64() * 1e3
+    )
+}
+
 fn rate(text: &str) -> Result<u64, String> {
-    let bare = text.strip_suffix("/s").unwrap_or(text);
-    let bare = bare.strip_suffix('B').unwrap_or(bare);
-    let (digits, unit) = match bare.chars().last() {
-        Some('k' | 'K') => (&bare[..bare.len() - 1], 1_000),
-        Some('M') => (&bare[..bare.len() - 1], 1_000_000),
-        Some('G') => (&bare[..bare.len() - 1], 1_000_000_000),
-        _ => (bare, 1),
-    };
-    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
-    number
-        .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| "write bytes per second, such as 500kB/s, 40MB/s or 1GB/s".to_owned())
+    match size::rate(text)? {
+        0 => Err("a link of 0 bytes a second carries nothing".to_owned()),
+        rate => Ok(rate),
+    }
 }
 
 #[cfg(test)]
@@ -101,27 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_units() {
-        assert_eq!(time("30ms"), Ok(Duration::from_millis(30)));
-        assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
-        for bad in ["", "30", "ms", "-1s", "1.5s", "3m"] {
-            assert!(time(bad).is_err(), "{bad}");
-        }
+    fn a_rate_is_more_than_nothing() {
+        assert_eq!(rate("40M/s"), Ok(40 << 20));
+        rate("0").unwrap_err();
     }
 
     #[test]
-    fn rates_have_decimal_suffixes() {
-        for (text, bytes) in [
-            ("1000", 1_000),
-            ("500kB/s", 500_000),
-            ("40MB/s", 40_000_000),
-            ("40M", 40_000_000),
-            ("1GB/s", 1_000_000_000),
-        ] {
-            assert_eq!(rate(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "0", "MB/s", "-1", "1.5M", "4x", "99999999999999999999"] {
-            assert!(rate(bad).is_err(), "{bad}");
-        }
+    fn a_line_of_the_log_is_safe_to_print() {
+        let log = Answered::new("GET", "/b/a%0Ab\u{85}?x", "GetObject", 200);
+        assert!(!line(&log).contains('\u{85}'));
     }
 }

@@ -7,8 +7,8 @@ use std::io::Write as _;
 use hoist::archive::plan::Notice;
 use hoist::error::is_unsafe;
 
-use super::github;
 use super::progress::aside;
+use super::{advice, github};
 
 /// Prints a line on standard error. If that is closed, the line is lost.
 pub(crate) fn say(text: &str) {
@@ -29,7 +29,7 @@ pub(crate) fn note(text: &str) {
 /// Prints warnings about the source.
 pub(crate) fn warn_of(notices: &[Notice]) {
     for notice in notices {
-        warn(&notice.to_string());
+        warn(&advice::notice(notice));
     }
 }
 

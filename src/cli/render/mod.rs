@@ -23,9 +23,13 @@ pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     write_out(text.as_ref()).map_err(Failure::other)
 }
 
+/// It is no failure if the reader has seen enough, as `head` has.
 fn write_out(bytes: &[u8]) -> io::Result<()> {
     progress::aside(|| {
         let mut out = io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush())
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
     })
 }

@@ -287,3 +287,31 @@ fn a_store_that_refuses_requests_now_and_then_is_used_as_well_as_others() {
         }
     }
 }
+
+#[test]
+fn a_first_request_that_hangs_gets_company() {
+    let start = Instant::now();
+    let mut pace = Pace::new(MOST);
+    assert_eq!(pace.not_before(), None);
+    pace.began(start);
+    assert_eq!(pace.allowed(), 2);
+    assert_eq!(pace.not_before(), Some(start + FIRST_ALONE));
+    let second = pace.began(start + FIRST_ALONE);
+    pace.confirmed(second, start + 2 * FIRST_ALONE, false);
+    assert!(pace.allowed() > 1, "the first still hangs");
+}
+
+#[test]
+fn one_request_is_allowed_however_often_the_store_asks_for_fewer() {
+    for most in [1, 2, MOST] {
+        let mut pace = Pace::new(most);
+        for seconds in 0..9 {
+            assert!(pace.allowed() >= 1);
+            pace.slower();
+            assert!(pace.allowed() >= 1);
+            let at = Instant::now() + Duration::from_secs(seconds);
+            let flight = pace.began(at);
+            pace.confirmed(flight, at + Duration::from_millis(200 * seconds), false);
+        }
+    }
+}

@@ -169,7 +169,7 @@ fn many_errors_in_a_row_are_outlived() {
             throttled,
         ),
         case(large, Operation::CreateMultipartUpload, 1..=7, busy),
-        case(large, Operation::UploadPart, 1..=9, busy),
+        case(large, Operation::UploadPart, 1..=7, busy),
         case(large, Operation::CompleteMultipartUpload, 1..=5, busy),
     ]);
 }

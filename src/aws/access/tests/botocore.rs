@@ -56,6 +56,9 @@ async fn answer(row: &Row) -> Result<Value, Error> {
     };
     let profile = Profile::load(access.profile.as_deref(), &environment)?;
     let source = source::find(&environment, &profile, access.profile.is_some())?;
+    if source == Source::Instance {
+        settings::Instance::read(&environment, &profile)?;
+    }
     access.keys = Some(match &source {
         Source::Keys(keys) => keys.clone(),
         _ => Keys {

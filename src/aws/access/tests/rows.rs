@@ -14,7 +14,25 @@ pub(super) struct Row {
 }
 
 /// Rows in which hoist differs from botocore, and why.
-pub(super) const DIFFERENT: &[(&str, &str)] = &[];
+pub(super) const DIFFERENT: &[(&str, &str)] = &[
+    ("secret with a line end", REFUSED),
+    ("key id in quotes", REFUSED),
+    ("key id with a blank", REFUSED),
+    ("key id that is not ASCII", REFUSED),
+    ("empty role", REFUSED),
+    ("container by a path without a slash", REFUSED),
+    (
+        "proxy: SOCKS",
+        "SOCKS is refused; botocore takes the scheme for a host",
+    ),
+    ("AWS_DEFAULTS_MODE nonsense", NOT_READ),
+    ("AWS_STS_REGIONAL_ENDPOINTS nonsense", NOT_READ),
+    ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES abc", NOT_READ),
+    ("AWS_ACCOUNT_ID_ENDPOINT_MODE nonsense", NOT_READ),
+];
+
+const REFUSED: &str = "no request can succeed with it: refused before the first, and named";
+const NOT_READ: &str = "nothing that hoist does depends on it, so it is not read";
 
 impl Row {
     fn config(self, text: &str) -> Self {
@@ -818,6 +836,14 @@ fn of_endpoints(add: &mut Add<'_>) {
     add("endpoint by option", &|row| row.keys().endpoint(OWN));
     add("endpoint with a path", &|row| {
         row.keys().endpoint("https://host:9/base")
+    });
+    add("endpoint with a path and a slash", &|row| {
+        row.keys().endpoint("https://host:9/base/")
+    });
+    add("endpoint with a path, and virtual style", &|row| {
+        row.keys()
+            .endpoint("https://host:9/base")
+            .config("[default]\ns3 =\n  addressing_style = virtual\n")
     });
     add("endpoint by variable", &|row| {
         row.keys().var("AWS_ENDPOINT_URL", OWN)

@@ -1,12 +1,12 @@
 //! How AWS is reached: options that several commands have, as the AWS CLI has them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use hoist::aws::access::{Access, AskMfa};
 
 use crate::cli::args::color::Color;
+use crate::cli::args::time::{self, Time};
 use crate::cli::mfa;
 use crate::cli::render::debug;
 
@@ -46,13 +46,13 @@ pub(crate) struct AccessArgs {
     #[arg(long)]
     no_sign_request: bool,
 
-    /// Seconds in which a connection must be open; 0 means no limit
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    cli_connect_timeout: u32,
+    /// Time in which a connection must be open, in seconds or as 1m; 0 means no limit
+    #[arg(long, value_name = "TIME", value_parser = time::seconds, default_value = "10")]
+    cli_connect_timeout: Time,
 
-    /// Seconds in which a request must be sent and its answer must begin; 0 means no limit
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    cli_read_timeout: u32,
+    /// Time in which a request must be sent and its answer must begin; 0 means no limit
+    #[arg(long, value_name = "TIME", value_parser = time::seconds, default_value = "0")]
+    cli_read_timeout: Time,
 
     /// When to use colors
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = "Output")]
@@ -94,7 +94,6 @@ impl AccessArgs {
         if self.debug {
             debug::start();
         }
-        let seconds = |seconds: u32| Some(Duration::from_secs(seconds.into()));
         Access {
             region: self.region.clone(),
             profile: self.profile.clone(),
@@ -104,8 +103,8 @@ impl AccessArgs {
             ca_bundle: self.ca_bundle.clone(),
             no_verify: self.no_verify_ssl,
             no_sign: self.no_sign_request,
-            connect_timeout: seconds(self.cli_connect_timeout),
-            read_timeout: seconds(self.cli_read_timeout),
+            connect_timeout: Some(self.cli_connect_timeout.duration),
+            read_timeout: Some(self.cli_read_timeout.duration),
             ask_mfa: Some(AskMfa(mfa::ask)),
             ..Access::default()
         }

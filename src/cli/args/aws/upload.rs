@@ -1,7 +1,5 @@
 //! How a push uploads: how fast, with how much memory, for how long and checked by what.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use hoist::archive::limits::DEFAULT_CONCURRENCY;
 use hoist::archive::pack::LevelPolicy;
@@ -10,6 +8,8 @@ use hoist::push::Resume;
 
 use super::AttemptsArgs;
 use crate::cli::Failure;
+use crate::cli::args::size;
+use crate::cli::args::time::{self, Time};
 
 /// The lowest bandwidth limit: 56 MiB an hour. With less, a push would only wait.
 const SLOWEST: u64 = 16 << 10;
@@ -27,9 +27,10 @@ pub(crate) struct UploadArgs {
     #[command(flatten)]
     pub(crate) attempts: AttemptsArgs,
 
-    /// Give up after so many seconds, and abort the upload [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: Option<u64>,
+    /// Give up after this time, and abort the upload: 90s, 5m, 1h, or a number of seconds [default: no
+    /// limit]
+    #[arg(long, value_name = "TIME", value_parser = time::limit)]
+    pub(crate) timeout: Option<Time>,
 
     /// Send at most this many bytes a second to S3: 500K, 10M, 1G
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -37,7 +38,7 @@ pub(crate) struct UploadArgs {
 
     /// Use at most this much memory, not counting the list of files: 128M, 1G; if necessary, with
     /// fewer threads and requests at a time [default: 256M, more for archives above 78 GiB]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::size)]
     pub(crate) memory_limit: Option<u64>,
 
     /// Checksum that S3 verifies for every part and for the whole object
@@ -88,10 +89,6 @@ enum ResumeArg {
 }
 
 impl UploadArgs {
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout.map(Duration::from_secs)
-    }
-
     pub(crate) fn checksum(&self) -> Checksum {
         match self.checksum {
             ChecksumArg::Crc64nvme => Checksum::Crc64Nvme,
@@ -127,27 +124,9 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of bytes, with a suffix for powers of 1,024.
-fn size(text: &str) -> Result<u64, String> {
-    let bad = || "write a number of bytes, with K, M or G behind it for powers of 1,024".to_owned();
-    let text = text.trim();
-    let text = text.strip_suffix(['B', 'b']).unwrap_or(text);
-    let text = text.strip_suffix(['i', 'I']).unwrap_or(text);
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'm' | 'M')) => (&text[..at], 20),
-        Some((at, 'g' | 'G')) => (&text[..at], 30),
-        Some((at, 't' | 'T')) => (&text[..at], 40),
-        _ => (text, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    number.checked_mul(1 << shift).ok_or_else(bad)
-}
-
-/// A number of bytes a second, with a suffix for powers of 1,024.
+/// A bandwidth: a size a second.
 pub(crate) fn rate(text: &str) -> Result<u64, String> {
-    let text = text.strip_suffix("/s").unwrap_or(text);
-    match size(text)? {
+    match size::rate(text)? {
         rate if rate < SLOWEST => Err(format!("choose at least {}K a second", SLOWEST >> 10)),
         rate => Ok(rate),
     }
@@ -158,20 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_a_number_with_a_suffix_for_powers_of_1024() {
-        for (text, bytes) in [
-            ("1000", 1000),
-            ("500K", 500 << 10),
-            ("10m", 10 << 20),
-            ("128MiB", 128 << 20),
-            ("2GB", 2 << 30),
-            ("1T", 1 << 40),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "M", "-1", "1.5G", "10X", "1 M", "99999999999T", "é"] {
-            size(bad).unwrap_err();
-        }
+    fn a_bandwidth_limit_is_not_too_low() {
         assert_eq!(rate("10M/s"), Ok(10 << 20));
         rate("15K").unwrap_err();
     }

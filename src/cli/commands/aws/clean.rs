@@ -9,18 +9,19 @@ use hoist::aws::access::Clients;
 use hoist::aws::codedeploy::utc;
 use hoist::aws::error::CallError;
 use hoist::aws::s3::{S3Location, S3Prefix, S3Uploads, UnfinishedUpload, UploadMarker, UploadPage};
-use hoist::clean::{Age, End, Held, Options, Stale, Totals, Uploads, clean};
+use hoist::clean::{End, Held, Options, Stale, Totals, Uploads, clean};
 use hoist::error::shown;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::bucket::BucketArgs;
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::output::ProgressArgs;
+use crate::cli::args::time::{self, Time};
 use crate::cli::render::print;
 use crate::cli::render::progress::{Display, Doing, View, say, unless_stopped};
 use crate::cli::render::push::plural;
@@ -35,8 +36,8 @@ pub(crate) struct CleanArgs {
     place: String,
 
     /// Abort only uploads that are older than this, in minutes, hours or days: 90m, 24h, 7d
-    #[arg(long, value_name = "AGE", default_value = "24h")]
-    older_than: Age,
+    #[arg(long, value_name = "AGE", value_parser = time::age, default_value = "24h")]
+    older_than: Time,
 
     /// Only list what would be aborted
     #[arg(long)]
@@ -137,6 +138,7 @@ pub(crate) fn run(arguments: &CleanArgs) -> Result<(), Failure> {
     let display = Display::start(form, unless_stopped(run.stopping(), view));
     let access = arguments.access.access();
     let cleaning = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &place.bucket)?;
         clean_with(arguments, &place, clients, &mut output).await
     });
     let totals = run.block_on_until_cancelled(cleaning);
@@ -156,7 +158,7 @@ async fn clean_with(
         .uploads(place.clone(), arguments.bucket.options());
     let options = Options {
         prefix: place.prefix.clone(),
-        older_than: arguments.older_than.duration(),
+        older_than: arguments.older_than.duration,
         now: SystemTime::now(),
         dry_run: arguments.dry_run,
     };

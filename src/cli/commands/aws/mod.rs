@@ -89,6 +89,15 @@ pub(super) fn warn_of_key(key: &str, bundle: BundleType) {
     }
 }
 
+/// Refuses the name of a bucket that the store cannot have, before any work is done for it.
+pub(super) fn check_bucket(clients: &Clients, name: &str) -> Result<(), Failure> {
+    let warning = clients.s3.check_bucket(name).map_err(Failure::usage)?;
+    if let Some(warning) = warning {
+        say(&format!("warning: {warning}"));
+    }
+    Ok(())
+}
+
 /// Connects to AWS and does `work`. With `local`, it starts an endpoint, connects to that, and ends
 /// it after `work`.
 pub(super) async fn with_clients<T>(

@@ -19,7 +19,7 @@ use hoist::push::{
 };
 use hoist::transfer::CleanupHint;
 
-use super::{Local, Needs, warn_of_key, with_clients};
+use super::{Local, Needs, check_bucket, warn_of_key, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
@@ -133,9 +133,10 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     });
     let target = (&request, platform);
     let pushing = with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &recovery.location.bucket)?;
         push_with(arguments, target, &recovery, clients, cleanup, &run).await
     });
-    run.block_on_within(arguments.upload.timeout(), pushing)
+    run.block_on_within(arguments.upload.timeout.as_ref(), pushing)
 }
 
 /// What to push, and what the application must deploy to.

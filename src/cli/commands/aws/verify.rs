@@ -14,7 +14,7 @@ use hoist::error::{ShownName, shown};
 use hoist::progress::Progress;
 use hoist::verify::{Error, FileObject, Object, Report, Wanted, Watched, verify, verify_bytes};
 
-use super::{Local, with_clients};
+use super::{Local, check_bucket, with_clients};
 use crate::cli::Failure;
 use crate::cli::args::archive;
 use crate::cli::args::aws::AttemptsArgs;
@@ -154,6 +154,7 @@ async fn read(
             };
             let local = Local::existing(arguments.local.dir.as_deref())?;
             with_clients(access, local, cancel, async |clients| {
+                check_bucket(&clients, &location.bucket)?;
                 let object = clients.s3.object(location, arguments.bucket.options());
                 let object = object.with_version(arguments.object_version.clone());
                 let object = object.counting(progress.under_way());

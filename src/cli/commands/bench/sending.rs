@@ -10,7 +10,7 @@ use hoist::aws::s3::{BadLocation, ObjectOptions, S3Location};
 use hoist::bundle::Content;
 use hoist::push::{Destination, Observer, Packing, Request, Source, Uploading, push};
 
-use super::super::aws::{Local, Needs, with_clients};
+use super::super::aws::{Local, Needs, check_bucket, with_clients};
 use super::{BenchArgs, Current, Sample, temporary};
 use crate::cli::Failure;
 use crate::cli::render::push::recovery::Recovery;
@@ -66,6 +66,7 @@ pub(super) fn measure(
         ..Access::default()
     };
     run.block_on(with_clients(access, local, run.cancel(), async |clients| {
+        check_bucket(&clients, &location.bucket)?;
         send(arguments, level, setup, clients, location, run, current).await
     }))
 }

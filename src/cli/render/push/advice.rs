@@ -178,7 +178,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
             Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
             _ => None,
         },
-        Error::AppSpec(missing) => advice::missing_appspec(missing),
+        Error::AppSpec(missing) => Some(advice::missing_appspec(missing)),
         Error::Preflight(error) => hint_before(command, error),
         Error::Register { revision, .. } => Some(format!(
             "the bundle is in S3, at {}; to register it, run: {}",

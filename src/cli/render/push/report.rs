@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Failure;
 use crate::cli::args::aws::output::Output;
+use crate::cli::render::advice;
 use crate::cli::render::lint::findings;
 use crate::cli::render::print;
 use crate::cli::render::push::{plural, print_registered};
@@ -175,7 +176,7 @@ fn notices(notices: &[Notice]) -> Vec<Value> {
             "kind": notice.kind.name(),
             "count": notice.count,
             "paths": shown(&notice.paths),
-            "message": notice.to_string(),
+            "message": advice::notice(notice),
         })
     });
     json.collect()

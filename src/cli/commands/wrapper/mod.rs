@@ -16,14 +16,14 @@ const FUNCTION: &str = include_str!("function.sh");
 const SCRIPT: &str = include_str!("script.sh");
 
 #[derive(Debug, Args)]
-pub(crate) struct AwsWrapperArgs {
+pub(crate) struct WrapperArgs {
     /// Print a program, to be installed as aws in a directory of the PATH before the AWS CLI, instead of a function
     /// for sh, bash, zsh and the like
     #[arg(long)]
     script: bool,
 }
 
-pub(crate) fn run(arguments: &AwsWrapperArgs) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &WrapperArgs) -> Result<(), Failure> {
     let (frame, aws) = match arguments.script {
         true => (SCRIPT, "other_aws"),
         false => (FUNCTION, "command aws"),
