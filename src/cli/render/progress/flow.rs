@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// After so much time, the buffers are taken to be full.
-const FULL: Duration = Duration::from_secs(1);
+const FULL: Duration = Duration::from_millis(600);
 
 /// After as much again, their rate is known.
-const KNOWN: Duration = Duration::from_secs(2);
+const KNOWN: Duration = Duration::from_millis(1_200);
 
 /// Confirmations are counted over at least this time, since several requests may end at once.
 const WINDOW: Duration = Duration::from_secs(20);

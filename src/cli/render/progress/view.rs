@@ -59,10 +59,10 @@ impl View {
             round: now.restarts,
             ..Self::of(match now.phase {
                 Phase::Listing => Doing::text("listing files"),
-                Phase::Checking => Doing::text("checking the destination"),
+                Phase::Checking => Doing::texts(&["checking the destination", "checking"]),
                 Phase::Sending => sending(now),
                 Phase::Verifying => Self::reading(now).doing,
-                Phase::Registering => Doing::text("registering the revision"),
+                Phase::Registering => Doing::texts(&["registering the revision", "registering"]),
             })
         }
     }
@@ -119,8 +119,7 @@ impl View {
             (false, true) => &["stopping, Ctrl-C again to end at once", "stopping"],
             (false, false) => &["stopping"],
         };
-        let texts = texts.iter().map(|text| (*text).to_owned());
-        Self::of(Doing::Stopping(texts.collect()))
+        Self::of(Doing::Stopping(owned(texts)))
     }
 }
 
@@ -128,6 +127,15 @@ impl Doing {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(vec![text.into()])
     }
+
+    /// The longest text comes first.
+    fn texts(texts: &[&str]) -> Self {
+        Self::Text(owned(texts))
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
 fn sending(now: &Snapshot) -> Doing {
@@ -273,7 +281,10 @@ mod tests {
                 phase,
                 ..Snapshot::default()
             };
-            assert_eq!(View::push(&now).doing, Doing::text(text));
+            let Doing::Text(texts) = View::push(&now).doing else {
+                panic!("{phase:?}");
+            };
+            assert_eq!(texts[0], text);
         }
         let now = Snapshot {
             phase: Phase::Verifying,

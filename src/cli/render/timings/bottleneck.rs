@@ -1,6 +1,6 @@
 //! One sentence: what limits a run, and which option would help.
 
-use hoist::progress::{Stage, Wait};
+use hoist::progress::{Snapshot, Stage, Wait};
 
 use super::Report;
 use crate::cli::render::units::{per_second, rate};
@@ -9,7 +9,7 @@ use crate::cli::render::units::{per_second, rate};
 const CPU_BOUND: f64 = 0.85;
 /// Cores that are idle for less than this share of the time are all taken.
 const TAKEN: f64 = 0.15;
-/// A run that sends this share of its bandwidth limit is limited by that.
+/// While a run sends this share of its bandwidth limit, it is limited by that.
 const LIMITED: f64 = 0.8;
 /// A share of the wall time above this is large.
 const MUCH: f64 = 0.3;
@@ -17,7 +17,7 @@ const MUCH: f64 = 0.3;
 pub(super) fn sentence(report: &Report) -> String {
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let sink = report.waited(Wait::Sink);
-    if let Some(sentence) = limited(report, sink) {
+    if let Some(sentence) = limited(report) {
         return sentence;
     }
     let Some(cpu) = report.cpu_share() else {
@@ -112,13 +112,16 @@ pub(super) fn sentence(report: &Report) -> String {
 }
 
 /// Whether the user's own limit is what the packer waited for.
-fn limited(report: &Report, sink: f64) -> Option<String> {
+fn limited(report: &Report) -> Option<String> {
     let limit = report.setup.bandwidth.filter(|_| report.setup.sends)?;
-    let sent = report.totals.stage(Stage::Send).bytes;
-    let sent = per_second(sent, report.wall);
-    let share = sent as f64 / limit as f64;
     // The beginning and the end of an upload send nothing, but take time.
-    let reached = share >= LIMITED || (sink > MUCH && share >= LIMITED * LIMITED);
+    let sent = |now: &Snapshot| now.bytes_sent + now.bytes_under_way;
+    let end = sent(report.samples.last()?);
+    let first = report.samples.iter().find(|now| sent(now) > 0)?;
+    let last = report.samples.iter().find(|now| sent(now) >= end)?;
+    let time = last.at.saturating_sub(first.at);
+    let sent = per_second(end - sent(first).min(end), time);
+    let reached = sent as f64 >= limit as f64 * LIMITED && time > report.wall.mul_f64(MUCH);
     reached.then(|| {
         format!(
             "--bandwidth-limit is the bottleneck: {} of at most {} were sent; raise it, or send less \
@@ -229,7 +232,14 @@ mod tests {
         report.setup.sends = true;
         report.setup.bandwidth = Some(8 << 20);
         report.totals = totals(&[(Stage::Compress, 0.1)], &[(Wait::Sink, 0.1)]);
-        report.totals.stage_mut(Stage::Send).bytes = 7 << 20;
+        // Nothing is sent in the first 300 ms, and 7 MiB in half a second.
+        report.samples = (0..10)
+            .map(|n| Snapshot {
+                at: Duration::from_millis(n * 100),
+                bytes_sent: n.clamp(3, 8).saturating_sub(3) * (7 << 20) / 10,
+                ..Snapshot::default()
+            })
+            .collect();
         let said = sentence(&report);
         assert!(said.contains("--bandwidth-limit"), "{said}");
         assert!(said.contains("7.00 MiB/s of at most 8.00 MiB/s"), "{said}");
