@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const START: usize = 1;
 
 /// A link is not slow if it sends all that is under way within this time.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_millis(800);
 
 /// How many times as many requests are tried while the rate grows.
 const FACTOR: usize = 2;

@@ -207,7 +207,7 @@ fn check(run: &Run, best: f64, from: usize, most: usize, what: &str) {
     let shares = [run.rate(from, from + 48), run.rate(from, PARTS)].map(|rate| rate / best);
     let under_way = run.most(from);
     let what = format!("{what}: {shares:.2?} of the best rate, {under_way} under way at most");
-    assert!(shares[0] > 0.85 && shares[1] > 0.94, "{what}");
+    assert!(shares[0] > 0.8 && shares[1] > 0.94, "{what}");
     assert!(under_way <= most, "{what}");
 }
 
@@ -221,8 +221,8 @@ fn each_link_is_filled_with_few_requests_if_few_fill_it_and_with_the_most_if_not
         (shared(8.0 * MIB, 0.03), 3, 3),
         (shared(8.0 * MIB, 0.1), 5, 3),
         (shared(20.0 * MB, 0.03), 5, 3),
-        (shared(50.0 * MB, 0.03), 5, 6),
-        (shared(100.0 * MB, 0.01), 5, 9),
+        (shared(50.0 * MB, 0.03), 5, 8),
+        (shared(100.0 * MB, 0.01), 5, MOST),
         (shared(1000.0 * MB, 0.01), 5, MOST),
         (limited(1e12, 0.002), 5, MOST),
         (limited(90.0 * MB, 0.05), 5, MOST),
@@ -249,7 +249,7 @@ fn a_link_that_changes_is_soon_filled_with_few_requests_again_or_with_the_most()
     // Before and after; the parts after which the link is full, and the requests from then on, at most.
     let rows = [
         (limited(40.0 * MB, 0.03), shared(8.0 * MIB, 0.03), 60, 3),
-        (limited(40.0 * MB, 0.03), shared(50.0 * MB, 0.03), 60, 6),
+        (limited(40.0 * MB, 0.03), shared(50.0 * MB, 0.03), 60, 8),
         (limited(2.0 * MB, 0.1), shared(4.0 * MB, 0.1), 60, 3),
         (limited(40.0 * MB, 0.03), limited(10.0 * MB, 0.1), 60, MOST),
         (shared(8.0 * MIB, 0.03), shared(2.0 * MIB, 0.03), 0, 3),
