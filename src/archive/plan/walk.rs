@@ -504,22 +504,17 @@ impl Local {
     fn note(&mut self, kind: NoticeKind) {
         self.found.noticed.add(kind, &self.path);
     }
-}
 
-impl Local {
     /// Notes the file at the path at hand if it looks like credentials, or the repository that it is in. Without
     /// `open`, its name alone counts.
     fn note_private(&mut self, visit: &Visit, open: Option<&Directory>) {
         match &visit.repository {
-            Some(repository) => {
-                if repository.is_new() {
-                    self.found
-                        .noticed
-                        .add(NoticeKind::Private, repository.path());
-                }
+            Some(repository) if repository.is_new() => {
+                let noticed = &mut self.found.noticed;
+                noticed.add(NoticeKind::Private, repository.path());
             }
             None if is_private(&self.path, open) => self.note(NoticeKind::Private),
-            None => {}
+            _ => {}
         }
     }
 }
