@@ -165,6 +165,6 @@ fn every_difference_is_in_the_docs() {
 }
 
 /// How many rows are equal.
-const EQUAL: usize = 113;
+const EQUAL: usize = 114;
 /// How many are different on purpose.
 const DIFFERENT: usize = 50;

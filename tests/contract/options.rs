@@ -174,7 +174,7 @@ pub(crate) fn taken() -> Vec<Row> {
         .cwd("src")
         .differs(&[Description], NAME, |_, hoist| {
             assert_eq!(hoist.revisions.len(), 1);
-            assert!(hoist.has("appspec.yml") && hoist.has(".env"));
+            assert!(hoist.has("appspec.yml") && hoist.has(".hidden"));
         }),
         described("a description", &["--description", "a release"]),
         row("an empty description", &["--description", ""]).differs(&[Description], NAME, named),

@@ -96,8 +96,8 @@ pub(crate) fn small(tree: &Tree) {
         .mode("src/scripts/start.sh", 0o755)
         .file("src/site/index.html", text(20_000, 1))
         .file("src/site/empty", "")
-        .file("src/.env", "KEY=value\n")
-        .file("src/.git/HEAD", "ref: refs/heads/main\n")
+        .file("src/.hidden", "KEY=value\n")
+        .file("src/.config/settings", "a = b\n")
         .file("src/site/.well-known/security.txt", "Contact: us\n");
 }
 

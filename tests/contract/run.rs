@@ -159,6 +159,7 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     // Each run has its tree in another directory.
     let descriptions = seen.revisions.iter_mut();
     let descriptions = descriptions.filter_map(|revision| revision.description.as_mut());
+    let host = url.split("://").last().unwrap_or(&url);
     for text in [&mut seen.message, &mut seen.output]
         .into_iter()
         .chain(&mut seen.said)
@@ -166,7 +167,8 @@ fn run(row: &Row, who: Who, exit_codes: Option<&str>) -> Option<Seen> {
     {
         *text = text
             .replace(&dir.display().to_string(), "{dir}")
-            .replace(&url, "{url}");
+            .replace(&url, "{url}")
+            .replace(host, "{host}");
     }
     Some(seen)
 }

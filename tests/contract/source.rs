@@ -119,24 +119,32 @@ fn refused(aws: &Seen, hoist: &Seen, what: &str) {
 
 pub(crate) fn appspecs() -> Vec<Row> {
     vec![
-        from("no AppSpec", "src").exits(255).tree(|tree| {
-            tree.file("src/a", "a");
-        }),
+        from("no AppSpec", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.file("src/a", "a");
+            })
+            .says(&["a deployment needs it at the root of the bundle"]),
         from("no AppSpec in .", ".")
             .cwd("src")
             .exits(255)
             .tree(|tree| {
                 tree.file("src/a", "a");
-            }),
+            })
+            .says(&["a deployment needs it at the root of the bundle"]),
         from("no AppSpec in ./x/..", "./b/../")
             .cwd("src")
             .exits(255)
             .tree(|tree| {
                 tree.file("src/b/a", "a");
-            }),
-        from("an empty directory", "src").exits(255).tree(|tree| {
-            tree.dir("src");
-        }),
+            })
+            .says(&["a deployment needs it at the root of the bundle"]),
+        from("an empty directory", "src")
+            .exits(255)
+            .tree(|tree| {
+                tree.dir("src");
+            })
+            .says(&["a deployment needs it at the root of the bundle"]),
         from("an AppSpec in a directory below alone", "src")
             .exits(255)
             .tree(|tree| {
@@ -147,12 +155,14 @@ pub(crate) fn appspecs() -> Vec<Row> {
             .exits(255)
             .tree(|tree| {
                 tree.file("src/AppSpec.yml", APPSPEC);
-            }),
+            })
+            .says(&["there is an AppSpec.yml, which the CodeDeploy agent does not read"]),
         from("a directory appspec.yml", "src")
             .exits(255)
             .tree(|tree| {
                 tree.file("src/appspec.yml/a", "a");
-            }),
+            })
+            .says(&["a deployment needs it at the root of the bundle"]),
         from("appspec.yaml alone", "src")
             .exits(255)
             .tree(|tree| {

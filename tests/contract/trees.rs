@@ -28,6 +28,12 @@ pub(crate) fn hidden() -> Vec<Row> {
     };
     vec![
         push("hidden files and directories"),
+        push("a repository and credentials")
+            .with(|tree| {
+                tree.file("src/.env", "KEY=value\n")
+                    .file("src/.git/HEAD", "ref: refs/heads/main\n");
+            })
+            .says(&["src/.env and src/.git are a repository's data or look like credentials"]),
         row(
             "--no-ignore-hidden-files",
             &["--description", "d", "--no-ignore-hidden-files"],
@@ -40,7 +46,7 @@ pub(crate) fn hidden() -> Vec<Row> {
                 .symlink("src/.link", "site");
         }),
         ignoring("a visible link to a hidden file, hidden files ignored").with(|tree| {
-            tree.symlink("src/env", ".env");
+            tree.symlink("src/seen", ".hidden");
         }),
     ]
 }
@@ -179,7 +185,7 @@ pub(crate) fn files() -> Vec<Row> {
                 },
             ),
         push("empty directories").with(|tree| {
-            tree.dir("src/empty").dir("src/a/b/c").dir("src/.hidden");
+            tree.dir("src/empty").dir("src/a/b/c").dir("src/.empty");
         }),
         push("a file that its owner cannot read, as root")
             .with(|tree| {

@@ -107,22 +107,12 @@ fn errors_about_a_source_show_its_name_in_one_line() {
         let pipe = trial.source("pipe", &[("appspec.yml", APPSPEC)]);
         Command::new("mkfifo").arg(pipe.join("p")).silent();
         let named = trial.source("named", &[("appspec.yml", APPSPEC), (&trial.bad, "")]);
-        let ignoring = trial.source("ignoring", &[("appspec.yml", APPSPEC)]);
-        fs::write(ignoring.join(".hoistignore"), b"\xff").unwrap();
         let several =
             format!("version: 0.0\nResources:\n  - {AFTER}:\n      Type: AWS::ECS::Service\n");
         let several = several.replace("::error::x", "f");
         let ambiguous = [("b.yaml", &*several), ("c.yaml", &several)];
         let ambiguous = trial.source("ambiguous", &ambiguous);
-        for dir in [
-            Path::new(&none),
-            &empty,
-            &broken,
-            &misnamed,
-            &pipe,
-            &named,
-            &ignoring,
-        ] {
+        for dir in [Path::new(&none), &empty, &broken, &misnamed, &pipe, &named] {
             trial.fails(trial.push(&["--source"]).arg(dir));
             trial.fails(trial.push(&["--dry-run", "--source"]).arg(dir));
         }

@@ -22,7 +22,7 @@ impl Scene {
         tree.file("scripts/start.sh", "#!/bin/sh\n")
             .mode("scripts/start.sh", 0o755)
             .file("site/index.html", text(20_000, 1))
-            .file(".env", "KEY=value\n");
+            .file(".hidden", "KEY=value\n");
         Self::of(tree)
     }
 
