@@ -59,7 +59,10 @@ fuzz_target!(|input: (Vec<(u8, String)>, Vec<u8>, Vec<u8>, bool)| {
     // The instance that this runs on is not asked.
     let fixed = [("HOME", "/h"), ("AWS_EC2_METADATA_DISABLED", "true")];
     let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let files = [("/h/.aws/config", config), ("/h/.aws/credentials", credentials)];
+    let files = [
+        ("/h/.aws/config", config),
+        ("/h/.aws/credentials", credentials),
+    ];
     let environment = Environment::given(chosen.chain(fixed), files);
     let access = Access {
         profile: is_named.then(|| "dev".to_owned()),
