@@ -15,6 +15,7 @@ use super::{Failure, panic};
 pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
+    #[cfg(any(feature = "push", feature = "local"))]
     hint: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
@@ -57,6 +58,7 @@ impl Run {
         Ok(Self {
             cancel,
             watch,
+            #[cfg(any(feature = "push", feature = "local"))]
             hint,
         })
     }
@@ -138,7 +140,10 @@ impl Run {
             }
             done.map_err(|failure| {
                 let late = format!("stopped: not done after {limit}, which is --timeout");
-                let rest = failure.lines.into_iter().filter(|line| line != "stopped");
+                let rest = failure
+                    .lines
+                    .into_iter()
+                    .filter(|line| !line.starts_with("stopped"));
                 Failure {
                     lines: std::iter::once(late).chain(rest).collect(),
                     ..failure

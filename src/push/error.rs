@@ -90,7 +90,7 @@ pub enum Error {
         revision: Box<Revision>,
     },
     /// The push was cancelled.
-    #[error("stopped")]
+    #[error("{}", stopped(left.as_ref()))]
     Stopped {
         /// The multipart upload that could not be aborted.
         left: Option<Leftover>,
@@ -98,6 +98,14 @@ pub enum Error {
     /// A thread panicked, with a message of its own. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
+}
+
+/// Says what a push that was cancelled leaves; the upload that it could not abort is told of by itself.
+fn stopped(left: Option<&Leftover>) -> &'static str {
+    match left {
+        Some(_) => "stopped; nothing is registered",
+        None => "stopped; nothing is registered, and no upload is left",
+    }
 }
 
 /// Says that an AppSpec file has errors, and which is the first.

@@ -28,7 +28,13 @@ fn each_signal_has_its_exit_code_and_leaves_no_upload() {
         push.signal(signal);
         let done = push.end();
         assert_eq!(done.code, Some(code), "{signal}: {done}");
-        assert_eq!((&*done.stdout, &*done.stderr), ("", "hoist: stopped\n"));
+        assert_eq!(
+            (&*done.stdout, &*done.stderr),
+            (
+                "",
+                "hoist: stopped; nothing is registered, and no upload is left\n"
+            )
+        );
         scene.assert_nothing_is_left();
     }
 }
@@ -45,7 +51,10 @@ fn signals_that_come_together_are_one() {
     twice.silent();
     let done = push.end();
     assert_eq!(done.code, Some(130), "{done}");
-    assert_eq!(done.stderr, "hoist: stopped\n");
+    assert_eq!(
+        done.stderr,
+        "hoist: stopped; nothing is registered, and no upload is left\n"
+    );
     assert_eq!(scene.uploads(), [""; 0]);
 }
 

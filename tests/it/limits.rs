@@ -350,7 +350,10 @@ mod of_a_process {
         push.signal("INT");
         let done = push.end();
         assert_eq!(done.code, Some(130), "{done}");
-        assert_eq!(done.stderr, "hoist: stopped\n");
+        assert_eq!(
+            done.stderr,
+            "hoist: stopped; nothing is registered, and no upload is left\n"
+        );
         scene.assert_nothing_is_left();
     }
 }

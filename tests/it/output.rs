@@ -267,7 +267,7 @@ fn a_file_of_github_that_is_missing_fails_a_push_before_it_and_not_after_it() {
     done.says("warning: the summary in ");
 }
 
-/// As with `hoist ... | head -0`: nobody reads what is printed.
+/// As with `hoist ... | head -0`: no reader is left.
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure_of_any_command() {
     let scene = Scene::new();

@@ -74,7 +74,7 @@ pub(super) fn check_file(
         .as_deref()
         .is_none_or(|head| head.starts_with(b"\x7fELF"));
     if let Some(user) = script.runas.filter(|user| *user != "root" && !script.sudo) {
-        // The agents add the permission to execute for all users if nobody has it.
+        // The agents add the permission to execute for all users if no class of users has it.
         let given = if mode & 0o111 == 0 {
             mode | 0o111
         } else {

@@ -255,6 +255,7 @@ impl Noticed {
 
     /// Notes what the agents' readers do with the name of an entry that another program put into an
     /// archive. Plans hold no such names.
+    #[cfg(feature = "push")]
     pub(crate) fn see_name(&mut self, name: &[u8]) {
         // A name such as `c:\\x` is absolute on Windows; its backslash is noted.
         let parts = || name.split(|byte| matches!(byte, b'/' | b'\\'));

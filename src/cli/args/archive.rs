@@ -27,8 +27,8 @@ pub(crate) struct ArchiveArgs {
     #[arg(long, value_name = "LEVEL", default_value = "default", value_parser = level)]
     pub(crate) level: LevelPolicy,
 
-    /// Number of threads that read and compress [default: one for each core, and up to 8 if there
-    /// are fewer cores]
+    /// Number of threads that read and compress [default: one for each core, but at least 8
+    /// (4 on one core) and at most 24]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 

@@ -36,6 +36,7 @@ pub(crate) fn time(text: &str) -> Result<Time, String> {
 }
 
 /// A time in seconds, or with units.
+#[cfg(feature = "push")]
 pub(crate) fn seconds(text: &str) -> Result<Time, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = if is_number {
@@ -47,6 +48,7 @@ pub(crate) fn seconds(text: &str) -> Result<Time, String> {
 }
 
 /// A time to wait for something, which is not zero.
+#[cfg(feature = "push")]
 pub(crate) fn limit(text: &str) -> Result<Time, String> {
     let time = seconds(text)?;
     match time.duration.is_zero() {
@@ -56,6 +58,7 @@ pub(crate) fn limit(text: &str) -> Result<Time, String> {
 }
 
 /// How old an unfinished upload must be to be aborted.
+#[cfg(feature = "push")]
 pub(crate) fn age(text: &str) -> Result<Time, String> {
     let time = parse(text).map(|_| time(text));
     match time.ok_or("write a time such as 90m, 24h or 7d")?? {
@@ -83,7 +86,7 @@ fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| Duration::from_millis(sum))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "push"))]
 mod tests {
     use super::*;
 

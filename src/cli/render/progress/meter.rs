@@ -68,7 +68,7 @@ impl Measured {
 /// Looks at a command again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    /// When how many bytes were done, and which share of everything.
+    /// When how many bytes this command had done, and which share of everything was done.
     counts: VecDeque<(Duration, u64, f64)>,
     flow: Flow,
     share: f64,
@@ -123,7 +123,11 @@ impl Meter {
                 ..Self::default()
             };
         }
-        amount.done = self.flow.sent(amount.confirmed, amount.done, at);
+        let kept = amount.kept;
+        let [confirmed, done] =
+            [amount.confirmed, amount.done].map(|bytes| bytes.saturating_sub(kept));
+        let by_this = self.flow.sent(confirmed, done, at);
+        amount.done = kept + by_this;
         let is_over = amount.complete || (amount.total > 0 && amount.done >= amount.total);
         let waiting = amount.then.filter(|_| is_over);
         let now = share(&amount);
@@ -141,7 +145,7 @@ impl Meter {
         }
         let is_due = |last: &(Duration, u64, f64)| last.0 + SPACING <= at;
         if self.counts.back().is_none_or(is_due) {
-            self.counts.push_back((at, amount.done, now));
+            self.counts.push_back((at, by_this, now));
         }
         let (mut rate, mut left) = (None, None);
         let silent = self
@@ -151,7 +155,7 @@ impl Meter {
         if let Some(&(then, bytes, before)) = self.counts.front() {
             let time = at.saturating_sub(then).as_secs_f64();
             if time >= FIRST_RATE.as_secs_f64() {
-                let grown = amount.done.saturating_sub(bytes) as f64;
+                let grown = by_this.saturating_sub(bytes) as f64;
                 // Less than the bytes of the window.
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let per_second = (grown / time) as u64;
@@ -198,6 +202,7 @@ mod tests {
             verb: "sent",
             done: done * MIB,
             confirmed: done * MIB,
+            kept: 0,
             total: total * MIB,
             exact: false,
             complete: false,
@@ -266,6 +271,26 @@ mod tests {
             ..handed_over
         };
         assert_eq!(look(&mut meter, confirmed, 6.0).percent(), 100);
+    }
+
+    #[test]
+    fn parts_of_an_earlier_push_count_when_they_are_found_and_not_for_the_rate() {
+        let mut meter = Meter::default();
+        let mut shown = None;
+        // Three parts are found one after another, and the link carries 2 MiB a second.
+        for tenths in 0..60_u64 {
+            let kept = (tenths.min(3)) * 8;
+            let amount = Amount {
+                kept: kept * MIB,
+                ..sent(kept + tenths / 5, 100)
+            };
+            shown = Some(look(&mut meter, amount, tenths as f64 / 10.0));
+        }
+        let shown = shown.unwrap();
+        let rate = shown.rate.unwrap() as f64 / MIB as f64;
+        assert!((1.5..2.5).contains(&rate), "{rate}");
+        assert_eq!(shown.percent(), 35);
+        assert!((25..45).contains(&shown.left.unwrap().as_secs()));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Amount {
     pub(crate) done: u64,
     /// How much of it is certainly done.
     pub(crate) confirmed: u64,
+    /// How much of that an earlier command did, which says nothing about the rate.
+    pub(crate) kept: u64,
     pub(crate) total: u64,
     /// Whether the total is known, rather than estimated.
     pub(crate) exact: bool,
@@ -77,6 +79,7 @@ impl View {
                     verb: "packed",
                     done: now.bytes_packed.min(now.bytes_planned),
                     confirmed: now.bytes_packed.min(now.bytes_planned),
+                    kept: 0,
                     total: now.bytes_planned,
                     exact: true,
                     complete,
@@ -98,6 +101,7 @@ impl View {
                 verb: "verified",
                 done,
                 confirmed: done,
+                kept: 0,
                 total,
                 exact: true,
                 complete: now.bytes_read >= total,
@@ -148,6 +152,7 @@ fn sending(now: &Snapshot) -> Doing {
         verb: "sent",
         done,
         confirmed: now.bytes_sent.min(total),
+        kept: now.bytes_kept.min(now.bytes_sent).min(total),
         total,
         exact,
         complete: exact && now.bytes_sent >= total,
