@@ -20,17 +20,26 @@ pub(crate) fn report(
     if error.kind() != ErrorKind::UnknownArgument {
         return Err(error);
     }
+    if let Some(subcommand) = preceded_by_options(command, &arguments) {
+        return Ok(Failure::usage(format!(
+            "options go after the command: hoist {subcommand} {} ...",
+            shown(&arguments[1])
+        )));
+    }
     let (mut words, mut next) = (Vec::new(), Some(error));
     let mut near: Vec<String> = Vec::new();
     // The parser only reports the first one, so that one is removed and the rest parsed again.
     while let Some(mut error) = next {
         if error.kind() != ErrorKind::UnknownArgument {
-            if error.use_stderr() {
+            if error.use_stderr() && error.kind() != HELP_INSTEAD {
                 // Perhaps a required option is missing because it is misspelled.
-                if let Some(meant) = did_you_mean(&near) {
-                    let tips = ContextValue::StyledStrs(vec![meant.into()]);
-                    error.insert(ContextKind::Suggested, tips);
-                }
+                let unknown = format!("unknown: {}", listed(&words));
+                let tip = match did_you_mean(&near) {
+                    Some(meant) => format!("{unknown}; {meant}"),
+                    None => unknown,
+                };
+                let tips = ContextValue::StyledStrs(vec![tip.into()]);
+                error.insert(ContextKind::Suggested, tips);
                 return Err(error);
             }
             break;
@@ -48,16 +57,26 @@ pub(crate) fn report(
         words.push(arguments.remove(place).to_string_lossy().into_owned());
         next = command.clone().try_get_matches_from(&arguments).err();
     }
-    let failure = Failure::usage(format!(
-        "Unknown options: {}",
-        words
-            .iter()
-            .map(|word| shown(word).to_string())
-            .collect::<Vec<_>>()
-            .join(",")
-    ));
+    let failure = Failure::usage(format!("Unknown options: {}", listed(&words)));
     let meant = did_you_mean(&near).map_or_else(String::new, |meant| format!("{meant} "));
     Ok(failure.and(Some(format!("{meant}--help lists the options"))))
+}
+
+/// The parser shows its help if nothing is left of the line.
+const HELP_INSTEAD: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+/// The command of the line, if options come before it, as the AWS CLI allows.
+fn preceded_by_options<'a>(command: &'a Command, arguments: &[OsString]) -> Option<&'a str> {
+    let first = arguments.get(1)?.to_str()?;
+    let mut names = command.get_subcommands().map(Command::get_name);
+    let named = names.find(|name| arguments.iter().skip(2).any(|word| word == name));
+    named.filter(|_| first.starts_with('-'))
+}
+
+/// Words that are not known, as the AWS CLI lists them.
+fn listed(words: &[String]) -> String {
+    let shown: Vec<String> = words.iter().map(|word| shown(word).to_string()).collect();
+    shown.join(",")
 }
 
 /// Asks whether the options of these names were meant.
@@ -106,6 +125,25 @@ mod tests {
         let lines = reported(&["--name=a", "--sourced", "x"]).unwrap();
         assert_eq!(lines[0], "Unknown options: --sourced,x");
         assert_eq!(lines[1], "did you mean --source? --help lists the options");
+    }
+
+    #[test]
+    fn options_before_the_command_are_told_their_place_and_a_line_of_unknown_words_names_them() {
+        let command = || {
+            let push = Command::new("push").arg(Arg::new("region").long("region"));
+            Command::new("hoist")
+                .subcommand(push)
+                .arg_required_else_help(true)
+        };
+        let said = |words: &[&str]| {
+            let words = ["hoist"].iter().chain(words).map(OsString::from);
+            let arguments: Vec<OsString> = words.collect();
+            let error = command().try_get_matches_from(&arguments).unwrap_err();
+            report(&command(), arguments, error).unwrap().lines
+        };
+        let place = "options go after the command: hoist push --region ...";
+        assert_eq!(said(&["--region", "x", "push"])[0], place);
+        assert_eq!(said(&["--verison"])[0], "Unknown options: --verison");
     }
 
     #[test]
