@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_credential_types::provider::error::CredentialsError;
@@ -111,15 +112,23 @@ impl CredentialRefresh {
 #[derive(Clone, Debug)]
 struct Cache(Arc<RwLock<SharedIdentityCache>>);
 
+/// How long a source of credentials may take. A program of the user's may wait for a person; the SDK's five
+/// seconds would end it.
+const LOADING: Duration = Duration::from_secs(600);
+
+fn cache() -> SharedIdentityCache {
+    IdentityCache::lazy().load_timeout(LOADING).build()
+}
+
 impl Default for Cache {
     fn default() -> Self {
-        Self(Arc::new(RwLock::new(IdentityCache::lazy().build())))
+        Self(Arc::new(RwLock::new(cache())))
     }
 }
 
 impl Cache {
     fn empty(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = IdentityCache::lazy().build();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = cache();
     }
 }
 

@@ -143,6 +143,44 @@ fn a_value_in_a_file_is_named_with_its_profile_and_its_file() {
 }
 
 #[test]
+fn no_message_shows_a_secret_that_an_indented_line_or_an_address_holds() {
+    let scene = Scene::new();
+    for key in [
+        "region",
+        "source_profile",
+        "endpoint_url",
+        "ca_bundle",
+        "role_arn",
+        "retry_mode",
+    ] {
+        for between in ["", " aws_access_key_id = AK\n"] {
+            let text = format!("[default]\n{key} = x\n{between} aws_secret_access_key = hunter2\n");
+            let home = Home::new(&text, "");
+            let done = push(&scene, &home, &[]).fails(255);
+            let problem = "goes on in an indented line that looks like a setting of its own";
+            assert!(
+                done.stderr.contains(problem) && done.stderr.contains(key),
+                "{done}"
+            );
+            assert!(!done.stderr.contains("hunter2"), "{done}");
+        }
+    }
+    for url in [
+        "http://u:hunter2@127.0.0.1:99999",
+        "ftp://u:hunter2@x",
+        "http://u:hunter2@a b",
+        "http://127.0.0.1:1/p?X-Amz-Signature=hunter2",
+    ] {
+        let mut by_variable = scene.push(&[]);
+        let done = by_variable.env("AWS_ENDPOINT_URL", url).fails(255);
+        assert!(done.stderr.contains("AWS_ENDPOINT_URL is \""), "{done}");
+        assert!(!done.stderr.contains("hunter2"), "{done}");
+        let done = scene.push(&["--endpoint-url", url]).fails(252);
+        assert!(!done.stderr.contains("hunter2"), "{done}");
+    }
+}
+
+#[test]
 fn the_retry_mode_legacy_works() {
     let scene = Scene::new();
     let home = Home::new("[default]\nretry_mode = legacy\nregion: us-east-1\n", "");

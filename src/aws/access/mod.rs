@@ -393,9 +393,25 @@ fn timeouts(access: &Access) -> TimeoutConfig {
 fn check_endpoint(url: &str) -> Result<(), Error> {
     let rest = after_scheme(url, "http://").or_else(|| after_scheme(url, "https://"));
     match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']) => Ok(()),
-        _ => Err(Error::Endpoint(url.to_owned())),
+        Some(rest)
+            if !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']) && has_port(url) =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::Endpoint(problem::without_secrets(url))),
     }
+}
+
+/// Whether the port, if there is one, can be a port, and no query follows.
+fn has_port(url: &str) -> bool {
+    let uri = url.parse::<::http::Uri>().ok();
+    let uri = uri.filter(|uri| uri.query().is_none() && !url.contains('#'));
+    uri.as_ref()
+        .and_then(::http::Uri::authority)
+        .is_some_and(|authority| {
+            let named = authority.as_str().rsplit('@').next().unwrap_or_default();
+            named.len() == authority.host().len() || authority.port_u16().is_some()
+        })
 }
 
 /// What follows a scheme, in upper or lower case.

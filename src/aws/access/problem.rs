@@ -24,8 +24,17 @@ impl Place {
     /// That its value cannot be used, and why. For values that are no secret.
     pub(super) fn refused(&self, value: &str, why: impl fmt::Display) -> Error {
         // A long value would hide why it is refused.
-        let shown: String = value.chars().take(60).collect();
-        let rest = if shown.len() < value.len() { "…" } else { "" };
+        // Another line may be a setting of its own, and a secret.
+        let first = match value.trim_end().find(['\n', '\r']) {
+            Some(end) => &value[..end],
+            None => value,
+        };
+        let shown: String = without_secrets(first).chars().take(60).collect();
+        let rest = if shown.len() < first.len() || first.len() < value.len() {
+            "…"
+        } else {
+            ""
+        };
         Error::Setting {
             setting: self.0.clone(),
             problem: format!("is \"{}{rest}\", {why}", shown.escape_debug()),
@@ -39,6 +48,16 @@ impl Place {
             problem: why.to_string(),
         }
     }
+}
+
+/// An address without the name and the password before its host and without its query.
+pub(super) fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
 }
 
 /// The value of a variable, or else of a key of the profile, and where it is.

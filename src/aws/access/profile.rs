@@ -38,6 +38,32 @@ pub(super) struct Files {
 /// The profile of those that choose none.
 pub(super) const DEFAULT: &str = "default";
 
+/// Settings of one line whose values messages may show.
+const ONE_LINE: [&str; 22] = [
+    "region",
+    "source_profile",
+    "endpoint_url",
+    "ca_bundle",
+    "retry_mode",
+    "max_attempts",
+    "role_arn",
+    "role_session_name",
+    "external_id",
+    "mfa_serial",
+    "duration_seconds",
+    "credential_source",
+    "web_identity_token_file",
+    "services",
+    "sso_session",
+    "sso_start_url",
+    "sso_region",
+    "sso_account_id",
+    "sso_role_name",
+    "use_fips_endpoint",
+    "use_dualstack_endpoint",
+    "aws_access_key_id",
+];
+
 impl Profile {
     /// Reads the files. `asked` is the profile that the user names, if any.
     ///
@@ -52,7 +78,10 @@ impl Profile {
         let files = Files::load(environment)?;
         match name {
             Some(name) if files.profile(&name).is_none() => Err(Error::NoProfile(name)),
-            name => Ok(Self { name, files }),
+            name => {
+                files.judge(name.as_deref().unwrap_or(DEFAULT))?;
+                Ok(Self { name, files })
+            }
         }
     }
 
@@ -147,6 +176,28 @@ impl Files {
             files.of_credentials.insert(name, keys);
         }
         Ok(files)
+    }
+
+    /// Refuses a value of a profile, or of the profiles that it takes credentials from, that has swallowed another
+    /// setting: an indented line goes on with the line before it. The message has no value, since the swallowed
+    /// setting may be a secret key.
+    fn judge(&self, profile: &str) -> Result<(), Error> {
+        let mut seen = Vec::new();
+        let mut next = Some(profile);
+        while let Some(name) = next.filter(|name| !seen.contains(name)) {
+            for key in ONE_LINE {
+                let mut lines = self.get(name, key).unwrap_or_default().lines().skip(1);
+                if lines.any(|line| line.contains(['=', ':'])) {
+                    return Err(self.place(name, key).unusable(
+                        "goes on in an indented line that looks like a setting of its own; begin that line \
+                         without blanks",
+                    ));
+                }
+            }
+            seen.push(name);
+            next = self.get(name, "source_profile");
+        }
+        Ok(())
     }
 
     /// A profile, as both files have it.

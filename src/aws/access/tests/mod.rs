@@ -50,6 +50,7 @@ fn an_endpoint_needs_a_scheme_and_a_host() {
         "HTTPS://h:1/p",
         "http://[::1]:9",
         "https://127.0.0.1",
+        "http://u:p@h:80/p",
     ] {
         assert!(check_endpoint(url).is_ok(), "{url}");
     }
@@ -62,6 +63,10 @@ fn an_endpoint_needs_a_scheme_and_a_host() {
         "http:///p",
         "http://:1",
         "é://",
+        "http://h:99999",
+        "http://h:1/p?q=1",
+        "http://h/#f",
+        "http://a b",
     ] {
         assert!(check_endpoint(url).is_err(), "{url}");
     }
