@@ -229,7 +229,7 @@ fn names_that_differ_in_case_only_are_an_error_for_windows() {
     done.prints("a/Read.me").prints("a/read.me");
 }
 
-/// Two bundles with findings, one without, and a directory that is none.
+/// Two bundles with findings, one without, and a directory that has no AppSpec file.
 fn services() -> Tree {
     let tree = Tree::new();
     for name in ["api", "web"] {

@@ -210,7 +210,7 @@ fn of_regions(add: &mut Add<'_>) {
             &|row| none(row).config(&format!("[default]\nregion = {region}\n")),
         );
     }
-    add("region option that is none", &|row| {
+    add("region option that is not a region", &|row| {
         row.keys().region("us east 1")
     });
     add("empty region option", &|row| row.keys().region(""));
@@ -653,7 +653,7 @@ fn of_roles(add: &mut Add<'_>) {
         role(row, "credential_source = EcsContainer\n")
             .var("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x")
     });
-    add("role by a container that is none", &|row| {
+    add("role by a container that is not there", &|row| {
         role(row, "credential_source = EcsContainer\n")
     });
     add("role by an unknown source", &|row| {
@@ -862,7 +862,7 @@ fn of_endpoints(add: &mut Add<'_>) {
     add("empty endpoint", &|row| {
         row.keys().var("AWS_ENDPOINT_URL", "")
     });
-    add("endpoint that is none", &|row| {
+    add("endpoint that is not an address", &|row| {
         row.keys().var("AWS_ENDPOINT_URL", "nowhere")
     });
     add("endpoint of the profile", &|row| {
