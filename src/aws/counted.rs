@@ -1,8 +1,7 @@
 //! Counts the bytes of a request's body while they are handed to the connection.
 //!
-//! The body of a part is one piece of memory, which the connection would take at once. So it is handed over
-//! in pieces, as fast as the connection takes them. The body is wrapped after the request is signed, as the
-//! bandwidth limit does it.
+//! The pieces go as fast as the connection takes them. The body is wrapped after the request is signed, as
+//! the bandwidth limit does it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use std::task::{Context, Poll, ready};
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use aws_sdk_s3::primitives::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::body::{Pieces, wrap};
 use crate::progress::BodyUnderWay;
 
 /// Bytes of a piece: a fraction of what a connection buffers, and a count of a few bytes' time for each.
@@ -36,14 +35,8 @@ impl Intercept for CountBody {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.0.restart();
-        let body = context.request_mut().body_mut();
-        if body.content_length() == Some(0) {
-            return Ok(());
-        }
-        let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(CountedBody {
-            body: whole,
-            rest: Bytes::new(),
+        wrap(context, |body| CountedBody {
+            body,
             count: Arc::clone(&self.0),
         });
         Ok(())
@@ -51,9 +44,7 @@ impl Intercept for CountBody {
 }
 
 struct CountedBody {
-    body: SdkBody,
-    /// What the body gave and was not handed over yet.
-    rest: Bytes,
+    body: Pieces,
     count: Arc<BodyUnderWay>,
 }
 
@@ -66,38 +57,28 @@ impl Body for CountedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        while this.rest.is_empty() {
-            match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => this.rest = data,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                ended => return Poll::Ready(ended),
-            }
+        let frame = ready!(this.body.poll(context, PIECE));
+        if let Some(Ok(frame)) = &frame
+            && let Some(piece) = frame.data_ref()
+        {
+            this.count.add(piece.len() as u64);
         }
-        let piece = this.rest.split_to(this.rest.len().min(PIECE));
-        this.count.add(piece.len() as u64);
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let here = self.rest.len() as u64;
-        let of_body = self.body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(of_body.lower() + here);
-        if let Some(upper) = of_body.upper() {
-            hint.set_upper(upper + here);
-        }
-        hint
+        self.body.size_hint(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::primitives::SdkBody;
+
     use super::*;
     use crate::progress::UnderWay;
 
@@ -106,8 +87,7 @@ mod tests {
         let sent: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
         let all = UnderWay::default();
         let mut body = CountedBody {
-            body: SdkBody::from(sent.clone()),
-            rest: Bytes::new(),
+            body: Pieces::new(SdkBody::from(sent.clone())),
             count: all.body(),
         };
         let mut came = Vec::new();

@@ -13,10 +13,11 @@ use std::time::Duration;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use aws_sdk_s3::primitives::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::body::{Pieces, wrap};
 
 /// Pieces per second, about: so many that each second keeps the rate, and that each body gets a turn.
 const PIECES: u64 = 20;
@@ -75,14 +76,8 @@ impl Intercept for RateLimiter {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.request_mut().body_mut();
-        if body.content_length() == Some(0) {
-            return Ok(());
-        }
-        let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(LimitedBody {
-            body: whole,
-            rest: Bytes::new(),
+        wrap(context, |body| LimitedBody {
+            body,
             next: None,
             limiter: self.clone(),
         });
@@ -92,9 +87,7 @@ impl Intercept for RateLimiter {
 
 /// A body that sends each piece at its time.
 struct LimitedBody {
-    body: SdkBody,
-    /// What the body gave and was not sent yet.
-    rest: Bytes,
+    body: Pieces,
     /// The next piece, and when to send it.
     next: Option<(Bytes, Pin<Box<Sleep>>)>,
     limiter: RateLimiter,
@@ -116,48 +109,38 @@ impl Body for LimitedBody {
                 this.next = None;
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
-            if this.rest.is_empty() {
-                match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => this.rest = data,
-                        Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                    },
-                    ended => return Poll::Ready(ended),
+            let frame = ready!(this.body.poll(context, this.limiter.piece()));
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) => {
+                    let at = this.limiter.reserve(piece.len(), Instant::now());
+                    this.next = Some((piece, Box::pin(sleep_until(at))));
                 }
-                continue;
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
-            let size = this.rest.len().min(this.limiter.piece());
-            let piece = this.rest.split_to(size);
-            let at = this.limiter.reserve(size, Instant::now());
-            this.next = Some((piece, Box::pin(sleep_until(at))));
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next.is_none() && self.rest.is_empty() && self.body.is_end_stream()
+        self.next.is_none() && self.body.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
         let held = self.next.as_ref().map_or(0, |(piece, _)| piece.len());
-        let here = (held + self.rest.len()) as u64;
-        let of_body = self.body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(of_body.lower() + here);
-        if let Some(upper) = of_body.upper() {
-            hint.set_upper(upper + here);
-        }
-        hint
+        self.body.size_hint(held)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::primitives::SdkBody;
+
     use super::*;
 
     fn limited(limiter: &RateLimiter, bytes: usize) -> LimitedBody {
         LimitedBody {
-            body: SdkBody::from(vec![7; bytes]),
-            rest: Bytes::new(),
+            body: Pieces::new(SdkBody::from(vec![7; bytes])),
             next: None,
             limiter: limiter.clone(),
         }

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod answer;
+mod body;
 pub mod call;
 pub mod codedeploy;
 mod counted;
