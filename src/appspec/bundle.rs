@@ -106,18 +106,27 @@ pub(super) fn resolve_link(name: &[u8], text: &[u8]) -> Option<String> {
     if text.starts_with('/') {
         return None;
     }
-    let mut parts: Vec<&str> = name.split('/').collect();
-    parts.pop();
-    for part in text.split('/') {
+    let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
+    normalized(
+        [directory, text]
+            .into_iter()
+            .flat_map(|path| path.split('/')),
+    )
+}
+
+/// The name in the bundle that the parts of a path lead to. None if they lead out of the bundle.
+pub(super) fn normalized<'a>(parts: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for part in parts {
         match part {
             "" | "." => {}
             ".." => {
-                parts.pop()?;
+                names.pop()?;
             }
-            part => parts.push(part),
+            part => names.push(part),
         }
     }
-    Some(parts.join("/"))
+    Some(names.join("/"))
 }
 
 /// The bytes of a script that are read. The path of an interpreter is shorter.

@@ -17,7 +17,7 @@ mod security;
 mod shell;
 mod windows;
 
-use super::bundle::Absence;
+use super::bundle::{Absence, normalized};
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;
 use super::scalar::{Value, is_plain_zero};
@@ -136,17 +136,7 @@ fn check_file_exists_behavior(check: &mut Check<'_>, map: &Map<'_>) {
 /// The name in the bundle that a path leads to. None if the path leads out of the bundle.
 fn inside(path: &str, os: Os) -> Option<String> {
     let is_separator = |c: char| c == '/' || os == Os::Windows && c == '\\';
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split(is_separator) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    normalized(path.split(is_separator))
 }
 
 /// Ruby's `String#strip`.

@@ -39,7 +39,7 @@ pub use self::profile::profiles;
 use self::provider::Providers;
 use self::proxy::Proxies;
 use self::settings::Settings;
-use self::source::Source;
+use self::source::{Source, is_url};
 use self::trust::Trust;
 use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
@@ -389,29 +389,20 @@ fn timeouts(access: &Access) -> TimeoutConfig {
     timeouts.build()
 }
 
-/// Refuses a URL that would fail later with a misleading text.
+/// Refuses a URL that would fail later with a misleading text: an endpoint has a host, a port that can be one,
+/// and no query.
 fn check_endpoint(url: &str) -> Result<(), Error> {
-    let rest = after_scheme(url, "http://").or_else(|| after_scheme(url, "https://"));
-    match rest {
-        Some(rest)
-            if !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']) && has_port(url) =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::Endpoint(problem::without_secrets(url))),
-    }
-}
-
-/// Whether the port, if there is one, can be a port, and no query follows.
-fn has_port(url: &str) -> bool {
-    let uri = url.parse::<::http::Uri>().ok();
+    let uri = url.parse::<::http::Uri>().ok().filter(|_| is_url(url));
     let uri = uri.filter(|uri| uri.query().is_none() && !url.contains('#'));
-    uri.as_ref()
-        .and_then(::http::Uri::authority)
-        .is_some_and(|authority| {
-            let named = authority.as_str().rsplit('@').next().unwrap_or_default();
-            named.len() == authority.host().len() || authority.port_u16().is_some()
-        })
+    let authority = uri.as_ref().and_then(::http::Uri::authority);
+    let has_port = |authority: &::http::uri::Authority| {
+        let named = authority.as_str().rsplit('@').next().unwrap_or_default();
+        named.len() == authority.host().len() || authority.port_u16().is_some()
+    };
+    match authority.is_some_and(has_port) {
+        true => Ok(()),
+        false => Err(Error::Endpoint(problem::without_secrets(url))),
+    }
 }
 
 /// What follows a scheme, in upper or lower case.

@@ -215,7 +215,7 @@ fn configured_endpoint(
         }
     };
     match found {
-        Some((url, place)) if check_endpoint(&url).is_err() || !is_url(&url) => Err(place.refused(
+        Some((url, place)) if check_endpoint(&url).is_err() => Err(place.refused(
             &url,
             "which is no endpoint; write http://HOST[:PORT] or https://HOST[:PORT]",
         )),
