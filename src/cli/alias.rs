@@ -15,13 +15,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 
+use hoist::aws::access::parse_flat;
 use hoist::error::quoted;
 
 use super::Failure;
 use super::parents::{CommandLine, parents};
 
 /// The global options of the AWS CLI, whether each takes a value, and whether it changes what hoist does.
-const GLOBAL: [(&str, bool, bool); 18] = [
+pub(super) const GLOBAL: [(&str, bool, bool); 18] = [
     ("--ca-bundle", true, true),
     ("--cli-auto-prompt", false, false),
     ("--cli-binary-format", true, false),
@@ -203,41 +204,16 @@ fn split(arguments: &[String]) -> (Vec<Kept>, Vec<String>) {
 struct Aliases(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Aliases {
-    /// Reads the file as Python's configparser does, and more lines than it.
+    /// A file that the AWS CLI cannot read has no alias for it, either.
     fn parse(text: &str) -> Self {
-        let mut all = Self::default();
-        let (mut section, mut at): (String, Option<(String, usize)>) = (String::new(), None);
-        for line in text.lines() {
-            let content = line.trim();
-            let indent = line.len() - line.trim_start().len();
-            if content.is_empty() || content.starts_with(['#', ';']) {
-                continue;
-            }
-            let entries = all.0.entry(section.clone()).or_default();
-            if let Some((name, of_name)) = &at
-                && indent > *of_name
-            {
-                // The value goes on.
-                let value = entries.entry(name.clone()).or_default();
-                *value = format!("{value}\n{content}").trim().to_owned();
-            } else if let Some(name) = content
-                .strip_prefix('[')
-                .and_then(|rest| rest.split(']').next())
-            {
-                let words: Vec<_> = name.split_whitespace().collect();
-                (section, at) = (words.join(" "), None);
-            } else if let Some((name, value)) = content.split_once(['=', ':']) {
-                let name = name.trim().to_lowercase();
-                entries.insert(name.clone(), value.trim().to_owned());
-                at = Some((name, indent));
-            }
-        }
-        all
+        let sections = parse_flat(text).unwrap_or_default().into_iter();
+        let named = |name: String| name.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self(sections.map(|(name, all)| (named(name), all)).collect())
     }
 
     fn get(&self, section: &str, name: &str) -> Option<&str> {
         let entries = self.0.get(section)?;
-        entries.get(name).map(String::as_str)
+        entries.get(name).map(|value| value.trim())
     }
 
     /// The options that the AWS CLI kept from hoist, if `arguments` run an alias for a shell command.

@@ -34,9 +34,16 @@ pub struct Fault {
 const INHERITED: &str = "DEFAULT";
 
 /// A value while its lines are collected.
+#[derive(Clone)]
 struct Lines {
     first: usize,
     lines: Vec<String>,
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        self.lines.join("\n").trim_end_matches(is_blank).to_owned()
+    }
 }
 
 type Open = BTreeMap<String, Lines>;
@@ -48,6 +55,27 @@ type Open = BTreeMap<String, Lines>;
 /// What Python's parser and botocore refuse: a setting before the first section, a line that is neither
 /// section nor setting, and a section or setting that is there twice.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, Keys)>, Fault> {
+    let sections = sections(text)?.into_iter();
+    sections
+        .map(|(name, open)| Ok((name, closed(&open)?)))
+        .collect()
+}
+
+/// The sections of a file in which no setting has settings below it: the AWS CLI's file of aliases.
+///
+/// # Errors
+///
+/// What Python's parser refuses.
+pub fn parse_flat(text: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>, Fault> {
+    let texts = |open: Open| {
+        let texts = open.into_iter().map(|(key, lines)| (key, lines.text()));
+        texts.collect()
+    };
+    let sections = sections(text)?.into_iter();
+    Ok(sections.map(|(name, open)| (name, texts(open))).collect())
+}
+
+fn sections(text: &str) -> Result<Vec<(String, Open)>, Fault> {
     let mut inherited = Open::new();
     let mut sections: Vec<(String, Open)> = Vec::new();
     // The section and the setting that the lines before have opened.
@@ -113,21 +141,20 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Keys)>, Fault> {
         }
         setting = Some(key);
     }
-    let inherited = closed(&inherited)?;
-    let whole = sections.into_iter().map(|(name, open)| {
-        let mut keys = inherited.clone();
-        keys.extend(closed(&open)?);
-        Ok((name, keys))
+    let whole = sections.into_iter().map(|(name, own)| {
+        let mut open = inherited.clone();
+        open.extend(own);
+        (name, open)
     });
-    whole.collect()
+    Ok(whole.collect())
 }
 
 /// The values of a section whose lines are complete.
 fn closed(open: &Open) -> Result<Keys, Fault> {
-    let values = open.iter().map(|(key, Lines { first, lines })| {
-        let text = lines.join("\n").trim_end_matches(is_blank).to_owned();
+    let values = open.iter().map(|(key, lines)| {
+        let text = lines.text();
         let value = if text.starts_with('\n') {
-            Value::Below(below(*first, &text)?)
+            Value::Below(below(lines.first, &text)?)
         } else {
             Value::Text(text)
         };

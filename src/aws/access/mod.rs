@@ -32,7 +32,7 @@ use aws_sdk_s3::config::{SharedHttpClient, StalledStreamProtectionConfig};
 
 pub use self::environment::Environment;
 pub use self::error::Error;
-pub use self::ini::Fault;
+pub use self::ini::{Fault, parse_flat};
 use self::problem::{Place, problem_of_header, problem_of_secret};
 use self::profile::Profile;
 pub use self::profile::profiles;

@@ -30,3 +30,21 @@ pub(crate) fn run(arguments: &WrapperArgs) -> Result<(), Failure> {
     };
     print(frame.replace("@CHOOSE@\n", &CHOOSE.replace("@AWS@", aws)))
 }
+
+#[cfg(all(test, feature = "push"))]
+mod tests {
+    use super::*;
+    use crate::cli::alias::GLOBAL;
+
+    #[test]
+    fn the_wrapper_knows_the_global_options_and_whether_they_take_values() {
+        let words: Vec<&str> = CHOOSE.split([' ', '\n', '|', ')', '\\']).collect();
+        for (name, takes_value, _) in GLOBAL {
+            // With this option the AWS CLI asks for the others.
+            let is_known = name != "--cli-auto-prompt";
+            assert_eq!(words.contains(&name), is_known, "{name}");
+            let with_value = format!("{name}=*");
+            assert_eq!(words.contains(&&*with_value), takes_value, "{name}");
+        }
+    }
+}
