@@ -23,24 +23,30 @@ impl Listener {
     }
 
     fn sending(status: &'static str, header: &'static str, body: &'static str) -> Self {
+        let length = body.len();
+        Self::serving(move |mut client, _| {
+            // The client may be gone.
+            let _ = write!(
+                client,
+                "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {length}\r\nConnection: \
+                 close\r\n\r\n{body}"
+            );
+        })
+    }
+
+    /// A server that gives each connection and the lines of its request's head to `serve`.
+    fn serving(serve: impl Fn(TcpStream, &[String]) + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&heard);
         thread::spawn(move || {
-            for mut client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().map_while(Result::ok) {
                 let lines = BufReader::new(client.try_clone().unwrap()).lines();
-                let lines = lines
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty());
-                noted.lock().unwrap().extend(lines);
-                let length = body.len();
-                // The client may be gone.
-                let _ = write!(
-                    client,
-                    "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {length}\r\nConnection: \
-                     close\r\n\r\n{body}"
-                );
+                let lines = lines.map_while(Result::ok);
+                let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                noted.lock().unwrap().extend_from_slice(&lines);
+                serve(client, &lines);
             }
         });
         Self { url, heard }
@@ -53,36 +59,23 @@ impl Listener {
 
     /// A proxy that makes tunnels to where it is asked to.
     pub(crate) fn tunnels() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&heard);
-        thread::spawn(move || {
-            for mut client in listener.incoming().map_while(Result::ok) {
-                let lines = BufReader::new(client.try_clone().unwrap()).lines();
-                let lines = lines.map_while(Result::ok);
-                let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let to = lines.first().and_then(|line| line.strip_prefix("CONNECT "));
-                let to = to
-                    .and_then(|rest| rest.split(' ').next())
-                    .map(str::to_owned);
-                noted.lock().unwrap().extend(lines);
-                let Some(server) = to.and_then(|to| TcpStream::connect(to).ok()) else {
-                    continue;
-                };
-                let _ = write!(client, "HTTP/1.1 200 Connection established\r\n\r\n");
-                for (mut from, mut to) in [
-                    (client.try_clone().unwrap(), server.try_clone().unwrap()),
-                    (server, client),
-                ] {
-                    thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Write);
-                    });
-                }
+        Self::serving(|mut client, lines| {
+            let to = lines.first().and_then(|line| line.strip_prefix("CONNECT "));
+            let to = to.and_then(|rest| rest.split(' ').next());
+            let Some(server) = to.and_then(|to| TcpStream::connect(to).ok()) else {
+                return;
+            };
+            let _ = write!(client, "HTTP/1.1 200 Connection established\r\n\r\n");
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ] {
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
             }
-        });
-        Self { url, heard }
+        })
     }
 
     /// The lines heard so far.
