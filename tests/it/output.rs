@@ -267,6 +267,17 @@ fn a_file_of_github_that_is_missing_fails_a_push_before_it_and_not_after_it() {
     done.says("warning: the summary in ");
 }
 
+#[test]
+fn a_warning_about_the_key_is_an_annotation_in_a_workflow() {
+    let scene = Scene::new();
+    let mut push = scene.push(&["--bundle-type", "tgz"]);
+    let done = push.env("GITHUB_ACTIONS", "true").ok();
+    done.says("::warning title=hoist::the key key.zip ends like zip");
+    let mut push = scene.push(&["--bundle-type", "tgz"]);
+    push.ok()
+        .says("hoist: warning: the key key.zip ends like zip");
+}
+
 /// As with `hoist ... | head -0`: no reader is left.
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure_of_any_command() {

@@ -17,7 +17,7 @@ use hoist::endpoint::{self, Endpoint};
 use hoist::error::shown;
 
 use crate::cli::Failure;
-use crate::cli::render::progress::say;
+use crate::cli::render::progress::warn;
 use crate::cli::render::push::advice;
 
 #[derive(Debug, Subcommand)]
@@ -88,8 +88,8 @@ impl<'a> Local<'a> {
 /// people and programs go by the name.
 pub(super) fn warn_of_key(key: &str, bundle: BundleType) {
     if let Some(named) = BundleType::of_name(key).filter(|named| *named != bundle) {
-        say(&format!(
-            "warning: the key {} ends like {named}, and the revision is {bundle}; choose a key that ends \
+        warn(&format!(
+            "the key {} ends like {named}, and the revision is {bundle}; choose a key that ends \
              in {}",
             shown(key),
             bundle.ending()
@@ -101,7 +101,7 @@ pub(super) fn warn_of_key(key: &str, bundle: BundleType) {
 pub(super) fn check_bucket(clients: &Clients, name: &str) -> Result<(), Failure> {
     let warning = clients.s3.check_bucket(name).map_err(Failure::usage)?;
     if let Some(warning) = warning {
-        say(&format!("warning: {warning}"));
+        warn(&warning);
     }
     Ok(())
 }
