@@ -18,7 +18,7 @@ use crate::cli::args::archive::{ArchiveArgs, level_name, refuse_auto};
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::advice;
-use crate::cli::render::progress::{Display, View, say, unless_stopped, warn, warn_of};
+use crate::cli::render::progress::{Display, View, say, unless_stopped, warn_of};
 use crate::cli::render::summary::summary;
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &PackArgs) -> Result<(), Failure> {
             if !quiet {
                 warn_of(plan.notices());
                 if let Some(notice) = packed.notice(plan.notices()) {
-                    warn(&notice.to_string());
+                    warn_of(std::slice::from_ref(&notice));
                 }
                 say(&summary(&packed, started.elapsed(), None));
             }
