@@ -28,7 +28,6 @@ pub(crate) struct ProgressArgs {
         value_name = "HOW",
         value_enum,
         default_value_t,
-        hide_default_value = true,
         help_heading = "Output"
     )]
     shows: Shows,

@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     total_rate: Option<u64>,
 
-    /// Write a line for each request to standard error: method, path, status, bytes and time
+    /// Write a line for each request to standard error: method, path, operation, status, bytes and time
     #[arg(short, long)]
     verbose: bool,
 }

@@ -34,7 +34,7 @@ pub(crate) struct AccessArgs {
     codedeploy_endpoint_url: Option<String>,
 
     /// PEM file of the certificate authorities to trust, and no others [default: AWS_CA_BUNDLE, the
-    /// profile's ca_bundle, or those of the system]
+    /// profile's ca_bundle, REQUESTS_CA_BUNDLE, or those of the system]
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
 
@@ -46,7 +46,7 @@ pub(crate) struct AccessArgs {
     #[arg(long)]
     no_sign_request: bool,
 
-    /// Time in which a connection must be open, in seconds or as 1m; 0 means no limit
+    /// Time in which a connection must be opened, in seconds or as 1m; 0 means no limit
     #[arg(long, value_name = "TIME", value_parser = time::seconds, default_value = "10")]
     cli_connect_timeout: Time,
 
