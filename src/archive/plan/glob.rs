@@ -113,7 +113,7 @@ fn tokens(text: &[u8]) -> Option<Box<[Token]>> {
                 // that are the first one stand at the beginning of what is left.
                 let begins = tokens.iter().all(|token| matches!(token, Token::Byte(_)))
                     && !text[..text.len() - rest.len()].contains(&b'\\')
-                    || matches!(tokens.last(), Some(Token::Byte(b'/')));
+                    || matches!(tokens.last(), Some(Token::Byte(b'/') | Token::Directories));
                 match rest {
                     _ if stars == 0 || !begins => Token::Star,
                     [b'/', after @ ..] => {
@@ -300,6 +300,18 @@ mod tests {
         let deep = "a/".repeat(1000) + "a";
         assert!(!is_match(&format!("{}b", "**/a*".repeat(100)), &deep));
         assert!(!is_match(&format!("{}b", "**/a/".repeat(100)), &deep));
+    }
+
+    #[test]
+    fn two_stars_after_two_stars_and_a_slash_match_directories_again() {
+        for text in ["a", "x/a", "x/y/a", "x/y/z/a"] {
+            assert!(is_match("**/**/a", text), "{text}");
+            assert!(is_match("**/**/**/a", text), "{text}");
+            assert!(is_match("**/**", text), "{text}");
+        }
+        assert!(!is_match("**/**/a", "x/b"));
+        assert!(is_match("b/**/**/a", "b/a"));
+        assert!(is_match("**/**/a/**", "a/x/y"));
     }
 
     #[test]
