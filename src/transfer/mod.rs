@@ -12,6 +12,7 @@ mod cleanup;
 mod context;
 #[cfg(test)]
 pub(crate) mod fake;
+mod fanout;
 mod fingerprint;
 mod finish;
 mod pace;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
+pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
 pub use self::store::{Lookup, PartStore};
@@ -128,6 +130,9 @@ pub struct Options {
     pub bandwidth: Option<u64>,
     /// Whether to resume an unfinished upload, and to create this one such that it can be resumed.
     pub resume: Option<Resume>,
+    /// Whether a [`FanOut`] gives the same parts to other uploads. Even an archive of one part is then a
+    /// multipart upload, so that there is no object before the upload is completed.
+    pub is_shared: bool,
 }
 
 impl Options {
@@ -168,7 +173,7 @@ pub async fn transfer<S: PartStore>(
     let Some(first) = unless(context.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
-    if first.last && first.number == 1 {
+    if first.last && first.number == 1 && !options.is_shared {
         let parts = Parts::One(first);
         return Ok(Transferred { store, parts });
     }
@@ -177,6 +182,7 @@ pub async fn transfer<S: PartStore>(
         store: &store,
         session: &session,
         concurrency: options.concurrency(),
+        is_shared: options.is_shared,
         context,
     };
     let sent = sender.run(first, &mut parts).await;
