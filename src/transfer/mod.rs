@@ -221,6 +221,21 @@ impl<S: PartStore> Transferred<S> {
         }
     }
 
+    /// The parts, in order. One that is the whole object has no ETag yet.
+    #[must_use]
+    pub fn parts(&self) -> Vec<UploadedPart> {
+        match &self.parts {
+            Parts::One(part) => vec![UploadedPart {
+                number: part.number,
+                size: part.body.len() as u64,
+                etag: String::new(),
+                crc64nvme: part.crc64nvme,
+                crc32: None,
+            }],
+            Parts::Many(_, parts) => parts.clone(),
+        }
+    }
+
     /// Aborts the upload. The error says that it was stopped, and what is left of it.
     pub async fn abort(self, context: UploadContext<'_>) -> Error {
         match self.parts {
