@@ -336,7 +336,7 @@ impl<S: PartStore> Copying<'_, S> {
 
 impl Why {
     /// Why the store refused for good. If the source `is_version`, it is read as one.
-    fn of(error: CallError, is_version: bool) -> Self {
+    pub(super) fn of(error: CallError, is_version: bool) -> Self {
         let is_part = error.operation == "UploadPartCopy";
         match error.code.as_deref().unwrap_or_default() {
             "NotImplemented" | "MethodNotAllowed" | "501" | "405" => Self::Unsupported(error),
