@@ -15,6 +15,7 @@ mod context;
 mod copy;
 #[cfg(test)]
 pub(crate) mod fake;
+mod fanout;
 mod fingerprint;
 mod finish;
 mod pace;
@@ -35,6 +36,7 @@ use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
 pub use self::copy::{Lacking, NotCopied, Why, copy};
+pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
 pub use self::store::{Lookup, PartStore};
@@ -135,6 +137,9 @@ pub struct Options {
     pub bandwidth: Option<u64>,
     /// Whether to resume an unfinished upload, and to create this one such that it can be resumed.
     pub resume: Option<Resume>,
+    /// Whether a [`FanOut`] gives the same parts to other uploads. Even an archive of one part is then a
+    /// multipart upload, so that there is no object before the upload is completed.
+    pub is_shared: bool,
 }
 
 impl Options {
@@ -175,7 +180,7 @@ pub async fn transfer<S: PartStore>(
     let Some(first) = unless(context.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
-    if first.last && first.number == 1 {
+    if first.last && first.number == 1 && !options.is_shared {
         let parts = Parts::One(first);
         return Ok(Transferred { store, parts });
     }
@@ -184,6 +189,7 @@ pub async fn transfer<S: PartStore>(
         store: &store,
         session: &session,
         concurrency: options.concurrency(),
+        is_shared: options.is_shared,
         context,
     };
     let sent = sender.run(first, &mut parts).await;
@@ -212,6 +218,21 @@ impl<S: PartStore> Transferred<S> {
                 context.cleanup.ended(&done);
                 done
             }
+        }
+    }
+
+    /// The parts, in order. One that is the whole object has no ETag yet.
+    #[must_use]
+    pub fn parts(&self) -> Vec<UploadedPart> {
+        match &self.parts {
+            Parts::One(part) => vec![UploadedPart {
+                number: part.number,
+                size: part.body.len() as u64,
+                etag: String::new(),
+                crc64nvme: part.crc64nvme,
+                crc32: None,
+            }],
+            Parts::Many(_, parts) => parts.clone(),
         }
     }
 
