@@ -193,7 +193,11 @@ fn keys() -> Vec<(String, bool)> {
         .filter(|(name, _)| !COMMON.contains(&name.as_str()))
         .collect();
     // What every destination has comes first.
-    keys.sort_by_key(|(name, _)| !matches!(name.as_str(), "region" | "s3-location"));
+    keys.sort_by_key(|(name, _)| match name.as_str() {
+        "region" => 0,
+        "s3-location" => 1,
+        _ => 2,
+    });
     keys
 }
 

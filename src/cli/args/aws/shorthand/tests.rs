@@ -189,6 +189,36 @@ fn a_key_with_an_at_sign_takes_its_value_from_a_file() {
 }
 
 #[test]
+fn what_is_written_is_read_as_it_was() {
+    for values in [
+        ["bucket", "dir/app.zip"],
+        ["bucket", "with blank, comma=equals"],
+        ["it's", "say \"so\""],
+        ["a\\", "b\\\"c"],
+        ["[list]", "{map}"],
+        [" blank ", "\u{1f600}"],
+        ["", "\n"],
+    ] {
+        let text = write(&[("bucket", values[0]), ("key", values[1])]);
+        let expected = json!({"bucket": values[0], "key": values[1]});
+        let own = match text.starts_with('{') {
+            true => serde_json::from_str(&text).unwrap(),
+            false => pairs_as_json(&read(&text).unwrap()),
+        };
+        assert_eq!(own, expected, "{text}");
+        if let Some(of_the_aws_cli) =
+            of_the_aws_cli(&[text.clone()]).filter(|_| !text.starts_with('{'))
+        {
+            assert_eq!(of_the_aws_cli, [expected], "{text}");
+        }
+    }
+    assert_eq!(
+        write(&[("bucket", "b"), ("key", "k.zip")]),
+        "bucket=b,key=k.zip"
+    );
+}
+
+#[test]
 fn nesting_has_an_end() {
     let text = format!("a={}", "[".repeat(100_000));
     assert_eq!(read(&text), Err(Error::Deep));
