@@ -117,7 +117,10 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     }
     let cleanup = CleanupHint::default();
     let (hint, recover) = (cleanup.clone(), recovery.clone());
-    let run = Run::start_with_hint(move || Some(recover.unfinished(&hint.unfinished()?)))?;
+    let run = Run::start_with_hint(move || {
+        let (_, unfinished) = hint.unfinished().into_iter().next()?;
+        Some(recover.unfinished(&unfinished))
+    })?;
     let access = Access {
         attempts: Some(arguments.upload.attempts.max_attempts),
         bandwidth: arguments.upload.bandwidth_limit,
@@ -216,7 +219,7 @@ async fn push_with(
     let preflight = Preflight {
         s3: clients.s3.clone(),
         codedeploy: clients.codedeploy.clone(),
-        region: clients.region,
+        region: clients.region.clone(),
         options: recovery.options.clone(),
         platform: platform.clone(),
         patience: PATIENCE,
@@ -229,6 +232,8 @@ async fn push_with(
         location,
         preflight: (!arguments.upload.no_preflight).then_some(preflight),
         registrar: Some(registrar),
+        region: clients.region,
+        copy_from: None,
     };
     let outputs = arguments.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
@@ -256,7 +261,7 @@ async fn push_with(
         .form(quiet, arguments.access.debug);
     let view = of_push(&observer.progress, run.stopping(), observer.cleanup.clone());
     let display = Display::start(form, view);
-    let pushed = push(request, &destination, &observer, run.cancel()).await;
+    let pushed = push(request, &destination.into(), &observer, run.cancel()).await;
     display.end();
     match &pushed {
         Ok(pushed) => {
@@ -273,26 +278,30 @@ async fn push_with(
     }
     let pushed = pushed
         .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))?;
-    let done = Done {
-        application: &arguments.revision.application,
-        description: &description,
-        pushed: &pushed,
-        took: started.elapsed(),
-        progress: &observer.progress,
-    };
-    github::write(&done, outputs.as_deref());
-    done.print(arguments.output.format)
+    for delivered in &pushed.delivered {
+        let done = Done {
+            application: &arguments.revision.application,
+            description: &description,
+            pushed: &pushed,
+            delivered,
+            took: started.elapsed(),
+            progress: &observer.progress,
+        };
+        github::write(&done, outputs.as_deref());
+        done.print(arguments.output.format)?;
+    }
+    Ok(())
 }
 
 /// The line at the end of a push.
 fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
     let now = progress.snapshot();
-    let sent = Sent {
+    let sent = pushed.delivered.first().map(|delivered| Sent {
         parts: now.parts_sent,
         kept: now.bytes_kept,
-        etag: &pushed.revision.stored.etag,
-    };
-    summary(&pushed.packed, elapsed, Some(sent))
+        etag: &delivered.revision.stored.etag,
+    });
+    summary(&pushed.packed, elapsed, sent)
 }
 
 /// Does what a push does before the first byte, without asking AWS.

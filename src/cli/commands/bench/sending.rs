@@ -115,7 +115,7 @@ async fn send(
         ..Observer::default()
     };
     let destination = Destination::new(store, location);
-    let pushed = push(&request, &destination, &observer, run.cancel()).await;
+    let pushed = push(&request, &destination.into(), &observer, run.cancel()).await;
     let pushed = pushed.map_err(|error| {
         let left = error.left().map(|left| recovery.leftover(left));
         Failure::other(&error).and(left)

@@ -42,7 +42,7 @@ pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
 }
 
 fn outputs(done: &Done<'_>) -> String {
-    let revision = &done.pushed.revision;
+    let revision = &done.delivered.revision;
     let stored = &revision.stored;
     let mut text = String::new();
     for (name, value) in [
@@ -71,7 +71,7 @@ fn delimiter(value: &str) -> String {
 }
 
 fn summary(done: &Done<'_>) -> String {
-    let revision = &done.pushed.revision;
+    let revision = &done.delivered.revision;
     let packed = &done.pushed.packed;
     let version = revision.stored.version.as_deref();
     let rows = [

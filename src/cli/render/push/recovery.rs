@@ -92,6 +92,7 @@ impl Recovery {
                 self.abort_command(id)
             ),
             Note::NotResumed(not_resumed) => self.not_resumed(not_resumed),
+            Note::Of(place, note) => format!("{}: {}", place.name, self.note(note)),
         }
     }
 

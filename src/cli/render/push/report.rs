@@ -15,7 +15,7 @@ use hoist::aws::codedeploy::{Revision, utc};
 use hoist::aws::s3::S3Location;
 use hoist::error::{self, is_unsafe, quoted};
 use hoist::progress::{Progress, Stage};
-use hoist::push::{Listed, Preview, Pushed};
+use hoist::push::{Delivered, Listed, Preview, Pushed};
 use serde_json::{Map, Value, json};
 
 use crate::cli::Failure;
@@ -31,6 +31,7 @@ pub(crate) struct Done<'a> {
     pub(crate) application: &'a str,
     pub(crate) description: &'a str,
     pub(crate) pushed: &'a Pushed,
+    pub(crate) delivered: &'a Delivered,
     pub(crate) took: Duration,
     pub(crate) progress: &'a Progress,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Done<'a> {
 impl Done<'_> {
     pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
         let text = match output {
-            Output::Text => next_step(self.application, &self.pushed.revision.shorthand()),
+            Output::Text => next_step(self.application, &self.delivered.revision.shorthand()),
             Output::Json => format!("{:#}\n", self.json()),
         };
         print_registered(&text)
@@ -49,7 +50,7 @@ impl Done<'_> {
             location,
             bundle,
             stored,
-        } = &self.pushed.revision;
+        } = &self.delivered.revision;
         let packed = &self.pushed.packed;
         let mut s3_location = location_json(location, bundle.name());
         s3_location["eTag"] = json!(stored.etag);
@@ -83,7 +84,7 @@ impl Done<'_> {
             "digest": packed.digest.map(|digest| format!("blake3:{digest}")),
             "dropped_links": dropped(&self.pushed.notices),
             "notices": notices(&self.pushed.notices),
-            "verified": self.pushed.verified.is_some(),
+            "verified": self.delivered.verified.is_some(),
             "warnings": warnings(self.pushed.report.as_ref()),
             "create_deployment": {"applicationName": self.application, "revision": revision},
         })
