@@ -30,6 +30,7 @@ fn options(concurrency: usize) -> Options {
         concurrency,
         bandwidth: None,
         resume: None,
+        is_shared: false,
     }
 }
 

@@ -63,6 +63,7 @@ impl View {
                 Phase::Listing => Doing::text("listing files"),
                 Phase::Checking => Doing::texts(&["checking the destination", "checking"]),
                 Phase::Sending => sending(now),
+                Phase::Copying => Doing::texts(&["copying the object in S3", "copying"]),
                 Phase::Verifying => Self::reading(now).doing,
                 Phase::Registering => Doing::texts(&["registering the revision", "registering"]),
             })
@@ -143,10 +144,12 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 fn sending(now: &Snapshot) -> Doing {
-    let (total, exact) = match now.archive {
-        Some(total) => (total, true),
+    let (archive, exact) = match now.archive {
+        Some(archive) => (archive, true),
         None => (estimate(now), false),
     };
+    // Each upload sends the archive once.
+    let total = archive.saturating_mul(now.uploads.max(1));
     let done = (now.bytes_sent + now.bytes_under_way).min(total);
     Doing::Bytes(Amount {
         verb: "sent",
@@ -249,6 +252,19 @@ mod tests {
         };
         let shown = amount(View::push(&over));
         assert_eq!(shown.done, shown.total);
+        assert!(!shown.complete);
+    }
+
+    #[test]
+    fn with_several_uploads_the_total_is_the_archive_once_for_each() {
+        let now = Snapshot {
+            archive: Some(200 * MIB),
+            bytes_sent: 500 * MIB,
+            uploads: 3,
+            ..packing(1000 * MIB, 200 * MIB)
+        };
+        let shown = amount(View::push(&now));
+        assert_eq!((shown.done, shown.total), (500 * MIB, 600 * MIB));
         assert!(!shown.complete);
     }
 
