@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hoist::appspec::Report;
-use hoist::archive::plan::Notice;
+use hoist::appspec::{Report, Rule};
+use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::aws::access::{Access, Clients};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::{BadLocation, S3Location};
@@ -57,6 +57,10 @@ pub(crate) struct PushArgs {
     /// Do not check the AppSpec file before the upload
     #[arg(long, help_heading = "Source")]
     no_lint: bool,
+
+    /// Also stop at what agent 2.x refuses with its hardening settings (reject_..._in_bundle)
+    #[arg(long, conflicts_with = "no_lint", help_heading = "Source")]
+    hardened: bool,
 
     #[command(flatten)]
     archive: ArchiveArgs,
@@ -163,6 +167,7 @@ fn request(
         content,
         select: arguments.source.options(threads)?,
         lint: !arguments.no_lint,
+        hardened: arguments.hardened,
     };
     if arguments.archive.manifest.is_some() {
         check_manifest(arguments, &source)?;
@@ -332,6 +337,15 @@ fn dry_run(
 
 /// Shows the warnings about the source and its AppSpec file.
 fn warn_of_source(notices: &[Notice], report: Option<&Report>) {
+    let has_loop = |report: &Report| {
+        let mut rules = report.findings.iter().map(|finding| finding.rule);
+        rules.any(|rule| matches!(rule, Rule::LinkLoop | Rule::LinkLoops))
+    };
+    // The finding about the AppSpec file says more of a link without an end than the notice of its plan.
+    let is_told = report.is_some_and(has_loop);
+    let notices = notices
+        .iter()
+        .filter(|notice| notice.kind != NoticeKind::LinkLoop || !is_told);
     warn_of(notices);
     if let Some(report) = report {
         show(report);
