@@ -159,6 +159,7 @@ impl Rig {
                 content: Content::Archive(Format::Zip),
                 select: hoist::archive::plan::Options::default(),
                 lint: true,
+                hardened: false,
             },
             packing: Packing {
                 level: Level::new(1).unwrap().into(),

@@ -27,7 +27,7 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Prints warnings about the source.
-pub(crate) fn warn_of(notices: &[Notice]) {
+pub(crate) fn warn_of<'a>(notices: impl IntoIterator<Item = &'a Notice>) {
     for notice in notices {
         warn(&advice::notice(notice));
     }
