@@ -51,7 +51,7 @@ impl Registration {
     }
 
     /// What CodeDeploy calls the place of the object.
-    fn revision(&self) -> RevisionLocation {
+    pub(super) fn revision(&self) -> RevisionLocation {
         let kind = match self.bundle_type {
             BundleType::Archive(Format::Zip) => Type::Zip,
             BundleType::Archive(Format::Tar) => Type::Tar,
