@@ -30,6 +30,28 @@ pub struct Destination<S> {
     pub verification: Option<S3Object>,
     /// Registers the object as a revision; None only stores it.
     pub registrar: Option<Registrar>,
+    /// The region, which names the destination in messages.
+    pub region: String,
+    /// The destination whose object S3 copies here, as its index among all. None: the object is uploaded.
+    pub copy_from: Option<usize>,
+}
+
+/// Where a revision goes: one destination, or several that get the same archive in one pass.
+#[derive(Debug)]
+pub struct Destinations<S> {
+    /// All of them.
+    pub all: Vec<Destination<S>>,
+    /// Whether the others are finished if one fails. Otherwise one failure ends all.
+    pub keep_going: bool,
+}
+
+impl<S> From<Destination<S>> for Destinations<S> {
+    fn from(one: Destination<S>) -> Self {
+        Self {
+            all: vec![one],
+            keep_going: false,
+        }
+    }
 }
 
 impl<S> Destination<S> {
@@ -41,6 +63,8 @@ impl<S> Destination<S> {
             preflight: None,
             verification: None,
             registrar: None,
+            region: String::new(),
+            copy_from: None,
         }
     }
 

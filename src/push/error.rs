@@ -1,8 +1,9 @@
 //! Why a push failed: an error for each stage, and what is left of the upload.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use super::{VerifyError, prebuilt, preflight};
+use super::{Delivered, VerifyError, prebuilt, preflight};
 use crate::appspec::{self, Report, Severity};
 use crate::archive::limits::{TooLarge, TooLittle};
 use crate::archive::pack;
@@ -98,6 +99,57 @@ pub enum Error {
     /// A thread panicked, with a message of its own. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
+    /// Of two or more destinations, at least one did not get the revision.
+    #[error("{0}")]
+    Several(Box<Several>),
+}
+
+/// What became of each of several destinations.
+#[derive(Debug)]
+pub struct Several {
+    /// What ended the push everywhere: the source cannot be packed, for instance.
+    pub source: Option<Box<Error>>,
+    /// What each destination has, in the order of the destinations.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one of several destinations.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its region.
+    pub region: String,
+    /// What the object is called.
+    pub location: S3Location,
+    /// How far the push came here.
+    pub reached: Reached,
+    /// Why it came no further, if the reason is in this destination: the error of a push to it alone.
+    pub error: Option<Error>,
+}
+
+/// How far a push came in one destination.
+#[derive(Debug)]
+pub enum Reached {
+    /// There is no object of this push.
+    Nothing,
+    /// The object is stored and not registered.
+    Stored(Revision),
+    /// The object is stored, and registered if the destination has a registrar.
+    Registered(Delivered),
+}
+
+impl fmt::Display for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            return source.fmt(f);
+        }
+        let failed = self.outcomes.iter();
+        let failed = failed.filter_map(|outcome| Some((outcome, outcome.error.as_ref()?)));
+        for (n, (outcome, error)) in failed.enumerate() {
+            let separator = if n == 0 { "" } else { "; " };
+            write!(f, "{separator}{}: {error}", shown(&outcome.region))?;
+        }
+        Ok(())
+    }
 }
 
 /// Says what a push that was cancelled leaves; the upload that it could not abort is told of by itself.

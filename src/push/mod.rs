@@ -22,11 +22,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-pub use self::destination::Destination;
-pub use self::error::Error;
+pub use self::destination::{Destination, Destinations};
+pub use self::error::{Error, Outcome, Reached, Several};
 pub use self::preview::{Listed, Preview, preview};
 pub use self::receipt::VerifyError;
-pub use self::request::{Checked, Observer, Packing, Pushed, Request, Resume, Source, Uploading};
+pub use self::request::{
+    Checked, Delivered, Observer, Packing, Pushed, Request, Resume, Source, Uploading,
+};
 
 use self::attempt::{complete, is_conflict, or_cancel, pack, transfer};
 use self::cause::cause;
@@ -49,10 +51,13 @@ const RESTARTS: usize = 2;
 /// [`Error::left`] says so.
 pub async fn push<S: PartStore>(
     request: &Request,
-    destination: &Destination<S>,
+    destinations: &Destinations<S>,
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Pushed, Error> {
+    let [destination] = &destinations.all[..] else {
+        return Err(Error::Panic);
+    };
     let preflight = destination.preflight(request, &observer.notes);
     let prepared = prepare(request, preflight, observer, cancel).await?;
     let prepared = Arc::new(prepared);
@@ -73,8 +78,7 @@ pub async fn push<S: PartStore>(
         packed,
         notices,
         report: prepared.report.clone(),
-        revision,
-        verified,
+        delivered: vec![Delivered { revision, verified }],
     })
 }
 

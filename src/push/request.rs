@@ -122,7 +122,7 @@ impl fmt::Debug for Checked {
     }
 }
 
-/// A revision that is stored and, if the destination has a registrar, registered.
+/// A revision that is stored and, where a destination has a registrar, registered.
 #[derive(Clone, Debug)]
 pub struct Pushed {
     /// What went in.
@@ -131,6 +131,13 @@ pub struct Pushed {
     pub notices: Vec<Notice>,
     /// What was found in the AppSpec file, if it was checked.
     pub report: Option<Report>,
+    /// What was stored, in the order of the destinations.
+    pub delivered: Vec<Delivered>,
+}
+
+/// What one destination has.
+#[derive(Clone, Debug)]
+pub struct Delivered {
     /// What was stored.
     pub revision: Revision,
     /// What was found when the object was read back, if it was.

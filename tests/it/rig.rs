@@ -183,7 +183,8 @@ impl Rig {
             }),
             registrar: Some(Registrar::new(codedeploy, "App".into(), "a test".into())),
             ..Destination::new(object, Self::location())
-        };
+        }
+        .into();
         let observer = Observer::default();
         let pushing = push(&request, &destination, &observer, cancel);
         let pushed = tokio::time::timeout(ENDLESS, pushing).await;
@@ -244,7 +245,7 @@ impl Ended {
         );
         assert_eq!(
             self.revisions,
-            [&*pushed.revision.stored.etag],
+            [&*pushed.delivered[0].revision.stored.etag],
             "{what}: other revisions"
         );
         assert_eq!(self.open, [""; 0], "{what}: uploads are left");

@@ -173,7 +173,7 @@ pub(crate) fn of_push(
 ) -> impl Fn() -> View + Send + 'static + use<> {
     let progress = std::sync::Arc::clone(progress);
     move || match stopping.by_signal() {
-        Some(by_signal) => View::stopping(by_signal, cleanup.unfinished().is_some()),
+        Some(by_signal) => View::stopping(by_signal, !cleanup.unfinished().is_empty()),
         None => View::push(&progress.snapshot()),
     }
 }
