@@ -139,8 +139,14 @@ impl DeploymentArgs {
             ("--deployment-config-name", &self.deployment_config_name),
             ("--file-exists-behavior", &behavior),
             ("--target-instances", &self.target_instances),
-            ("--auto-rollback-configuration", &self.auto_rollback_configuration),
-            ("--override-alarm-configuration", &self.override_alarm_configuration),
+            (
+                "--auto-rollback-configuration",
+                &self.auto_rollback_configuration,
+            ),
+            (
+                "--override-alarm-configuration",
+                &self.override_alarm_configuration,
+            ),
             ("--ec2-deployment-options", &self.ec2_deployment_options),
         ];
         let valued = valued
@@ -148,7 +154,9 @@ impl DeploymentArgs {
             .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]))
             .flatten();
         let switches = self.switches().into_iter().filter(|(_, on)| *on);
-        valued.chain(switches.map(|(name, _)| name.to_owned())).collect()
+        valued
+            .chain(switches.map(|(name, _)| name.to_owned()))
+            .collect()
     }
 
     fn switches(&self) -> [(&'static str, bool); 4] {
@@ -268,8 +276,7 @@ fn alarms(of: &mut Structure) -> Result<Alarms, Failure> {
 }
 
 fn instances(of: &mut Structure) -> Result<TargetInstances, Failure> {
-    let filters = |filters: Vec<Structure>| filters.into_iter().map(filter).collect();
-    let tag_filters = filters(of.structures("tagFilters")?);
+    let tag_filters = filters(of.structures("tagFilters")?)?;
     let auto_scaling_groups = of.texts("autoScalingGroups")?;
     let mut tag_set = Vec::new();
     if let Some(mut set) = of.structure("ec2TagSet")? {
@@ -279,10 +286,14 @@ fn instances(of: &mut Structure) -> Result<TargetInstances, Failure> {
         set.end()?;
     }
     Ok(TargetInstances {
-        tag_filters: tag_filters?,
+        tag_filters,
         auto_scaling_groups,
         tag_set,
     })
+}
+
+fn filters(of: Vec<Structure>) -> Result<Vec<TagFilter>, Failure> {
+    of.into_iter().map(filter).collect()
 }
 
 fn filter(mut of: Structure) -> Result<TagFilter, Failure> {
@@ -332,8 +343,15 @@ mod tests {
         assert_eq!(on.ignore_application_stop_failures, Some(true));
         let off = options(&["--no-update-outdated-instances-only"]).unwrap();
         assert_eq!(off.update_outdated_instances_only, Some(false));
-        let both = ["--update-outdated-instances-only", "--no-update-outdated-instances-only"];
-        assert!(options(&both).unwrap_err().starts_with("You cannot specify both"));
+        let both = [
+            "--update-outdated-instances-only",
+            "--no-update-outdated-instances-only",
+        ];
+        assert!(
+            options(&both)
+                .unwrap_err()
+                .starts_with("You cannot specify both")
+        );
     }
 
     #[test]
@@ -363,30 +381,66 @@ mod tests {
         assert_eq!(read.override_alarms.unwrap().names, ["a", "b"]);
 
         let text = "tagFilters=[{Key=Name,Value=web,Type=KEY_AND_VALUE}],autoScalingGroups=g";
-        let read = options(&["--target-instances", text]).unwrap().target_instances.unwrap();
+        let read = options(&["--target-instances", text])
+            .unwrap()
+            .target_instances
+            .unwrap();
         assert_eq!(read.auto_scaling_groups, ["g"]);
         assert_eq!(read.tag_filters[0].compares, Some(TagMatch::KeyAndValue));
         let json = r#"{"ec2TagSet":{"ec2TagSetList":[[{"Key":"a"}],[{"Key":"b"},{"Key":"c"}]]}}"#;
-        let read = options(&["--target-instances", json]).unwrap().target_instances.unwrap();
-        assert_eq!(read.tag_set.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
+        let read = options(&["--target-instances", json])
+            .unwrap()
+            .target_instances
+            .unwrap();
+        assert_eq!(
+            read.tag_set.iter().map(Vec::len).collect::<Vec<_>>(),
+            [1, 2]
+        );
 
         let text = "autoScalingGroupProcessesToSuspend=[AZRebalance,Terminate]";
         let read = options(&["--ec2-deployment-options", text]).unwrap();
-        assert_eq!(read.suspend_processes.unwrap(), ["AZRebalance", "Terminate"]);
+        assert_eq!(
+            read.suspend_processes.unwrap(),
+            ["AZRebalance", "Terminate"]
+        );
     }
 
     #[test]
     fn a_member_or_a_value_that_codedeploy_does_not_have_is_named() {
         for (option, text, named) in [
-            ("--auto-rollback-configuration", "enabld=true", "unknown: enabld; it has enabled, events"),
-            ("--auto-rollback-configuration", "enabled=yes", "enabled is true or false"),
-            ("--auto-rollback-configuration", "events=[FAILURE]", "not FAILURE"),
+            (
+                "--auto-rollback-configuration",
+                "enabld=true",
+                "unknown: enabld; it has enabled, events",
+            ),
+            (
+                "--auto-rollback-configuration",
+                "enabled=yes",
+                "enabled is true or false",
+            ),
+            (
+                "--auto-rollback-configuration",
+                "events=[FAILURE]",
+                "not FAILURE",
+            ),
             ("--auto-rollback-configuration", "{", "Invalid JSON"),
             ("--auto-rollback-configuration", "enabled", "expected"),
-            ("--override-alarm-configuration", "alarms=[a]", "takes a structure"),
-            ("--override-alarm-configuration", r#"{"alarms":[{"name":1}]}"#, "takes a text"),
+            (
+                "--override-alarm-configuration",
+                "alarms=[a]",
+                "takes a structure",
+            ),
+            (
+                "--override-alarm-configuration",
+                r#"{"alarms":[{"name":1}]}"#,
+                "takes a text",
+            ),
             ("--target-instances", "tagFilters=[{Key=a,Type=X}]", "not X"),
-            ("--target-instances", r#"{"autoScalingGroups":[],"autoScalingGroups":[]}"#, "twice"),
+            (
+                "--target-instances",
+                r#"{"autoScalingGroups":[],"autoScalingGroups":[]}"#,
+                "twice",
+            ),
             ("--deployment-config-name", "", "1 to 100 characters"),
         ] {
             let error = options(&[option, text]).unwrap_err();
@@ -406,7 +460,10 @@ mod tests {
             "--update-outdated-instances-only",
         ];
         assert_eq!(args(&words).words(), words);
-        assert_eq!(args(&words).given().as_deref(), Some("--deployment-config-name"));
+        assert_eq!(
+            args(&words).given().as_deref(),
+            Some("--deployment-config-name")
+        );
     }
 
     #[test]

@@ -21,14 +21,18 @@ impl Structure {
     pub(crate) fn read(option: &str, text: &str) -> Result<Self, Failure> {
         let mut text = text.to_owned();
         paramfile::read(option, &mut text)?;
-        let failed =
-            |problem: String| Failure::usage(format!("Error parsing parameter '{option}': {problem}"));
+        let failed = |problem: String| {
+            Failure::usage(format!("Error parsing parameter '{option}': {problem}"))
+        };
         let pairs = if text.trim_start().starts_with('{') {
             match serde_json::from_str(&text) {
                 Ok(Value::Map(pairs)) => pairs,
                 Ok(_) => return Err(failed("it is an object in JSON".to_owned())),
                 Err(error) => {
-                    return Err(failed(format!("Invalid JSON: {}", shown(&error.to_string()))));
+                    return Err(failed(format!(
+                        "Invalid JSON: {}",
+                        shown(&error.to_string())
+                    )));
                 }
             }
         } else {
@@ -55,7 +59,9 @@ impl Structure {
                 pairs,
                 known: Vec::new(),
             }),
-            _ => Err(Failure::usage(format!("{name} takes a structure, such as {{a=b}}"))),
+            _ => Err(Failure::usage(format!(
+                "{name} takes a structure, such as {{a=b}}"
+            ))),
         }
     }
 
@@ -66,7 +72,10 @@ impl Structure {
         };
         let (_, value) = self.pairs.remove(at);
         match self.pairs.iter().any(|(key, _)| key == name) {
-            true => Err(Failure::usage(format!("{}: {name} is there twice", self.name))),
+            true => Err(Failure::usage(format!(
+                "{}: {name} is there twice",
+                self.name
+            ))),
             false => Ok(Some(value)),
         }
     }
@@ -78,7 +87,9 @@ impl Structure {
     /// A text.
     pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Failure> {
         let value = self.take(name)?;
-        value.map(|value| text(&self.name_of(name), value)).transpose()
+        value
+            .map(|value| text(&self.name_of(name), value))
+            .transpose()
     }
 
     /// A text that is one of `names`.
@@ -88,7 +99,9 @@ impl Structure {
         names: &[&str],
     ) -> Result<Option<String>, Failure> {
         let value = self.text(name)?;
-        value.map(|value| known(&self.name_of(name), value, names)).transpose()
+        value
+            .map(|value| known(&self.name_of(name), value, names))
+            .transpose()
     }
 
     /// True or false.
@@ -97,12 +110,18 @@ impl Structure {
             return Ok(None);
         };
         let (Value::Text(text) | Value::Other(text)) = &value else {
-            return Err(Failure::usage(format!("{} is true or false", self.name_of(name))));
+            return Err(Failure::usage(format!(
+                "{} is true or false",
+                self.name_of(name)
+            )));
         };
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(Some(true)),
             "false" => Ok(Some(false)),
-            _ => Err(Failure::usage(format!("{} is true or false", self.name_of(name)))),
+            _ => Err(Failure::usage(format!(
+                "{} is true or false",
+                self.name_of(name)
+            ))),
         }
     }
 
@@ -128,7 +147,9 @@ impl Structure {
     pub(crate) fn structures(&mut self, name: &'static str) -> Result<Vec<Self>, Failure> {
         let list = self.take(name)?.map(list).unwrap_or_default();
         let of = self.name_of(name);
-        list.into_iter().map(|value| Self::of(of.clone(), value)).collect()
+        list.into_iter()
+            .map(|value| Self::of(of.clone(), value))
+            .collect()
     }
 
     /// Lists of structures.
@@ -148,7 +169,9 @@ impl Structure {
     /// Another structure.
     pub(crate) fn structure(&mut self, name: &'static str) -> Result<Option<Self>, Failure> {
         let value = self.take(name)?;
-        value.map(|value| Self::of(self.name_of(name), value)).transpose()
+        value
+            .map(|value| Self::of(self.name_of(name), value))
+            .transpose()
     }
 
     /// Fails if there are members that were not taken.

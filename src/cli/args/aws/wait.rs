@@ -17,8 +17,8 @@ pub(crate) struct WaitArgs {
     #[arg(long, conflicts_with = "wait")]
     no_wait: bool,
 
-    /// Wait at most this long for all deployments together: 90s, 45m, 2h, or a number of seconds. The
-    /// deployments go on then [default: no limit]
+    /// Wait at most this long for each deployment: 90s, 45m, 2h, or a number of seconds. The deployment
+    /// goes on then [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = time::limit)]
     pub(crate) wait_timeout: Option<Time>,
 
@@ -119,7 +119,23 @@ impl WaitArgs {
                 "{option} is about waiting, and --no-wait is given; leave one of them out"
             ))),
             Some(option) => Err(Failure::usage(format!(
-                "{option} is about waiting; add --wait, or leave it out"
+                "{option} is about waiting, and this command does not wait; add --wait, or leave it out"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what makes no sense for a deployment that exists.
+    pub(crate) fn check_watch(&self) -> Result<(), Failure> {
+        let options = [
+            ("--no-wait", self.no_wait),
+            ("--if-active", self.if_active.is_some()),
+            ("--waves", self.waves),
+        ];
+        match options.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Failure::usage(format!(
+                "--watch follows a deployment that exists, and {option} is for a new one; leave one of \
+                 them out"
             ))),
             None => Ok(()),
         }

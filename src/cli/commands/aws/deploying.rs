@@ -30,8 +30,6 @@ pub(super) struct Region {
     pub(super) application: String,
     pub(super) revision: Wanted,
     pub(super) commands: Commands,
-    /// Whether the AWS console shows what is there.
-    pub(super) has_console: bool,
 }
 
 /// What to do in every region.
@@ -182,7 +180,9 @@ impl Deploying<'_> {
                 commands: &region.commands,
             })
             .collect();
-        let unprinted = unprinted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let unprinted = unprinted
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         Deployed {
             failure: self.told(&ended, &outcomes).or(unprinted),
             json: report::deployments(&ended),
@@ -258,7 +258,7 @@ fn place(region: &Region, group: &str, is_one: bool) -> Place {
             true => group.to_owned(),
             false => format!("{group} in {name}"),
         },
-        console: region.has_console.then(|| name.clone()),
+        console: region.clients.codedeploy.is_amazon().then(|| name.clone()),
     }
 }
 

@@ -56,7 +56,11 @@ impl Follow {
             (Form::Bar, Line::Progress(_)) => false,
             _ => true,
         };
-        for line in lines.unwrap_or_default().iter().filter(|line| is_shown(line)) {
+        for line in lines
+            .unwrap_or_default()
+            .iter()
+            .filter(|line| is_shown(line))
+        {
             match line {
                 Line::News(text) | Line::Progress(text) => say(text),
                 Line::Note(text) => note(text),
@@ -70,7 +74,11 @@ impl Follow {
             return;
         }
         let at = self.started.elapsed();
-        let due: Vec<String> = self.rows().iter_mut().filter_map(|row| row.due(at)).collect();
+        let due: Vec<String> = self
+            .rows()
+            .iter_mut()
+            .filter_map(|row| row.due(at))
+            .collect();
         due.iter().for_each(|line| say(line));
     }
 
@@ -148,10 +156,12 @@ impl Row {
     /// The deployment in messages: `d-ABC (Production)`.
     fn label(&self) -> String {
         let id = self.id.as_deref().unwrap_or("deployment");
-        match self.place.name.as_str() {
-            "" => shown(id).to_string(),
-            name => format!("{} ({})", shown(id), shown(name)),
-        }
+        let name = match (self.place.name.as_str(), &self.deployment) {
+            ("", None) => return shown(id).to_string(),
+            ("", Some(deployment)) => deployment.group.as_str(),
+            (name, _) => name,
+        };
+        format!("{} ({})", shown(id), shown(name))
     }
 
     fn take(&mut self, event: &Event, at: Duration) -> Vec<Line> {
@@ -365,7 +375,10 @@ fn view(rows: &[Row], at: Duration) -> Doing {
         total += deployment.counts.total();
     }
     if let (0, [row]) = (total, rows) {
-        (done, total) = row.traffic.as_ref().map_or((0, 1), |(share, _)| (*share, 100));
+        (done, total) = row
+            .traffic
+            .as_ref()
+            .map_or((0, 1), |(share, _)| (*share, 100));
     }
     let began = rows.iter().map(|row| row.began).min().unwrap_or_default();
     let time = about(at.saturating_sub(began));
@@ -385,7 +398,9 @@ fn view(rows: &[Row], at: Duration) -> Doing {
             ]
         }
         _ => {
-            let ended = known().filter(|deployment| deployment.status.is_end()).count();
+            let ended = known()
+                .filter(|deployment| deployment.status.is_end())
+                .count();
             let head = format!("{ended} of {} deployments ended", rows.len());
             let mut counts = hoist::deploy::Counts::default();
             for deployment in known() {

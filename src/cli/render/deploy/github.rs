@@ -79,7 +79,11 @@ pub(crate) fn summary(ended: &[Ended<'_>]) -> String {
             let _ = writeln!(text, "{}\n", cell(&line));
         }
         for explained in ended.explained() {
-            let _ = writeln!(text, "<details><summary>{}</summary>\n", cell(&explained.text));
+            let _ = writeln!(
+                text,
+                "<details><summary>{}</summary>\n",
+                cell(&explained.text)
+            );
             let log: Vec<String> = explained.log.iter().map(|line| escaped(line)).collect();
             // Without an empty line, which would end the block of HTML.
             let _ = writeln!(text, "<pre>{}</pre>\n</details>\n", log.join("\n"));

@@ -16,7 +16,9 @@ pub(super) const MARK: &str = "  | ";
 pub(super) fn lines(log: &str) -> Vec<String> {
     let log = log.replace("\r\n", "\n");
     // A progress bar goes back to the beginning of its line; each of its states becomes a line.
-    let lines = log.split(['\n', '\r', '\u{2028}', '\u{2029}', '\u{85}', '\u{b}', '\u{c}']);
+    let lines = log.split([
+        '\n', '\r', '\u{2028}', '\u{2029}', '\u{85}', '\u{b}', '\u{c}',
+    ]);
     let mut lines: Vec<String> = lines.map(line).collect();
     lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
     let first = lines.iter().position(|line| !line.is_empty());
@@ -60,7 +62,10 @@ mod tests {
                 "z\\u{202e}"
             ]
         );
-        assert_eq!(lines("##[add-mask]x\n##vso[task]y"), ["##\\[add-mask]x", "##vso\\[task]y"]);
+        assert_eq!(
+            lines("##[add-mask]x\n##vso[task]y"),
+            ["##\\[add-mask]x", "##vso\\[task]y"]
+        );
         assert_eq!(lines(""), [""; 0]);
         assert_eq!(lines("\n\r\n \n"), [""; 0]);
     }

@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use hoist::aws::error::CallError;
-use hoist::deploy::{
-    Deployment, Diagnostics, Error, Failure, Finished, Outcome, Status,
-};
+use hoist::deploy::{Deployment, Diagnostics, Error, Failure, Finished, Outcome, Status};
 use hoist::error::{quoted, shown};
 
 use super::follow::Place;
@@ -164,9 +162,15 @@ impl Ended<'_> {
     /// The deployment in messages.
     fn name(&self, id: &str) -> String {
         let id = shown(id);
-        match self.place.name.as_str() {
-            "" => format!("deployment {id}"),
-            name => format!(
+        let of = self.finished().map(|finished| &finished.deployment);
+        match (self.place.name.as_str(), of) {
+            ("", None) => format!("deployment {id}"),
+            ("", Some(of)) => format!(
+                "deployment {id} of {} to {}",
+                shown(&of.application),
+                shown(&of.group)
+            ),
+            (name, _) => format!(
                 "deployment {id} of {} to {}",
                 shown(self.application),
                 shown(name)
@@ -180,7 +184,10 @@ impl Ended<'_> {
         let (name, time) = (self.name(id), took(finished.took));
         let counts = match deployment.counts.total() {
             0 => String::new(),
-            _ => format!(": {}", words::counts(&deployment.platform, &deployment.counts)),
+            _ => format!(
+                ": {}",
+                words::counts(&deployment.platform, &deployment.counts)
+            ),
         };
         let link = self.link();
         if finished.is_success() {
@@ -255,14 +262,22 @@ impl Ended<'_> {
                     self.commands.next(id),
                 ]
             }
-            Error::TimedOut { id: None, limit, .. } => after(format!(
+            Error::TimedOut {
+                id: None, limit, ..
+            } => after(format!(
                 "no deployment to {place} was created within {}, which is --wait-timeout",
                 took(*limit)
             )),
-            Error::Cancelled { id: Some(id), stopped } => match stopped {
+            Error::Cancelled {
+                id: Some(id),
+                stopped,
+            } => match stopped {
                 Some(Ok(())) => after(format!("{} is stopped", self.name(id))),
                 Some(Err(error)) => vec![
-                    format!("{} goes on, since it cannot be stopped: {error}", self.name(id)),
+                    format!(
+                        "{} goes on, since it cannot be stopped: {error}",
+                        self.name(id)
+                    ),
                     self.commands.next(id),
                 ],
                 None => vec![format!("{} goes on", self.name(id)), self.commands.next(id)],
@@ -351,7 +366,11 @@ impl Ended<'_> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let group = ["--deployment-group-name", self.group];
         let words = [&["hoist", "deploy"], &words[..], &group].concat();
-        Some(format!("to deploy to {} again: {}", self.place_name(), command(&words, &self.commands.hoist)))
+        Some(format!(
+            "to deploy to {} again: {}",
+            self.place_name(),
+            command(&words, &self.commands.hoist)
+        ))
     }
 }
 
@@ -388,7 +407,9 @@ fn explained(failure: &Failure) -> Explained {
         message,
         log_tail,
     } = diagnostics;
-    let label = label.as_ref().map(|label| format!(" ({})", shown(label.name())));
+    let label = label
+        .as_ref()
+        .map(|label| format!(" ({})", shown(label.name())));
     let event = event.as_deref().map_or_else(
         || "failed".to_owned(),
         |event| format!("{} failed", shown(event)),

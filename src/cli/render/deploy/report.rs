@@ -7,12 +7,8 @@ use serde_json::{Value, json};
 use super::outcome::Ended;
 
 /// What `hoist deploy --output json` prints.
-pub(crate) fn document(application: Option<&str>, ended: &[Ended<'_>]) -> Value {
-    json!({
-        "application": application,
-        "succeeded": ended.iter().all(|ended| ended.outcome.is_success()),
-        "deployments": deployments(ended),
-    })
+pub(crate) fn document(deployments: Vec<Value>, succeeded: bool) -> Value {
+    json!({"deployments": deployments, "succeeded": succeeded})
 }
 
 /// One object for each deployment, in the order of the command line.
@@ -33,6 +29,7 @@ fn deployment(ended: &Ended<'_>) -> Value {
     let group = of.map_or(ended.group, |of| of.group.as_str());
     json!({
         "id": ended.id(),
+        "application": of.map_or(ended.application, |of| of.application.as_str()),
         "group": (!group.is_empty()).then_some(group),
         "region": ended.region,
         "status": ended.status(),
