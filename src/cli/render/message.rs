@@ -70,18 +70,13 @@ pub(crate) fn disarmed(text: &str) -> Cow<'_, str> {
     if !text.contains("##") {
         return Cow::Borrowed(text);
     }
-    let mut pieces = text.split("##");
-    let mut safe = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        safe.push_str("##");
-        let word = piece.find(|c: char| !c.is_ascii_alphanumeric());
-        match word.filter(|end| piece[*end..].starts_with('[')) {
-            Some(end) => {
-                safe.push_str(&piece[..end]);
-                safe.push('\\');
-                safe.push_str(&piece[end..]);
-            }
-            None => safe.push_str(piece),
+    let mut safe = String::with_capacity(text.len() + 8);
+    for piece in text.split_inclusive('[') {
+        safe.push_str(piece);
+        let before = piece.strip_suffix('[').unwrap_or_default();
+        let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        if before.ends_with("##") {
+            safe.insert(safe.len() - 1, '\\');
         }
     }
     Cow::Owned(safe)

@@ -435,3 +435,6 @@ fn explained(failure: &Failure) -> Explained {
         log: log::lines(log_tail.as_deref().unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+mod tests;
