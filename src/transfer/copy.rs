@@ -72,6 +72,9 @@ pub enum Why {
     /// A part has other bytes than the archive, so no object was made of the parts.
     #[error("part {0} of the copy has other bytes than the archive")]
     PartDiffers(u32),
+    /// The store found that the copied parts are not those of the archive, so no object was made.
+    #[error("the copied parts have other bytes than the archive, or are gone ({0})")]
+    NotJoined(CallError),
     /// The object that was made has other bytes than the archive.
     #[error("the object that was made has other bytes than the archive")]
     Differs,
@@ -212,7 +215,13 @@ impl<S: PartStore> Copying<'_, S> {
         };
         let done = finish::complete(target, &session, &copied, context).await;
         context.cleanup.ended(&done);
-        let stored = done?;
+        let stored = done.map_err(|error| match error.cause {
+            Cause::Store(said) if said.is_other_parts() => Error {
+                cause: self.cause(Why::NotJoined(said)),
+                ..error
+            },
+            _ => error,
+        })?;
         if !are_confirmed {
             let (size, crc64nvme) = whole(&copied);
             let nonce = session.nonce;
@@ -336,7 +345,7 @@ impl<S: PartStore> Copying<'_, S> {
 
 impl Why {
     /// Why the store refused for good. If the source `is_version`, it is read as one.
-    fn of(error: CallError, is_version: bool) -> Self {
+    pub(super) fn of(error: CallError, is_version: bool) -> Self {
         let is_part = error.operation == "UploadPartCopy";
         match error.code.as_deref().unwrap_or_default() {
             "NotImplemented" | "MethodNotAllowed" | "501" | "405" => Self::Unsupported(error),
