@@ -20,7 +20,9 @@ use tokio::sync::Notify;
 
 use super::finish::{self, Identity, look_up};
 use super::session::{self, Session};
-use super::{Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole};
+use super::{
+    CLEANUP, Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole,
+};
 use crate::aws::call::Attempts;
 use crate::aws::error::CallError;
 use crate::aws::s3::{Copied, CopySource, S3Location};
@@ -296,10 +298,18 @@ impl<S: PartStore> Copying<'_, S> {
         Ok((part, is_confirmed))
     }
 
-    /// Asks what the store has of the copy, since it did not say enough when it copied.
+    /// Asks what the store has of the copy, since it did not say enough when it copied. There is an object,
+    /// so a push that is cancelled meanwhile must not end as if there were none.
     async fn confirm(&self, identity: &Identity) -> Result<(), Cause> {
-        let looking = tokio::time::timeout(LOOKING, self.target.head());
-        let head = match unless(self.context.cancel, looking).await? {
+        let mut looking = std::pin::pin!(tokio::time::timeout(LOOKING, self.target.head()));
+        let looked = match unless(self.context.cancel, &mut looking).await {
+            Ok(looked) => looked,
+            Err(_) => match tokio::time::timeout(CLEANUP, looking).await {
+                Ok(looked) => looked,
+                Err(elapsed) => Err(elapsed),
+            },
+        };
+        let head = match looked {
             Ok(Ok(Some(head))) if head.nonce == Some(identity.nonce) => head,
             Ok(Ok(_)) => return Err(self.cause(Why::Unconfirmed(None))),
             Ok(Err(error)) => return Err(self.cause(Why::Unconfirmed(Some(error)))),

@@ -211,6 +211,20 @@ async fn a_failure_or_a_cancel_of_any_request_leaves_nothing() {
     assert!(store.state().object.is_none());
 }
 
+/// With one request, and with an upload of parts.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_after_the_object_was_made_does_not_hide_it() {
+    for (size, looked_up) in [(10, 1), (55, 8)] {
+        let (mut store, parts) = stored(size, Trouble::Hang(looked_up));
+        store.says = Says::Later;
+        let why = why(run(&store, &parts, 2).await);
+        assert!(matches!(&why, Why::Unconfirmed(Some(_))), "{why}");
+        let state = store.state();
+        assert_eq!(state.calls.last(), Some(&"HeadObject"));
+        assert_eq!(state.object.as_ref(), Some(&state.source));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_upload_of_copies_that_cannot_be_aborted_is_named() {
     let (store, parts) = stored(55, Trouble::FailFrom(3));
