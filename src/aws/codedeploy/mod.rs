@@ -1,9 +1,10 @@
-//! CodeDeploy as hoist calls it: asks for an application, and registers a revision with it.
+//! CodeDeploy as hoist calls it: asks for an application, registers a revision with it, and deploys.
 //!
 //! A revision is registered with the ETag, and the version if there is one, that S3 answered with, so that
 //! a deployment of the revision can never get other bytes.
 
 mod application;
+pub mod deployment;
 mod registration;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,11 +2,13 @@
 
 pub(crate) mod access;
 pub(crate) mod bucket;
+pub(crate) mod destination;
 pub(crate) mod local;
 pub(crate) mod object;
 pub(crate) mod output;
 pub(crate) mod paramfile;
 pub(crate) mod revision;
+pub(crate) mod shorthand;
 pub(crate) mod upload;
 
 use clap::Args;
