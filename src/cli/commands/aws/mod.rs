@@ -1,6 +1,8 @@
 //! The commands that talk to S3 and CodeDeploy.
 
 mod clean;
+mod deploy;
+mod deploying;
 mod places;
 mod push;
 mod register;
@@ -29,6 +31,9 @@ pub(crate) enum Command {
     /// Register an object that is already in Amazon S3 as a revision with AWS CodeDeploy
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
+    /// Deploy a revision with AWS CodeDeploy, wait for its end, and show why it failed
+    #[command(args_override_self = true)]
+    Deploy(Box<deploy::DeployArgs>),
     /// Read an archive back, from Amazon S3 or the disk, and check every byte of it
     #[command(args_override_self = true)]
     Verify(Box<verify::VerifyArgs>),
@@ -42,6 +47,7 @@ impl Command {
         match self {
             Self::Push(arguments) => push::run(*arguments),
             Self::Register(arguments) => register::run(*arguments),
+            Self::Deploy(arguments) => deploy::run(*arguments),
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Clean(arguments) => clean::run(&arguments),
         }

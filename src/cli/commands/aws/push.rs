@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
-use hoist::appspec;
-use hoist::archive::plan::Notice;
+use hoist::appspec::{self, Rule};
+use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::aws::codedeploy::{Platform, default_description};
 use hoist::bundle::Content;
 use hoist::error::shown;
@@ -57,6 +57,10 @@ pub(crate) struct PushArgs {
     /// Do not check the AppSpec file before the upload
     #[arg(long, help_heading = "Source")]
     no_lint: bool,
+
+    /// Also stop at what agent 2.x refuses with its hardening settings (reject_..._in_bundle)
+    #[arg(long, conflicts_with = "no_lint", help_heading = "Source")]
+    hardened: bool,
 
     #[command(flatten)]
     archive: ArchiveArgs,
@@ -171,6 +175,7 @@ fn request(
         content,
         select: arguments.source.options(threads)?,
         lint: !arguments.no_lint,
+        hardened: arguments.hardened,
     };
     if arguments.archive.manifest.is_some() {
         check_manifest(arguments, &source)?;
@@ -384,6 +389,15 @@ fn dry_run(arguments: &PushArgs, request: &Request, sites: &Sites) -> Result<(),
 
 /// Shows the warnings about the source and its AppSpec file.
 fn warn_of_source(notices: &[Notice], report: Option<&appspec::Report>) {
+    let has_loop = |report: &appspec::Report| {
+        let mut rules = report.findings.iter().map(|finding| finding.rule);
+        rules.any(|rule| matches!(rule, Rule::LinkLoop | Rule::LinkLoops))
+    };
+    // The finding about the AppSpec file says more of a link without an end than the notice of its plan.
+    let is_told = report.is_some_and(has_loop);
+    let notices = notices
+        .iter()
+        .filter(|notice| notice.kind != NoticeKind::LinkLoop || !is_told);
     warn_of(notices);
     if let Some(report) = report {
         show(report);
