@@ -20,7 +20,9 @@ use tokio::sync::Notify;
 
 use super::finish::{self, Identity, look_up};
 use super::session::{self, Session};
-use super::{Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole};
+use super::{
+    CLEANUP, Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole,
+};
 use crate::aws::call::Attempts;
 use crate::aws::error::CallError;
 use crate::aws::s3::{Copied, CopySource, S3Location};
@@ -72,6 +74,9 @@ pub enum Why {
     /// A part has other bytes than the archive, so no object was made of the parts.
     #[error("part {0} of the copy has other bytes than the archive")]
     PartDiffers(u32),
+    /// The store found that the copied parts are not those of the archive, so no object was made.
+    #[error("the copied parts have other bytes than the archive, or are gone ({0})")]
+    NotJoined(CallError),
     /// The object that was made has other bytes than the archive.
     #[error("the object that was made has other bytes than the archive")]
     Differs,
@@ -212,7 +217,13 @@ impl<S: PartStore> Copying<'_, S> {
         };
         let done = finish::complete(target, &session, &copied, context).await;
         context.cleanup.ended(&done);
-        let stored = done?;
+        let stored = done.map_err(|error| match error.cause {
+            Cause::Store(said) if said.is_other_parts() => Error {
+                cause: self.cause(Why::NotJoined(said)),
+                ..error
+            },
+            _ => error,
+        })?;
         if !are_confirmed {
             let (size, crc64nvme) = whole(&copied);
             let nonce = session.nonce;
@@ -287,10 +298,18 @@ impl<S: PartStore> Copying<'_, S> {
         Ok((part, is_confirmed))
     }
 
-    /// Asks what the store has of the copy, since it did not say enough when it copied.
+    /// Asks what the store has of the copy, since it did not say enough when it copied. There is an object,
+    /// so a push that is cancelled meanwhile must not end as if there were none.
     async fn confirm(&self, identity: &Identity) -> Result<(), Cause> {
-        let looking = tokio::time::timeout(LOOKING, self.target.head());
-        let head = match unless(self.context.cancel, looking).await? {
+        let mut looking = std::pin::pin!(tokio::time::timeout(LOOKING, self.target.head()));
+        let looked = match unless(self.context.cancel, &mut looking).await {
+            Ok(looked) => looked,
+            Err(_) => match tokio::time::timeout(CLEANUP, looking).await {
+                Ok(looked) => looked,
+                Err(elapsed) => Err(elapsed),
+            },
+        };
+        let head = match looked {
             Ok(Ok(Some(head))) if head.nonce == Some(identity.nonce) => head,
             Ok(Ok(_)) => return Err(self.cause(Why::Unconfirmed(None))),
             Ok(Err(error)) => return Err(self.cause(Why::Unconfirmed(Some(error)))),
@@ -336,7 +355,7 @@ impl<S: PartStore> Copying<'_, S> {
 
 impl Why {
     /// Why the store refused for good. If the source `is_version`, it is read as one.
-    fn of(error: CallError, is_version: bool) -> Self {
+    pub(super) fn of(error: CallError, is_version: bool) -> Self {
         let is_part = error.operation == "UploadPartCopy";
         match error.code.as_deref().unwrap_or_default() {
             "NotImplemented" | "MethodNotAllowed" | "501" | "405" => Self::Unsupported(error),

@@ -96,11 +96,13 @@ macro_rules! with_source {
 }
 
 /// Sends a request whose answer takes as long as S3 copies. S3 may begin to answer at once and be silent
-/// then, which the SDK would take for a broken connection.
+/// then, which the SDK would take for a broken connection. An accelerated endpoint, which only bodies need,
+/// refuses copies from another region ("CopyObject", Amazon S3 API reference).
 macro_rules! send_patiently {
     ($operation:expr, $request:expr) => {{
-        let patient = Config::builder();
-        let patient = patient.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        let stalls = StalledStreamProtectionConfig::disabled();
+        let patient = Config::builder().accelerate(false);
+        let patient = patient.stalled_stream_protection(stalls);
         let sent = $request.customize().config_override(patient).send().await;
         sent.map_err(|error| CallError::of($operation, &error))
     }};
