@@ -16,6 +16,7 @@
 
 mod bundle;
 mod check;
+mod content;
 mod ec2;
 mod ecs;
 mod hardened;
@@ -33,6 +34,7 @@ mod tree;
 use std::path::{Component, Path, PathBuf};
 
 pub use self::bundle::{Absence, Bundle};
+pub use self::content::{Copy, Instructions, Mode, Resource, resource};
 pub use self::hardened::harden;
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};

@@ -17,6 +17,8 @@ mod security;
 mod shell;
 mod windows;
 
+pub(super) use self::patterns::matches;
+
 use super::bundle::{Absence, normalized};
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;

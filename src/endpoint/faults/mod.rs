@@ -6,6 +6,8 @@
 //! decide ([`Faults::choose`]), and then chance ([`Faults::random`]), which depends on a seed, the
 //! operation and the number only.
 //!
+//! Lifecycle events of deployments can fail or hang ([`Faults::on_event`]).
+//!
 //! Credentials can expire, the endpoint's clock can be wrong, and [allowed actions](Faults::allow) are
 //! those of IAM. Every request is [recorded](Faults::requests), with its headers.
 //!
@@ -34,6 +36,7 @@ mod allowed;
 mod body;
 mod clock;
 mod dice;
+mod events;
 mod inject;
 mod refusal;
 
@@ -46,12 +49,14 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 
 pub use self::allowed::Action;
+pub use self::events::EventFault;
 pub(super) use self::inject::{ConnectionControl, handle};
 pub use self::refusal::Refusal;
 pub use super::operation::Operation;
 
 use self::clock::Clock;
 use self::dice::Dice;
+use self::events::EventRule;
 use super::operation::Call;
 use super::store::lock;
 
@@ -199,6 +204,7 @@ type Choice = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 #[derive(Default)]
 struct State {
     script: Vec<Rule>,
+    events: Vec<EventRule>,
     choice: Option<Arc<Choice>>,
     dice: Option<Dice>,
     counts: HashMap<Operation, u64>,
@@ -304,6 +310,7 @@ impl Faults {
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
+        state.events.clear();
         state.choice = None;
         state.dice = None;
         state.allowed = None;

@@ -4,6 +4,7 @@ mod access;
 mod buckets;
 mod checksums;
 mod codedeploy;
+mod deployments;
 mod discard;
 mod faults;
 mod multipart;
