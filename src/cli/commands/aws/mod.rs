@@ -2,6 +2,7 @@
 
 mod clean;
 mod deploy;
+mod deploy_to;
 mod deploying;
 mod places;
 mod push;
