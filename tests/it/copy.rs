@@ -1,5 +1,6 @@
 //! S3 copies an object from one bucket into another: the copy is proven to be the source, or there is an error
-//! and no upload. By the library, between two buckets of an endpoint.
+//! and no upload. By the library, between two buckets of an endpoint, and by `push --destination` with
+//! `copy-from`.
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use hoist::progress::Progress;
 use hoist::transfer::{Cause, CleanupHint, Error, Lacking, NotCopied, UploadContext, copy};
 
 use crate::rig::run_there;
-use crate::support::noise;
+use crate::support::{Run as _, Server, Tree, noise, packed, wait_until};
 
 /// Copies read objects that have characters of every kind in their keys.
 const KEY: &str = "a b/c+d?e%f&ü.zip";
@@ -488,4 +489,145 @@ fn a_store_that_cannot_copy_says_so_or_is_found_out() {
             }
         }
     });
+}
+
+/// An endpoint with a bucket and `App` in three regions.
+fn three_regions() -> Server {
+    let server = Server::ready();
+    for (region, bucket) in COPIES {
+        server.make_bucket_in(bucket, region);
+        server.make_application_in("App", "Server", region);
+    }
+    server
+}
+
+/// The regions that get copies, and their buckets.
+const COPIES: [(&str, &str); 2] = [("us-west-2", "west"), ("eu-west-1", "europe")];
+
+/// The destinations that get copies, as arguments.
+fn copies() -> Vec<String> {
+    let copy = |(region, bucket)| {
+        let place = format!("region={region},s3-location=s3://{bucket}/key.zip");
+        [
+            "--destination".to_owned(),
+            format!("{place},copy-from=us-east-1"),
+        ]
+    };
+    COPIES.into_iter().flat_map(copy).collect()
+}
+
+#[test]
+fn a_push_sends_its_bytes_once_and_each_region_gets_the_same_object() {
+    // Three parts, and one.
+    for len in [17_000_000, 1_000] {
+        let tree = Tree::revision();
+        tree.file("noise.bin", noise(len, 9));
+        let expected = packed(tree.path(), "a.zip", &["--level", "1"]);
+        let server = three_regions();
+        let destinations = copies();
+        let mut arguments = vec!["--level", "1", "--output", "json"];
+        server.push_of(tree.path(), &arguments).ok();
+        let once = server.statistics().bytes;
+        arguments.extend(destinations.iter().map(String::as_str));
+        let done = server.push_of(tree.path(), &arguments).ok();
+        let said = done.json();
+        let etags = said["destinations"].as_array().unwrap().iter();
+        let etags: Vec<&str> = etags.map(|one| one["etag"].as_str().unwrap()).collect();
+        assert_eq!(etags.len(), 3);
+        assert!(etags.iter().all(|etag| *etag == etags[0]), "{etags:?}");
+        assert_eq!(server.statistics().bytes, 2 * once);
+        assert_eq!(once, expected.len() as u64);
+        let parts = expected.len().div_ceil(8 << 20) as u64;
+        let (part, object) = if parts == 1 { (0, 2) } else { (2 * parts, 0) };
+        assert_eq!(server.faults.count(Operation::UploadPartCopy), part);
+        assert_eq!(server.faults.count(Operation::CopyObject), object);
+        for (_, bucket) in [("", "bucket")].into_iter().chain(COPIES) {
+            let path = Endpoint::object_path(server.dir(), bucket, "key.zip");
+            assert!(fs::read(path).unwrap() == expected, "{bucket}");
+        }
+    }
+}
+
+/// Two parts.
+fn large() -> Tree {
+    let tree = Tree::revision();
+    tree.file("noise.bin", noise(9_000_000, 9));
+    tree
+}
+
+/// A push to three regions, of which two get copies.
+fn push(server: &Server, source: &Tree, more: &[&str]) -> std::process::Command {
+    let destinations = copies();
+    let mut arguments = vec!["--level", "1"];
+    arguments.extend(destinations.iter().map(String::as_str));
+    arguments.extend(more);
+    server.push_of(source.path(), &arguments)
+}
+
+#[track_caller]
+fn nothing_is_registered(server: &Server) {
+    assert_eq!(server.uploads(), [""; 0]);
+    assert_eq!(
+        server.faults.count(Operation::RegisterApplicationRevision),
+        0
+    );
+}
+
+#[test]
+fn a_failed_copy_registers_nothing_and_says_what_is_lacking_and_where() {
+    let server = three_regions();
+    let all = Action::ALL.iter().copied();
+    server
+        .faults
+        .allow(all.clone().filter(|action| *action != Action::GetObject));
+    let done = push(&server, &large(), &[]).fails(254);
+    done.says("s3:GetObject on the source")
+        .says("s3://bucket/key.zip")
+        .says("s3://europe/key.zip");
+    nothing_is_registered(&server);
+    server.faults.allow(all);
+    push(&server, &large(), &[]).ok();
+}
+
+#[test]
+fn a_copy_that_only_reading_can_tell_from_the_archive_is_found_by_verify() {
+    let server = three_regions();
+    let fault = Fault::Copy(CopyFault::OtherBytesUnnoticed);
+    server.on(Operation::UploadPartCopy, 2..=2, fault);
+    let done = push(&server, &large(), &["--verify"]).done();
+    assert_ne!(done.code, Some(0), "{done}");
+    nothing_is_registered(&server);
+}
+
+#[test]
+fn a_push_that_is_stopped_while_s3_copies_leaves_no_upload() {
+    let server = three_regions();
+    let fault = Fault::Stall(When::BeforeBody);
+    server.on(Operation::UploadPartCopy, .., fault);
+    let running = push(&server, &large(), &[]).start();
+    wait_until("a part is copied", || {
+        server.faults.count(Operation::UploadPartCopy) > 1
+    });
+    assert_eq!(server.uploads().len(), 2);
+    running.signal("INT");
+    let done = running.end();
+    assert_eq!(done.code, Some(130), "{done}");
+    println!("{done}");
+    nothing_is_registered(&server);
+}
+
+#[test]
+fn a_push_says_that_a_store_cannot_copy() {
+    const BODY: &str = "<Error><Code>NotImplemented</Code><Message>no</Message></Error>";
+    let server = three_regions();
+    let reply = Reply {
+        status: 501,
+        headers: &[],
+        body: BODY,
+    };
+    server.on(Operation::UploadPartCopy, .., Fault::Reply(reply));
+    let done = push(&server, &large(), &[]).fails(254);
+    println!("{done}");
+    done.says("does not copy objects");
+    nothing_is_registered(&server);
 }
