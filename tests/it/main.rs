@@ -116,3 +116,6 @@ mod serve;
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
 mod rig;
+// And to several regions.
+#[cfg(all(feature = "push", feature = "local"))]
+mod several_rig;
