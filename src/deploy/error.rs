@@ -45,10 +45,12 @@ pub enum Error {
         error: CallError,
     },
     /// The answer to `CreateDeployment` was lost, and whether there is a deployment cannot be known.
-    #[error("it is not known whether a deployment was created: {error}")]
+    #[error("it is not known whether a deployment was created: {}", doubt(lost, error.as_ref()))]
     Unconfirmed {
-        /// Why not.
-        error: CallError,
+        /// Why there was no answer.
+        lost: CallError,
+        /// Why the group's deployments cannot be listed. None: there was no time to do so.
+        error: Option<CallError>,
     },
     /// CodeDeploy refuses to tell of the deployment.
     #[error("{error}")]
@@ -84,6 +86,11 @@ pub enum Error {
         /// Whether it was stopped, if that was wanted, and else why not. None: it was not wanted.
         stopped: Option<Result<(), CallError>>,
     },
+}
+
+fn doubt(lost: &CallError, error: Option<&CallError>) -> String {
+    let error = error.map_or_else(String::new, |error| format!("; {error}"));
+    format!("{lost}{error}")
 }
 
 fn late(id: Option<&str>, status: Option<&Status>, limit: Duration) -> String {

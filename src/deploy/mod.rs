@@ -2,20 +2,27 @@
 //!
 //! `CreateDeployment` has no token against doing it twice, a group takes one deployment at a time, and a
 //! deployment may run for hours, in which requests are throttled and answers get lost. All that is
-//! settled here: `create` makes one deployment or says what is known of it, `watch` goes on
-//! until the end, and `run` does both for several groups, in several regions, together or in waves.
+//! settled here: `create` makes one deployment or says what is known of it, `watch` goes on until the end, and
+//! [`run`] does both for several groups, in several regions, together or in waves.
 //!
 //! What happens is reported as [`Event`]s. How they look is left to the caller, and so are texts of AWS and of
 //! scripts: they are raw.
 
+mod ask;
+mod create;
 mod error;
 mod event;
+mod pace;
+mod run;
 mod service;
+mod targets;
+mod watch;
 
 use std::time::Duration;
 
 pub use self::error::Error;
 pub use self::event::{Event, Failure, Finished};
+pub use self::run::run;
 pub use self::service::Service;
 pub use crate::aws::codedeploy::Registration;
 pub use crate::aws::codedeploy::deployment::{
@@ -28,8 +35,8 @@ pub use crate::aws::codedeploy::deployment::{
 /// Most failures that are explained of one deployment.
 pub const MOST_FAILURES: usize = 50;
 
-/// What gets each [`Event`].
-pub type Report<'a> = &'a (dyn Fn(&Event) + Sync);
+/// What gets each [`Event`] of one deployment.
+type Report<'a> = &'a (dyn Fn(&Event) + Sync);
 
 /// One deployment, of one group in one region.
 #[derive(Clone, Debug)]
@@ -56,13 +63,14 @@ pub enum Task {
 pub struct Conduct {
     /// What to do if the group has a deployment that runs.
     pub if_active: IfActive,
-    /// How to wait; None: deployments are created and left alone.
+    /// How to wait; None: deployments are created and left alone. One that is only watched is waited for in
+    /// any case.
     pub wait: Option<Wait>,
     /// The longest time for one deployment, from the request that creates it, or from the beginning of the
     /// watch, to its end. It holds also for the wait for another deployment of the group. None: no limit.
     pub limit: Option<Duration>,
-    /// Whether deployments that were created are stopped when the run is cancelled. A rollback of them is
-    /// left to the deployment group.
+    /// Whether the deployments that are watched are stopped when the run is cancelled. Whether they are
+    /// rolled back is left to their group.
     pub stop_when_cancelled: bool,
 }
 

@@ -4,10 +4,10 @@
 use std::future::Future;
 use std::time::SystemTime;
 
-use crate::aws::codedeploy::Registration;
 use crate::aws::codedeploy::deployment::{
     Deployment, Latest, NewestRevision, Request, Status, Target, TargetPage, TargetStatus,
 };
+use crate::aws::codedeploy::{CodeDeploy, Registration};
 use crate::aws::error::CallError;
 
 /// CodeDeploy in one region.
@@ -60,4 +60,51 @@ pub trait Service: Send + Sync {
         id: &str,
         rollback: Option<bool>,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+impl Service for CodeDeploy {
+    async fn create(
+        &self,
+        request: &Request,
+        revision: Option<&Registration>,
+    ) -> Result<String, CallError> {
+        self.create_deployment(request, revision).await
+    }
+
+    async fn deployment(&self, id: &str) -> Result<Deployment, CallError> {
+        self.deployment(id).await
+    }
+
+    async fn target_ids(
+        &self,
+        id: &str,
+        status: Option<&TargetStatus>,
+        after: Option<&str>,
+    ) -> Result<TargetPage, CallError> {
+        self.target_ids(id, status, after).await
+    }
+
+    async fn targets(&self, id: &str, targets: &[String]) -> Result<Vec<Target>, CallError> {
+        self.targets(id, targets).await
+    }
+
+    async fn deployments(
+        &self,
+        request: &Request,
+        since: Option<SystemTime>,
+        statuses: &[Status],
+    ) -> Result<Vec<String>, CallError> {
+        let Request {
+            application, group, ..
+        } = request;
+        self.deployments(application, group, since, statuses).await
+    }
+
+    async fn newest(&self, application: &str, among: &Latest) -> Result<NewestRevision, CallError> {
+        self.newest_revision(application, among).await
+    }
+
+    async fn stop(&self, id: &str, rollback: Option<bool>) -> Result<(), CallError> {
+        self.stop_deployment(id, rollback).await
+    }
 }

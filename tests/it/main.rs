@@ -61,6 +61,9 @@ mod register;
 // A push and `hoist verify` name what agents make of an archive of another program.
 #[cfg(all(feature = "push", feature = "local"))]
 mod foreign;
+// Deployments are created, waited for and explained when they fail.
+#[cfg(all(feature = "push", feature = "local"))]
+mod deploy;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;

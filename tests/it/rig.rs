@@ -195,6 +195,7 @@ pub(crate) fn request(source: &Source) -> Request {
             content: Content::Archive(Format::Zip),
             select: hoist::archive::plan::Options::default(),
             lint: true,
+            hardened: false,
         },
         packing: Packing {
             level: Level::new(1).unwrap().into(),

@@ -368,14 +368,24 @@ fn clients(
     let rate = access.bandwidth.as_ref().map(Bandwidth::share);
     let caller = Caller::new(attempts, access.timing, rate, renewal);
     let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let is_amazon = settings.codedeploy.as_deref().is_none_or(is_of_amazon);
     let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
-        codedeploy: CodeDeploy::new(client, caller.independent()),
+        codedeploy: CodeDeploy::new(client, caller.independent(), is_amazon),
         s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
+}
+
+/// Whether an endpoint is Amazon's own, such as that of a virtual private cloud.
+fn is_of_amazon(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"]
+        .iter()
+        .any(|domain| host.ends_with(domain))
 }
 
 fn timeouts(access: &Access) -> TimeoutConfig {

@@ -5,6 +5,7 @@
 
 mod application;
 pub mod deployment;
+mod group;
 mod registration;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 pub use self::application::{
     Application, BadName, LongDescription, Platform, check_description, check_name,
 };
+pub use self::group::Group;
 pub use self::registration::{BadObject, Named, Registrar, Registration};
 
 use crate::aws::call::Caller;
@@ -27,11 +29,22 @@ use crate::bundle::BundleType;
 pub struct CodeDeploy {
     client: Client,
     caller: Caller,
+    is_amazon: bool,
 }
 
 impl CodeDeploy {
-    pub(super) fn new(client: Client, caller: Caller) -> Self {
-        Self { client, caller }
+    pub(super) fn new(client: Client, caller: Caller, is_amazon: bool) -> Self {
+        Self {
+            client,
+            caller,
+            is_amazon,
+        }
+    }
+
+    /// Whether it is Amazon's, so that the AWS console shows what is there.
+    #[must_use]
+    pub fn is_amazon(&self) -> bool {
+        self.is_amazon
     }
 }
 

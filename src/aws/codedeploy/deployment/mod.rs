@@ -1,7 +1,9 @@
 //! Deployments: what they are created with, and what CodeDeploy says of them.
 
+mod calls;
 mod names;
 mod options;
+mod read;
 mod state;
 
 pub use self::names::{

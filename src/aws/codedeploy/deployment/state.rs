@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::names::{EventStatus, Label, Status, Style, TargetKind, TargetStatus};
+use super::names::{EventStatus, Label, RollbackOn, Status, Style, TargetKind, TargetStatus};
 use crate::aws::codedeploy::{Platform, Registration};
 
 /// A deployment, as `GetDeployment` tells of it.
@@ -24,7 +24,7 @@ pub struct Deployment {
     /// The rollback that it caused, or the deployment that it rolls back.
     pub rollback: Option<Rollback>,
     /// When CodeDeploy rolls it back by itself. None: never.
-    pub auto_rollback: Option<Vec<String>>,
+    pub auto_rollback: Option<Vec<RollbackOn>>,
     /// What it deploys to.
     pub platform: Platform,
     /// In place, or blue/green.

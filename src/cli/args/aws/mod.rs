@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod bucket;
+pub(crate) mod deploy_to;
+pub(crate) mod deployment;
 pub(crate) mod destination;
 pub(crate) mod local;
 pub(crate) mod object;
@@ -9,7 +11,9 @@ pub(crate) mod output;
 pub(crate) mod paramfile;
 pub(crate) mod revision;
 pub(crate) mod shorthand;
+pub(crate) mod structure;
 pub(crate) mod upload;
+pub(crate) mod wait;
 
 use clap::Args;
 use hoist::aws::call::DEFAULT_ATTEMPTS;

@@ -1,6 +1,9 @@
 //! The commands that talk to S3 and CodeDeploy.
 
 mod clean;
+mod deploy;
+mod deploy_to;
+mod deploying;
 mod places;
 mod push;
 mod register;
@@ -29,6 +32,9 @@ pub(crate) enum Command {
     /// Register an object that is already in Amazon S3 as a revision with AWS CodeDeploy
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
+    /// Deploy a revision with AWS CodeDeploy, wait for its end, and show why it failed
+    #[command(args_override_self = true)]
+    Deploy(Box<deploy::DeployArgs>),
     /// Read an archive back, from Amazon S3 or the disk, and check every byte of it
     #[command(args_override_self = true)]
     Verify(Box<verify::VerifyArgs>),
@@ -42,6 +48,7 @@ impl Command {
         match self {
             Self::Push(arguments) => push::run(*arguments),
             Self::Register(arguments) => register::run(*arguments),
+            Self::Deploy(arguments) => deploy::run(*arguments),
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Clean(arguments) => clean::run(&arguments),
         }
@@ -145,6 +152,26 @@ impl Services<'_> {
         #[cfg(not(feature = "local"))]
         let _ = needs;
         Ok(clients)
+    }
+
+    /// Makes the deployment groups that an endpoint in this process lacks, so that a trial needs no
+    /// preparation.
+    pub(super) fn make_groups(
+        &self,
+        region: &str,
+        application: &str,
+        groups: &[String],
+    ) -> Result<(), Failure> {
+        #[cfg(feature = "local")]
+        if let Some(endpoint) = &self.endpoint {
+            for group in groups {
+                let made = endpoint.prepare_group(region, application, group);
+                made.map_err(Failure::other)?;
+            }
+        }
+        #[cfg(not(feature = "local"))]
+        let _ = (region, application, groups);
+        Ok(())
     }
 }
 

@@ -89,6 +89,7 @@ async fn send(
                 ..plan::Options::default()
             },
             lint: false,
+            hardened: false,
         },
         packing: Packing {
             level,
