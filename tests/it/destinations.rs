@@ -225,7 +225,9 @@ fn json_and_outputs_have_a_list_besides_what_they_have_of_one_destination() {
     assert_eq!(list, json["destinations"]);
     let summary = fs::read_to_string(&steps).unwrap();
     assert!(
-        summary.contains("| us-west-2 | West | s3://west/key.zip |"),
+        summary.contains(
+            "| <code>us-west-2</code> | <code>West</code> | <code>s3://west/key.zip</code> |"
+        ),
         "{summary}"
     );
     // With one destination nothing is added.
