@@ -109,7 +109,16 @@ pub(super) async fn create<S: Service>(
         let answer = creation.send(cancel).await;
         let next = match answer {
             Ok(id) => break Ok((id, false)),
-            Err(error) => creation.after(error),
+            Err(error) if error.is_final() && !is_limit(&error) => {
+                break Err(Error::Create { error });
+            }
+            Err(error) => {
+                if !error.is_certain() {
+                    creation.losses += 1;
+                    creation.lost = Some(error.clone());
+                }
+                creation.after(error)
+            }
         };
         match deadline.bound(cancel, next).await {
             Ok(Ok(None)) => {}
@@ -154,24 +163,21 @@ impl<S: Service> Creation<'_, S> {
         }
     }
 
-    /// What follows from an error: another attempt (None), a deployment that was found, or an error.
+    /// What follows from an error that is not final: another attempt (None), a deployment that was found, or an error.
     async fn after(&mut self, error: CallError) -> Result<Option<String>, Error> {
-        match error.code.as_deref() {
-            Some(LIMIT) => self.after_limit(error).await,
-            _ if error.is_final() => Err(Error::Create { error }),
-            _ if error.is_certain() && self.silence.lasted() > BUSY => Err(Error::Create { error }),
-            _ if error.is_certain() => {
+        match () {
+            () if is_limit(&error) => self.after_limit(error).await,
+            () if !error.is_certain() => self.after_loss(error).await,
+            () if self.silence.lasted() > BUSY => Err(Error::Create { error }),
+            () => {
                 self.silence.lasts(None, error, self.asker.report).await;
                 Ok(None)
             }
-            _ => self.after_loss(error).await,
         }
     }
 
     /// The answer was lost: looks whether the deployment is there.
     async fn after_loss(&mut self, error: CallError) -> Result<Option<String>, Error> {
-        self.losses += 1;
-        self.lost = Some(error.clone());
         for wait in LOOKS {
             sleep(wait).await;
             match self.find().await {
@@ -324,6 +330,10 @@ impl<S: Service> Creation<'_, S> {
             None => deadline.missed(why, None, None),
         }
     }
+}
+
+fn is_limit(error: &CallError) -> bool {
+    error.code.as_deref() == Some(LIMIT)
 }
 
 /// The id of a deployment in a text of CodeDeploy.

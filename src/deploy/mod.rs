@@ -12,10 +12,14 @@ mod ask;
 mod create;
 mod error;
 mod event;
+#[cfg(test)]
+mod fake;
 mod pace;
 mod run;
 mod service;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::time::Duration;
@@ -141,28 +145,4 @@ pub fn console_link(region: &str, id: &str) -> String {
     format!(
         "https://{region}.console.{domain}/codesuite/codedeploy/deployments/{id}?region={region}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_leads_to_the_console_of_the_partition() {
-        for (region, site) in [
-            ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
-            ("cn-north-1", "cn-north-1.console.amazonaws.cn"),
-            (
-                "us-gov-west-1",
-                "us-gov-west-1.console.amazonaws-us-gov.com",
-            ),
-        ] {
-            assert_eq!(
-                console_link(region, "d-A1B2C3D4E"),
-                format!(
-                    "https://{site}/codesuite/codedeploy/deployments/d-A1B2C3D4E?region={region}"
-                )
-            );
-        }
-    }
 }
