@@ -168,7 +168,9 @@ impl<S: Service> Creation<'_, S> {
         match () {
             () if is_limit(&error) => self.after_limit(error).await,
             () if !error.is_certain() => self.after_loss(error).await,
-            () if self.silence.lasted() > BUSY => Err(Error::Create { error }),
+            () if self.silence.lasted() > BUSY || self.silence.is_hopeless(&error) => {
+                Err(Error::Create { error })
+            }
             () => {
                 self.silence.lasts(None, error, self.asker.report).await;
                 Ok(None)
@@ -338,7 +340,7 @@ fn is_limit(error: &CallError) -> bool {
 
 /// The id of a deployment in a text of CodeDeploy.
 fn id_in(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let is_id = |word: &&str| {
         word.strip_prefix("d-").is_some_and(|rest| {
             rest.len() >= 8
@@ -348,7 +350,7 @@ fn id_in(text: &str) -> Option<String> {
         })
     };
     // The name of a group may look like one, and comes first.
-    words.filter(is_id).last().map(str::to_owned)
+    words.rfind(is_id).map(str::to_owned)
 }
 
 #[cfg(test)]

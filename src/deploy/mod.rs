@@ -7,6 +7,29 @@
 //!
 //! What happens is reported as [`Event`]s. How they look is left to the caller, and so are texts of AWS and of
 //! scripts: they are raw.
+//!
+//! ```no_run
+//! use hoist::cancel::Cancel;
+//! use hoist::deploy::{Conduct, Latest, Options, Plan, Request, Service, Task, Wait, Wanted, run};
+//!
+//! # async fn deploy<S: Service>(codedeploy: S) {
+//! let request = Request {
+//!     application: "site".into(),
+//!     group: "production".into(),
+//!     revision: Wanted::Latest(Latest::default()),
+//!     options: Options::default(),
+//! };
+//! let plan = Plan {
+//!     service: codedeploy,
+//!     region: "eu-west-1".into(),
+//!     task: Task::Create(Box::new(request)),
+//! };
+//! let conduct = Conduct { wait: Some(Wait::default()), ..Conduct::default() };
+//! let report = |_, event: &_| println!("{event:?}");
+//! let outcomes = run(&[vec![plan]], &conduct, &report, &Cancel::new()).await;
+//! assert!(outcomes[0].is_success());
+//! # }
+//! ```
 
 mod ask;
 mod create;

@@ -65,9 +65,9 @@ pub(super) struct Interval(Duration);
 
 impl Interval {
     const FIRST: Duration = Duration::from_secs(2);
-    const AFTER_CHANGE: Duration = Duration::from_secs(4);
-    const LONGEST: Duration = Duration::from_secs(15);
-    const LONGEST_LATER: Duration = Duration::from_secs(30);
+    /// After a change, and while nothing changes: at first, and [`LATER`](Self::LATER).
+    const SHORTEST: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(8)];
+    const LONGEST: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(30)];
     const LATER: Duration = Duration::from_secs(15 * 60);
 
     pub(super) fn new() -> Self {
@@ -76,16 +76,13 @@ impl Interval {
 
     /// The time until the next look, of a deployment that is watched since `age`.
     pub(super) fn next(&mut self, changed: bool, age: Duration) -> Duration {
-        let longest = match age > Self::LATER {
-            true => Self::LONGEST_LATER,
-            false => Self::LONGEST,
-        };
+        let later = usize::from(age > Self::LATER);
+        if changed {
+            self.0 = self.0.min(Self::SHORTEST[later]);
+        }
         let now = self.0;
-        self.0 = match changed {
-            true => Self::AFTER_CHANGE,
-            false => now.mul_f64(1.3).min(longest),
-        };
-        let now = if changed { now.min(self.0) } else { now };
+        let next = if changed { Self::SHORTEST[later] } else { now };
+        self.0 = next.mul_f64(1.3).min(Self::LONGEST[later]);
         // A quarter less or more, so that jobs that began together do not ask together.
         now.mul_f64(0.75 + 0.5 * fastrand::f64())
     }
@@ -116,7 +113,8 @@ mod tests {
             interval.next(false, old);
         }
         assert_eq!(interval.0, Duration::from_secs(30));
-        assert!(interval.next(true, old) <= Duration::from_secs(5));
+        assert!(interval.next(true, young) <= Duration::from_secs(5));
+        assert!(interval.next(true, old) <= Duration::from_secs(10));
     }
 
     #[test]

@@ -193,6 +193,35 @@ async fn credentials_that_fail_for_minutes_end_the_watch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_no_refusal_of_codedeploy_may_pass_if_it_worked_before() {
+    let troubles = [
+        Trouble::Refused("ExpiredTokenException"),
+        Trouble::Without("Unable to locate credentials"),
+        Trouble::Refused("403"),
+        Trouble::Without("cannot get credentials: it takes too long"),
+    ];
+    let service = Fake::new(lasting(secs(60))).with("GetDeployment", troubles);
+    let (outcome, _) = deploy(&service, &waiting()).await;
+    assert!(outcome.is_success(), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_never_worked_end_the_watch_soon() {
+    for (message, asked) in [
+        ("Unable to locate credentials", 1),
+        ("cannot get credentials: the session has expired", 3),
+    ] {
+        let service = Fake::new(lasting(secs(60)));
+        let id = service.begin("group");
+        let service = service.always("GetDeployment", Trouble::Without(message));
+        let plan = watching(&service, &id);
+        let (outcome, _) = run_one(plan, &waiting(), &Cancel::new()).await;
+        assert!(matches!(failed(outcome), Error::Watch { .. }));
+        assert_eq!(service.asked("GetDeployment"), asked, "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_ends_the_wait_and_leaves_the_deployment() {
     let service = Fake::new(lasting(secs(3600)));
     let conduct = Conduct {
@@ -324,6 +353,18 @@ async fn a_rollback_that_begins_late_is_named_and_followed_if_wanted() {
         assert_eq!(followed, follow.then_some(Status::Succeeded));
         assert_eq!(finished.failures.len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_ended_is_no_timeout_although_its_targets_cannot_be_read() {
+    let throttled = Trouble::Refused("ThrottlingException");
+    let service = Fake::new(rolling(1, Some(0))).always("ListDeploymentTargets", throttled);
+    let conduct = Conduct {
+        limit: Some(secs(50)),
+        ..waiting()
+    };
+    let (outcome, _) = deploy(&service, &conduct).await;
+    assert_eq!(finished(outcome).deployment.status, Status::Failed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,3 +103,11 @@ async fn many_deployments_in_a_region_share_its_pace() {
     let each_second = asked as f64 / since.elapsed().as_secs_f64();
     assert!(each_second < 10.0, "{each_second}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_can_be_a_task_of_its_own() {
+    let service = Fake::new(lasting(secs(60)));
+    let waves = [vec![of_group(&service, "eu-west-1", "a")]];
+    let task = async move { run(&waves, &waiting(), &|_, _| {}, &Cancel::new()).await };
+    assert!(tokio::spawn(task).await.unwrap()[0].is_success());
+}
