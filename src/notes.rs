@@ -5,20 +5,46 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Collects notes. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Mutex<Vec<Note>>>);
+pub struct Notes {
+    all: Arc<Mutex<Vec<Note>>>,
+    of: Option<Place>,
+}
 
 impl Notes {
     /// Adds a note.
     pub fn add(&self, note: impl Into<Note>) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(note.into());
+        let note = note.into();
+        let note = match self.of.clone() {
+            Some(place) => Note::Of(place, Box::new(note)),
+            None => note,
+        };
+        let mut notes = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push(note);
+    }
+
+    /// The same collection for what happens in one of several destinations.
+    #[must_use]
+    pub fn of(&self, place: Place) -> Self {
+        Self {
+            all: Arc::clone(&self.all),
+            of: Some(place),
+        }
     }
 
     /// Returns all notes that were added since the last time.
     #[must_use]
     pub fn take(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// One of several destinations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its index among all.
+    pub index: usize,
+    /// What messages call it.
+    pub name: String,
 }
 
 /// One of them. Uploads are named by their ids.
@@ -35,6 +61,8 @@ pub enum Note {
     EmptyUpload(String),
     /// An unfinished upload was not resumed.
     NotResumed(NotResumed),
+    /// A note of one of several destinations.
+    Of(Place, Box<Note>),
 }
 
 impl From<String> for Note {

@@ -367,7 +367,7 @@ fn judge(ended: &Ended, source: &Source, requests: &[Request], what: &str) -> (O
             assert!(whole, "{what}not stored");
             assert_eq!(
                 ended.revisions,
-                [&*pushed.revision.stored.etag],
+                [&*pushed.delivered[0].revision.stored.etag],
                 "{what}not registered"
             );
             assert!(open.is_empty(), "{what}left: {open:?}");

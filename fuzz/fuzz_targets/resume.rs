@@ -413,6 +413,7 @@ fuzz_target!(|input: Input| {
                 concurrency: 2,
                 bandwidth: None,
                 resume: Some(resume),
+                is_shared: false,
             };
             let context = UploadContext {
                 progress: &Progress::new(),

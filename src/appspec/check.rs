@@ -284,6 +284,9 @@ pub(super) fn quote(text: &str) -> String {
 
 /// As [`quote`], with at most so many characters of the text.
 pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
+    if text.is_empty() {
+        return "`\"\"`".to_owned();
+    }
     let mut quoted = String::from("`");
     for (count, c) in text.chars().enumerate() {
         if count == max_chars {
@@ -356,5 +359,6 @@ mod tests {
     fn quoted_words_stay_on_one_line_and_are_shortened() {
         assert_eq!(quote("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\u{a}b`");
         assert_eq!(quote(&"x".repeat(100)).chars().count(), 83);
+        assert_eq!(quote(""), "`\"\"`");
     }
 }

@@ -61,6 +61,10 @@ const BASE: u64 = 24 * MIB;
 /// One worker: a chunk to read into, two to compress into, and the compressor.
 const WORKER: u64 = 4 * MIB;
 
+/// The connections of one more upload that gets the same parts: for each request, the buffers of TLS and
+/// HTTP.
+const CONNECTION: u64 = MIB / 4;
+
 /// Parts that wait between the packer and the upload.
 const QUEUE: usize = 1;
 
@@ -81,6 +85,8 @@ pub struct Limits {
     pub queue: usize,
     /// How many parts may be in flight.
     pub concurrency: usize,
+    /// How many uploads get the parts, at least 1. A part is in flight until all have sent it.
+    pub uploads: usize,
 }
 
 /// The archive may not fit into an S3 object.
@@ -135,6 +141,18 @@ impl Limits {
         Ok(limits.sending_within(MEMORY_TARGET, concurrency))
     }
 
+    /// The limits for so many `uploads` that get the same parts, each with at most `concurrency` in flight.
+    /// Zero of either counts as one.
+    #[must_use]
+    pub fn for_uploads(self, uploads: usize, concurrency: usize) -> Self {
+        let limits = Self {
+            uploads: uploads.max(1),
+            concurrency: 0,
+            ..self
+        };
+        limits.sending_within(MEMORY_TARGET, concurrency)
+    }
+
     /// Reduces the limits to `memory` bytes: first the parts in flight, and if that is not enough, the
     /// workers.
     ///
@@ -142,17 +160,14 @@ impl Limits {
     ///
     /// [`TooLittle`] if one worker and two parts in flight do not fit.
     pub fn within(self, memory: u64, concurrency: usize) -> Result<Self, TooLittle> {
-        let fits = |threads: &usize| {
-            let with = Self::with(self.part_size, *threads);
-            with.peak_with(FEW_PARTS) <= memory
-        };
+        let fits = |threads: &usize| self.with_threads(*threads).peak_with(FEW_PARTS) <= memory;
         match (1..=self.threads).rev().find(fits) {
             Some(threads) => {
-                let limits = Self::with(self.part_size, threads);
+                let limits = self.with_threads(threads);
                 Ok(limits.sending_within(memory, concurrency))
             }
             None => Err(TooLittle {
-                needed: Self::with(self.part_size, 1).peak_with(FEW_PARTS),
+                needed: self.with_threads(1).peak_with(FEW_PARTS),
                 allowed: memory,
                 part_size: self.part_size,
             }),
@@ -168,13 +183,22 @@ impl Limits {
             part_size,
             queue: QUEUE,
             concurrency: 0,
+            uploads: 1,
+        }
+    }
+
+    /// The same with so many workers, without any parts in flight.
+    fn with_threads(self, threads: usize) -> Self {
+        Self {
+            uploads: self.uploads,
+            ..Self::with(self.part_size, threads)
         }
     }
 
     /// Sets the parts in flight to as many as fit into `memory`, and at most `concurrency`.
     fn sending_within(self, memory: u64, concurrency: usize) -> Self {
         let left = memory.saturating_sub(self.peak());
-        let fit = usize::try_from(left / self.part_size).unwrap_or(usize::MAX);
+        let fit = usize::try_from(left / self.in_flight()).unwrap_or(usize::MAX);
         Self {
             // At least two, unless the caller asks for one.
             concurrency: fit.max(FEW_PARTS).min(concurrency.max(1)),
@@ -189,8 +213,17 @@ impl Limits {
     }
 
     fn peak_with(&self, concurrency: usize) -> u64 {
-        let parts = (self.queue + concurrency + CUTTING) as u64;
-        BASE + self.threads as u64 * WORKER + self.budget + parts.saturating_mul(self.part_size)
+        let parts = (self.queue + CUTTING) as u64;
+        BASE + self.threads as u64 * WORKER
+            + self.budget
+            + parts.saturating_mul(self.part_size)
+            + (concurrency as u64).saturating_mul(self.in_flight())
+    }
+
+    /// What a part in flight takes: its bytes once, and a connection for each upload. The base has the
+    /// connections of the first.
+    fn in_flight(&self) -> u64 {
+        self.part_size + (self.uploads.saturating_sub(1) as u64).saturating_mul(CONNECTION)
     }
 }
 
@@ -235,6 +268,21 @@ mod tests {
             }
         }
         assert_eq!(limits(1 << 30, 8).concurrency, DEFAULT_CONCURRENCY);
+    }
+
+    #[test]
+    fn eight_uploads_share_their_parts_and_stay_below_the_target() {
+        for threads in [4, 8, 16, 24] {
+            let one = limits(1 << 30, threads);
+            assert_eq!(one.for_uploads(1, DEFAULT_CONCURRENCY), one);
+            let eight = one.for_uploads(8, DEFAULT_CONCURRENCY);
+            assert!(eight.peak() <= MEMORY_TARGET, "{eight:?}");
+            assert!(one.concurrency - eight.concurrency <= 2, "{eight:?}");
+            let tight = eight.within(128 * MIB, DEFAULT_CONCURRENCY).unwrap();
+            assert!(tight.peak() <= 128 * MIB && tight.uploads == 8, "{tight:?}");
+        }
+        let few = limits(1 << 30, 8).for_uploads(8, DEFAULT_CONCURRENCY);
+        assert_eq!(few.concurrency, DEFAULT_CONCURRENCY);
     }
 
     #[test]

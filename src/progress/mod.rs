@@ -55,6 +55,7 @@ struct Counts {
     bytes_to_read: AtomicU64,
     bytes_read: AtomicU64,
     beginnings: AtomicU64,
+    uploads: AtomicU64,
     budget_used: AtomicU64,
     tickets: AtomicU64,
     parts_cut: AtomicU64,
@@ -85,6 +86,9 @@ pub struct Snapshot {
     pub bytes_out: u64,
     /// The length of the whole archive, once it is known.
     pub archive: Option<u64>,
+    /// How many uploads send the archive, at least 1. What is sent, waits or is under way is their sum, so
+    /// that all is sent when that is the archive once for each.
+    pub uploads: u64,
     /// Bytes of the archive that the store has confirmed.
     pub bytes_sent: u64,
     /// How many of the confirmed bytes an earlier push had sent.
@@ -92,9 +96,9 @@ pub struct Snapshot {
     /// Bytes that were handed to a connection and are not confirmed, or that came of an answer that is
     /// not complete. A repeated request takes its bytes back.
     pub bytes_under_way: u64,
-    /// The size of the object that is read back; 0 until it is known.
+    /// The size of the objects that are read back; 0 until it is known.
     pub bytes_to_read: u64,
-    /// How many bytes of it were read.
+    /// How many bytes of them were read.
     pub bytes_read: u64,
     /// Bytes of input that are being compressed, or wait to be written.
     pub budget_used: u64,
@@ -145,6 +149,7 @@ impl Progress {
         let parts_cut = counts.parts_cut.load(Relaxed);
         let parts_taken = counts.parts_taken.load(Relaxed);
         let parts_sent = counts.parts_sent.load(Relaxed);
+        let uploads = counts.uploads.load(Relaxed).max(1);
         Snapshot {
             at: self.started.elapsed(),
             phase: self.phase.get(),
@@ -155,6 +160,7 @@ impl Progress {
             bytes_packed: counts.bytes_packed.load(Relaxed),
             bytes_out: counts.bytes_out.load(Relaxed),
             archive: counts.archive_end.load(Relaxed).checked_sub(1),
+            uploads,
             bytes_sent: counts.bytes_sent.load(Relaxed),
             bytes_kept: counts.bytes_kept.load(Relaxed),
             bytes_under_way: self.under_way.bytes(),
@@ -162,7 +168,7 @@ impl Progress {
             bytes_read: counts.bytes_read.load(Relaxed),
             budget_used: counts.budget_used.load(Relaxed),
             tickets: counts.tickets.load(Relaxed),
-            parts_waiting: parts_cut.saturating_sub(parts_taken),
+            parts_waiting: (parts_cut * uploads).saturating_sub(parts_taken),
             parts_in_flight: parts_taken.saturating_sub(parts_sent),
             parts_sent,
             level: u8::try_from(counts.level.load(Relaxed)).unwrap_or(u8::MAX),
@@ -219,6 +225,26 @@ impl Progress {
         self.phase.set(Phase::Sending);
     }
 
+    /// So many uploads send the archive from now on.
+    #[cfg(feature = "push")]
+    pub(crate) fn uploads(&self, count: usize) {
+        self.counts.uploads.store(count as u64, Relaxed);
+    }
+
+    /// One of several uploads failed, after it took `taken` parts and sent `sent` of them with `bytes`. They
+    /// count no longer.
+    #[cfg(feature = "push")]
+    pub(crate) fn upload_ended(&self, taken: u64, sent: u64, bytes: u64) {
+        let counts = &self.counts;
+        let taking = |count: &AtomicU64, less: u64| {
+            let _ = count.fetch_update(Relaxed, Relaxed, |now| Some(now.saturating_sub(less)));
+        };
+        taking(&counts.uploads, 1);
+        taking(&counts.parts_taken, taken);
+        taking(&counts.parts_sent, sent);
+        taking(&counts.bytes_sent, bytes);
+    }
+
     pub(crate) fn packed(&self, files: u64, bytes: u64) {
         self.counts.files_packed.fetch_add(files, Relaxed);
         self.counts.bytes_packed.fetch_add(bytes, Relaxed);
@@ -240,9 +266,9 @@ impl Progress {
         self.under_way.clone()
     }
 
-    /// An object of `bytes` is to be read.
+    /// An object of `bytes` is to be read, besides those that are read already.
     pub fn to_read(&self, bytes: u64) {
-        self.counts.bytes_to_read.store(bytes, Relaxed);
+        self.counts.bytes_to_read.fetch_add(bytes, Relaxed);
     }
 
     /// `bytes` of it were read.
@@ -364,6 +390,29 @@ mod tests {
         assert_eq!(again.restarts, 1);
         let sums = again.bytes_packed + again.bytes_out + again.bytes_sent + again.parts_waiting;
         assert_eq!((sums, again.archive), (0, None));
+    }
+
+    #[cfg(feature = "push")]
+    #[test]
+    fn several_uploads_count_together_until_one_fails() {
+        let progress = Progress::new();
+        assert_eq!(progress.snapshot().uploads, 1);
+        progress.uploads(2);
+        progress.planned(1, 100);
+        progress.part_cut();
+        progress.part_taken();
+        progress.part_taken();
+        progress.sent(1, 10, Instant::now());
+        let state = || {
+            let now = progress.snapshot();
+            let parts = (now.parts_waiting, now.parts_in_flight, now.parts_sent);
+            (now.uploads, parts, now.bytes_sent)
+        };
+        assert_eq!(state(), (2, (0, 1, 1), 10));
+        progress.part_cut();
+        assert_eq!(state(), (2, (2, 1, 1), 10));
+        progress.upload_ended(1, 1, 10);
+        assert_eq!(state(), (1, (1, 1, 0), 0));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub enum Phase {
     Checking,
     /// Files are packed, and parts are sent.
     Sending,
+    /// The store copies the object to other destinations.
+    Copying,
     /// The stored object is read back.
     Verifying,
     /// The object is registered as a revision.
@@ -19,10 +21,11 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Listing,
         Self::Checking,
         Self::Sending,
+        Self::Copying,
         Self::Verifying,
         Self::Registering,
     ];

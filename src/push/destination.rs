@@ -30,6 +30,77 @@ pub struct Destination<S> {
     pub verification: Option<S3Object>,
     /// Registers the object as a revision; None only stores it.
     pub registrar: Option<Registrar>,
+    /// The region, which names the destination in messages.
+    pub region: String,
+    /// The destination whose object S3 copies here, as its index among all. None: the object is uploaded.
+    pub copy_from: Option<usize>,
+}
+
+/// Where a revision goes: one destination, or several that get the same archive in one pass.
+#[derive(Debug)]
+pub struct Destinations<S> {
+    /// All of them.
+    pub all: Vec<Destination<S>>,
+    /// Whether the others are finished if one fails. Otherwise one failure ends all.
+    pub keep_going: bool,
+}
+
+/// Why several destinations cannot be served in one push. Destinations count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDestinations {
+    /// There is no destination.
+    #[error("there is no destination")]
+    Nowhere,
+    /// The object of a destination that does not exist is to be copied.
+    #[error("destination {0} copies the object of a destination that does not exist")]
+    NoSource(usize),
+    /// The object of a destination is to be copied that is itself a copy, perhaps of this one.
+    #[error(
+        "destination {0} copies the object of a destination that is itself a copy: name one that is \
+         uploaded"
+    )]
+    CopyOfCopy(usize),
+}
+
+impl<S> Destinations<S> {
+    /// Whether the object of each copy is uploaded.
+    pub(super) fn check(&self) -> Result<(), BadDestinations> {
+        if self.all.is_empty() {
+            return Err(BadDestinations::Nowhere);
+        }
+        for (index, destination) in self.all.iter().enumerate() {
+            match destination.copy_from.map(|from| self.all.get(from)) {
+                Some(None) => return Err(BadDestinations::NoSource(index + 1)),
+                Some(Some(from)) if from.copy_from.is_some() => {
+                    return Err(BadDestinations::CopyOfCopy(index + 1));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What messages call a destination: its region, or the object if there is another in the region.
+    pub(super) fn name(&self, index: usize) -> String {
+        let Some(destination) = self.all.get(index) else {
+            return String::new();
+        };
+        let region = &destination.region;
+        let there = self.all.iter().filter(|one| one.region == *region).count();
+        match there == 1 && !region.is_empty() {
+            true => region.clone(),
+            false => destination.location.to_string(),
+        }
+    }
+}
+
+impl<S> From<Destination<S>> for Destinations<S> {
+    fn from(one: Destination<S>) -> Self {
+        Self {
+            all: vec![one],
+            keep_going: false,
+        }
+    }
 }
 
 impl<S> Destination<S> {
@@ -41,6 +112,8 @@ impl<S> Destination<S> {
             preflight: None,
             verification: None,
             registrar: None,
+            region: String::new(),
+            copy_from: None,
         }
     }
 

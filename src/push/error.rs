@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{VerifyError, prebuilt, preflight};
+use super::outcome::Several;
+use super::{BadDestinations, VerifyError, prebuilt, preflight};
 use crate::appspec::{self, Report, Severity};
 use crate::archive::limits::{TooLarge, TooLittle};
 use crate::archive::pack;
@@ -62,6 +63,33 @@ pub enum Error {
         /// Why, and what is left of the upload.
         error: Box<transfer::Error>,
     },
+    /// The object cannot be copied here.
+    #[error(
+        "Failed to copy '{}' to '{}': {}",
+        shown(&from.to_string()),
+        shown(&location.to_string()),
+        error.cause
+    )]
+    Copy {
+        /// The object of another destination.
+        from: S3Location,
+        /// Where the copy should have gone.
+        location: S3Location,
+        /// Why, and what is left of the upload.
+        error: Box<transfer::Error>,
+    },
+    /// The object that was to be copied here failed, so that nothing was tried here.
+    #[error(
+        "'{}' was not made, since there is no '{}' to copy",
+        shown(&location.to_string()),
+        shown(&from.to_string())
+    )]
+    NothingToCopy {
+        /// The object of another destination.
+        from: S3Location,
+        /// Where the copy should have gone.
+        location: S3Location,
+    },
     /// The manifest cannot be written.
     #[error(transparent)]
     Manifest(FileError),
@@ -98,6 +126,12 @@ pub enum Error {
     /// A thread panicked, with a message of its own. It is a bug.
     #[error("a thread failed; please report this")]
     Panic,
+    /// The destinations contradict each other.
+    #[error(transparent)]
+    Destinations(#[from] BadDestinations),
+    /// Of two or more destinations, at least one did not get the revision.
+    #[error("{0}")]
+    Several(Box<Several>),
 }
 
 /// Says what a push that was cancelled leaves; the upload that it could not abort is told of by itself.
@@ -121,12 +155,12 @@ fn refused(report: &Report) -> String {
 }
 
 impl Error {
-    /// The multipart upload that could not be aborted.
+    /// The multipart upload that could not be aborted. Those of several destinations are in the outcomes.
     #[must_use]
     pub fn left(&self) -> Option<&Leftover> {
         match self {
             Self::Pack { left, .. } | Self::Stopped { left } => left.as_ref(),
-            Self::Upload { error, .. } => error.left.as_ref(),
+            Self::Upload { error, .. } | Self::Copy { error, .. } => error.left.as_ref(),
             _ => None,
         }
     }

@@ -34,28 +34,17 @@ pub(super) enum Contents {
     File(Prebuilt),
 }
 
-/// Checks the source while `preflight` asks the services. If both find something wrong, the source's
-/// error is returned, whichever was found first. `observer` learns of what was found in the source even
-/// if the services have not answered.
+/// Checks the source, and chooses the limits for so many `uploads`. `observer` learns of what was found in
+/// the source, whatever the services will answer.
 pub(super) async fn prepare(
     request: &Request,
-    preflight: impl Future<Output = Result<(), Error>>,
+    uploads: usize,
     observer: &Observer,
     cancel: &Cancel,
 ) -> Result<Prepared, Error> {
-    let mut reading = std::pin::pin!(async {
-        let (contents, report) = read(request, &observer.progress, cancel).await?;
-        observer.checked.call(contents.notices(), report.as_ref());
-        Ok::<_, Error>((contents, report))
-    });
-    let mut asking = std::pin::pin!(cancel.run_until_cancelled(preflight));
-    let (read, asked) = tokio::select! {
-        read = &mut reading => (read?, asking.await),
-        asked = &mut asking => (reading.await?, asked),
-    };
-    asked.unwrap_or(Err(Error::Stopped { left: None }))?;
-    let (contents, report) = read;
-    let limits = limits(&contents, request)?;
+    let (contents, report) = read(request, &observer.progress, cancel).await?;
+    observer.checked.call(contents.notices(), report.as_ref());
+    let limits = limits(&contents, request, uploads)?;
     Ok(Prepared {
         contents,
         report,
@@ -75,6 +64,7 @@ async fn read(
         content,
         select,
         lint,
+        hardened,
     } = request.source.clone();
     match content {
         Content::Archive(format) => {
@@ -94,7 +84,12 @@ async fn read(
             let lint = move || {
                 let report =
                     appspec::lint_archive(&plan, Some(Kind::Instances), Some(format.name()));
-                report.map(|report| (plan, report))
+                report.map(|mut report| {
+                    if hardened {
+                        appspec::harden(&mut report, Some(&plan));
+                    }
+                    (plan, report)
+                })
             };
             let (plan, report) = on_a_thread(lint).await??;
             refuse_errors(&report)?;
@@ -119,9 +114,10 @@ fn refuse_errors(report: &Report) -> Result<(), Error> {
     Ok(())
 }
 
-fn limits(contents: &Contents, request: &Request) -> Result<Limits, Error> {
+fn limits(contents: &Contents, request: &Request, uploads: usize) -> Result<Limits, Error> {
     let (threads, concurrency) = (request.packing.threads, request.uploading.concurrency);
     let limits = Limits::for_archive(contents.worst_case(), threads, concurrency)?;
+    let limits = limits.for_uploads(uploads, concurrency);
     Ok(match request.packing.memory {
         Some(memory) => limits.within(memory, concurrency)?,
         None => limits,

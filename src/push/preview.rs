@@ -39,12 +39,11 @@ pub async fn preview(
     progress: &Arc<Progress>,
     cancel: &Cancel,
 ) -> Result<Preview, Error> {
-    let no_preflight = async { Ok(()) };
     let observer = Observer {
         progress: Arc::clone(progress),
         ..Observer::default()
     };
-    let prepared = prepare(request, no_preflight, &observer, cancel).await?;
+    let prepared = prepare(request, 1, &observer, cancel).await?;
     if cancel.is_cancelled() {
         return Err(Error::Stopped { left: None });
     }

@@ -136,6 +136,11 @@ impl Receipt {
         }
     }
 
+    /// Whether both are of the same bytes.
+    pub(super) fn is_of_same_archive(&self, other: &Self) -> bool {
+        (self.size, self.crc64nvme) == (other.size, other.crc64nvme)
+    }
+
     /// Puts the manifest into its place.
     pub(super) fn persist(self) -> Result<(), FileError> {
         self.manifest.map_or(Ok(()), Finished::keep)

@@ -38,6 +38,8 @@ pub struct Source {
     pub select: plan::Options,
     /// Whether an error in the AppSpec file stops the push.
     pub lint: bool,
+    /// Whether what an agent with hardening settings refuses counts as an error, too.
+    pub hardened: bool,
 }
 
 /// How files become an archive.
@@ -122,7 +124,7 @@ impl fmt::Debug for Checked {
     }
 }
 
-/// A revision that is stored and, if the destination has a registrar, registered.
+/// A revision that is stored and, where a destination has a registrar, registered.
 #[derive(Clone, Debug)]
 pub struct Pushed {
     /// What went in.
@@ -131,6 +133,13 @@ pub struct Pushed {
     pub notices: Vec<Notice>,
     /// What was found in the AppSpec file, if it was checked.
     pub report: Option<Report>,
+    /// What was stored, in the order of the destinations.
+    pub delivered: Vec<Delivered>,
+}
+
+/// What one destination has.
+#[derive(Clone, Debug)]
+pub struct Delivered {
     /// What was stored.
     pub revision: Revision,
     /// What was found when the object was read back, if it was.

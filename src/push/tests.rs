@@ -27,6 +27,7 @@ fn revision(parts: u64) -> (TempDir, Request) {
             content: Content::Archive(Format::Zip),
             select: plan::Options::default(),
             lint: true,
+            hardened: false,
         },
         packing: Packing {
             level: Level::new(1).unwrap().into(),
@@ -41,11 +42,11 @@ fn revision(parts: u64) -> (TempDir, Request) {
     (dir, request)
 }
 
-fn destination(trouble: Trouble) -> Destination<Fake> {
-    Destination::new(Fake::new(trouble), "s3://bucket/key".parse().unwrap())
+fn destination(trouble: Trouble) -> Destinations<Fake> {
+    Destination::new(Fake::new(trouble), "s3://bucket/key".parse().unwrap()).into()
 }
 
-async fn push_to(destination: &Destination<Fake>, request: &Request) -> Result<Pushed, Error> {
+async fn push_to(destination: &Destinations<Fake>, request: &Request) -> Result<Pushed, Error> {
     push(request, destination, &Observer::default(), &Cancel::new()).await
 }
 
@@ -58,7 +59,7 @@ async fn a_push_stores_the_bytes_that_pack_writes() {
     let (_dir, request) = revision(2);
     let destination = destination(Trouble::None);
     let pushed = push_to(&destination, &request).await.unwrap();
-    assert_eq!(pushed.revision.stored.etag, "joined");
+    assert_eq!(pushed.delivered[0].revision.stored.etag, "joined");
 
     let (cancel, progress) = (Cancel::new(), Progress::new());
     let plan = Plan::scan(&request.source.path, &request.source.select, &cancel).unwrap();
@@ -71,7 +72,7 @@ async fn a_push_stores_the_bytes_that_pack_writes() {
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("out.zip");
     pack_to_file(&plan, &target, &options, None, &cancel, &progress).unwrap();
-    assert!(destination.store.state().object == Some(fs::read(target).unwrap()));
+    assert!(destination.all[0].store.state().object == Some(fs::read(target).unwrap()));
 }
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn when_any_call_is_refused_that_refusal_is_the_cause_and_nothing_is_left(
             "{text}"
         );
         assert!(text.contains(&format!("call {at} fails")), "{text}");
-        assert!(is_empty(&destination.store));
+        assert!(is_empty(&destination.all[0].store));
     }
 }
 
@@ -109,7 +110,7 @@ async fn when_packing_fails_that_is_the_cause_and_the_upload_is_aborted_at_once(
         .unwrap_err();
     assert!(matches!(error, Error::Pack { .. }), "{error}");
     assert!(error.to_string().contains("zzz"), "{error}");
-    assert!(is_empty(&destination.store));
+    assert!(is_empty(&destination.all[0].store));
 }
 
 // In paused time: an upload that hangs is given up after ten seconds.
@@ -121,13 +122,13 @@ async fn cancelling_stops_both_sides_and_leaves_nothing() {
         let (observer, cancel) = (Observer::default(), Cancel::new());
         let pushing = push(&request, &destination, &observer, &cancel);
         let cancelling = async {
-            destination.store.hung().await;
+            destination.all[0].store.hung().await;
             cancel.cancel();
         };
         let (pushed, ()) = tokio::join!(pushing, cancelling);
         let error = pushed.unwrap_err();
         assert!(matches!(error, Error::Stopped { left: None }), "{error}");
-        assert!(is_empty(&destination.store));
+        assert!(is_empty(&destination.all[0].store));
     }
 }
 
@@ -138,5 +139,5 @@ async fn without_an_appspec_nothing_is_sent() {
     let destination = destination(Trouble::None);
     let error = push_to(&destination, &request).await.unwrap_err();
     assert!(matches!(error, Error::AppSpec(_)), "{error}");
-    assert!(destination.store.state().calls.is_empty());
+    assert!(destination.all[0].store.state().calls.is_empty());
 }

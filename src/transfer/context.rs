@@ -1,5 +1,6 @@
 //! What surrounds an upload: who counts, who may cancel, and what is left behind if the process ends.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Stored, UploadId};
@@ -25,7 +26,10 @@ pub struct UploadContext<'a> {
 
 /// What would have to be cleaned up by hand if the process ended now. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct CleanupHint(Arc<Mutex<Option<Unfinished>>>);
+pub struct CleanupHint {
+    uploads: Arc<Mutex<BTreeMap<usize, Unfinished>>>,
+    destination: usize,
+}
 
 /// An upload that the end of the process would leave behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,22 +41,35 @@ pub enum Unfinished {
 }
 
 impl CleanupHint {
-    /// What would be left behind. None if nothing is under way.
+    /// What would be left behind in each destination that is under way, with its index among all.
     #[must_use]
-    pub fn unfinished(&self) -> Option<Unfinished> {
-        self.lock().clone()
+    pub fn unfinished(&self) -> Vec<(usize, Unfinished)> {
+        let uploads = self.lock();
+        let uploads = uploads.iter().map(|(&index, one)| (index, one.clone()));
+        uploads.collect()
+    }
+
+    /// The hint to which the upload to the destination with this index tells what it leaves.
+    #[must_use]
+    pub fn of_destination(&self, index: usize) -> Self {
+        Self {
+            destination: index,
+            ..self.clone()
+        }
     }
 
     pub(super) fn beginning(&self) {
-        *self.lock() = Some(Unfinished::MayHaveBegun);
+        self.lock()
+            .insert(self.destination, Unfinished::MayHaveBegun);
     }
 
     pub(super) fn begun(&self, upload: &UploadId) {
-        *self.lock() = Some(Unfinished::Begun(upload.clone()));
+        let begun = Unfinished::Begun(upload.clone());
+        self.lock().insert(self.destination, begun);
     }
 
     pub(super) fn clear(&self) {
-        *self.lock() = None;
+        self.lock().remove(&self.destination);
     }
 
     /// The upload ended. If it could not be aborted, it is still there.
@@ -62,7 +79,7 @@ impl CleanupHint {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Unfinished>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Unfinished>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

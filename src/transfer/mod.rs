@@ -6,12 +6,16 @@
 //! that fails too, the error names what is left. Whether the object was made is never guessed: if an
 //! answer was lost, the object is looked up.
 //!
+//! An object that is stored already can be copied by the store itself, under the same rules ([`copy()`]).
+//!
 //! What the bytes are, and where they go, is for others to know.
 
 mod cleanup;
 mod context;
+mod copy;
 #[cfg(test)]
 pub(crate) mod fake;
+mod fanout;
 mod fingerprint;
 mod finish;
 mod pace;
@@ -31,6 +35,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
+pub use self::copy::{Lacking, NotCopied, Why, copy};
+pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
 pub use self::store::{Lookup, PartStore};
@@ -70,6 +76,9 @@ pub enum Cause {
         /// Why the object cannot be looked up.
         unknown: CallError,
     },
+    /// The store did not copy the object from where it is already.
+    #[error(transparent)]
+    Copy(#[from] Box<NotCopied>),
     /// The user insists on resuming an unfinished upload, and none of these can be resumed.
     #[error("no unfinished upload can be resumed")]
     NotResumed(Vec<NotResumed>),
@@ -128,6 +137,9 @@ pub struct Options {
     pub bandwidth: Option<u64>,
     /// Whether to resume an unfinished upload, and to create this one such that it can be resumed.
     pub resume: Option<Resume>,
+    /// Whether a [`FanOut`] gives the same parts to other uploads. Even an archive of one part is then a
+    /// multipart upload, so that there is no object before the upload is completed.
+    pub is_shared: bool,
 }
 
 impl Options {
@@ -168,7 +180,7 @@ pub async fn transfer<S: PartStore>(
     let Some(first) = unless(context.cancel, parts.recv()).await? else {
         return Err(Cause::Unfinished.into());
     };
-    if first.last && first.number == 1 {
+    if first.last && first.number == 1 && !options.is_shared {
         let parts = Parts::One(first);
         return Ok(Transferred { store, parts });
     }
@@ -177,6 +189,7 @@ pub async fn transfer<S: PartStore>(
         store: &store,
         session: &session,
         concurrency: options.concurrency(),
+        is_shared: options.is_shared,
         context,
     };
     let sent = sender.run(first, &mut parts).await;
@@ -205,6 +218,21 @@ impl<S: PartStore> Transferred<S> {
                 context.cleanup.ended(&done);
                 done
             }
+        }
+    }
+
+    /// The parts, in order. One that is the whole object has no ETag yet.
+    #[must_use]
+    pub fn parts(&self) -> Vec<UploadedPart> {
+        match &self.parts {
+            Parts::One(part) => vec![UploadedPart {
+                number: part.number,
+                size: part.body.len() as u64,
+                etag: String::new(),
+                crc64nvme: part.crc64nvme,
+                crc32: None,
+            }],
+            Parts::Many(_, parts) => parts.clone(),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Sender<'a, S> {
     pub(super) session: &'a Session,
     /// Requests at a time, at most.
     pub(super) concurrency: usize,
+    /// Whether other uploads get the same parts.
+    pub(super) is_shared: bool,
     pub(super) context: UploadContext<'a>,
 }
 
@@ -42,6 +44,8 @@ type Joined = Result<Result<Sent, CallError>, JoinError>;
 struct State {
     tasks: JoinSet<Result<Sent, CallError>>,
     confirmed: Vec<UploadedPart>,
+    /// How many parts were taken.
+    taken: u64,
     /// How many of the confirmed parts an earlier push sent.
     resumed: usize,
     ramp: Ramp,
@@ -59,6 +63,7 @@ impl<S: PartStore> Sender<'_, S> {
         let mut state = State {
             tasks: JoinSet::new(),
             confirmed: Vec::new(),
+            taken: 0,
             resumed: 0,
             ramp: Ramp::new(self.concurrency),
             slow_down: Arc::default(),
@@ -66,6 +71,11 @@ impl<S: PartStore> Sender<'_, S> {
         let sent = self.send_all(&mut state, first, parts).await;
         // After an error, this cancels the other requests and waits for their end.
         state.tasks.shutdown().await;
+        if self.is_shared && sent.is_err() {
+            let bytes = state.confirmed.iter().map(|part| part.size).sum();
+            let sent = state.confirmed.len() as u64;
+            self.context.progress.upload_ended(state.taken, sent, bytes);
+        }
         sent?;
         state.confirmed.sort_unstable_by_key(|part| part.number);
         Ok(state.confirmed)
@@ -97,12 +107,15 @@ impl<S: PartStore> Sender<'_, S> {
                 None => {
                     let since = Instant::now();
                     let part = self.meanwhile(state, parts.recv()).await?;
-                    progress.waited(Track::Upload, Wait::Part, since);
+                    if !self.is_shared {
+                        progress.waited(Track::Upload, Wait::Part, since);
+                    }
                     part.ok_or(Cause::Unfinished)?
                 }
             };
             finished = part.last;
             progress.part_taken();
+            state.taken += 1;
             match self.session.stored(&part) {
                 Some(stored) => {
                     progress.kept(stored.size);

@@ -6,6 +6,7 @@ use crate::archive::pack::{Cutter, LinkFeedback};
 use crate::notes::{Difference, Note, Notes, Reason};
 use crate::progress::Progress;
 
+mod copying;
 mod doubt;
 mod resumed;
 
@@ -30,6 +31,7 @@ fn options(concurrency: usize) -> Options {
         concurrency,
         bandwidth: None,
         resume: None,
+        is_shared: false,
     }
 }
 
@@ -88,7 +90,7 @@ async fn run_telling(
         () = hung => unreachable!(),
     };
     let is_left = matches!(&done, Err(error) if error.left.is_some());
-    assert_eq!(cleanup.unfinished().is_some(), is_left, "{done:?}");
+    assert_eq!(!cleanup.unfinished().is_empty(), is_left, "{done:?}");
     (done, notes.take())
 }
 

@@ -146,7 +146,11 @@ fn outcome(ended: &Ended, source: &Source, what: &str) -> Outcome {
     match &ended.pushed {
         Ok(pushed) => {
             assert!(whole, "{what}: not stored");
-            assert_eq!(ended.revisions, [&*pushed.revision.stored.etag], "{what}");
+            assert_eq!(
+                ended.revisions,
+                [&*pushed.delivered[0].revision.stored.etag],
+                "{what}"
+            );
             Registered
         }
         Err(error @ Error::Register { .. }) => {

@@ -159,6 +159,7 @@ impl Rig {
                 content: Content::Archive(Format::Zip),
                 select: hoist::archive::plan::Options::default(),
                 lint: true,
+                hardened: false,
             },
             packing: Packing {
                 level: Level::new(1).unwrap().into(),
@@ -183,7 +184,8 @@ impl Rig {
             }),
             registrar: Some(Registrar::new(codedeploy, "App".into(), "a test".into())),
             ..Destination::new(object, Self::location())
-        };
+        }
+        .into();
         let observer = Observer::default();
         let pushing = push(&request, &destination, &observer, cancel);
         let pushed = tokio::time::timeout(ENDLESS, pushing).await;
@@ -244,7 +246,7 @@ impl Ended {
         );
         assert_eq!(
             self.revisions,
-            [&*pushed.revision.stored.etag],
+            [&*pushed.delivered[0].revision.stored.etag],
             "{what}: other revisions"
         );
         assert_eq!(self.open, [""; 0], "{what}: uploads are left");

@@ -14,6 +14,7 @@ mod patterns;
 mod permissions;
 mod scripts;
 mod security;
+mod shebang;
 mod shell;
 mod windows;
 

@@ -66,6 +66,7 @@ fn options(threads: usize, level: u8) -> Options {
         part_size: 64 << 10,
         queue: 1,
         concurrency: 2,
+        uploads: 1,
     };
     Options {
         level: Level::new(level).unwrap().into(),

@@ -27,11 +27,22 @@ use crate::bundle::BundleType;
 pub struct CodeDeploy {
     client: Client,
     caller: Caller,
+    is_amazon: bool,
 }
 
 impl CodeDeploy {
-    pub(super) fn new(client: Client, caller: Caller) -> Self {
-        Self { client, caller }
+    pub(super) fn new(client: Client, caller: Caller, is_amazon: bool) -> Self {
+        Self {
+            client,
+            caller,
+            is_amazon,
+        }
+    }
+
+    /// Whether it is Amazon's, so that the AWS console shows what is there.
+    #[must_use]
+    pub fn is_amazon(&self) -> bool {
+        self.is_amazon
     }
 }
 

@@ -98,7 +98,7 @@ impl Registrar {
     /// repeated when its answer is lost.
     pub async fn register(&self, registration: &Registration) -> Result<(), CallError> {
         const OPERATION: &str = "RegisterApplicationRevision";
-        let CodeDeploy { client, caller } = &self.codedeploy;
+        let CodeDeploy { client, caller, .. } = &self.codedeploy;
         let attempt = || async {
             let request = client
                 .register_application_revision()

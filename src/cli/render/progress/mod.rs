@@ -20,6 +20,8 @@ use console::Term;
 #[cfg(feature = "push")]
 use hoist::transfer::CleanupHint;
 
+#[cfg(feature = "push")]
+pub(crate) use self::view::Counted;
 pub(crate) use self::view::{Doing, View};
 #[cfg(feature = "push")]
 pub(crate) use super::message::note;
@@ -171,7 +173,7 @@ pub(crate) fn of_push(
 ) -> impl Fn() -> View + Send + 'static + use<> {
     let progress = std::sync::Arc::clone(progress);
     move || match stopping.by_signal() {
-        Some(by_signal) => View::stopping(by_signal, cleanup.unfinished().is_some()),
+        Some(by_signal) => View::stopping(by_signal, !cleanup.unfinished().is_empty()),
         None => View::push(&progress.snapshot()),
     }
 }

@@ -22,6 +22,19 @@ pub(crate) enum Doing {
     /// It is being stopped. The longest text that fits is shown.
     Stopping(Vec<String>),
     Bytes(Amount),
+    /// Things that end one by one, such as the instances of a deployment.
+    #[cfg(feature = "push")]
+    Counted(Counted),
+}
+
+/// How many of some things have ended.
+#[cfg(feature = "push")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    /// What is said of them. The longest text that fits is shown.
+    pub(crate) texts: Vec<String>,
 }
 
 /// How much of the bytes is done.
@@ -63,6 +76,7 @@ impl View {
                 Phase::Listing => Doing::text("listing files"),
                 Phase::Checking => Doing::texts(&["checking the destination", "checking"]),
                 Phase::Sending => sending(now),
+                Phase::Copying => Doing::texts(&["copying the object in S3", "copying"]),
                 Phase::Verifying => Self::reading(now).doing,
                 Phase::Registering => Doing::texts(&["registering the revision", "registering"]),
             })
@@ -143,10 +157,12 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 fn sending(now: &Snapshot) -> Doing {
-    let (total, exact) = match now.archive {
-        Some(total) => (total, true),
+    let (archive, exact) = match now.archive {
+        Some(archive) => (archive, true),
         None => (estimate(now), false),
     };
+    // Each upload sends the archive once.
+    let total = archive.saturating_mul(now.uploads.max(1));
     let done = (now.bytes_sent + now.bytes_under_way).min(total);
     Doing::Bytes(Amount {
         verb: "sent",
@@ -249,6 +265,19 @@ mod tests {
         };
         let shown = amount(View::push(&over));
         assert_eq!(shown.done, shown.total);
+        assert!(!shown.complete);
+    }
+
+    #[test]
+    fn with_several_uploads_the_total_is_the_archive_once_for_each() {
+        let now = Snapshot {
+            archive: Some(200 * MIB),
+            bytes_sent: 500 * MIB,
+            uploads: 3,
+            ..packing(1000 * MIB, 200 * MIB)
+        };
+        let shown = amount(View::push(&now));
+        assert_eq!((shown.done, shown.total), (500 * MIB, 600 * MIB));
         assert!(!shown.complete);
     }
 
