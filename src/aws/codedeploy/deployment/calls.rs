@@ -273,7 +273,7 @@ mod tests {
 
     fn codedeploy() -> CodeDeploy {
         let config = Config::builder().behavior_version(BehaviorVersion::latest());
-        CodeDeploy::new(Client::from_conf(config.build()), test_caller(1))
+        CodeDeploy::new(Client::from_conf(config.build()), test_caller(1), true)
     }
 
     fn request(options: Options) -> Request {
