@@ -17,6 +17,7 @@
 mod bundle;
 mod candidates;
 mod check;
+mod content;
 mod ec2;
 mod ecs;
 mod hardened;
@@ -35,6 +36,7 @@ use std::path::{Component, Path, PathBuf};
 
 pub use self::bundle::{Absence, Bundle};
 pub use self::candidates::{Candidate, candidates};
+pub use self::content::{Copy, Instructions, Mode, Resource, resource};
 pub use self::hardened::harden;
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};

@@ -43,6 +43,10 @@ operations! {
     UploadPartCopy
     CreateApplication GetApplication GetApplicationRevision ListApplicationRevisions
     RegisterApplicationRevision
+    CreateDeploymentGroup DeleteDeploymentGroup GetDeploymentGroup ListDeploymentGroups
+    GetDeploymentConfig ListDeploymentConfigs
+    BatchGetDeployments ContinueDeployment CreateDeployment GetDeployment ListDeployments StopDeployment
+    BatchGetDeploymentTargets GetDeploymentTarget ListDeploymentTargets
 }
 
 impl fmt::Display for Operation {
@@ -317,7 +321,11 @@ mod tests {
         let call = of("CodeDeploy_20141006.RegisterApplicationRevision");
         assert_eq!(call.operation, Operation::RegisterApplicationRevision);
         assert!(call.codedeploy);
-        for other in ["", "CodeDeploy_20141006.CreateDeployment", "GetApplication"] {
+        for other in [
+            "",
+            "CodeDeploy_20141006.ListTagsForResource",
+            "GetApplication",
+        ] {
             assert_eq!(of(other).operation, Operation::Other, "{other}");
         }
     }

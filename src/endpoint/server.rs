@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::chunked::{Decoder, Trailers};
-use super::codedeploy::{self, Failure};
+use super::codedeploy::{self, Failure, Pace};
 use super::faults::{self, ConnectionControl, Faults};
 use super::link::{Link, PacedBody, Pacer};
 use super::log::{Entry, Log};
@@ -74,6 +74,7 @@ impl Server {
         discards: bool,
         faults: Option<Faults>,
         link: Link,
+        pace: Pace,
     ) -> io::Result<Self> {
         let behavior = Behavior {
             repeats_completes: faults.as_ref().is_some_and(Faults::repeats_completes),
@@ -83,8 +84,13 @@ impl Server {
         let mut builder = S3ServiceBuilder::new(s3::Service::new(Arc::clone(&store)));
         builder.set_host(Hosts);
         Ok(Self {
+            codedeploy: Arc::new(codedeploy::Service::open(
+                dir,
+                Arc::clone(&store),
+                faults.clone(),
+                pace,
+            )?),
             store,
-            codedeploy: Arc::new(codedeploy::Service::open(dir)?),
             meter: Meter::default(),
             s3: builder.build(),
             faults,
@@ -117,6 +123,7 @@ impl Server {
             })
             .await,
         );
+        self.codedeploy.end().await;
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {

@@ -18,6 +18,8 @@ mod shebang;
 mod shell;
 mod windows;
 
+pub(super) use self::patterns::matches;
+
 use super::bundle::{Absence, normalized};
 use super::check::{Check, Keys, Map, quote};
 use super::report::Rule;

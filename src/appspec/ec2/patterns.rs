@@ -39,7 +39,7 @@ pub(super) fn check(check: &mut Check<'_>, node: Node<'_>, pattern: &str, is_exc
 }
 
 /// Whether a pattern matches a path below the object.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
+pub(in crate::appspec) fn matches(pattern: &str, path: &str) -> bool {
     !path.contains('/') && matches_name(pattern.as_bytes(), path.as_bytes())
 }
 

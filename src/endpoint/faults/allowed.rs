@@ -42,8 +42,12 @@ actions! {
     "s3" => AbortMultipartUpload CreateBucket DeleteBucket DeleteObject GetObject GetObjectVersion
         ListAllMyBuckets ListBucket ListBucketMultipartUploads ListMultipartUploadParts
         PutBucketVersioning PutObject PutObjectAcl PutObjectTagging;
-    "codedeploy" => CreateApplication GetApplication GetApplicationRevision
-        ListApplicationRevisions RegisterApplicationRevision;
+    "codedeploy" => BatchGetDeploymentTargets BatchGetDeployments ContinueDeployment
+        CreateApplication CreateDeployment CreateDeploymentGroup DeleteDeploymentGroup
+        GetApplication GetApplicationRevision GetDeployment GetDeploymentConfig
+        GetDeploymentGroup GetDeploymentTarget ListApplicationRevisions ListDeploymentConfigs
+        ListDeploymentGroups ListDeploymentTargets ListDeployments RegisterApplicationRevision
+        StopDeployment UpdateDeploymentGroup;
 }
 
 impl fmt::Display for Action {
@@ -160,6 +164,21 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::GetApplicationRevision => Action::GetApplicationRevision,
         O::ListApplicationRevisions => Action::ListApplicationRevisions,
         O::RegisterApplicationRevision => Action::RegisterApplicationRevision,
+        O::BatchGetDeploymentTargets => Action::BatchGetDeploymentTargets,
+        O::BatchGetDeployments => Action::BatchGetDeployments,
+        O::ContinueDeployment => Action::ContinueDeployment,
+        O::CreateDeployment => Action::CreateDeployment,
+        O::CreateDeploymentGroup => Action::CreateDeploymentGroup,
+        O::DeleteDeploymentGroup => Action::DeleteDeploymentGroup,
+        O::GetDeployment => Action::GetDeployment,
+        O::GetDeploymentConfig => Action::GetDeploymentConfig,
+        O::GetDeploymentGroup => Action::GetDeploymentGroup,
+        O::GetDeploymentTarget => Action::GetDeploymentTarget,
+        O::ListDeploymentConfigs => Action::ListDeploymentConfigs,
+        O::ListDeploymentGroups => Action::ListDeploymentGroups,
+        O::ListDeploymentTargets => Action::ListDeploymentTargets,
+        O::ListDeployments => Action::ListDeployments,
+        O::StopDeployment => Action::StopDeployment,
         O::Other => return None,
     }];
     if needed == [Action::PutObject] {

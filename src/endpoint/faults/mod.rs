@@ -7,6 +7,8 @@
 //! decide ([`Faults::choose`]), and then chance ([`Faults::random`]), which depends on a seed, the
 //! operation, the bucket and the number only.
 //!
+//! Lifecycle events of deployments can fail or hang ([`Faults::on_event`]).
+//!
 //! Credentials can expire, the endpoint's clock can be wrong, and [allowed actions](Faults::allow) are
 //! those of IAM. Every request is [recorded](Faults::requests), with its headers.
 //!
@@ -36,6 +38,7 @@ mod body;
 mod clock;
 mod copying;
 mod dice;
+mod events;
 mod inject;
 mod refusal;
 
@@ -50,6 +53,7 @@ use hyper::http::request::Parts;
 pub use self::allowed::Action;
 pub use self::copying::CopyFault;
 pub(super) use self::copying::Copying;
+pub use self::events::EventFault;
 pub(super) use self::inject::{ConnectionControl, handle};
 pub use self::refusal::Refusal;
 pub use super::operation::Operation;
@@ -57,6 +61,7 @@ pub use super::operation::Operation;
 use self::allowed::Allowed;
 use self::clock::Clock;
 use self::dice::Dice;
+use self::events::EventRule;
 use super::operation::Call;
 use super::region;
 use super::store::lock;
@@ -211,6 +216,7 @@ type Choice = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 #[derive(Default)]
 struct State {
     script: Vec<Rule>,
+    events: Vec<EventRule>,
     choice: Option<Arc<Choice>>,
     dice: Option<Dice>,
     counts: HashMap<Operation, u64>,
@@ -353,6 +359,7 @@ impl Faults {
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
+        state.events.clear();
         state.choice = None;
         state.dice = None;
         state.allowed = None;

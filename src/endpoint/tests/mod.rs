@@ -5,6 +5,7 @@ mod buckets;
 mod checksums;
 mod codedeploy;
 mod copies;
+mod deployments;
 mod discard;
 mod faults;
 mod multipart;
