@@ -94,7 +94,7 @@ fn is_busy(error: &CallError) -> bool {
 
 /// Whether the request certainly did nothing, and something else than CodeDeploy is the reason: credentials, or
 /// what is between here and there.
-fn is_foreign(error: &CallError) -> bool {
+pub(super) fn is_foreign(error: &CallError) -> bool {
     let is_status = |code: &str| code.bytes().all(|byte| byte.is_ascii_digit());
     let is_ours = error.is_expired() || error.code.as_deref().is_none_or(is_status);
     is_ours && error.is_certain() && !is_busy(error)

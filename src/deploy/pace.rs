@@ -64,25 +64,23 @@ impl Pace {
 pub(super) struct Interval(Duration);
 
 impl Interval {
-    const FIRST: Duration = Duration::from_secs(2);
-    /// After a change, and while nothing changes: at first, and [`LATER`](Self::LATER).
-    const SHORTEST: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(8)];
-    const LONGEST: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(30)];
-    const LATER: Duration = Duration::from_secs(15 * 60);
-
     pub(super) fn new() -> Self {
-        Self(Self::FIRST)
+        Self(Duration::from_secs(2))
     }
 
     /// The time until the next look, of a deployment that is watched since `age`.
     pub(super) fn next(&mut self, changed: bool, age: Duration) -> Duration {
-        let later = usize::from(age > Self::LATER);
+        // After a change, and at most while nothing changes.
+        let (shortest, longest) = match age.as_secs() {
+            0..30 => (2, 15),
+            30..900 => (4, 15),
+            _ => (8, 30),
+        };
         if changed {
-            self.0 = self.0.min(Self::SHORTEST[later]);
+            self.0 = Duration::from_secs(shortest);
         }
         let now = self.0;
-        let next = if changed { Self::SHORTEST[later] } else { now };
-        self.0 = next.mul_f64(1.3).min(Self::LONGEST[later]);
+        self.0 = now.mul_f64(1.3).min(Duration::from_secs(longest));
         // A quarter less or more, so that jobs that began together do not ask together.
         now.mul_f64(0.75 + 0.5 * fastrand::f64())
     }

@@ -57,6 +57,28 @@ async fn a_caller_that_may_not_see_targets_still_gets_status_and_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_old_token_or_credentials_that_expired_do_not_end_the_looks_at_targets() {
+    let troubles = [
+        Trouble::Refused("InvalidNextTokenException"),
+        Trouble::Refused("ExpiredTokenException"),
+        Trouble::Refused("DeploymentNotStartedException"),
+    ];
+    let service = many(1, secs(100), None).with("ListDeploymentTargets", troubles);
+    let (_, events) = deploy(&service, &waiting()).await;
+    let told = told(&events);
+    assert!(told.contains(&"i-00000 Succeeded".to_owned()));
+    assert!(!told.contains(&"no targets".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_leaves_the_deployment_does_not_end_the_looks_at_the_others() {
+    let gone = Trouble::Refused("DeploymentTargetDoesNotExistException");
+    let service = many(3, secs(30), None).with("BatchGetDeploymentTargets", [gone]);
+    let (_, events) = deploy(&service, &waiting()).await;
+    assert!(told(&events).contains(&"i-00002 Succeeded".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn targets_are_asked_for_often_once_the_deployment_failed() {
     // All looks before the end are throttled, and some after it.
     let throttled = Trouble::Refused("ThrottlingException");
