@@ -36,6 +36,14 @@ impl<S: Service> Asker<'_, S> {
         request: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         self.pace.turn().await;
+        self.now(request).await
+    }
+
+    /// Makes one request, whose turn it is.
+    pub(super) async fn now<T>(
+        &self,
+        request: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         // Boxed: the futures of the SDK are large.
         let answer = Box::pin(request).await;
         match &answer {

@@ -102,8 +102,9 @@ pub(super) async fn create<S: Service>(
         waited_for: None,
     };
     let created = loop {
-        if cancel.is_cancelled() {
-            break Err(creation.given_up(GivenUp::Cancelled, deadline));
+        // Nothing is sent after a cancellation, also not if it came before the turn.
+        if let Err(given_up) = deadline.bound(cancel, asker.pace.turn()).await {
+            break Err(creation.given_up(given_up, deadline));
         }
         // What is sent must not be dropped: its answer has the id.
         let answer = creation.send(cancel).await;
@@ -153,7 +154,7 @@ struct Creation<'a, S> {
 impl<S: Service> Creation<'_, S> {
     async fn send(&self, cancel: &Cancel) -> Result<String, CallError> {
         let service = self.asker.service;
-        let request = self.asker.once(service.create(self.request, self.revision));
+        let request = self.asker.now(service.create(self.request, self.revision));
         tokio::pin!(request);
         tokio::select! {
             answer = &mut request => answer,

@@ -1,4 +1,7 @@
+use super::super::ask::{Asker, Deadline};
+use super::super::create;
 use super::super::fake::{Trouble, deployment, lasting};
+use super::super::pace::Pace;
 use super::*;
 
 fn if_active(if_active: IfActive) -> Conduct {
@@ -223,6 +226,33 @@ async fn nothing_is_created_after_a_cancellation() {
     let plan = creating(&service, request());
     let (outcome, _) = run_one(plan, &waiting(), &cancel).await;
     assert!(!outcome.is_success());
+    assert_eq!(service.asked("CreateDeployment"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_if_the_cancellation_comes_before_the_turn() {
+    let service = Fake::new(lasting(secs(600)));
+    let (pace, cancel) = (Pace::new(), Cancel::new());
+    for _ in 0..50 {
+        pace.slow_down();
+    }
+    pace.turn().await;
+    let asker = Asker {
+        service: &service,
+        pace: &pace,
+        report: &|_| {},
+    };
+    let request = request();
+    let deadline = Deadline::after(None);
+    let creation = create::create(&asker, &request, None, IfActive::Fail, deadline, &cancel);
+    let later = async {
+        tokio::time::sleep(secs(1)).await;
+        cancel.cancel();
+    };
+    let (created, ()) = tokio::join!(creation, later);
+    let (id, stopped) = (None, None);
+    assert_eq!(created, Err(Error::Cancelled { id, stopped }));
+    tokio::time::sleep(secs(60)).await;
     assert_eq!(service.asked("CreateDeployment"), 0);
 }
 
