@@ -97,6 +97,7 @@ pub(super) async fn create<S: Service>(
         if_active,
         began: SystemTime::now(),
         lost: None,
+        in_doubt: false,
         losses: 0,
         silence: Silence::default(),
         waited_for: None,
@@ -116,6 +117,7 @@ pub(super) async fn create<S: Service>(
             Err(error) => {
                 if !error.is_certain() {
                     creation.losses += 1;
+                    creation.in_doubt = true;
                     creation.lost = Some(error.clone());
                 }
                 creation.after(error)
@@ -142,8 +144,10 @@ struct Creation<'a, S> {
     revision: Option<&'a Registration>,
     if_active: IfActive,
     began: SystemTime,
-    /// The error of a request that may have created a deployment which is not known.
+    /// The error of the last request that was lost.
     lost: Option<CallError>,
+    /// Whether that may have created a deployment.
+    in_doubt: bool,
     /// How many requests were lost.
     losses: u32,
     silence: Silence,
@@ -195,7 +199,7 @@ impl<S: Service> Creation<'_, S> {
             }
         }
         // There is none.
-        self.lost = None;
+        self.in_doubt = false;
         if self.losses > MOST_LOST {
             return Err(Error::Create { error });
         }
@@ -251,11 +255,18 @@ impl<S: Service> Creation<'_, S> {
             Some(id) => Some(id),
             None => self.running().await,
         };
-        // It may be the one whose creation was not answered.
-        if let (Some(id), true) = (&active, self.losses > 0) {
+        if let Some(lost) = &self.lost {
+            // It may be the one whose creation was not answered, and the list did not show it.
+            let unconfirmed = |error| Error::Unconfirmed {
+                lost: lost.clone(),
+                error: Some(error),
+            };
+            let Some(id) = &active else {
+                return Err(unconfirmed(error));
+            };
             let request = || self.asker.service.deployment(id);
             let deployment = self.asker.often(ATTEMPTS, request).await;
-            if deployment.is_ok_and(|deployment| self.is_ours(&deployment)) {
+            if self.is_ours(&deployment.map_err(unconfirmed)?) {
                 return Ok(active);
             }
         }
@@ -326,11 +337,11 @@ impl<S: Service> Creation<'_, S> {
 
     fn given_up(&self, why: GivenUp, deadline: Deadline) -> Error {
         match &self.lost {
-            Some(lost) => Error::Unconfirmed {
+            Some(lost) if self.in_doubt => Error::Unconfirmed {
                 lost: lost.clone(),
                 error: None,
             },
-            None => deadline.missed(why, None, None),
+            _ => deadline.missed(why, None, None),
         }
     }
 }

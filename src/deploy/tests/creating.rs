@@ -62,6 +62,45 @@ async fn a_lost_deployment_that_appears_late_is_taken_when_the_group_is_busy_wit
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_at_most_one_deployment_is_created_and_success_names_it() {
+    let (mut good, mut unknown) = (0, 0);
+    for seed in 0..2000 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut troubles = |denied: bool| -> Vec<Trouble> {
+            let count = dice.usize(0..6);
+            let one = |_| match dice.u8(0..6) {
+                0 => Trouble::Refused("ThrottlingException"),
+                1 => Trouble::Refused("InternalFailure"),
+                2 => Trouble::Gone,
+                3 if denied => Trouble::Refused("AccessDeniedException"),
+                4 => Trouble::Slow(secs(3)),
+                _ => Trouble::Lost,
+            };
+            (0..count).map(one).collect()
+        };
+        let service = Fake::new(lasting(secs(900)))
+            .with("CreateDeployment", troubles(seed % 5 == 0))
+            .with("ListDeployments", troubles(seed % 7 == 0))
+            .with("GetDeployment", troubles(seed % 11 == 0))
+            .hiding_lists(usize::try_from(seed % 5).unwrap());
+        let conduct = if_active([IfActive::Fail, IfActive::Wait][usize::from(seed % 2 == 0)]);
+        let (outcome, _) = deploy(&service, &conduct).await;
+        let ids = service.ids();
+        assert!(ids.len() <= 1, "{seed}: {ids:?}");
+        match outcome {
+            Outcome::Created(id) => {
+                assert_eq!(ids, [id], "{seed}");
+                good += 1;
+            }
+            Outcome::Failed(Error::Create { .. }) => assert!(ids.is_empty(), "{seed}"),
+            Outcome::Failed(Error::Unconfirmed { .. }) => unknown += 1,
+            other => panic!("{seed}: {other:?}"),
+        }
+    }
+    assert!(good > 1500 && unknown > 10, "{good} {unknown}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn if_deployments_cannot_be_listed_a_lost_answer_is_told_and_not_repeated() {
     let service = Fake::new(lasting(secs(600)))
         .with("CreateDeployment", [Trouble::Lost])
