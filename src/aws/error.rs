@@ -148,7 +148,7 @@ impl CallError {
 
     /// Whether its credentials have expired, so that newer ones may work ("Error responses" in the Amazon
     /// S3 API reference; "common errors" of CodeDeploy).
-    pub(super) fn is_expired(&self) -> bool {
+    pub(crate) fn is_expired(&self) -> bool {
         matches!(
             self.code.as_deref(),
             Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
