@@ -126,6 +126,12 @@ impl CallError {
         self.code.as_deref() == Some(CONFLICT)
     }
 
+    /// Whether the parts that were to be joined are not those that the store has.
+    pub(crate) fn is_other_parts(&self) -> bool {
+        let code = self.code.as_deref();
+        code.is_some_and(|code| code == "InvalidPart" || CHANGED_BYTES.contains(&code))
+    }
+
     /// Whether there is no such multipart upload, perhaps because it was completed or aborted.
     pub(crate) fn is_no_such_upload(&self) -> bool {
         self.code.as_deref() == Some("NoSuchUpload")

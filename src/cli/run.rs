@@ -16,7 +16,7 @@ pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
     #[cfg(any(feature = "push", feature = "local"))]
-    hint: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    hint: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Whether a command is being stopped, for the display of its progress.
@@ -38,13 +38,13 @@ impl Stopping {
 impl Run {
     /// Starts a command that the first signal cancels. A second signal ends the process.
     pub(crate) fn start() -> Result<Self, Failure> {
-        Self::start_with_hint(|| None)
+        Self::start_with_hint(Vec::new)
     }
 
-    /// Starts a command. If a second signal or a panic ends its work, `hint` gives the text on what to clean
+    /// Starts a command. If a second signal or a panic ends its work, `hint` gives the lines on what to clean
     /// up by hand.
     pub(crate) fn start_with_hint(
-        hint: impl Fn() -> Option<String> + Send + Sync + 'static,
+        hint: impl Fn() -> Vec<String> + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let cancel = Cancel::new();
         panic::cancels(&cancel);
@@ -95,10 +95,12 @@ impl Run {
             .build()
             .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
         let done = panic::caught(|| runtime.block_on(work));
-        let done = done.map_err(|failure| match failure.lines.is_empty() {
-            // The work was given up in the middle.
-            true => failure.and((self.hint)()),
-            false => failure,
+        let done = done.map_err(|mut failure| {
+            if failure.lines.is_empty() {
+                // The work was given up in the middle.
+                failure.lines = (self.hint)();
+            }
+            failure
         });
         // Whatever still runs there, a name lookup for example, is no longer needed.
         runtime.shutdown_background();

@@ -20,6 +20,9 @@
 //! together they measure how a program uploads. For tests, requests can [go wrong](faults) in the ways
 //! in which they do on the way to AWS.
 //!
+//! One port serves all regions. A request is for the region that it is signed for, and for its bucket's
+//! if it is not signed. Requests for a bucket of another region are refused as S3 refuses them.
+//!
 //! It accepts any credentials, or none, and does not check signatures. That is why it listens on
 //! 127.0.0.1 only, and refuses requests whose `Host` or `Origin` is another machine's: they come from a
 //! page in a browser whose name was pointed here. It does not sync files to the device.
@@ -33,6 +36,7 @@ mod keys;
 mod link;
 mod log;
 mod operation;
+mod region;
 mod s3;
 mod server;
 mod statistics;

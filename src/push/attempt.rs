@@ -15,7 +15,7 @@ use super::prepare::{Prepared, on_a_thread};
 use super::receipt::{Receipt, Recorder};
 use super::{Error, Observer, Request, Resume};
 use crate::archive::pack::{self, LevelPolicy, LinkFeedback, Packed, Part};
-use crate::aws::s3::Stored;
+use crate::aws::s3::{Stored, UploadedPart};
 use crate::cancel::Cancel;
 use crate::progress::Progress;
 use crate::transfer::{self, Cause, FanOut, PartStore, Transferred};
@@ -71,7 +71,7 @@ impl<S: PartStore> Deliveries<'_, S> {
         &mut self,
         request: &Request,
         packed: Result<(Packed, Receipt), pack::Error>,
-        stored: Vec<Result<Stored, transfer::Error>>,
+        stored: Vec<Ended<Uploaded>>,
         cancel: &Cancel,
     ) -> Result<Packed, End> {
         let uploading = self.all.iter_mut().filter(|one| one.is_to_upload());
@@ -82,10 +82,11 @@ impl<S: PartStore> Deliveries<'_, S> {
         for (one, stored) in &mut uploading {
             let content = request.source.content;
             match std::mem::replace(stored, Err(Cause::Stopped.into())) {
-                Ok(stored) => {
+                Ok((stored, parts)) => {
                     one.stored = Some(Object {
                         revision: one.destination.revision(content, stored),
                         receipt: self.receipts.len(),
+                        parts,
                     });
                 }
                 Err(error) if is_echo(&error) => {
@@ -166,6 +167,8 @@ struct Round<'a> {
 
 type Packing = Result<(Packed, Receipt), pack::Error>;
 type Ended<T> = Result<T, transfer::Error>;
+/// An object, and its parts if they are needed.
+type Uploaded = (Stored, Vec<UploadedPart>);
 
 impl Round<'_> {
     /// Packs and transfers at the same time, then completes the objects if every transfer is whole, or
@@ -176,7 +179,7 @@ impl Round<'_> {
         uploading: &[&Delivery<'_, S>],
         observer: &Observer,
         cancel: &Cancel,
-    ) -> Result<(Packing, Vec<Ended<Stored>>), End> {
+    ) -> Result<(Packing, Vec<Ended<Uploaded>>), End> {
         let (both, link) = (cancel.child(), Arc::<LinkFeedback>::default());
         let progress = &observer.progress;
         progress.uploads(uploading.len());
@@ -224,7 +227,7 @@ impl Round<'_> {
             let context = one.observer.context(link, completing);
             async move {
                 let done = match transferred? {
-                    transferred if is_whole => Box::pin(transferred.complete(context)).await,
+                    transferred if is_whole => complete(transferred, one.is_source, context).await,
                     transferred => Err(transferred.abort(context).await),
                 };
                 if let Err(error) = &done
@@ -299,6 +302,24 @@ impl Round<'_> {
             part_size: self.prepared.limits.part_size,
         })
     }
+}
+
+/// Makes the parts an object. Returns them, too, if it is to be copied.
+async fn complete<S: PartStore>(
+    transferred: Transferred<S>,
+    is_source: bool,
+    context: transfer::UploadContext<'_>,
+) -> Ended<Uploaded> {
+    let parts = is_source.then(|| transferred.parts());
+    let stored = Box::pin(transferred.complete(context)).await?;
+    let mut parts = parts.unwrap_or_default();
+    // The store names no ETag of a part that is the whole object.
+    if let [only] = &mut parts[..]
+        && only.etag.is_empty()
+    {
+        only.etag.clone_from(&stored.etag);
+    }
+    Ok((stored, parts))
 }
 
 /// Does the work of one side, and cancels both if it fails.

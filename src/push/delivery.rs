@@ -11,6 +11,7 @@ use super::prepare::{Prepared, prepare};
 use super::receipt::{Receipt, VerifyError};
 use super::{Delivered, Destination, Destinations, Error, Observer, Request};
 use crate::aws::codedeploy::Revision;
+use crate::aws::s3::UploadedPart;
 use crate::cancel::Cancel;
 use crate::notes::Place;
 use crate::transfer::Leftover;
@@ -33,6 +34,8 @@ pub(super) struct Delivery<'a, S> {
     pub(super) destination: &'a Destination<S>,
     /// What happens here is told to this one.
     pub(super) observer: Observer,
+    /// Whether the object is to be copied to another destination.
+    pub(super) is_source: bool,
     /// How often the upload began again.
     pub(super) restarts: usize,
     pub(super) stored: Option<Object>,
@@ -49,6 +52,8 @@ pub(super) struct Object {
     pub(super) revision: Revision,
     /// Which of the receipts is that of its archive.
     pub(super) receipt: usize,
+    /// The parts of its upload, if it is to be copied.
+    pub(super) parts: Vec<UploadedPart>,
 }
 
 /// The push to all destinations.
@@ -60,10 +65,11 @@ pub(super) struct Deliveries<'a, S> {
 }
 
 impl<'a, S> Delivery<'a, S> {
-    fn new(destination: &'a Destination<S>, observer: Observer) -> Self {
+    fn new(destination: &'a Destination<S>, observer: Observer, is_source: bool) -> Self {
         Self {
             destination,
             observer,
+            is_source,
             restarts: 0,
             stored: None,
             verified: None,
@@ -79,7 +85,7 @@ impl<'a, S> Delivery<'a, S> {
     }
 
     /// The object that is stored here, unless the push failed here.
-    fn object(&self) -> Option<&Object> {
+    pub(super) fn object(&self) -> Option<&Object> {
         self.stored.as_ref().filter(|_| self.error.is_none())
     }
 
@@ -115,7 +121,8 @@ impl<'a, S> Deliveries<'a, S> {
                 let name = destinations.name(index);
                 here.notes = observer.notes.of(Place { index, name });
             }
-            Delivery::new(destination, here)
+            let is_copied = |other: &Destination<S>| other.copy_from == Some(index);
+            Delivery::new(destination, here, destinations.all.iter().any(is_copied))
         };
         Self {
             all: destinations.all.iter().enumerate().map(delivery).collect(),

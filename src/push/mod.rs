@@ -5,10 +5,11 @@
 //! before the push returns, and its error is the cause, never its echo on the other side.
 //!
 //! A push may have several destinations. Their uploads get the same parts, and all destinations pass
-//! each phase together: no upload is completed before all are whole, and nothing is registered before
-//! every object is there and verified.
+//! each phase together: no upload is completed before all are whole, then S3 copies what it is to copy,
+//! and nothing is registered before every object is there and verified.
 
 mod attempt;
+mod copies;
 mod delivery;
 mod destination;
 mod error;
@@ -73,6 +74,7 @@ async fn run<S: PartStore>(
     let prepared = Arc::new(prepared);
     let uploading = deliveries.upload(request, &prepared, observer, cancel);
     let packed = uploading.await?;
+    deliveries.copy(request, observer, cancel).await?;
     deliveries.verify(observer, cancel).await?;
     deliveries.register(observer, cancel).await?;
     deliveries.persist()?;

@@ -2,6 +2,7 @@
 //! prove what an upload leaves behind.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,7 @@ use super::{
 use crate::archive::pack::Part;
 use crate::aws::call::{Attempts, Caller, Request, test_caller};
 use crate::aws::error::CallError;
-use crate::aws::s3::ObjectHead;
+use crate::aws::s3::{Copied, CopySource, ObjectHead, S3Location};
 
 /// How often each request is made, at most.
 const ATTEMPTS: u32 = 3;
@@ -41,8 +42,28 @@ pub(crate) enum Trouble {
     LoseFrom(usize),
     /// It works, but says that it did not.
     Deny(usize, &'static str),
+    /// Another client writes the object whenever an upload is completed.
+    Conflicts,
+    /// From this call on, another object is in the place of the source, and the store copies that.
+    Replace(usize),
     /// Parts are confirmed when the test [answers](Fake::answer).
     Hold,
+}
+
+/// What the store says of bytes that it copied, besides an ETag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// Their CRC-64.
+    #[default]
+    Crc64,
+    /// Their CRC-32.
+    Crc32,
+    /// Nothing, but their ETag is the one that it gave to the same bytes before.
+    Etag,
+    /// Nothing, but the object has a CRC-64 in the end.
+    Later,
+    /// Nothing.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -54,6 +75,11 @@ pub(crate) struct Fake {
     denied: Vec<&'static str>,
     /// Whether `HeadObject` works whatever the trouble.
     looks: bool,
+    /// Whether writing fails if there is an object already.
+    pub(crate) keeps_existing: bool,
+    pub(crate) says: Says,
+    /// Whether it copies from whatever is in the place of the source.
+    pub(crate) ignores_conditions: bool,
     caller: Caller,
     state: Mutex<State>,
 }
@@ -77,6 +103,10 @@ pub(crate) struct State {
     /// Most calls that were under way at one time.
     pub(crate) most_at_once: usize,
     pub(crate) object: Option<Vec<u8>>,
+    /// What objects are copied from.
+    pub(crate) source: Vec<u8>,
+    /// The ranges that were copied into parts.
+    pub(crate) ranges: Vec<Range<usize>>,
     now: usize,
 }
 
@@ -88,6 +118,9 @@ impl Fake {
             answers: Semaphore::new(0),
             denied: Vec::new(),
             looks: false,
+            keeps_existing: false,
+            says: Says::default(),
+            ignores_conditions: false,
             caller: test_caller(ATTEMPTS),
             state: Mutex::new(State {
                 calls: Vec::new(),
@@ -99,6 +132,8 @@ impl Fake {
                 strays: Vec::new(),
                 most_at_once: 0,
                 object: None,
+                source: Vec::new(),
+                ranges: Vec::new(),
                 now: 0,
             }),
         }
@@ -167,6 +202,39 @@ impl Fake {
         self.caller.call_recording(request, attempts, attempt).await
     }
 
+    /// Copies a range of the source, to which it gave `etag` when it was uploaded.
+    fn copied(
+        &self,
+        running: &Running<'_>,
+        range: Range<usize>,
+        etag: &str,
+    ) -> Result<(Vec<u8>, Copied), CallError> {
+        let is_replaced = matches!(self.trouble, Trouble::Replace(at) if running.index >= at);
+        let mut state = self.state();
+        let is_kept = self.keeps_existing && running.operation == "CopyObject";
+        if is_replaced && !self.ignores_conditions || is_kept && state.object.is_some() {
+            let code = Some("PreconditionFailed");
+            return Err(CallError::refused(running.operation, code, None));
+        }
+        let mut bytes = state.source[range.clone()].to_vec();
+        state.ranges.push(range);
+        if is_replaced {
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+        let etag = match self.says {
+            Says::Etag if !is_replaced => etag.to_owned(),
+            _ => format!("{etag} copied"),
+        };
+        let crc64nvme = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &bytes);
+        let copied = Copied {
+            etag,
+            version: Some("v".into()),
+            crc64nvme: (self.says == Says::Crc64).then_some(crc64nvme),
+            crc32: (self.says == Says::Crc32).then(|| crc32fast::hash(&bytes)),
+        };
+        Ok((bytes, copied))
+    }
+
     async fn begin(&self, operation: &'static str) -> Result<Running<'_>, CallError> {
         let index = {
             let mut state = self.state();
@@ -193,6 +261,9 @@ impl Fake {
             Trouble::FailFrom(at) if index >= at => "Injected",
             Trouble::Pass(at, code) if index == at => code,
             Trouble::PassFrom(at, code) if index >= at => code,
+            Trouble::Conflicts if operation == "CompleteMultipartUpload" => {
+                "ConditionalRequestConflict"
+            }
             Trouble::Hang(at) if index == at => {
                 self.hung.notify_one();
                 std::future::pending().await
@@ -310,7 +381,7 @@ impl PartStore for Fake {
                 .take()
                 .ok_or_else(|| running.no_such_upload())?;
             let whole = parts.iter().flat_map(|part| {
-                assert_eq!(part.etag, etag(part.number));
+                assert!(part.etag.starts_with(&etag(part.number)));
                 stored.remove(&part.number).expect("a part that was sent")
             });
             state.object = Some(whole.collect());
@@ -322,6 +393,65 @@ impl PartStore for Fake {
         };
         let operation = "CompleteMultipartUpload";
         self.call_recording(operation, attempts, attempt).await
+    }
+
+    async fn copy(
+        &self,
+        source: &CopySource,
+        size: u64,
+        nonce: Nonce,
+        attempts: &Attempts,
+    ) -> Result<Copied, CallError> {
+        let attempt = |running: Running<'_>| {
+            let size = usize::try_from(size).unwrap();
+            let (bytes, copied) = self.copied(&running, 0..size, &source.etag)?;
+            let mut state = self.state();
+            state.object = Some(bytes);
+            state.writer = Some(nonce);
+            running.answer(copied)
+        };
+        self.call_recording("CopyObject", attempts, attempt).await
+    }
+
+    async fn copy_part(
+        &self,
+        _: &UploadId,
+        _: &CopySource,
+        start: u64,
+        part: &UploadedPart,
+        attempts: &Attempts,
+    ) -> Result<Copied, CallError> {
+        let attempt = |running: Running<'_>| {
+            let start = usize::try_from(start).unwrap();
+            let range = start..start + usize::try_from(part.size).unwrap();
+            let (bytes, copied) = self.copied(&running, range, &etag(part.number))?;
+            let mut state = self.state();
+            let parts = state
+                .upload
+                .as_mut()
+                .ok_or_else(|| running.no_such_upload())?;
+            parts.insert(part.number, bytes.into());
+            running.answer(copied)
+        };
+        let operation = "UploadPartCopy";
+        self.call_recording(operation, attempts, attempt).await
+    }
+
+    fn as_source(&self, stored: &Stored) -> CopySource {
+        CopySource {
+            location: S3Location {
+                bucket: "from".into(),
+                key: "key".into(),
+            },
+            etag: stored.etag.clone(),
+            version: stored.version.clone(),
+            expected_owner: None,
+            requester_pays: false,
+        }
+    }
+
+    fn keeps_existing(&self) -> bool {
+        self.keeps_existing
     }
 
     async fn abort(&self, _: &UploadId) -> Result<(), CallError> {
@@ -369,12 +499,15 @@ impl Lookup for Fake {
     async fn head(&self) -> Result<Option<ObjectHead>, CallError> {
         let attempt = |running: Running<'_>| {
             let state = self.state();
-            running.answer(state.object.as_ref().map(|object| ObjectHead {
-                etag: "found".into(),
-                version: Some("v".into()),
-                size: object.len() as u64,
-                crc64nvme: Some(crc_fast::checksum(CrcAlgorithm::Crc64Nvme, object)),
-                nonce: state.writer,
+            running.answer(state.object.as_ref().map(|object| {
+                ObjectHead {
+                    etag: "found".into(),
+                    version: Some("v".into()),
+                    size: object.len() as u64,
+                    crc64nvme: matches!(self.says, Says::Crc64 | Says::Later)
+                        .then(|| crc_fast::checksum(CrcAlgorithm::Crc64Nvme, object)),
+                    nonce: state.writer,
+                }
             }))
         };
         self.call("HeadObject", attempt).await

@@ -23,10 +23,10 @@ use crate::aws::call::Attempts;
 use crate::aws::error::CallError;
 
 /// How this push recognises its object.
-struct Identity {
-    nonce: Nonce,
-    size: u64,
-    crc64nvme: u64,
+pub(super) struct Identity {
+    pub(super) nonce: Nonce,
+    pub(super) size: u64,
+    pub(super) crc64nvme: u64,
 }
 
 /// Stores a part that is the whole object.
@@ -101,7 +101,7 @@ pub(super) async fn complete<S: PartStore>(
 }
 
 /// Looks whether the object is there although `cause` says otherwise.
-async fn look_up<S: PartStore>(
+pub(super) async fn look_up<S: PartStore>(
     store: &S,
     identity: &Identity,
     cause: Cause,

@@ -6,10 +6,13 @@
 //! that fails too, the error names what is left. Whether the object was made is never guessed: if an
 //! answer was lost, the object is looked up.
 //!
+//! An object that is stored already can be copied by the store itself, under the same rules ([`copy()`]).
+//!
 //! What the bytes are, and where they go, is for others to know.
 
 mod cleanup;
 mod context;
+mod copy;
 #[cfg(test)]
 pub(crate) mod fake;
 mod fanout;
@@ -32,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
+pub use self::copy::{Lacking, NotCopied, Why, copy};
 pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
@@ -72,6 +76,9 @@ pub enum Cause {
         /// Why the object cannot be looked up.
         unknown: CallError,
     },
+    /// The store did not copy the object from where it is already.
+    #[error(transparent)]
+    Copy(#[from] Box<NotCopied>),
     /// The user insists on resuming an unfinished upload, and none of these can be resumed.
     #[error("no unfinished upload can be resumed")]
     NotResumed(Vec<NotResumed>),
@@ -211,6 +218,21 @@ impl<S: PartStore> Transferred<S> {
                 context.cleanup.ended(&done);
                 done
             }
+        }
+    }
+
+    /// The parts, in order. One that is the whole object has no ETag yet.
+    #[must_use]
+    pub fn parts(&self) -> Vec<UploadedPart> {
+        match &self.parts {
+            Parts::One(part) => vec![UploadedPart {
+                number: part.number,
+                size: part.body.len() as u64,
+                etag: String::new(),
+                crc64nvme: part.crc64nvme,
+                crc32: None,
+            }],
+            Parts::Many(_, parts) => parts.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What an upload needs of a store: five calls that write, and a few that look.
+//! What an upload needs of a store: five calls that write, two that copy, and a few that look.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use crate::archive::pack::Part;
 use crate::aws::call::Attempts;
 use crate::aws::error::CallError;
 use crate::aws::s3::{
-    ListedPart, Nonce, ObjectHead, S3Object, Stored, UnfinishedUpload, UploadId, UploadedPart,
+    Copied, CopySource, ListedPart, Nonce, ObjectHead, S3Object, Stored, UnfinishedUpload,
+    UploadId, UploadedPart,
 };
 
 /// Writes one object. An implementation repeats its requests where that may help, and records each attempt.
@@ -43,6 +44,32 @@ pub trait PartStore: Lookup + 'static {
         parts: &[UploadedPart],
         attempts: &Attempts,
     ) -> impl Future<Output = Result<Stored, CallError>> + Send;
+
+    /// Copies a whole object of `size` bytes, marked with `nonce`.
+    fn copy(
+        &self,
+        source: &CopySource,
+        size: u64,
+        nonce: Nonce,
+        attempts: &Attempts,
+    ) -> impl Future<Output = Result<Copied, CallError>> + Send;
+
+    /// Copies the bytes of an object from `start` on, which are to be those of `part`, into that part of an
+    /// upload.
+    fn copy_part(
+        &self,
+        upload: &UploadId,
+        source: &CopySource,
+        start: u64,
+        part: &UploadedPart,
+        attempts: &Attempts,
+    ) -> impl Future<Output = Result<Copied, CallError>> + Send;
+
+    /// The object, as it was stored, as a source of copies.
+    fn as_source(&self, stored: &Stored) -> CopySource;
+
+    /// Whether writing fails if there is an object already.
+    fn keeps_existing(&self) -> bool;
 
     /// Ends the upload and frees its parts, in one attempt.
     fn abort(&self, upload: &UploadId) -> impl Future<Output = Result<(), CallError>> + Send;
@@ -99,6 +126,35 @@ impl PartStore for S3Object {
         attempts: &Attempts,
     ) -> Result<Stored, CallError> {
         self.complete(upload, parts, attempts).await
+    }
+
+    async fn copy(
+        &self,
+        source: &CopySource,
+        size: u64,
+        nonce: Nonce,
+        attempts: &Attempts,
+    ) -> Result<Copied, CallError> {
+        self.copy(source, size, nonce, attempts).await
+    }
+
+    async fn copy_part(
+        &self,
+        upload: &UploadId,
+        source: &CopySource,
+        start: u64,
+        part: &UploadedPart,
+        attempts: &Attempts,
+    ) -> Result<Copied, CallError> {
+        self.copy_part(upload, source, start, part, attempts).await
+    }
+
+    fn as_source(&self, stored: &Stored) -> CopySource {
+        self.as_source(stored)
+    }
+
+    fn keeps_existing(&self) -> bool {
+        self.keeps_existing()
     }
 
     async fn abort(&self, upload: &UploadId) -> Result<(), CallError> {

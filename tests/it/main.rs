@@ -79,6 +79,9 @@ mod source_changes;
 // Under each fault a push ends registered, or fails and leaves nothing.
 #[cfg(all(feature = "push", feature = "local"))]
 mod upload_faults;
+// S3 copies an object into another bucket, and the copy is proven to be the source.
+#[cfg(all(feature = "push", feature = "local"))]
+mod copy;
 // Each permission of docs/iam.md adds what it says there.
 #[cfg(all(feature = "push", feature = "local"))]
 mod permissions;

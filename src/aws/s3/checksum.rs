@@ -27,6 +27,11 @@ pub(super) fn decode_crc64(text: &str) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
+pub(super) fn decode_crc32(text: &str) -> Option<u32> {
+    let bytes = STANDARD.decode_to_vec(text).ok()?;
+    bytes.try_into().ok().map(u32::from_be_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +42,8 @@ mod tests {
         assert_eq!(encode_crc64(0xAE8B_1486_0A79_9888), "rosUhgp5mIg=");
         assert_eq!(encode_crc32(0xCBF4_3926), "y/Q5Jg==");
         assert_eq!(decode_crc64("rosUhgp5mIg="), Some(0xAE8B_1486_0A79_9888));
+        assert_eq!(decode_crc32("y/Q5Jg=="), Some(0xCBF4_3926));
+        assert_eq!(decode_crc32("rosUhgp5mIg="), None);
         for bad in [
             "",
             "rosUhgp5mI",

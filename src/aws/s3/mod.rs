@@ -11,6 +11,7 @@
 
 mod bucket;
 mod checksum;
+mod copy;
 mod head;
 mod list;
 mod location;
@@ -24,6 +25,7 @@ use aws_sdk_s3::types::RequestPayer;
 
 pub use self::bucket::BadBucket;
 pub use self::checksum::Checksum;
+pub use self::copy::{Copied, CopySource};
 pub use self::head::Bucket;
 pub use self::list::{S3Uploads, UploadMarker, UploadPage};
 pub use self::location::{BadLocation, BadPrefix, S3Location, S3Prefix};

@@ -37,7 +37,7 @@ pub struct S3Object {
     pub(super) location: S3Location,
     pub(super) version: Option<String>,
     pub(super) options: ObjectOptions,
-    checksum: Checksum,
+    pub(super) checksum: Checksum,
     under_way: UnderWay,
 }
 
@@ -73,6 +73,8 @@ macro_rules! addressed {
             .set_request_payer(payer(&$object.options))
     };
 }
+
+pub(super) use {addressed, with_object_headers};
 
 /// Sends a request that has a payload, which is signed only where nothing else protects it.
 macro_rules! send_payload {
@@ -157,7 +159,7 @@ impl S3Object {
         headers
     }
 
-    fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+    pub(super) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         match self.checksum {
             Checksum::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
             Checksum::Crc32 => Some(ChecksumAlgorithm::Crc32),
@@ -173,8 +175,14 @@ impl S3Object {
         (self.checksum == Checksum::Crc32).then(|| crc32fast::hash(body))
     }
 
+    /// Whether writing fails if there is an object already.
+    #[must_use]
+    pub fn keeps_existing(&self) -> bool {
+        self.options.no_overwrite
+    }
+
     /// The condition of a request that must not replace an object.
-    fn if_none_match(&self) -> Option<String> {
+    pub(super) fn if_none_match(&self) -> Option<String> {
         self.options.no_overwrite.then(|| "*".to_owned())
     }
 
@@ -266,8 +274,9 @@ impl S3Object {
         attempts: &Attempts,
     ) -> Result<Stored, CallError> {
         const OPERATION: &str = "CompleteMultipartUpload";
-        let (is_crc64, is_crc32) = (self.is_crc64(), self.checksum == Checksum::Crc32);
+        let is_crc64 = self.is_crc64();
         let (size, crc64nvme) = whole(parts);
+        let crc32 = whole_crc32(parts).filter(|_| self.checksum == Checksum::Crc32);
         let attempt = || async {
             let completed = parts.iter().map(|part| {
                 CompletedPart::builder()
@@ -285,7 +294,7 @@ impl S3Object {
                 .upload_id(&upload.0)
                 .multipart_upload(completed)
                 .set_checksum_crc64_nvme(is_crc64.then(|| encode_crc64(crc64nvme)))
-                .set_checksum_crc32(is_crc32.then(|| encode_crc32(whole_crc32(parts).1)));
+                .set_checksum_crc32(crc32.map(encode_crc32));
             let request = match self.checksum {
                 // A store that knows no checksums may not know these headers either.
                 Checksum::None => request,
@@ -358,6 +367,6 @@ impl S3Object {
 }
 
 /// A part's number as the SDK has it. There are at most 10,000.
-fn part_number(number: u32) -> i32 {
+pub(super) fn part_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

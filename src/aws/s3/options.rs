@@ -241,7 +241,10 @@ const RESERVED_CHARACTERS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-fn escape(text: &str) -> impl Display {
+/// Those that are escaped in the path of a URL.
+pub(super) const PATH_CHARACTERS: &AsciiSet = &RESERVED_CHARACTERS.remove(b'/');
+
+pub(super) fn escape(text: &str) -> impl Display {
     utf8_percent_encode(text, RESERVED_CHARACTERS)
 }
 

@@ -92,12 +92,15 @@ pub fn whole(parts: &[UploadedPart]) -> (u64, u64) {
     combined(parts, CrcAlgorithm::Crc64Nvme, |part| part.crc64nvme)
 }
 
-/// Size and CRC-32 of the object that these parts, in order, make.
-pub(super) fn whole_crc32(parts: &[UploadedPart]) -> (u64, u32) {
+/// CRC-32 of the object that these parts, in order, make. None if that of one is not known.
+pub(super) fn whole_crc32(parts: &[UploadedPart]) -> Option<u32> {
+    if parts.iter().any(|part| part.crc32.is_none()) {
+        return None;
+    }
     let of = |part: &UploadedPart| part.crc32.unwrap_or_default().into();
-    let (size, crc32) = combined(parts, CrcAlgorithm::Crc32IsoHdlc, of);
+    let (_, crc32) = combined(parts, CrcAlgorithm::Crc32IsoHdlc, of);
     // The upper half is zero.
-    (size, u32::try_from(crc32).unwrap_or_default())
+    u32::try_from(crc32).ok()
 }
 
 fn combined(
@@ -131,7 +134,15 @@ mod tests {
         let parts = [part(1, b"1234"), part(2, b"567"), part(3, b"89")];
         // The check values of the CRC catalogue.
         assert_eq!(whole(&parts), (9, 0xAE8B_1486_0A79_9888));
-        assert_eq!(whole_crc32(&parts), (9, 0xCBF4_3926));
+        assert_eq!(whole_crc32(&parts), Some(0xCBF4_3926));
         assert_eq!(whole(&[]), (0, 0));
+        let unknown = [
+            parts[0].clone(),
+            UploadedPart {
+                crc32: None,
+                ..parts[1].clone()
+            },
+        ];
+        assert_eq!(whole_crc32(&unknown), None);
     }
 }

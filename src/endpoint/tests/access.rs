@@ -11,7 +11,7 @@ use super::*;
 
 fn signed(key: &str) -> String {
     format!(
-        "AWS4-HMAC-SHA256 Credential={key}/20260101/eu-west-1/s3/aws4_request, \
+        "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/s3/aws4_request, \
          SignedHeaders=host, Signature=0"
     )
 }
