@@ -1,3 +1,5 @@
+mod several;
+
 use std::fs;
 
 use tempfile::TempDir;

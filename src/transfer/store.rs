@@ -29,7 +29,7 @@ pub trait PartStore: Lookup + 'static {
         attempts: &Attempts,
     ) -> impl Future<Output = Result<UploadId, CallError>> + Send;
 
-    /// Sends a part of it.
+    /// Sends a part of it, and keeps no clone of its body afterwards: other parts wait for this memory.
     fn send(
         &self,
         upload: &UploadId,

@@ -1,5 +1,7 @@
 use std::convert::Infallible;
 
+use bytes::Bytes;
+
 use super::fake::{Fake, Trouble};
 use super::*;
 use crate::archive::pack::{Cutter, LinkFeedback};
@@ -8,6 +10,7 @@ use crate::progress::Progress;
 
 mod copying;
 mod doubt;
+mod fanout;
 mod resumed;
 
 /// Bytes cut into parts of 10. The first part comes late, as one that holds a large file's header does.
