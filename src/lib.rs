@@ -20,7 +20,7 @@
 //! The modules, each of which uses only those below it:
 //!
 //! - [`push`]: a push from its beginning to its end. [`verify`]: reads an archive back and checks it.
-//!   [`clean`]: aborts unfinished uploads.
+//!   [`clean`]: aborts unfinished uploads. [`deploy`]: deploys a revision, and watches that.
 //! - [`transfer`]: uploads an object in parts. [`appspec`]: checks AppSpec files.
 //! - [`aws`]: requests to S3 and CodeDeploy.
 //! - [`archive`]: makes archives: [`plan`](archive::plan) lists the source, [`pack`](archive::pack)
@@ -81,6 +81,8 @@ pub mod bundle;
 pub mod cancel;
 #[cfg(feature = "push")]
 pub mod clean;
+#[cfg(feature = "push")]
+pub mod deploy;
 #[cfg(feature = "local")]
 pub mod endpoint;
 pub mod error;

@@ -586,6 +586,47 @@ fn the_table_of_options_agrees_with_the_help() {
     }
 }
 
+/// The options of a command without a column in the table are on its page, or below the table where the text
+/// is about the command.
+#[test]
+fn the_options_of_each_other_command_are_where_it_is_explained() {
+    const ABOUT_AWS: &str = "--region --profile --endpoint-url --s3-endpoint-url --codedeploy-endpoint-url \
+                             --ca-bundle --no-verify-ssl --no-sign-request --cli-connect-timeout \
+                             --cli-read-timeout --debug --color";
+    let (_, below) = include_str!("../docs/options.md")
+        .split_once("\n\nhoist reads the environment")
+        .unwrap();
+    let files = files();
+    let mut missing = Vec::new();
+    for command in subcommands() {
+        if ["push", "pack", "lint", "serve"].contains(&&*command) {
+            continue;
+        }
+        let name = format!("`hoist {command}");
+        let heading = format!(": `hoist {command}`\n");
+        let mut text: String = match below.split_once(&heading) {
+            Some((_, section)) => section.to_owned(),
+            None => {
+                let paragraphs = below.split("\n\n");
+                paragraphs.filter(|text| text.contains(&name)).collect()
+            }
+        };
+        let page = files
+            .iter()
+            .find(|(name, _)| *name == format!("docs/{command}.md"));
+        text.extend(page.map(|(_, text)| text.as_str()));
+        if text.contains("options about") {
+            text.push_str(ABOUT_AWS);
+        }
+        let told = options(&text);
+        let untold: Vec<_> = options_of(&command).difference(&told).cloned().collect();
+        if !untold.is_empty() {
+            missing.push(format!("{command} has {untold:?}"));
+        }
+    }
+    assert!(missing.is_empty(), "the docs do not tell: {missing:#?}");
+}
+
 /// Each option is in docs/options.md or on the page with the name of the command, and in the changelog.
 #[test]
 fn every_option_is_documented_and_in_the_changelog() {

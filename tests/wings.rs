@@ -12,21 +12,22 @@ use std::path::{Path, PathBuf};
 const LEAVES: &str = "bundle cancel error notes progress sync system";
 
 /// Each wing, and the wings that it may use besides the leaves.
-const WINGS: [(&str, &str); 11] = [
+const WINGS: [(&str, &str); 12] = [
     ("main", "cli"),
     ("lib", ""),
     (
         "cli",
-        "push verify clean archive transfer aws appspec endpoint",
+        "push verify clean deploy archive transfer aws appspec endpoint",
     ),
     ("push", "verify archive transfer aws appspec"),
     ("verify", "archive aws"),
     ("clean", "aws"),
+    ("deploy", "aws"),
     ("transfer", "archive aws"),
     ("aws", "archive"),
     ("appspec", "archive"),
     ("archive", ""),
-    ("endpoint", ""),
+    ("endpoint", "archive appspec"),
 ];
 
 /// Beginnings of the names of crates, and the wings that may name them.
@@ -34,7 +35,7 @@ const CRATES: [(&str, &str); 7] = [
     ("aws_", "aws"),
     (
         "tokio futures_util",
-        "cli push verify transfer aws endpoint cancel",
+        "cli push verify deploy transfer aws endpoint cancel",
     ),
     ("rayon crossbeam_channel libdeflater isal_sys", "archive"),
     ("clap indicatif plotters annotate_snippets console", "cli"),

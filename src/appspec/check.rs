@@ -284,7 +284,19 @@ pub(super) fn quote(text: &str) -> String {
 
 /// As [`quote`], with at most so many characters of the text.
 pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
-    let mut quoted = String::from("`");
+    match text {
+        "" => "`\"\"`".to_owned(),
+        text => format!("`{}`", in_one_line(text, max_chars)),
+    }
+}
+
+/// A word of the file without quotes, for a command or a name with dots.
+pub(super) fn plain(text: &str) -> String {
+    in_one_line(text, 80)
+}
+
+fn in_one_line(text: &str, max_chars: usize) -> String {
+    let mut quoted = String::new();
     for (count, c) in text.chars().enumerate() {
         if count == max_chars {
             quoted.push('…');
@@ -299,7 +311,6 @@ pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
             quoted.push(c);
         }
     }
-    quoted.push('`');
     quoted
 }
 
@@ -356,5 +367,6 @@ mod tests {
     fn quoted_words_stay_on_one_line_and_are_shortened() {
         assert_eq!(quote("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\u{a}b`");
         assert_eq!(quote(&"x".repeat(100)).chars().count(), 83);
+        assert_eq!(quote(""), "`\"\"`");
     }
 }

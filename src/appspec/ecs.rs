@@ -108,7 +108,7 @@ fn check_network(check: &mut Check<'_>, node: Node<'_>) {
                 check,
                 node,
                 "AssignPublicIp",
-                "ENABLED or DISABLED, upper case,",
+                "ENABLED or DISABLED, upper case",
             );
         }
     }
@@ -134,7 +134,7 @@ fn check_ids(check: &mut Check<'_>, node: Node<'_>, name: &str) {
                 check,
                 item,
                 &format!("an item of {name}"),
-                "the id of one, as text,",
+                "the id of one, as text",
             );
         }
     }

@@ -15,7 +15,9 @@
 //! text.
 
 mod bundle;
+mod candidates;
 mod check;
+mod content;
 mod ec2;
 mod ecs;
 mod hardened;
@@ -33,6 +35,8 @@ mod tree;
 use std::path::{Component, Path, PathBuf};
 
 pub use self::bundle::{Absence, Bundle};
+pub use self::candidates::{Candidate, candidates};
+pub use self::content::{Copy, Instructions, Mode, Resource, resource};
 pub use self::hardened::harden;
 pub use self::parse::MAX_BYTES;
 pub use self::report::{Finding, Position, Report, Rule, Severity, Span};
@@ -160,6 +164,17 @@ pub fn lint_archive(
         Some(plan),
         bundle_type,
     ))
+}
+
+/// Checks only whether agents unpack an archive of type `bundle_type` where its AppSpec file says that it is
+/// deployed. For an archive of another program, whose files are not looked up.
+#[must_use]
+pub fn lint_bundle_type(path: &Path, bytes: &[u8], bundle_type: &'static str) -> Report {
+    let mut report = report(path, bytes, Some(Kind::Instances), None, Some(bundle_type));
+    report
+        .findings
+        .retain(|finding| finding.rule == Rule::BundleType);
+    report
 }
 
 /// The report of an AppSpec file that does not exist.

@@ -143,7 +143,7 @@ fn check_hooks(check: &mut Check<'_>, hooks: Node<'_>, events: &[&str]) {
             continue;
         };
         for (key, function) in hook.pairs() {
-            let event = key.text().unwrap_or_default();
+            let event = key.text_or_shape();
             if !events.contains(&event) {
                 let message = format!("this kind of deployment has no event {}", quote(event));
                 let help = match nearest(event, events) {

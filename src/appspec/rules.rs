@@ -127,6 +127,7 @@ rules! {
     Warning LocationUnquoted "location-unquoted" "a location that agent 1.x does not take for one word";
     Warning RunasForm "runas-form" "a runas that is not the name of a user";
     Error RelativeInterpreter "relative-interpreter" "a script whose interpreter is not an absolute path";
+    Error ShebangArguments "shebang-arguments" "a script whose interpreter does not find one argument, or one program";
     Warning NoShebang "no-shebang" "a script that does not begin with #!";
     Error CrlfShebang "crlf-shebang" "a script whose first line ends with a carriage return";
     Warning IgnoredOnWindows "ignored-on-windows" "a key without a meaning on Windows";

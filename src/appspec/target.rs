@@ -36,7 +36,7 @@ pub fn target(bytes: &[u8]) -> Option<Target> {
 }
 
 /// The value of a key in upper or lower case.
-fn value<'a>(node: Node<'a>, name: &str) -> Option<Node<'a>> {
+pub(super) fn value<'a>(node: Node<'a>, name: &str) -> Option<Node<'a>> {
     let mut pairs = node.pairs()?;
     pairs.find_map(|(key, value)| {
         let is_it = key.text()?.eq_ignore_ascii_case(name);

@@ -28,6 +28,47 @@ const PIECE: (u64, u64) = (1 << 10, 64 << 10);
 /// Timers are not exact: so much delay is caught up with afterwards.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
+/// A bandwidth limit. The clients of all clones send no more than its rate together.
+#[derive(Clone, Debug)]
+pub struct Bandwidth {
+    limiter: RateLimiter,
+    sharers: u64,
+}
+
+impl Bandwidth {
+    /// Allows `rate` bytes per second to one client.
+    #[must_use]
+    pub fn new(rate: u64) -> Self {
+        Self::shared(rate, 1)
+    }
+
+    /// Allows `rate` bytes per second to so many clients together.
+    #[must_use]
+    pub fn shared(rate: u64, clients: usize) -> Self {
+        Self {
+            limiter: RateLimiter::new(rate),
+            sharers: (clients as u64).max(1),
+        }
+    }
+
+    /// What each client gets if all of them send.
+    pub(super) fn share(&self) -> u64 {
+        (self.limiter.0.rate / self.sharers).max(1)
+    }
+
+    pub(super) fn limiter(&self) -> RateLimiter {
+        self.limiter.clone()
+    }
+}
+
+impl PartialEq for Bandwidth {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.limiter.0, &other.limiter.0)
+    }
+}
+
+impl Eq for Bandwidth {}
+
 /// Keeps bodies to a rate. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct RateLimiter(Arc<Clock>);

@@ -19,6 +19,12 @@ pub(crate) enum Exit {
     Service,
     /// Anything else went wrong.
     Failure,
+    /// A deployment that was waited for failed.
+    DeploymentFailed,
+    /// A deployment that was waited for was stopped.
+    DeploymentStopped,
+    /// A deployment did not end in the time that it was waited for.
+    WaitTimedOut,
     /// A signal of this number ended the command.
     Signal(u8),
 }
@@ -40,6 +46,10 @@ impl Exit {
             Self::Config => 253,
             Self::Service => 254,
             Self::Failure => 255,
+            // The AWS CLI, which tells none of these apart, has no such codes.
+            Self::DeploymentFailed => 3,
+            Self::DeploymentStopped => 4,
+            Self::WaitTimedOut => 5,
         }
     }
 }
@@ -94,6 +104,9 @@ mod tests {
             (Exit::Config, 253, 255),
             (Exit::Service, 254, 255),
             (Exit::Failure, 255, 255),
+            (Exit::DeploymentFailed, 3, 255),
+            (Exit::DeploymentStopped, 4, 255),
+            (Exit::WaitTimedOut, 5, 255),
             (Exit::Signal(2), 130, 130),
             (Exit::Signal(15), 143, 143),
         ] {

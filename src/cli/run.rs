@@ -2,6 +2,8 @@
 //! its time decides how it exits.
 
 use std::sync::Arc;
+#[cfg(feature = "push")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hoist::cancel::Cancel;
@@ -15,8 +17,11 @@ use super::{Failure, panic};
 pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
+    /// Whether the command may take longer than its limit by now.
+    #[cfg(feature = "push")]
+    is_unlimited: AtomicBool,
     #[cfg(any(feature = "push", feature = "local"))]
-    hint: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    hint: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Whether a command is being stopped, for the display of its progress.
@@ -38,13 +43,13 @@ impl Stopping {
 impl Run {
     /// Starts a command that the first signal cancels. A second signal ends the process.
     pub(crate) fn start() -> Result<Self, Failure> {
-        Self::start_with_hint(|| None)
+        Self::start_with_hint(Vec::new)
     }
 
-    /// Starts a command. If a second signal or a panic ends its work, `hint` gives the text on what to clean
+    /// Starts a command. If a second signal or a panic ends its work, `hint` gives the lines on what to clean
     /// up by hand.
     pub(crate) fn start_with_hint(
-        hint: impl Fn() -> Option<String> + Send + Sync + 'static,
+        hint: impl Fn() -> Vec<String> + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let cancel = Cancel::new();
         panic::cancels(&cancel);
@@ -58,6 +63,8 @@ impl Run {
         Ok(Self {
             cancel,
             watch,
+            #[cfg(feature = "push")]
+            is_unlimited: AtomicBool::new(false),
             #[cfg(any(feature = "push", feature = "local"))]
             hint,
         })
@@ -95,10 +102,12 @@ impl Run {
             .build()
             .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
         let done = panic::caught(|| runtime.block_on(work));
-        let done = done.map_err(|failure| match failure.lines.is_empty() {
-            // The work was given up in the middle.
-            true => failure.and((self.hint)()),
-            false => failure,
+        let done = done.map_err(|mut failure| {
+            if failure.lines.is_empty() {
+                // The work was given up in the middle.
+                failure.lines = (self.hint)();
+            }
+            failure
         });
         // Whatever still runs there, a name lookup for example, is no longer needed.
         runtime.shutdown_background();
@@ -119,6 +128,11 @@ impl Run {
         })
     }
 
+    /// Lifts the limit of [`block_on_within`](Self::block_on_within), since what it is for is done.
+    pub(crate) fn lift_limit(&self) {
+        self.is_unlimited.store(true, Ordering::Release);
+    }
+
     /// Does async work that ends by itself when it is cancelled, and cancels it after `limit`.
     pub(crate) fn block_on_within<T>(
         &self,
@@ -130,8 +144,16 @@ impl Run {
         };
         self.block_on(async {
             let mut work = std::pin::pin!(work);
-            if let Ok(done) = tokio::time::timeout(limit.duration, &mut work).await {
-                return done;
+            let at_the_end = async {
+                tokio::time::sleep(limit.duration).await;
+                if self.is_unlimited.load(Ordering::Acquire) {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = at_the_end => {}
             }
             self.cancel.cancel();
             let done = work.await;

@@ -36,7 +36,7 @@ impl Watch {
     /// Calls `stop` at the first signal. A second one prints what `hint` gives and ends the process.
     pub(super) fn start(
         stop: impl Fn() + Send + 'static,
-        hint: impl Fn() -> Option<String> + Send + 'static,
+        hint: impl Fn() -> Vec<String> + Send + 'static,
     ) -> io::Result<Self> {
         let seen = Arc::new(AtomicU8::new(0));
         let noted = Arc::clone(&seen);
@@ -51,9 +51,7 @@ impl Watch {
                 return;
             }
             close();
-            if let Some(hint) = hint() {
-                say(&hint);
-            }
+            hint().iter().for_each(|line| say(line));
             end_now(number);
         })?;
         Ok(Self {

@@ -20,6 +20,9 @@
 //! together they measure how a program uploads. For tests, requests can [go wrong](faults) in the ways
 //! in which they do on the way to AWS.
 //!
+//! One port serves all regions. A request is for the region that it is signed for, and for its bucket's
+//! if it is not signed. Requests for a bucket of another region are refused as S3 refuses them.
+//!
 //! It accepts any credentials, or none, and does not check signatures. That is why it listens on
 //! 127.0.0.1 only, and refuses requests whose `Host` or `Origin` is another machine's: they come from a
 //! page in a browser whose name was pointed here. It does not sync files to the device.
@@ -33,6 +36,7 @@ mod keys;
 mod link;
 mod log;
 mod operation;
+mod region;
 mod s3;
 mod server;
 mod statistics;
@@ -52,6 +56,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::codedeploy::Pace;
 pub use self::link::Link;
 pub use self::log::{Answered, Log};
 pub use self::statistics::Statistics;
@@ -115,6 +120,19 @@ pub enum Error {
         /// The message that CodeDeploy would have.
         reason: String,
     },
+    /// The deployment group is missing and cannot be made.
+    #[error(
+        "cannot make the deployment group {} in {region}: {reason}",
+        shown(group)
+    )]
+    Group {
+        /// The group's name.
+        group: String,
+        /// The region.
+        region: String,
+        /// The message that CodeDeploy would have.
+        reason: String,
+    },
 }
 
 /// Where an endpoint keeps its state.
@@ -136,6 +154,8 @@ pub struct Settings {
     pub port: u16,
     /// The latency and the rates of requests.
     pub link: Link,
+    /// How fast deployments go.
+    pub pace: Pace,
     /// What goes wrong. Without faults requests are not recorded.
     pub faults: Option<Faults>,
     /// Learns of each request when it is answered.
@@ -150,6 +170,7 @@ impl Settings {
             storage,
             port: 0,
             link: Link::default(),
+            pace: Pace::default(),
             faults: None,
             log: None,
         }
@@ -218,10 +239,11 @@ impl Endpoint {
             storage,
             port,
             link,
+            pace,
             faults,
             log,
         } = settings;
-        let opening = tokio::task::spawn_blocking(move || open_state(storage, faults, link));
+        let opening = tokio::task::spawn_blocking(move || open_state(storage, faults, link, pace));
         let (mut server, held) = opening.await.unwrap_or_else(|error| {
             Err(Error::Directory {
                 dir: PathBuf::new(),
@@ -296,6 +318,23 @@ impl Endpoint {
             })
     }
 
+    /// Makes the deployment group `group` of an application, unless it exists: of one instance, whose
+    /// name is `i-` and the group's, or for ECS of the service `group`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Group`].
+    pub fn prepare_group(&self, region: &str, application: &str, group: &str) -> Result<(), Error> {
+        self.server
+            .codedeploy
+            .ensure_group(region, application, group)
+            .map_err(|failure| Error::Group {
+                group: group.to_owned(),
+                region: region.to_owned(),
+                reason: failure.message,
+            })
+    }
+
     /// Where an endpoint whose state is in `dir` keeps the bytes of an object.
     #[must_use]
     pub fn object_path(dir: &Path, bucket: &str, key: &str) -> PathBuf {
@@ -340,7 +379,7 @@ impl Unconnected {
     ///
     /// Errors of the file system.
     pub fn open(dir: &Path) -> io::Result<Self> {
-        let server = Server::open(dir, false, None, Link::default())?;
+        let server = Server::open(dir, false, None, Link::default(), Pace::default())?;
         Ok(Self(Arc::new(server)))
     }
 
@@ -368,6 +407,7 @@ fn open_state(
     storage: Storage,
     faults: Option<Faults>,
     link: Link,
+    pace: Pace,
 ) -> Result<(Server, Held), Error> {
     let (dir, temporary) = match storage {
         Storage::Keep(dir) => (dir, None),
@@ -390,7 +430,7 @@ fn open_state(
         Err(TryLockError::WouldBlock) => return Err(Error::InUse { dir }),
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    let server = Server::open(&dir, temporary.is_some(), faults, link).map_err(unusable)?;
+    let server = Server::open(&dir, temporary.is_some(), faults, link, pace).map_err(unusable)?;
     let held = Held {
         _lock: lock,
         _temporary: temporary,

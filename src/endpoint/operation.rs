@@ -7,7 +7,7 @@ use hyper::Method;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
-use super::{codedeploy, keys};
+use super::{codedeploy, keys, region};
 
 macro_rules! operations {
     ($($name:ident)*) => {
@@ -43,6 +43,10 @@ operations! {
     UploadPartCopy
     CreateApplication GetApplication GetApplicationRevision ListApplicationRevisions
     RegisterApplicationRevision
+    CreateDeploymentGroup DeleteDeploymentGroup GetDeploymentGroup ListDeploymentGroups
+    GetDeploymentConfig ListDeploymentConfigs
+    BatchGetDeployments ContinueDeployment CreateDeployment GetDeployment ListDeployments StopDeployment
+    BatchGetDeploymentTargets GetDeploymentTarget ListDeploymentTargets
 }
 
 impl fmt::Display for Operation {
@@ -61,7 +65,39 @@ pub(super) struct Call {
     pub(super) key: Option<String>,
     /// One version of the object is named.
     pub(super) versioned: bool,
+    /// The region that the request is signed for.
+    pub(super) region: Option<String>,
+    /// What is copied.
+    pub(super) source: Option<Source>,
 }
+
+/// The source of a copy, as `x-amz-copy-source` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) versioned: bool,
+}
+
+impl Source {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let named = headers.get(COPY_SOURCE)?.to_str().ok()?;
+        let (path, versioned) = match named.split_once("?versionId=") {
+            Some((path, _)) => (path, true),
+            None => (named, false),
+        };
+        let path = keys::unescape(path)?;
+        let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/')?;
+        Some(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            versioned,
+        })
+    }
+}
+
+/// The header of a copy that names its source.
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 impl Call {
     pub(super) fn of(head: &Parts) -> Self {
@@ -72,6 +108,8 @@ impl Call {
                 bucket: None,
                 key: None,
                 versioned: false,
+                region: region::signed(head),
+                source: None,
             };
         }
         let (bucket, key) = place(head.uri.path(), &head.headers);
@@ -81,7 +119,7 @@ impl Call {
             .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
             .collect();
         let has = |name: &str| names.contains(&name);
-        let copies = head.headers.contains_key("x-amz-copy-source");
+        let copies = head.headers.contains_key(COPY_SOURCE);
         let operation = match (&bucket, &key) {
             (None, _) => of_service(&head.method),
             (Some(_), None) => of_bucket(&head.method, has),
@@ -93,6 +131,8 @@ impl Call {
             versioned: has("versionId"),
             bucket,
             key,
+            region: region::signed(head),
+            source: Source::of(&head.headers),
         }
     }
 
@@ -250,6 +290,29 @@ mod tests {
     }
 
     #[test]
+    fn the_source_of_a_copy_has_a_bucket_a_key_and_perhaps_a_version() {
+        let of = |source: &str| {
+            let request = Request::put("/b/k").header(COPY_SOURCE, source);
+            Call::of(&request.body(()).unwrap().into_parts().0).source
+        };
+        let source = |key: &str, versioned| {
+            let (bucket, key) = ("from".to_owned(), key.to_owned());
+            Some(Source {
+                bucket,
+                key,
+                versioned,
+            })
+        };
+        assert_eq!(of("/from/a/b"), source("a/b", false));
+        assert_eq!(
+            of("from/a%20b%3FversionId=1"),
+            source("a b?versionId=1", false)
+        );
+        assert_eq!(of("from/a?versionId=1"), source("a", true));
+        assert_eq!(of("from"), None);
+    }
+
+    #[test]
     fn the_target_header_tells_the_operation_of_codedeploy() {
         let of = |target: &str| {
             let request = Request::post("/").header("X-Amz-Target", target);
@@ -258,7 +321,11 @@ mod tests {
         let call = of("CodeDeploy_20141006.RegisterApplicationRevision");
         assert_eq!(call.operation, Operation::RegisterApplicationRevision);
         assert!(call.codedeploy);
-        for other in ["", "CodeDeploy_20141006.CreateDeployment", "GetApplication"] {
+        for other in [
+            "",
+            "CodeDeploy_20141006.ListTagsForResource",
+            "GetApplication",
+        ] {
             assert_eq!(of(other).operation, Operation::Other, "{other}");
         }
     }

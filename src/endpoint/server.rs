@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::Request;
 use hyper::StatusCode;
@@ -28,14 +29,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::chunked::{Decoder, Trailers};
-use super::codedeploy::{self, Failure};
+use super::codedeploy::{self, Failure, Pace};
 use super::faults::{self, ConnectionControl, Faults};
 use super::link::{Link, PacedBody, Pacer};
 use super::log::{Entry, Log};
 use super::operation::Call;
 use super::statistics::{Meter, is_upload};
 use super::store::{Behavior, Store, blocking};
-use super::{ids, s3};
+use super::{ids, region, s3};
 
 /// The account that owns every bucket.
 pub(super) const OWNER: &str = "000000000000";
@@ -73,6 +74,7 @@ impl Server {
         discards: bool,
         faults: Option<Faults>,
         link: Link,
+        pace: Pace,
     ) -> io::Result<Self> {
         let behavior = Behavior {
             repeats_completes: faults.as_ref().is_some_and(Faults::repeats_completes),
@@ -82,8 +84,13 @@ impl Server {
         let mut builder = S3ServiceBuilder::new(s3::Service::new(Arc::clone(&store)));
         builder.set_host(Hosts);
         Ok(Self {
+            codedeploy: Arc::new(codedeploy::Service::open(
+                dir,
+                Arc::clone(&store),
+                faults.clone(),
+                pace,
+            )?),
             store,
-            codedeploy: Arc::new(codedeploy::Service::open(dir)?),
             meter: Meter::default(),
             s3: builder.build(),
             faults,
@@ -116,6 +123,7 @@ impl Server {
             })
             .await,
         );
+        self.codedeploy.end().await;
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
@@ -189,7 +197,7 @@ impl Server {
         }
         let request = Request::from_parts(head, body);
         let response = match &self.faults {
-            None => self.answer(request).await,
+            None => self.answer(&call, request).await,
             Some(faults) => faults::handle(self, faults, &call, request, control).await,
         };
         self.meter.answered(response.status().as_u16());
@@ -200,27 +208,41 @@ impl Server {
     }
 
     /// Answers a request to either service.
-    pub(super) async fn answer(&self, request: Request<Body>) -> HttpResponse {
+    pub(super) async fn answer(&self, call: &Call, request: Request<Body>) -> HttpResponse {
         if let Some(refused) = refuse_other_machines(&request) {
             return refused;
         }
-        let codedeploy = request.headers().contains_key("x-amz-target");
-        let mut response = if codedeploy {
-            self.call_codedeploy(request).await
+        let mut response = if call.codedeploy {
+            self.call_codedeploy(call, request).await
+        } else if let Some(refused) = self.refuse_other_region(call, &request) {
+            read_unless_expected(request).await;
+            refused
         } else {
-            match self.call_s3(request).await {
+            match self.call_s3(call, request).await {
                 Ok(response) => response,
                 Err(error) => error
                     .to_http_response()
                     .unwrap_or_else(|_| internal_error()),
             }
         };
-        name_request(codedeploy, &mut response);
+        name_request(call.codedeploy, &mut response);
         response
     }
 
-    async fn call_s3(&self, request: Request<Body>) -> S3Result<HttpResponse> {
+    /// The answer to a request for a bucket of another region than it is signed for.
+    pub(super) fn refuse_other_region(
+        &self,
+        call: &Call,
+        request: &Request<Body>,
+    ) -> Option<HttpResponse> {
+        let bucket = call.bucket.as_deref().filter(|_| call.region.is_some())?;
+        let bucket = self.store.bucket(bucket).ok()?;
+        region::refuse(call, request.method(), request.headers(), &bucket.region)
+    }
+
+    async fn call_s3(&self, call: &Call, request: Request<Body>) -> S3Result<HttpResponse> {
         let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(SignedFor(call.region.clone()));
         parts.headers.remove(header::AUTHORIZATION);
         for header in [
             "x-amz-expected-bucket-owner",
@@ -249,10 +271,8 @@ impl Server {
         response.map_err(|error| s3_error!(InternalError, "{error:?}"))
     }
 
-    async fn call_codedeploy(&self, request: Request<Body>) -> HttpResponse {
-        let region = signed_region(request.headers())
-            .unwrap_or(codedeploy::DEFAULT_REGION)
-            .to_owned();
+    async fn call_codedeploy(&self, call: &Call, request: Request<Body>) -> HttpResponse {
+        let region = call.region.as_deref().unwrap_or(region::DEFAULT).to_owned();
         let target = request.headers().get("x-amz-target");
         let target = target
             .and_then(|target| target.to_str().ok())
@@ -284,6 +304,28 @@ impl Server {
                 internal: true,
             })
         }))
+    }
+}
+
+/// The region that a request to S3 is signed for, for the operations that need it.
+#[derive(Clone, Debug)]
+pub(super) struct SignedFor(pub(super) Option<String>);
+
+/// Reads a body to its end, or [`MAX_DRAINED`] bytes of it.
+pub(super) async fn read_all(mut body: Body) {
+    let mut read = 0;
+    while read < MAX_DRAINED
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
+/// Reads the body of a request that is refused. A client that waits for `100 Continue` has not begun to
+/// write it.
+pub(super) async fn read_unless_expected(request: Request<Body>) {
+    if !request.headers().contains_key(header::EXPECT) {
+        read_all(request.into_body()).await;
     }
 }
 
@@ -377,16 +419,6 @@ pub(super) fn json_response(result: Result<Option<serde_json::Value>, Failure>) 
     let kind = HeaderValue::from_static("application/x-amz-json-1.1");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
-}
-
-/// The region in the credential scope of a signed request:
-/// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
-pub(super) fn signed_region(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, credential) = value.split_once("Credential=")?;
-    let scope = credential.split(',').next()?;
-    // An access key may contain slashes, the four members of the scope behind it may not.
-    scope.rsplit('/').nth(2)
 }
 
 /// Length of an `aws-chunked` body once it is decoded, `None` for any other body.

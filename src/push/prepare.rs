@@ -64,6 +64,7 @@ async fn read(
         content,
         select,
         lint,
+        hardened,
     } = request.source.clone();
     match content {
         Content::Archive(format) => {
@@ -83,7 +84,12 @@ async fn read(
             let lint = move || {
                 let report =
                     appspec::lint_archive(&plan, Some(Kind::Instances), Some(format.name()));
-                report.map(|report| (plan, report))
+                report.map(|mut report| {
+                    if hardened {
+                        appspec::harden(&mut report, Some(&plan));
+                    }
+                    (plan, report)
+                })
             };
             let (plan, report) = on_a_thread(lint).await??;
             refuse_errors(&report)?;

@@ -38,6 +38,8 @@ pub struct Source {
     pub select: plan::Options,
     /// Whether an error in the AppSpec file stops the push.
     pub lint: bool,
+    /// Whether what an agent with hardening settings refuses counts as an error, too.
+    pub hardened: bool,
 }
 
 /// How files become an archive.

@@ -29,6 +29,7 @@ fn revision(parts: u64) -> (TempDir, Request) {
             content: Content::Archive(Format::Zip),
             select: plan::Options::default(),
             lint: true,
+            hardened: false,
         },
         packing: Packing {
             level: Level::new(1).unwrap().into(),

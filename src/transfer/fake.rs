@@ -42,6 +42,8 @@ pub(crate) enum Trouble {
     LoseFrom(usize),
     /// It works, but says that it did not.
     Deny(usize, &'static str),
+    /// Another client writes the object whenever an upload is completed.
+    Conflicts,
     /// From this call on, another object is in the place of the source, and the store copies that.
     Replace(usize),
     /// Parts are confirmed when the test [answers](Fake::answer).
@@ -259,6 +261,9 @@ impl Fake {
             Trouble::FailFrom(at) if index >= at => "Injected",
             Trouble::Pass(at, code) if index == at => code,
             Trouble::PassFrom(at, code) if index >= at => code,
+            Trouble::Conflicts if operation == "CompleteMultipartUpload" => {
+                "ConditionalRequestConflict"
+            }
             Trouble::Hang(at) if index == at => {
                 self.hung.notify_one();
                 std::future::pending().await

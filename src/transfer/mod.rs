@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
-pub use self::copy::{Lacking, NotCopied, Why, copy};
+pub use self::copy::{Lacking, NotCopied, copy};
 pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;

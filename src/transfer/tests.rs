@@ -8,6 +8,7 @@ use crate::archive::pack::{Cutter, LinkFeedback};
 use crate::notes::{Difference, Note, Notes, Reason};
 use crate::progress::Progress;
 
+mod copying;
 mod doubt;
 mod fanout;
 mod resumed;

@@ -13,6 +13,8 @@ const GOOD: &str =
 const BAD: &str = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: scripts/Run.sh\n      \
                    timeout: \"300\"\n";
 
+const LAMBDA_JSON: &str = r#"{"version": 0.0, "Resources": [{"f": {"Type": "AWS::Lambda::Function", "Properties":
+    {"Name": "f", "Alias": "live", "CurrentVersion": "1", "TargetVersion": "2"}}}]}"#;
 const LAMBDA: &str = "version: 0.0\nResources:\n  - f:\n      Type: AWS::Lambda::Function\n      \
                       Properties:\n        Name: f\n        Alias: live\n        CurrentVersion: \
                       \"1\"\n        TargetVersion: \"2\"\n";
@@ -167,6 +169,30 @@ fn a_directory_may_hold_an_appspec_file_for_lambda() {
     tree.file("appspec.yaml", LAMBDA);
     let said = lint(&tree, &[]).ok().stdout;
     assert_eq!(said, "appspec.yaml: nothing to complain about\n");
+}
+
+/// A push takes the only one under any name.
+#[test]
+fn appspec_files_for_lambda_are_found_in_a_directory_under_any_name() {
+    let tree = Tree::new();
+    tree.file(
+        "MyAppSpecFile.yaml",
+        LAMBDA.replace("Alias: live", "Alias:"),
+    )
+    .file(
+        "template.yaml",
+        "Resources:\n  F:\n    Type: AWS::Lambda::Function\n",
+    )
+    .file("package.json", "{}");
+    let done = lint(&tree, &[]).fails(255);
+    done.prints(" --> MyAppSpecFile.yaml:")
+        .prints("error[no-property]");
+    // Each can be the key of a push.
+    tree.file("other.json", LAMBDA_JSON);
+    let said = lint(&tree, &["--format", "json"]).fails(255).json();
+    let files = said["files"].as_array().unwrap();
+    let names: Vec<_> = files.iter().map(|file| &file["file"]).collect();
+    assert_eq!(names, ["MyAppSpecFile.yaml", "other.json"]);
 }
 
 #[test]
@@ -429,6 +455,39 @@ fn what_hardened_agents_refuse_is_an_error_on_request() {
         ]
     );
     assert_eq!(rules(&["--symlinks", "preserve"]).0.len(), 0);
+}
+
+#[cfg(all(feature = "push", feature = "local"))]
+#[test]
+fn a_push_stops_at_what_hardened_agents_refuse_on_request() {
+    use crate::support::Scene;
+    let tree = tree("version: 0.0\nos: linux\n");
+    tree.file("site/page", "x").symlink("site/link", "page");
+    let scene = Scene::of(tree);
+    let keep = ["--dry-run", "--symlinks", "preserve"];
+    scene.push(&keep).ok().is_silent_about("hardened");
+    let done = scene
+        .push(&[&keep[..], &["--hardened"]].concat())
+        .fails(255);
+    done.says("error[hardened-symlink]: `site/link` is a symbolic link");
+    scene.push(&["--dry-run", "--hardened"]).ok();
+    scene.push(&["--hardened", "--no-lint"]).fails(252);
+}
+
+#[cfg(all(unix, feature = "push", feature = "local"))]
+#[test]
+fn a_link_that_agents_follow_forty_times_is_told_once() {
+    use crate::support::Scene;
+    let appspec = "version: 0.0\nos: linux\nfiles:\n  - {source: site, destination: /srv}\n";
+    let tree = tree(appspec);
+    tree.file("site/a/page", "x").symlink("site/a/up", "..");
+    let scene = Scene::of(tree);
+    let keep = ["--dry-run", "--symlinks", "preserve"];
+    let done = scene.push(&keep).ok();
+    done.says("warning[link-loop]")
+        .is_silent_about("leads back");
+    let done = scene.push(&[&keep[..], &["--no-lint"]].concat()).ok();
+    done.says("leads back").is_silent_about("link-loop");
 }
 
 #[cfg(unix)]

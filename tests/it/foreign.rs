@@ -118,6 +118,40 @@ fn owners_and_names_in_a_tar_that_tar_restores_or_refuses_are_warned_of() {
 }
 
 #[test]
+fn a_tar_or_tgz_for_windows_is_warned_of_and_sent() {
+    let scene = Scene::new();
+    let tree = Tree::new();
+    tree.file("appspec.yml", "version: 0.0\nos: windows\n");
+    for (name, is_warned) in [("a.tar", true), ("a.tgz", true), ("a.zip", false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        fs::write(&path, packed(tree.path(), name, &[])).unwrap();
+        let to = format!("s3://bucket/{name}");
+        let done = scene.push_of(&path, &["--s3-location", &to]).ok();
+        let is_said = done
+            .stderr
+            .contains("warning[bundle-type-for-windows]: the bundle is a t");
+        assert_eq!(is_said, is_warned, "{done}");
+        let no_lint = scene
+            .push_of(&path, &["--s3-location", &to, "--no-lint"])
+            .ok();
+        no_lint.is_silent_about("bundle-type");
+    }
+    // In the only directory, where agents look for it, too.
+    let inner = Tree::new();
+    inner
+        .file("site/appspec.yml", "version: 0.0\nos: windows\n")
+        .file("site/x", "x");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tgz");
+    fs::write(&path, packed(inner.path(), "a.tgz", &[])).unwrap();
+    let done = scene
+        .push_of(&path, &["--s3-location", "s3://bucket/b.tgz"])
+        .ok();
+    done.says("a.tgz/appspec.yml:2:5");
+}
+
+#[test]
 fn archives_of_hoist_draw_no_such_warning() {
     let tree = Tree::revision();
     tree.file("caf\u{e9}", "x").file("deep/directory/file", "x");

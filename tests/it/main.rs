@@ -43,6 +43,9 @@ mod appspec;
 // A push stores what `pack` writes, registers it, and says so as the AWS CLI does.
 #[cfg(all(feature = "push", feature = "local"))]
 mod push;
+// `--destination`: one pass to several buckets and regions, and what is said where one fails.
+#[cfg(all(feature = "push", feature = "local"))]
+mod destinations;
 // Each request carries the headers that S3 expects of it, and no others.
 #[cfg(all(feature = "push", feature = "local"))]
 mod object;
@@ -58,6 +61,9 @@ mod register;
 // A push and `hoist verify` name what agents make of an archive of another program.
 #[cfg(all(feature = "push", feature = "local"))]
 mod foreign;
+// Deployments are created, waited for and explained when they fail.
+#[cfg(all(feature = "push", feature = "local"))]
+mod deploy;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;
@@ -79,6 +85,9 @@ mod source_changes;
 // Under each fault a push ends registered, or fails and leaves nothing.
 #[cfg(all(feature = "push", feature = "local"))]
 mod upload_faults;
+// S3 copies an object into another bucket, and the copy is proven to be the source.
+#[cfg(all(feature = "push", feature = "local"))]
+mod copy;
 // Each permission of docs/iam.md adds what it says there.
 #[cfg(all(feature = "push", feature = "local"))]
 mod permissions;
@@ -109,7 +118,13 @@ mod aws_wrapper;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;
+// The AWS CLI and boto3 deploy to `hoist serve` what hoist pushed.
+#[cfg(all(feature = "push", feature = "local"))]
+mod serve_deploy;
 
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
 mod rig;
+// And to several regions.
+#[cfg(all(feature = "push", feature = "local"))]
+mod several_rig;

@@ -9,12 +9,12 @@ use hoist::endpoint::{Endpoint, Settings, Storage};
 use crate::support::{Run as _, Running, Tree, aws, hoist, missing, noise, text, tool};
 
 /// `hoist serve` on a directory of its own.
-struct Serve {
+pub(crate) struct Serve {
     running: Running,
     url: String,
     /// The lines that a client evaluates.
     exports: String,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Serve {
@@ -22,7 +22,7 @@ impl Serve {
         Self::start_with(&[])
     }
 
-    fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = hoist();
         command.arg("serve").args(options);
@@ -41,7 +41,11 @@ impl Serve {
 
     /// With the bucket `bucket` and the application `App`, which the AWS CLI makes. None without it.
     fn ready() -> Option<Self> {
-        let serve = Self::start();
+        Self::ready_with(&[])
+    }
+
+    pub(crate) fn ready_with(options: &[&str]) -> Option<Self> {
+        let serve = Self::start_with(options);
         serve.aws(&["s3", "mb", "s3://bucket"])?.ok();
         let create = ["deploy", "create-application", "--application-name", "App"];
         serve.aws(&create)?.ok();
@@ -49,7 +53,7 @@ impl Serve {
     }
 
     /// Makes a command a client.
-    fn client(&self, mut command: Command, arguments: &[&str]) -> Command {
+    pub(crate) fn client(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .env("AWS_ENDPOINT_URL", &self.url)
@@ -59,12 +63,12 @@ impl Serve {
         command
     }
 
-    fn aws(&self, arguments: &[&str]) -> Option<Command> {
+    pub(crate) fn aws(&self, arguments: &[&str]) -> Option<Command> {
         Some(self.client(aws()?, arguments))
     }
 
     /// Pushes `tree` with `hoist push`.
-    fn push(&self, tree: &Tree) -> Command {
+    pub(crate) fn push(&self, tree: &Tree) -> Command {
         let push = [
             "push",
             "--application-name",
@@ -107,6 +111,120 @@ fn the_aws_cli_lists_and_copies_what_hoist_pushed() {
     let mut list = serve.aws(&list).unwrap();
     let done = list.args(["--output", "text"]).ok();
     done.prints("a/b.zip").prints("bucket");
+}
+
+/// The region of a bucket is that of `s3 mb --region`; clients of other regions are redirected to it.
+#[test]
+fn the_aws_cli_copies_to_from_and_between_the_buckets_of_several_regions() {
+    let Some(serve) = Serve::ready() else { return };
+    let europe = ["s3", "mb", "s3://europe", "--region", "eu-west-1"];
+    serve.aws(&europe).unwrap().ok();
+    let dir = serve.dir.path();
+    // One request, and several parts.
+    for (name, bytes) in [("small", noise(1000, 1)), ("large", noise(9 << 20, 2))] {
+        let file = dir.join(name);
+        fs::write(&file, &bytes).unwrap();
+        let file = file.to_str().unwrap();
+        let there = format!("s3://europe/{name}");
+        let here = format!("s3://bucket/{name}");
+        let back = dir.join("back");
+        let cp = |arguments: &[&str]| {
+            let copy = ["s3", "cp", "--quiet"];
+            let mut command = serve.aws(&[&copy, arguments].concat()).unwrap();
+            command.ok();
+        };
+        cp(&[file, &there, "--region", "us-east-1"]);
+        cp(&[&there, back.to_str().unwrap(), "--region", "us-west-2"]);
+        assert!(fs::read(&back).unwrap() == bytes, "{name}");
+        cp(&[
+            &there,
+            &here,
+            "--source-region",
+            "eu-west-1",
+            "--region",
+            "us-east-1",
+        ]);
+        let again = format!("{there}-again");
+        cp(&[
+            &here,
+            &again,
+            "--source-region",
+            "us-east-1",
+            "--region",
+            "eu-west-1",
+        ]);
+        let stored = Endpoint::object_path(dir, "europe", &format!("{name}-again"));
+        assert!(fs::read(stored).unwrap() == bytes, "{name}");
+    }
+    let list = ["s3", "ls", "s3://europe", "--region", "us-east-1"];
+    let done = serve.aws(&list).unwrap().ok();
+    done.prints("large-again").prints("small-again");
+}
+
+#[test]
+fn the_aws_cli_makes_buckets_where_s3_would() {
+    let Some(serve) = Serve::ready() else { return };
+    let make = |arguments: &[&str]| {
+        let make = ["s3api", "create-bucket", "--bucket"];
+        serve.aws(&[&make, arguments].concat()).unwrap().done()
+    };
+    let europe = "LocationConstraint=eu-west-1";
+    for (arguments, said) in [
+        (&["one", "--region", "us-east-1"][..], ""),
+        (&["one", "--region", "us-east-1"], ""),
+        (
+            &["two", "--region", "eu-west-1"],
+            "(IllegalLocationConstraintException)",
+        ),
+        (
+            &[
+                "two",
+                "--region",
+                "eu-west-1",
+                "--create-bucket-configuration",
+                europe,
+            ],
+            "",
+        ),
+        (
+            &[
+                "two",
+                "--region",
+                "eu-west-1",
+                "--create-bucket-configuration",
+                europe,
+            ],
+            "(BucketAlreadyOwnedByYou)",
+        ),
+    ] {
+        let done = make(arguments);
+        assert_eq!(done.code == Some(0), said.is_empty(), "{done}");
+        done.says(said);
+    }
+    for (region, bucket) in [("us-east-1", "one"), ("eu-west-1", "two")] {
+        // The answer to HeadBucket is followed, too.
+        let head = [
+            "s3api",
+            "head-bucket",
+            "--region",
+            "us-west-2",
+            "--bucket",
+            bucket,
+        ];
+        serve.aws(&head).unwrap().ok().prints(region);
+    }
+}
+
+#[test]
+fn a_push_to_a_bucket_of_another_region_names_that_region() {
+    let Some(serve) = Serve::ready() else { return };
+    let tree = revision();
+    let done = serve.push(&tree).args(["--region", "eu-west-1"]).fails(255);
+    done.says("us-east-1").says("eu-west-1");
+    let without = ["--region", "eu-west-1", "--no-preflight"];
+    let done = serve.push(&tree).args(without).fails(255);
+    done.says("PermanentRedirect").says("--region");
+    serve.push(&tree).ok();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::scripts::{self, Script};
 use super::{Os, inside, strip, why_missing, windows};
 use crate::appspec::bundle::resolve_link;
-use crate::appspec::check::{Check, Keys, Map, nearest, quote};
+use crate::appspec::check::{Check, Keys, Map, nearest, plain, quote};
 use crate::appspec::report::{Rule, Span};
 use crate::appspec::scalar::{Value, is_plain_bool, is_plain_number, to_i};
 use crate::appspec::tree::{Node, Shape};
@@ -59,8 +59,8 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         check.report_wrong_type(node, "hooks", Shape::Map);
     }
     for (key, scripts) in events {
-        let event = key.text().unwrap_or_default();
-        check_event(check, event, key.span());
+        check_event(check, key.text_or_shape(), key.span());
+        let event = &plain(key.text_or_shape());
         let mut total = 0_i64;
         if scripts.value() == Some(Value::Nil) {
             // Both agents take it for an event without scripts.
@@ -233,14 +233,23 @@ fn check_runas<'a>(check: &mut Check<'_>, node: Node<'a>, what: &str) -> Option<
         check.report_with_help(Rule::RunasForm, node, message, help);
         return None;
     }
-    if user.contains(char::is_whitespace) || user.starts_with('-') {
-        let user = quote(user);
-        let message = format!(
-            "{what} {user} is not one name: agent 1.x gives its words to su, agent 2.x looks for a user \
+    let shown = quote(user);
+    let message = if user.contains(char::is_whitespace) || user.starts_with('-') {
+        format!(
+            "{what} {shown} is not one name: agent 1.x gives its words to su, agent 2.x looks for a user \
              of that name"
-        );
-        check.report_with_help(Rule::RunasForm, node, message, help);
-    }
+        )
+    } else if user.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("{what} {shown} is a number, and su takes only the name of a user")
+    } else if !scripts::is_user_name(user) {
+        format!(
+            "{what} {shown} is not a name: agent 1.x gives it to a shell, which replaces it, and agent 2.x \
+             looks for a user of that name"
+        )
+    } else {
+        return Some(user);
+    };
+    check.report_with_help(Rule::RunasForm, node, message, help);
     Some(user)
 }
 

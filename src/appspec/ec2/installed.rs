@@ -49,6 +49,8 @@ pub(super) struct Reached {
     pub(super) is_file: bool,
     /// Whether there is something at all, or may be.
     pub(super) anything: bool,
+    /// Whether there is something of the type, if its name is not compared with patterns.
+    pub(super) anything_but_for_names: bool,
     /// A file that certainly gets the permission.
     pub(super) file: Option<String>,
     /// Something whose path a shell does not take for one word.
@@ -67,6 +69,7 @@ impl<'a> Selection<'a> {
         self.pattern == "**" && self.except.is_empty()
     }
 
+    /// Whether the patterns select a name.
     fn has(&self, path: &str) -> bool {
         (self.pattern == "**" || patterns::matches(self.pattern, path))
             && !self
@@ -99,6 +102,12 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
+    /// Whether the patterns select a name of the right type.
+    fn has(&mut self, path: &str) -> bool {
+        self.reached.anything_but_for_names = true;
+        self.selection.has(path)
+    }
+
     /// Takes a file or directory that the permission reaches.
     fn hit(&mut self, key: Key, path: &dyn Fn() -> String) {
         self.reached.anything = true;
@@ -162,7 +171,8 @@ pub(super) fn reach(
             && let Some(path) = root.strip_prefix(object)
         {
             let mut made = path.match_indices('/').map(|(slash, _)| &path[..slash]);
-            walk.reached.anything |= made.any(|directory| selection.has(directory));
+            let has = made.any(|directory| walk.has(directory));
+            walk.reached.anything |= has;
         }
         let Some(bundle) = bundle else { continue };
         match &copy.what {
@@ -170,7 +180,7 @@ pub(super) fn reach(
             What::File(_) => {
                 if let Some(path) = copy.to.strip_prefix(object)
                     && selection.files
-                    && selection.has(path.trim_end_matches('/'))
+                    && walk.has(path.trim_end_matches('/'))
                 {
                     walk.hit((number, 0, u32::MAX), &|| trimmed(&copy.to));
                 }
@@ -241,7 +251,7 @@ fn walk_directory(
             for (level, (slash, _)) in path.match_indices('/').enumerate() {
                 let directory = &path[..slash];
                 let is_known = last.starts_with(directory) && last[slash..].starts_with('/');
-                if !is_known && (all || walk.selection.has(&format!("{prefix}{directory}"))) {
+                if !is_known && (all || walk.has(&format!("{prefix}{directory}"))) {
                     let level = u32::try_from(depth + level).unwrap_or(u32::MAX - 1);
                     walk.hit((number, index, level), &|| {
                         installed(&name[..start + slash])
@@ -251,10 +261,7 @@ fn walk_directory(
         }
         last = path;
         let is_file = !name.ends_with('/') && !leads_to_directory(bundle, index);
-        if walk.selection.files
-            && is_file
-            && (all || walk.selection.has(&format!("{prefix}{path}")))
-        {
+        if walk.selection.files && is_file && (all || walk.has(&format!("{prefix}{path}"))) {
             walk.hit((number, index, u32::MAX), &|| installed(name));
         }
     }

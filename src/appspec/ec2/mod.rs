@@ -14,8 +14,11 @@ mod patterns;
 mod permissions;
 mod scripts;
 mod security;
+mod shebang;
 mod shell;
 mod windows;
+
+pub(super) use self::patterns::matches;
 
 use super::bundle::{Absence, normalized};
 use super::check::{Check, Keys, Map, quote};

@@ -5,8 +5,9 @@ use crate::appspec::check::{Check, quote};
 use crate::appspec::report::Rule;
 use crate::appspec::tree::Node;
 
-/// Reports what the agents read in different ways. `is_except` tells which key the pattern is of.
-pub(super) fn check(check: &mut Check<'_>, node: Node<'_>, pattern: &str, is_except: bool) {
+/// Reports what the agents read in different ways, and returns whether there is something. `is_except` tells
+/// which key the pattern is of.
+pub(super) fn check(check: &mut Check<'_>, node: Node<'_>, pattern: &str, is_except: bool) -> bool {
     let shown = quote(pattern);
     if pattern.contains('/') {
         let then = if is_except {
@@ -31,11 +32,14 @@ pub(super) fn check(check: &mut Check<'_>, node: Node<'_>, pattern: &str, is_exc
         let message =
             "agent 1.x takes ** for the names right below the object, agent 2.x for all below it";
         check.report_with_help(Rule::GlobCharacters, node, message, "use *");
+    } else {
+        return false;
     }
+    true
 }
 
 /// Whether a pattern matches a path below the object.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
+pub(in crate::appspec) fn matches(pattern: &str, path: &str) -> bool {
     !path.contains('/') && matches_name(pattern.as_bytes(), path.as_bytes())
 }
 

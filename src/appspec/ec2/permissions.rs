@@ -30,8 +30,9 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os, installed: &mu
             continue;
         };
         let object = check_object(check, &permission, &what);
-        let pattern = check_pattern(check, &permission, &what);
-        let except = check_except(check, &permission, &what);
+        let mut is_reported = false;
+        let pattern = check_pattern(check, &permission, &what, &mut is_reported);
+        let except = check_except(check, &permission, &what, &mut is_reported);
         let types = check_types(check, &permission, &what);
         for key in ["owner", "group"] {
             if let Some(node) = permission.get(key) {
@@ -67,7 +68,10 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os, installed: &mu
             };
             let reached = installed::reach(installed, check.bundle, index, &selection);
             report_reached(check, &permission, &selection, &reached);
-            report_object(check, node, text, &selection, &reached);
+            // What the agents make of a pattern was reported, and that it selects nothing follows from it.
+            if reached.anything || !(is_reported && reached.anything_but_for_names) {
+                report_object(check, node, text, &selection, &reached);
+            }
             if let (Some(node), Some(file)) = (default, &reached.file) {
                 let message = format!(
                     "only a directory has a default entry, and this one reaches the file {}",
@@ -149,7 +153,8 @@ fn report_object(
     let written = text.strip_suffix('/').unwrap_or(text);
     if (written != plain || !text.starts_with('/')) && !reached.is_file {
         let message = format!("agent 2.x does not find what is below the object {shown}");
-        let help = format!("write {}", if plain.is_empty() { "/" } else { plain });
+        let plain = crate::appspec::check::plain(plain);
+        let help = format!("write {}", if plain.is_empty() { "/" } else { &plain });
         check.report_with_help(Rule::ObjectForm, node, message, help);
     }
 }
@@ -222,14 +227,19 @@ fn check_object<'a>(
     None
 }
 
-/// The pattern, which is `**` if there is none.
-fn check_pattern<'a>(check: &mut Check<'_>, permission: &Map<'a>, what: &str) -> Option<&'a str> {
+/// The pattern, which is `**` if there is none. Notes in `is_reported` whether agents read it differently.
+fn check_pattern<'a>(
+    check: &mut Check<'_>,
+    permission: &Map<'a>,
+    what: &str,
+    is_reported: &mut bool,
+) -> Option<&'a str> {
     let node = permission.get("pattern");
     let Some(node) = node.filter(|node| node.value() != Some(Value::Nil)) else {
         return Some("**");
     };
     let pattern = check.text(node, &format!("{what}.pattern"))?;
-    patterns::check(check, node, pattern, false);
+    *is_reported |= patterns::check(check, node, pattern, false);
     Some(pattern)
 }
 
@@ -237,6 +247,7 @@ fn check_except<'a>(
     check: &mut Check<'_>,
     permission: &Map<'a>,
     what: &str,
+    is_reported: &mut bool,
 ) -> Option<Vec<&'a str>> {
     let items = optional_list(check, permission, "except", what)?.unwrap_or_default();
     let mut except = Some(Vec::new());
@@ -254,7 +265,7 @@ fn check_except<'a>(
             except = None;
             continue;
         };
-        patterns::check(check, item, pattern, true);
+        *is_reported |= patterns::check(check, item, pattern, true);
         if let Some(except) = &mut except {
             except.push(pattern);
         }

@@ -1,12 +1,10 @@
 //! Checks the file of a script: whether Linux can run it, and as which user.
 
+use super::shebang::{self, Fault};
 use super::shell;
 use crate::appspec::bundle::{Bundle, resolve_link};
-use crate::appspec::check::{Check, quote};
+use crate::appspec::check::{Check, plain, quote};
 use crate::appspec::report::{Rule, Span};
-
-/// The bytes of a script that Linux reads to find its interpreter.
-const LINE_LEN: usize = 256;
 
 /// How the agents run a script.
 pub(super) struct Script<'a> {
@@ -45,122 +43,131 @@ pub(super) fn check_file(
     index: usize,
     script: &Script<'_>,
 ) {
-    let mut mode = bundle.mode(index);
+    let mut file = index;
+    let is_link = bundle.link(index).is_some();
     if let Some(text) = bundle.link(index) {
         let target = resolve_link(bundle.name(index), text);
         let Some(target) = target.and_then(|target| bundle.find(target.as_bytes())) else {
             // The file is on the instance, or nowhere.
             return;
         };
-        mode = bundle.mode(target);
-        if mode & 0o111 == 0 {
-            let message = format!(
-                "{} is a link to a file that is not executable, which agent 1.x does not change",
-                quote(script.path)
-            );
-            let help = "chmod +x the file behind the link";
-            check.report_with_help(Rule::LinkNotExecutable, script.span, message, help);
-        }
-    } else if mode & 0o111 == 0 {
-        let message = format!(
-            "{} is not executable; the agents change that themselves",
-            quote(script.path)
-        );
-        let help = format!("chmod +x {}", script.path);
-        check.report_with_help(Rule::NotExecutable, script.span, message, help);
+        file = target;
     }
+    let mode = bundle.mode(file);
     let head = bundle.head(index);
     let is_program = head
         .as_deref()
         .is_none_or(|head| head.starts_with(b"\x7fELF"));
-    if let Some(user) = script.runas.filter(|user| *user != "root" && !script.sudo) {
-        // The agents add the permission to execute for all users if no class of users has it.
-        let given = if mode & 0o111 == 0 {
-            mode | 0o111
-        } else {
-            mode
-        };
-        let needed = if is_program { 0o001 } else { 0o005 };
-        if given & needed != needed {
-            let message = format!(
-                "{} has mode {mode:04o} and belongs to root, so {} cannot run it",
-                quote(script.path),
-                quote(user)
-            );
-            let help = format!("chmod 755 {}", script.path);
-            check.report_with_help(Rule::RunasCannotExecute, script.span, message, help);
-        }
+    let path = quote(script.path);
+    if let Some(user) = script
+        .runas
+        .filter(|user| !may_execute(user, mode, is_program))
+    {
+        let message = format!(
+            "{path} has mode {mode:04o} and belongs to root, so {} cannot run it",
+            quote(user)
+        );
+        let help = format!("chmod 755 {}", plain(script.path));
+        check.report_with_help(Rule::RunasCannotExecute, script.span, message, help);
+    } else if mode & 0o111 == 0 && is_link {
+        let message = format!(
+            "{path} is a link to a file that is not executable, which agent 1.x does not change"
+        );
+        let help = "chmod +x the file behind the link";
+        check.report_with_help(Rule::LinkNotExecutable, script.span, message, help);
+    } else if mode & 0o111 == 0 {
+        let message = format!("{path} is not executable; the agents change that themselves");
+        let help = format!("chmod +x {}", plain(script.path));
+        check.report_with_help(Rule::NotExecutable, script.span, message, help);
     }
     if let Some(head) = head.filter(|_| !is_program) {
         check_interpreter(check, &head, script);
     }
 }
 
-/// Checks the line that names the interpreter.
-fn check_interpreter(check: &mut Check<'_>, head: &[u8], script: &Script<'_>) {
-    let path = quote(script.path);
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let line = head.get(..LINE_LEN).unwrap_or(head);
-    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let rest = line.strip_prefix(b"#!").unwrap_or_default();
-    let rest = &rest[rest.iter().take_while(|byte| is_blank(byte)).count()..];
-    let (interpreter, arguments) = match rest.iter().position(is_blank) {
-        Some(end) => rest.split_at(end),
-        None => (rest, &[][..]),
+/// Whether a user may run a file of root with this mode. What su makes of another text than a name is
+/// reported where it is written.
+fn may_execute(user: &str, mode: u32, is_program: bool) -> bool {
+    // The agents add the permission to execute for all users if no class of users has it.
+    let given = match mode & 0o111 {
+        0 => mode | 0o111,
+        _ => mode,
     };
-    if interpreter.is_empty() {
-        if script.runas.is_none() && !script.sudo {
-            let message = match head {
-                [] => format!("{path} is empty: agent 1.x runs it with sh, agent 2.x fails"),
-                _ if head.starts_with("\u{FEFF}#!".as_bytes()) => format!(
-                    "{path} begins with a byte-order mark before #!: agent 1.x runs it with sh, agent \
-                     2.x fails"
-                ),
-                _ => format!(
-                    "{path} does not begin with #! and an interpreter: agent 1.x runs it with sh, agent \
-                     2.x fails"
-                ),
-            };
-            let help = "begin its first line with #!/bin/sh, or with the program that runs it";
-            check.report_with_help(Rule::NoShebang, script.span, message, help);
-        }
-    } else if interpreter.contains(&b'\r') || fails_at_return(interpreter, arguments) {
-        let message = format!(
-            "the first line of {path} has a carriage return, which Linux takes for a part of the \
-             interpreter or its argument"
-        );
-        let help = "save the script with Unix line ends";
-        check.report_with_help(Rule::CrlfShebang, script.span, message, help);
-    } else if !interpreter.starts_with(b"/") {
-        let name = String::from_utf8_lossy(interpreter);
-        let message = format!(
-            "{path} is for the interpreter {}, which Linux looks for in the working directory",
-            quote(&name)
-        );
-        let help = format!("write #!/bin/{name}, or #!/usr/bin/env {name}");
-        let help = if name.contains('/') {
-            "write the absolute path"
-        } else {
-            &help
-        };
-        check.report_with_help(Rule::RelativeInterpreter, script.span, message, help);
-    }
+    let needed = if is_program { 0o001 } else { 0o005 };
+    user == "root" || !is_user_name(user) || given & needed == needed
 }
 
-/// Whether a carriage return in the argument of the interpreter makes it fail. `env -S` splits its
-/// argument at it, and perl and ruby ignore it behind an option.
-fn fails_at_return(interpreter: &[u8], arguments: &[u8]) -> bool {
-    let Some(at) = arguments.iter().position(|&byte| byte == b'\r') else {
-        return false;
-    };
-    let name = interpreter.rsplit(|&byte| byte == b'/').next();
-    let argument = arguments.trim_ascii();
-    let is_ignored = match name.unwrap_or_default() {
-        b"env" => argument.starts_with(b"-S") || argument.starts_with(b"--split-string"),
-        name if name.starts_with(b"perl") || name.starts_with(b"ruby") => {
-            argument.starts_with(b"-")
+/// Whether a text may be the name of a user, for a shell and for su.
+pub(super) fn is_user_name(text: &str) -> bool {
+    let is_special = |c: char| c.is_whitespace() || matches!(c, '*' | '?' | '[');
+    !text.starts_with(['-', '~', '#'])
+        && !text.contains(is_special)
+        && shell::special(text).is_none()
+        && !text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reports what is wrong with the line that names the interpreter.
+fn check_interpreter(check: &mut Check<'_>, head: &[u8], script: &Script<'_>) {
+    let path = quote(script.path);
+    let (rule, message, help) = match shebang::fault(head) {
+        None => return,
+        // A shell starts the script, and runs it with sh.
+        Some(Fault::Missing) if script.runas.is_some() || script.sudo => return,
+        Some(Fault::Missing) => {
+            let what = match head {
+                [] => "is empty",
+                _ if head.starts_with("\u{FEFF}#!".as_bytes()) => {
+                    "begins with a byte-order mark before #!"
+                }
+                _ => "does not begin with #! and an interpreter",
+            };
+            let message = format!("{path} {what}: agent 1.x runs it with sh, agent 2.x fails");
+            let help = "begin its first line with #!/bin/sh, or with the program that runs it";
+            (Rule::NoShebang, message, help.to_owned())
         }
-        _ => false,
+        Some(Fault::Return) => {
+            let message = format!(
+                "the first line of {path} has a carriage return, which Linux takes for a part of the \
+                 interpreter or its argument"
+            );
+            let help = "save the script with Unix line ends";
+            (Rule::CrlfShebang, message, help.to_owned())
+        }
+        Some(Fault::Relative(name)) => {
+            let message = format!(
+                "{path} is for the interpreter {}, which Linux looks for in the working directory",
+                quote(&name)
+            );
+            let name = plain(&name);
+            let help = if name.contains('/') {
+                "write the absolute path".to_owned()
+            } else {
+                format!("write #!/bin/{name}, or #!/usr/bin/env {name}")
+            };
+            (Rule::RelativeInterpreter, message, help)
+        }
+        Some(Fault::Joined(argument)) => {
+            let message = format!(
+                "the first line of {path} has several arguments, which Linux joins to one, and the \
+                 interpreter fails at {}",
+                quote(&argument)
+            );
+            let help =
+                "write one argument, as in #!/bin/bash -eu, or split them with #!/usr/bin/env -S";
+            (Rule::ShebangArguments, message, help.to_owned())
+        }
+        Some(Fault::Endless(argument)) => {
+            let argument = match argument.as_str() {
+                "" => "no argument".to_owned(),
+                text => quote(text),
+            };
+            let message = format!(
+                "the first line of {path} has env with {argument}: that names no program, so env starts \
+                 the script again and again"
+            );
+            let help = "write #!/usr/bin/env -S before variables, options and the program";
+            (Rule::ShebangArguments, message, help.to_owned())
+        }
     };
-    !is_ignored || at + 1 < arguments.len()
+    check.report_with_help(rule, script.span, message, help);
 }

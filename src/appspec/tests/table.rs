@@ -133,6 +133,8 @@ cases! {
     "`runas: yes`": SCRIPT, "location: a.sh\n      runas: yes";
     "`runas: \"- root\"`": SCRIPT, "location: a.sh\n      runas: \"- root\"";
     "`runas: \"\"`": SCRIPT, "location: a.sh\n      runas: \"\"";
+    "`runas: \"$USER\"`": SCRIPT, "location: a.sh\n      runas: \"$USER\"";
+    "`runas: 1000`": SCRIPT, "location: a.sh\n      runas: 1000";
     "`timeout: false`": SCRIPT, "location: a.sh\n      timeout: false";
     "`timeout: true`": SCRIPT, "location: a.sh\n      timeout: true";
     "`timeout: [5]`": SCRIPT, "location: a.sh\n      timeout: [5]";
@@ -148,6 +150,14 @@ cases! {
     "script whose lines end with CR alone": SCRIPT, "location: cr.sh";
     "script with `#!/usr/bin/env bash` and CRLF": SCRIPT, "location: env-crlf.sh";
     "script with `#!/usr/bin/env -S bash -e` and CRLF": SCRIPT, "location: split-crlf.sh";
+    "script with `#!/usr/bin/env -vS bash` and CRLF": SCRIPT, "location: split-v-crlf.sh";
+    "script with `#!/usr/bin/env -iS bash` and CRLF": SCRIPT, "location: split-i-crlf.sh";
+    "script with `#!/usr/bin/env bash -e`": SCRIPT, "location: env-two.sh";
+    "script with `#!/usr/bin/env A=1 bash`": SCRIPT, "location: env-set.sh";
+    "script with `#!/usr/bin/env -S A=1 bash`": SCRIPT, "location: split-set.sh";
+    "script with `#!/bin/bash -e -u`": SCRIPT, "location: two.sh";
+    "script with `#!/bin/bash -eu`": SCRIPT, "location: one.sh";
+    "script with `#!/usr/bin/env bin/bash`": SCRIPT, "location: env-relative.sh";
     "script without `#!`": SCRIPT, "location: bare.sh";
     "script without `#!`, with `runas`": SCRIPT, "location: bare.sh\n      runas: root";
     "script without `#!`, with `sudo`": SCRIPT, "location: bare.sh\n      sudo: true";
@@ -157,6 +167,8 @@ cases! {
     "empty script": SCRIPT, "location: empty.sh";
     "program": SCRIPT, "location: program";
     "script 0700, `runas: ubuntu`": SCRIPT, "location: private.sh\n      runas: ubuntu";
+    "script 0700, `runas: ubuntu`, `sudo: true`": SCRIPT, "location: private.sh\n      runas: ubuntu\n      sudo: true";
+    "script 0600, `runas: ubuntu`": SCRIPT, "location: secret.sh\n      runas: ubuntu";
     "script 0700, `runas: root`": SCRIPT, "location: private.sh\n      runas: root";
     "script 0711, `runas: ubuntu`": SCRIPT, "location: unreadable.sh\n      runas: ubuntu";
     "kept link to a script": SCRIPT, "location: kept/link.sh";
@@ -198,7 +210,9 @@ cases! {
     "`acls: [\"d::7\"]`, directories": PERMISSION, "acls: [\"d::7\"]\n    type: [directory]";
     "range `s256`": PERMISSION, "context: {type: t, range: s256}";
     "range `s0:c0,`": PERMISSION, "context: {type: t, range: \"s0:c0,\"}";
-    "`pattern: \"?.t*\"`": HEAD, "files:\n  - {source: d, destination: /srv}\npermissions:\n  - object: /srv\n    except: [\"?.t*\"]";
+    "`pattern: \"?.t*\"`": PERMISSION, "pattern: \"?.t*\"";
+    "`except: [\"?.t*\"]`": PERMISSION, "except: [\"?.t*\"]";
+    "`pattern: sub/z`": PERMISSION, "pattern: sub/z";
     "`except: [sub/z]`": PERMISSION, "except: [sub/z]";
     "absolute `except`": PERMISSION, "except: [/srv/d/x]";
     "`object: /srv//d`": HEAD, "files:\n  - {source: d, destination: /srv/d}\npermissions:\n  - object: /srv//d\n    mode: 644";
@@ -267,24 +281,33 @@ fn report_of(name: &str) -> Report {
         ("d/e/z", 0o644, b""),
         ("empty.sh", 0o755, b""),
         ("env-crlf.sh", 0o755, b"#!/usr/bin/env bash\r\n"),
+        ("env-relative.sh", 0o755, b"#!/usr/bin/env bin/bash\n"),
+        ("env-set.sh", 0o755, b"#!/usr/bin/env A=1 bash\n"),
+        ("env-two.sh", 0o755, b"#!/usr/bin/env bash -e\n"),
         ("indented.sh", 0o755, b" #!/bin/sh\n"),
         ("kept/link.sh", LINK | 0o777, b"real.sh"),
         ("kept/real.sh", 0o755, SH),
         ("link-nothing.sh", LINK | 0o777, b"kept/none.sh"),
         ("link-plain.sh", LINK | 0o777, b"plain.sh"),
         ("my script.sh", 0o755, SH),
+        ("one.sh", 0o755, b"#!/bin/bash -eu\n"),
         ("other/e", 0o644, b""),
         ("plain.sh", 0o644, SH),
         ("private.sh", 0o700, SH),
         ("program", 0o755, b"\x7fELF\x02"),
         ("relative.sh", 0o755, b"#!bash\n"),
         ("relative2.sh", 0o755, b"#! bin/sh\n"),
+        ("secret.sh", 0o600, SH),
         ("space/x ", 0o644, b""),
         ("spaced/x y", 0o644, b""),
         ("split-crlf.sh", 0o755, b"#!/usr/bin/env -S bash -e\r\n"),
+        ("split-i-crlf.sh", 0o755, b"#!/usr/bin/env -iS bash\r\n"),
+        ("split-set.sh", 0o755, b"#!/usr/bin/env -S A=1 bash\n"),
+        ("split-v-crlf.sh", 0o755, b"#!/usr/bin/env -vS bash\r\n"),
         ("tree/d/sub/y", 0o644, b""),
         ("tree/d/x", 0o644, b""),
         ("tree/z.txt", 0o644, b""),
+        ("two.sh", 0o755, b"#!/bin/bash -e -u\n"),
         ("unreadable.sh", 0o711, SH),
         ("up/a/b/up", LINK | 0o777, b".."),
         ("up/a/x", 0o644, b""),
@@ -307,7 +330,7 @@ fn the_documented_table_and_the_cases_are_the_same() {
     let documented: Vec<&str> = rows().iter().map(|row| row.name).collect();
     let cases: Vec<&str> = CASES.iter().map(|(name, ..)| *name).collect();
     assert_eq!(documented, cases);
-    assert_eq!(cases.len(), 191);
+    assert_eq!(cases.len(), 205);
 }
 
 #[test]
@@ -339,4 +362,70 @@ fn an_error_is_what_agent_1_refuses_to_read_or_both_agents_fail_at() {
     });
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_texts_of_findings_quote_no_empty_word_and_double_no_comma() {
+    let ecs = "version: 0.0\nResources:\n  - T:\n      Type: AWS::ECS::Service\n      Properties:\n        \
+               TaskDefinition: a\n        LoadBalancerInfo: {ContainerName: a, ContainerPort: \"\"}\n        \
+               NetworkConfiguration:\n          AwsvpcConfiguration: {Subnets: [\"\"], SecurityGroups: \
+               [[]], AssignPublicIp: enabled}\nHooks:\n  - \"\": \"\"\n";
+    let empty = "version: \"\"\nos: \"\"\nfile_exists_behavior: \"\"\n\"\": \"\"\npermissions:\n  - object: \
+                 /srv\n    mode: \"\"\n    owner: \"\"\n    acls: [\"\", []]\n    type: [\"\", []]\n    pattern: \
+                 \"\"\n    except: [\"\"]\n    context: {type: t, range: \"\"}\nhooks:\n  \"\":\n    - \
+                 {location: \"\", timeout: \"\", runas: \"\", sudo: \"\"}\n  ? [a]\n  : [{location: a.sh, timeout: x}]\n";
+    let mut reports = vec![
+        lint(
+            Path::new("a.yml"),
+            ecs.as_bytes(),
+            Some(Kind::Resources),
+            None,
+        ),
+        lint(Path::new("appspec.yml"), empty.as_bytes(), None, None),
+    ];
+    assert!(
+        reports.iter().all(|report| report.findings.len() > 3),
+        "{reports:#?}"
+    );
+    reports.extend(rows().iter().map(|row| report_of(row.name)));
+    for finding in reports.iter().flat_map(|report| &report.findings) {
+        let text = format!(
+            "{} {}",
+            finding.message,
+            finding.help.as_deref().unwrap_or_default()
+        );
+        for wrong in ["``", ",,", "  ", "[]"] {
+            assert!(
+                !text.contains(wrong) || wrong == "[]" && text.contains("write []"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_word_of_the_file_ends_the_line_of_a_finding() {
+    let word = "\"a\\n\\e[31mb\"";
+    let text = format!(
+        "version: {word}\nos: {word}\nfile_exists_behavior: {word}\n{word}: {word}\nfiles:\n  - {{source: {word}, \
+         destination: {word}}}\npermissions:\n  - {{object: {word}, {word}: 1, mode: {word}, owner: {word}, acls: \
+         [{word}], type: [{word}], pattern: {word}, except: [{word}], context: {{type: t, range: {word}}}}}\nhooks:\n  \
+         {word}:\n    - {{location: {word}, timeout: {word}, runas: {word}, sudo: {word}}}\n    - timeout: 5\n    - \
+         {{location: [], runas: [], timeout: 4000}}\n  \"c\\nd\": x\n"
+    );
+    let bundle = Fake::new(&[
+        ("a\n\u{1b}[31mb", 0o644, b"#!a\x1b[31m\rb\n"),
+        ("appspec.yml", 0o644, b""),
+    ]);
+    let mut report = instances(&text, &bundle);
+    harden(&mut report, Some(&bundle));
+    assert!(report.findings.len() > 20, "{report:#?}");
+    for finding in &report.findings {
+        let text = format!(
+            "{}{}",
+            finding.message,
+            finding.help.as_deref().unwrap_or_default()
+        );
+        assert!(!text.contains(char::is_control), "{finding:?}");
+    }
 }

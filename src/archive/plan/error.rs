@@ -49,7 +49,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A name that some reader rejects or changes, or that readers disagree about.
-    #[error("cannot pack {}: {source}; rename the file", shown(path))]
+    #[error("cannot pack {}: {source}", shown(path))]
     Name {
         /// The file.
         path: PathBuf,

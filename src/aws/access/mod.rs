@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod ini;
 mod problem;
+mod process;
 mod profile;
 mod provider;
 mod proxy;
@@ -45,7 +46,7 @@ use crate::aws::answer::FromService;
 use crate::aws::call::{Caller, DEFAULT_ATTEMPTS, Timing};
 use crate::aws::codedeploy::CodeDeploy;
 use crate::aws::credentials::CredentialRefresh;
-use crate::aws::limiter::RateLimiter;
+pub use crate::aws::limiter::Bandwidth;
 use crate::aws::s3::S3;
 use crate::aws::wire::Wire;
 
@@ -91,8 +92,8 @@ pub struct Access {
     pub keys: Option<Keys>,
     /// Who is asked for the code of an MFA device. None: a role that needs one fails.
     pub ask_mfa: Option<AskMfa>,
-    /// Bytes per second that are sent to S3, at most.
-    pub bandwidth: Option<u64>,
+    /// How fast bytes are sent to S3, at most.
+    pub bandwidth: Option<Bandwidth>,
     /// How often each request is made, at most. Default: [`DEFAULT_ATTEMPTS`].
     pub attempts: Option<u32>,
     /// How long requests are paused and waited for.
@@ -314,7 +315,7 @@ async fn credentials(
     if let Some(provider) = provider.as_ref().filter(|_| source.asks()) {
         // The user is asked at once, and not when half of the bundle is sent.
         let asked = provider.provide_credentials().await;
-        asked.map_err(|error| Error::Credentials(crate::aws::error::chain(&error)))?;
+        asked.map_err(|error| Error::Credentials(crate::aws::error::why(&error)))?;
     }
     Ok(Some(provider.unwrap_or_else(|| {
         SharedCredentialsProvider::new(provider::Nothing)
@@ -353,11 +354,11 @@ fn clients(
             .use_fips(false)
             .use_dual_stack(false);
     }
-    if let Some(rate) = access.bandwidth {
+    if let Some(bandwidth) = &access.bandwidth {
         // A body that the limiter delays is not stalled. Each attempt has a deadline in any case.
         let stalls = StalledStreamProtectionConfig::enabled().upload_enabled(false);
         s3 = s3
-            .interceptor(RateLimiter::new(rate))
+            .interceptor(bandwidth.limiter())
             .stalled_stream_protection(stalls.build());
     }
     if access.no_sign {
@@ -365,16 +366,27 @@ fn clients(
         codedeploy = codedeploy.allow_no_auth();
     }
     let attempts = access.attempts.unwrap_or(DEFAULT_ATTEMPTS);
-    let caller = Caller::new(attempts, access.timing, access.bandwidth, renewal);
+    let rate = access.bandwidth.as_ref().map(Bandwidth::share);
+    let caller = Caller::new(attempts, access.timing, rate, renewal);
     let sign_payload = settings.s3.as_deref().is_some_and(is_plain_and_remote);
+    let is_amazon = settings.codedeploy.as_deref().is_none_or(is_of_amazon);
     let amazon = settings.s3.is_none().then(|| region.clone());
     let s3 = aws_sdk_s3::Client::from_conf(s3.build());
     let client = aws_sdk_codedeploy::Client::from_conf(codedeploy.build());
     Clients {
-        codedeploy: CodeDeploy::new(client, caller.independent()),
+        codedeploy: CodeDeploy::new(client, caller.independent(), is_amazon),
         s3: S3::new(s3, caller, sign_payload, amazon),
         region,
     }
+}
+
+/// Whether an endpoint is Amazon's own, such as that of a virtual private cloud.
+fn is_of_amazon(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"]
+        .iter()
+        .any(|domain| host.ends_with(domain))
 }
 
 fn timeouts(access: &Access) -> TimeoutConfig {

@@ -1,9 +1,11 @@
-//! CodeDeploy as hoist calls it: asks for an application, and registers a revision with it.
+//! CodeDeploy as hoist calls it: asks for an application, registers a revision with it, and deploys.
 //!
 //! A revision is registered with the ETag, and the version if there is one, that S3 answered with, so that
 //! a deployment of the revision can never get other bytes.
 
 mod application;
+pub mod deployment;
+mod group;
 mod registration;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +16,7 @@ use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 pub use self::application::{
     Application, BadName, LongDescription, Platform, check_description, check_name,
 };
+pub use self::group::Group;
 pub use self::registration::{BadObject, Named, Registrar, Registration};
 
 use crate::aws::call::Caller;
@@ -26,11 +29,22 @@ use crate::bundle::BundleType;
 pub struct CodeDeploy {
     client: Client,
     caller: Caller,
+    is_amazon: bool,
 }
 
 impl CodeDeploy {
-    pub(super) fn new(client: Client, caller: Caller) -> Self {
-        Self { client, caller }
+    pub(super) fn new(client: Client, caller: Caller, is_amazon: bool) -> Self {
+        Self {
+            client,
+            caller,
+            is_amazon,
+        }
+    }
+
+    /// Whether it is Amazon's, so that the AWS console shows what is there.
+    #[must_use]
+    pub fn is_amazon(&self) -> bool {
+        self.is_amazon
     }
 }
 

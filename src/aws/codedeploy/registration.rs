@@ -51,7 +51,7 @@ impl Registration {
     }
 
     /// What CodeDeploy calls the place of the object.
-    fn revision(&self) -> RevisionLocation {
+    pub(super) fn revision(&self) -> RevisionLocation {
         let kind = match self.bundle_type {
             BundleType::Archive(Format::Zip) => Type::Zip,
             BundleType::Archive(Format::Tar) => Type::Tar,
@@ -98,7 +98,7 @@ impl Registrar {
     /// repeated when its answer is lost.
     pub async fn register(&self, registration: &Registration) -> Result<(), CallError> {
         const OPERATION: &str = "RegisterApplicationRevision";
-        let CodeDeploy { client, caller } = &self.codedeploy;
+        let CodeDeploy { client, caller, .. } = &self.codedeploy;
         let attempt = || async {
             let request = client
                 .register_application_revision()

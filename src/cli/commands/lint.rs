@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use clap::{Args, ValueEnum};
-use hoist::appspec::{self, Kind, MAX_BYTES, Report, Severity};
+use hoist::appspec::{self, Candidate, Kind, MAX_BYTES, Report, Severity};
 use hoist::archive::limits::default_threads;
 use hoist::archive::plan::{self, NoticeKind, Plan};
 use hoist::bundle::BundleType;
@@ -89,10 +89,10 @@ pub(crate) fn run(arguments: &LintArgs) -> Result<(), Failure> {
         let checked = if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             directory(path, &options, arguments.hardened, as_a_push, &run)
         } else {
-            file(path, None, arguments.hardened)
+            file(path, None, arguments.hardened).map(|report| vec![report])
         };
         match run.finish(checked) {
-            Ok(report) => linted.reports.push(report),
+            Ok(reports) => linted.reports.extend(reports),
             Err(failure) if matches!(failure.exit, Exit::Signal(_)) => return Err(failure),
             Err(failure) => {
                 linted.failures.extend(failure.lines.first().cloned());
@@ -129,14 +129,14 @@ fn fails(arguments: &LintArgs, linted: &Linted) -> bool {
     count(Severity::Error) > 0 || arguments.strict && count(Severity::Warning) > 0
 }
 
-/// Checks the AppSpec file of a directory, or the one for Lambda or ECS that it holds instead.
+/// Checks the AppSpec file of a directory, or those for Lambda or ECS that it holds instead.
 fn directory(
     source: &Path,
     options: &plan::Options,
     hardened: bool,
     as_a_push: bool,
     run: &Run,
-) -> Result<Report, Failure> {
+) -> Result<Vec<Report>, Failure> {
     let plan = Plan::scan(source, options, run.cancel())
         .map_err(|error| Failure::other(advice::unlisted(&error)))?;
     // A push says this, too, and what else it notices about the source.
@@ -150,13 +150,13 @@ fn directory(
         if hardened {
             appspec::harden(&mut report, Some(&plan));
         }
-        return Ok(report);
+        return Ok(vec![report]);
     };
-    for name in ["appspec.yaml", "appspec.json"] {
-        let path = source.join(name);
-        if path.is_file() && appspec::kind(&read(&path)?) == Kind::Resources {
-            return file(&path, Some(Kind::Resources), false);
-        }
+    // A push sends the one that is named like its key, or the only one.
+    let found = appspec::candidates(source);
+    if !found.is_empty() {
+        let check = |found: &Candidate| file(&found.path, Some(Kind::Resources), false);
+        return found.iter().map(check).collect();
     }
     let hint = advice::missing_appspec(&missing);
     if as_a_push {
@@ -166,7 +166,7 @@ fn directory(
     if let Some(finding) = report.findings.first_mut() {
         finding.help = Some(hint);
     }
-    Ok(report)
+    Ok(vec![report])
 }
 
 fn file(path: &Path, kind: Option<Kind>, hardened: bool) -> Result<Report, Failure> {

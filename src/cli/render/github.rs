@@ -84,6 +84,25 @@ pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// A line that gives a value to an output of the step. The value may come from an untrusted source, so it
+/// stands between delimiters that it does not contain.
+#[cfg(feature = "push")]
+pub(crate) fn output(name: &str, value: &str) -> String {
+    let end = delimiter(value);
+    format!("{name}<<{end}\n{value}\n{end}\n")
+}
+
+/// A line that `value` does not contain.
+#[cfg(feature = "push")]
+fn delimiter(value: &str) -> String {
+    loop {
+        let delimiter = format!("hoist_{:016x}", fastrand::u64(..));
+        if !value.contains(&delimiter) {
+            return delimiter;
+        }
+    }
+}
+
 /// Adds Markdown to the summary of the job, if the runner wants one, up to the size that GitHub shows. A
 /// file that cannot be written is only a warning, since the summary says what the output says.
 pub(crate) fn append_summary(text: &str) {
@@ -148,6 +167,15 @@ mod tests {
             "::error file=a%2Cb%3Ac/appspec.yml,line=2::100%25%0D%0A::error::x\n"
         );
         assert_eq!(annotation("warning", &[], "a, b"), "::warning::a, b\n");
+    }
+
+    #[cfg(feature = "push")]
+    #[test]
+    fn a_value_cannot_contain_its_delimiter() {
+        let value = "a\nhoist_0\nb";
+        let end = delimiter(value);
+        assert!(!value.contains(&end));
+        assert_ne!(delimiter(value), delimiter(value));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Prints warnings about the source.
-pub(crate) fn warn_of(notices: &[Notice]) {
+pub(crate) fn warn_of<'a>(notices: impl IntoIterator<Item = &'a Notice>) {
     for notice in notices {
         warn(&advice::notice(notice));
     }
@@ -51,7 +51,7 @@ fn write(line: &str) {
 /// services, the system and other crates say, so that no text begins a line of its own.
 pub(crate) fn in_one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
+        return disarmed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.trim_end().chars() {
@@ -60,12 +60,43 @@ pub(crate) fn in_one_line(text: &str) -> Cow<'_, str> {
             false => escaped.push(c),
         }
     }
-    Cow::Owned(escaped)
+    Cow::Owned(disarmed(&escaped).into_owned())
+}
+
+/// A text in which no CI service finds a command within a line. The runner of GitHub Actions takes
+/// `##[add-mask]x` anywhere in a line for one (actions/runner, ActionCommand.cs), Azure Pipelines
+/// `##vso[…]x`, and TeamCity `##teamcity[…]`. A backslash before the bracket ends that.
+pub(crate) fn disarmed(text: &str) -> Cow<'_, str> {
+    if !text.contains("##") {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for piece in text.split_inclusive('[') {
+        safe.push_str(piece);
+        let before = piece.strip_suffix('[').unwrap_or_default();
+        let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        if before.ends_with("##") {
+            safe.insert(safe.len() - 1, '\\');
+        }
+    }
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_ci_service_finds_a_command_within_a_message() {
+        for (text, safe) in [
+            ("a ##[set-output name=x]y", "a ##\\[set-output name=x]y"),
+            ("##vso[task.setvariable]", "##vso\\[task.setvariable]"),
+            ("###[a]", "###\\[a]"),
+            ("# ## [a] ##é[ #", "# ## [a] ##é[ #"),
+        ] {
+            assert_eq!(in_one_line(text), safe);
+        }
+    }
 
     #[test]
     fn a_message_is_one_line() {

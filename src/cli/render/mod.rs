@@ -3,6 +3,8 @@
 pub(crate) mod advice;
 #[cfg(feature = "push")]
 pub(crate) mod debug;
+#[cfg(feature = "push")]
+pub(crate) mod deploy;
 pub(crate) mod diagnostic;
 pub(crate) mod github;
 pub(crate) mod lint;

@@ -1,31 +1,45 @@
-//! The part of CodeDeploy that a push and the AWS CLI's commands around it call: applications and
-//! their revisions.
+//! The part of CodeDeploy that a push, a deployment and the AWS CLI's commands around them call:
+//! applications and their revisions, deployment groups, and deployments.
 //!
 //! The protocol is AWS JSON 1.1: the operation is in `X-Amz-Target`, input and output are JSON
 //! objects, timestamps are seconds since 1970, errors are 400 with `__type` and `message`. Each region
 //! has applications of its own; the region is the one that the request was signed for.
 //!
-//! Deployments are not offered, so no revision counts as deployed. Like the service, the endpoint does
-//! not check that the object of a revision exists.
+//! Deployments are simulated: each runs as a task, by a [`Pace`], through the lifecycle events of its
+//! compute platform. Instances are directories: the bundle is unpacked and its `files` are copied, and
+//! no script is run. Functions and services are names, to which traffic is shifted.
 //!
-//! The service's documentation does not say what happens to a revision that is registered again. Here
-//! it keeps its place and time and takes the new description.
+//! Like the service, the endpoint does not check that the object of a revision exists when it is
+//! registered; a deployment to instances reads it.
 
+mod applications;
+mod configs;
+mod deployment;
+mod deployments;
+mod groups;
+mod install;
 mod model;
+mod settings;
+mod simulation;
 mod store;
+mod targets;
 
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use self::model::{
-    Application, ApplicationName, CreateApplication, ListRevisions, OneRevision, Registered,
-    Revision, check_description, check_name,
-};
+use self::deployments::Deployments;
+use self::model::{CreateApplication, Revision};
 use self::store::Store;
-use super::ids;
+use super::faults::Faults;
+use super::store as objects;
 
 /// The name before the operation in `X-Amz-Target`.
 pub(super) const TARGET: &str = "CodeDeploy_20141006.";
@@ -35,6 +49,26 @@ pub(super) const DEFAULT_REGION: &str = "us-east-1";
 
 /// Lines in a page of a listing.
 const PAGE: usize = 100;
+
+/// How fast deployments go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// What a lifecycle event takes.
+    pub event: Duration,
+    /// What a minute of waiting takes: of traffic that is shifted bit by bit, and of blue/green
+    /// deployments that wait.
+    pub minute: Duration,
+}
+
+impl Default for Pace {
+    /// Fast enough to wait for, slow enough to see.
+    fn default() -> Self {
+        Self {
+            event: Duration::from_millis(300),
+            minute: Duration::from_secs(1),
+        }
+    }
+}
 
 /// An error of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +81,10 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(code: &'static str, message: String) -> Self {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
-            message,
+            message: message.into(),
             internal: false,
         }
     }
@@ -66,15 +100,61 @@ impl Failure {
 
 /// CodeDeploy in all regions.
 pub(super) struct Service {
+    dir: PathBuf,
     store: Store,
+    deployments: Deployments,
+    objects: Arc<objects::Store>,
+    faults: Faults,
+    pace: Pace,
+    /// The deployments that run.
+    running: Mutex<JoinSet<()>>,
+    ending: CancellationToken,
 }
 
 impl Service {
-    /// Opens the state under `dir`, which is made if it is missing.
-    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+    /// Opens the state under `dir`, which is made if it is missing. Revisions are read from `objects`.
+    pub(super) fn open(
+        dir: &Path,
+        objects: Arc<objects::Store>,
+        faults: Option<Faults>,
+        pace: Pace,
+    ) -> io::Result<Self> {
         Ok(Self {
+            dir: dir.to_owned(),
             store: Store::open(dir)?,
+            deployments: Deployments::open(dir)?,
+            objects,
+            faults: faults.unwrap_or_default(),
+            pace,
+            running: Mutex::default(),
+            ending: CancellationToken::new(),
         })
+    }
+
+    /// Ends all deployments that run.
+    pub(super) async fn end(&self) {
+        self.ending.cancel();
+        let mut running = std::mem::take(&mut *objects::lock(&self.running));
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Opens the object of a revision, as an agent does: the ETag must be the registered one.
+    fn open_revision(&self, revision: &Revision) -> Result<File, String> {
+        let location = revision.s3_location.as_ref().ok_or("it is not in S3")?;
+        let (bucket, key) = (location.bucket.as_deref(), location.key.as_deref());
+        let (bucket, key) = bucket.zip(key).ok_or("it names no object")?;
+        let version = location.version.as_deref();
+        let opened = self.objects.open_object(bucket, key, version);
+        let (object, file) =
+            opened.map_err(|error| error.message().unwrap_or(error.code().as_str()).to_owned())?;
+        let wanted = location.e_tag.as_deref().map(|etag| etag.trim_matches('"'));
+        match wanted.filter(|wanted| *wanted != object.etag) {
+            Some(wanted) => Err(format!(
+                "Expected deployment bundle etag {wanted} but was actually etag {}",
+                object.etag
+            )),
+            None => Ok(file),
+        }
     }
 
     /// Makes the application `name` for a compute platform if it is missing.
@@ -93,214 +173,52 @@ impl Service {
 
     /// Runs `operation` and returns its output, `None` if that is empty.
     pub(super) fn call(
-        &self,
+        self: &Arc<Self>,
         region: &str,
         operation: &str,
         body: &[u8],
     ) -> Result<Option<Value>, Failure> {
         check_region(region)?;
-        match operation {
-            "CreateApplication" => self.create_application(region, input(body)?).map(Some),
-            "GetApplication" => self.get_application(region, input(body)?).map(Some),
+        let output = match operation {
+            "CreateApplication" => self.create_application(region, input(body)?)?,
+            "GetApplication" => self.get_application(region, input(body)?)?,
             "RegisterApplicationRevision" => {
                 self.register(region, input(body)?)?;
-                Ok(None)
+                return Ok(None);
             }
-            "GetApplicationRevision" => self.get_revision(region, input(body)?).map(Some),
-            "ListApplicationRevisions" => self.list_revisions(region, input(body)?).map(Some),
-            other => Err(Failure::new(
-                "UnknownOperationException",
-                format!("this endpoint does not offer {other}"),
-            )),
-        }
-    }
-
-    fn create_application(&self, region: &str, input: CreateApplication) -> Result<Value, Failure> {
-        let name = check_name(input.application_name)?;
-        let platform = input
-            .compute_platform
-            .unwrap_or_else(|| "Server".to_owned());
-        if !matches!(&*platform, "Server" | "Lambda" | "ECS") {
-            return Err(Failure::new(
-                "InvalidComputePlatformException",
-                format!("The computePlatform is invalid: {platform}"),
-            ));
-        }
-        let application = Application {
-            name,
-            id: ids::unique(),
-            created_ms: ids::now_ms(),
-            platform,
-            revisions: Vec::new(),
-        };
-        self.store.create(region, &application)?;
-        Ok(json!({ "applicationId": application.id }))
-    }
-
-    fn get_application(&self, region: &str, input: ApplicationName) -> Result<Value, Failure> {
-        let application = self
-            .store
-            .get(region, &check_name(input.application_name)?)?;
-        Ok(json!({
-            "application": {
-                "applicationId": application.id,
-                "applicationName": application.name,
-                "createTime": seconds(application.created_ms),
-                "linkedToGitHub": false,
-                "computePlatform": application.platform,
+            "GetApplicationRevision" => self.get_revision(region, input(body)?)?,
+            "ListApplicationRevisions" => self.list_revisions(region, input(body)?)?,
+            "CreateDeploymentGroup" => self.create_group(region, input(body)?)?,
+            "GetDeploymentGroup" => self.get_group(region, input(body)?)?,
+            "ListDeploymentGroups" => self.list_groups(region, input(body)?)?,
+            "DeleteDeploymentGroup" => self.delete_group(region, input(body)?)?,
+            "GetDeploymentConfig" => configs::get(input(body)?)?,
+            "ListDeploymentConfigs" => configs::list(&input(body)?)?,
+            "CreateDeployment" => self.create_deployment(region, input(body)?)?,
+            "GetDeployment" => self.get_deployment(region, input(body)?)?,
+            "BatchGetDeployments" => self.batch_get_deployments(region, input(body)?)?,
+            "ListDeployments" => self.list_deployments(region, input(body)?)?,
+            "StopDeployment" => self.stop_deployment(region, input(body)?)?,
+            "ContinueDeployment" => {
+                self.continue_deployment(region, input(body)?)?;
+                return Ok(None);
             }
-        }))
-    }
-
-    fn register(&self, region: &str, input: OneRevision) -> Result<(), Failure> {
-        let name = check_name(input.application_name)?;
-        let revision = required(input.revision)?;
-        check_description(input.description.as_deref())?;
-        revision.check()?;
-        self.store.update(region, &name, |application| {
-            let known = application
-                .revisions
-                .iter_mut()
-                .find(|known| known.revision == revision);
-            if let Some(known) = known {
-                known.description = input.description;
-            } else {
-                application.revisions.push(Registered {
-                    id: ids::unique(),
-                    revision,
-                    description: input.description,
-                    registered_ms: ids::now_ms(),
-                });
-            }
-        })
-    }
-
-    fn get_revision(&self, region: &str, input: OneRevision) -> Result<Value, Failure> {
-        let name = check_name(input.application_name)?;
-        let wanted = required(input.revision)?;
-        wanted.check()?;
-        let application = self.store.get(region, &name)?;
-        let found = application
-            .revisions
-            .iter()
-            .find(|known| known.revision == wanted);
-        let found = found.ok_or_else(|| {
-            Failure::new(
-                "RevisionDoesNotExistException",
-                format!(
-                    "The named revision does not exist with the application {name}; give eTag and \
-                     version if it was registered with them"
-                ),
-            )
-        })?;
-        Ok(json!({
-            "applicationName": name,
-            "revision": found.revision,
-            "revisionInfo": info(found),
-        }))
-    }
-
-    fn list_revisions(&self, region: &str, mut input: ListRevisions) -> Result<Value, Failure> {
-        let name = check_name(input.application_name.take())?;
-        for (value, allowed, code) in [
-            (
-                &input.sort_by,
-                &["registerTime", "firstUsedTime", "lastUsedTime"][..],
-                "InvalidSortByException",
-            ),
-            (
-                &input.sort_order,
-                &["ascending", "descending"],
-                "InvalidSortOrderException",
-            ),
-            (
-                &input.deployed,
-                &["include", "exclude", "ignore"],
-                "InvalidDeployedStateFilterException",
-            ),
-        ] {
-            if let Some(value) = value.as_deref().filter(|value| !allowed.contains(value)) {
-                let message = format!("{value} is not one of {}", allowed.join(", "));
-                return Err(Failure::new(code, message));
-            }
-        }
-        if input.s3_key_prefix.is_some() && input.s3_bucket.is_none() {
-            return Err(Failure::new(
-                "BucketNameFilterRequiredException",
-                "A bucket name is required, but was not provided: s3KeyPrefix needs s3Bucket"
-                    .to_owned(),
-            ));
-        }
-        let application = self.store.get(region, &name)?;
-        // No revision was ever deployed, so every order is the order of registration.
-        let mut revisions: Vec<&Registered> = application
-            .revisions
-            .iter()
-            .filter(|known| listed(known, &input))
-            .collect();
-        if input.sort_order.as_deref() == Some("descending") {
-            revisions.reverse();
-        }
-        let start = match &input.next_token {
-            None => 0,
-            Some(token) => {
-                let last = from_token(token)?;
-                let position = revisions.iter().position(|known| known.id == last);
-                position.ok_or_else(invalid_token)? + 1
+            "ListDeploymentTargets" => self.list_targets(region, input(body)?)?,
+            "GetDeploymentTarget" => self.get_target(region, input(body)?)?,
+            "BatchGetDeploymentTargets" => self.batch_get_targets(region, input(body)?)?,
+            other => {
+                return Err(Failure::new(
+                    "UnknownOperationException",
+                    format!("this endpoint does not offer {other}"),
+                ));
             }
         };
-        let page: Vec<&Registered> = revisions[start..].iter().copied().take(PAGE).collect();
-        let more = start + page.len() < revisions.len();
-        let next = page
-            .last()
-            .filter(|_| more)
-            .map(|known| to_token(&known.id));
-        let locations: Vec<&Revision> = page.iter().map(|known| &known.revision).collect();
-        let mut output = json!({ "revisions": locations });
-        if let Some(next) = next {
-            output["nextToken"] = json!(next);
-        }
-        Ok(output)
+        Ok(Some(output))
     }
-}
-
-/// Whether a listing's filters let a revision through.
-fn listed(known: &Registered, input: &ListRevisions) -> bool {
-    if input.deployed.as_deref() == Some("include") {
-        return false;
-    }
-    let Some(bucket) = &input.s3_bucket else {
-        return true;
-    };
-    known.revision.s3_location.as_ref().is_some_and(|s3| {
-        let prefix = input.s3_key_prefix.as_deref().unwrap_or_default();
-        s3.bucket.as_ref() == Some(bucket)
-            && s3.key.as_deref().is_some_and(|key| key.starts_with(prefix))
-    })
-}
-
-fn info(known: &Registered) -> Value {
-    let mut info = json!({
-        "deploymentGroups": [],
-        "registerTime": seconds(known.registered_ms),
-    });
-    if let Some(description) = &known.description {
-        info["description"] = json!(description);
-    }
-    info
 }
 
 fn seconds(ms: u64) -> f64 {
-    std::time::Duration::from_millis(ms).as_secs_f64()
-}
-
-fn required<T>(revision: Option<T>) -> Result<T, Failure> {
-    revision.ok_or_else(|| {
-        Failure::new(
-            "RevisionRequiredException",
-            "The revision ID was not specified: revision is required".to_owned(),
-        )
-    })
+    Duration::from_millis(ms).as_secs_f64()
 }
 
 /// Regions become names of directories, so only the characters of AWS regions are allowed.
@@ -326,20 +244,32 @@ fn input<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Failure> {
         .map_err(|error| Failure::new("SerializationException", error.to_string()))
 }
 
-/// A token that says where a page ended.
-fn to_token(last: &str) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(last)
-}
-
-fn from_token(token: &str) -> Result<String, Failure> {
-    let text = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token).ok();
-    text.and_then(|text| String::from_utf8(text).ok())
-        .ok_or_else(invalid_token)
-}
-
-fn invalid_token() -> Failure {
-    Failure::new(
-        "InvalidNextTokenException",
-        "The next token was specified in an invalid format".to_owned(),
-    )
+/// The lines of a listing that follow those before `token`, and the token of the next page. A token is
+/// the id of a page's last line.
+/// Fails with `InvalidNextTokenException`.
+fn page<'a, T>(
+    all: &'a [T],
+    token: Option<&str>,
+    id: impl Fn(&T) -> &str,
+) -> Result<(&'a [T], Option<String>), Failure> {
+    let invalid = || {
+        Failure::new(
+            "InvalidNextTokenException",
+            "The next token was specified in an invalid format",
+        )
+    };
+    let start = match token {
+        None => 0,
+        Some(token) => {
+            let last = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token).ok();
+            let last = last.ok_or_else(invalid)?;
+            let position = all.iter().position(|line| id(line).as_bytes() == last);
+            position.ok_or_else(invalid)? + 1
+        }
+    };
+    let rest = all.get(start..).unwrap_or_default();
+    let (page, after) = rest.split_at(rest.len().min(PAGE));
+    let next = page.last().filter(|_| !after.is_empty());
+    let next = next.map(|last| base64_simd::URL_SAFE_NO_PAD.encode_to_string(id(last)));
+    Ok((page, next))
 }

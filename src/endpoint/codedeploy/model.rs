@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use super::groups::Group;
 
 /// Longest description of a revision, in characters. It is not documented; the service was observed
 /// to refuse longer ones.
@@ -19,6 +20,22 @@ pub(super) struct Revision {
     pub(super) revision_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) s3_location: Option<S3Location>,
+    /// The AppSpec file of a Lambda function or an ECS service itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_spec_content: Option<Content>,
+    /// The same, as it was given before there was `appSpecContent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) string: Option<Content>,
+}
+
+/// A text in a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Content {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sha256: Option<String>,
 }
 
 /// An archive or AppSpec file in S3.
@@ -38,7 +55,8 @@ pub(super) struct S3Location {
 }
 
 impl Revision {
-    /// Checks that the revision is a complete location in S3, where all revisions of hoist are.
+    /// Checks that the revision is a complete location in S3, where all revisions of hoist are, or an
+    /// AppSpec file in the request.
     /// Fails with `InvalidRevisionException`.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let invalid = |why: &str| {
@@ -47,10 +65,24 @@ impl Revision {
                 format!("The specified revision is not valid: {why}"),
             ))
         };
-        let (Some("S3"), Some(s3)) = (self.revision_type.as_deref(), &self.s3_location) else {
-            return invalid("this endpoint takes revisions of the type S3, with an s3Location");
-        };
         let filled = |member: &Option<String>| member.as_ref().is_some_and(|text| !text.is_empty());
+        let kind = self.revision_type.as_deref();
+        let s3 = match (kind, &self.s3_location) {
+            (Some("S3"), Some(s3)) => s3,
+            (Some("AppSpecContent" | "String"), None) => {
+                let filled = self.content().is_some_and(|text| !text.is_empty());
+                return match filled {
+                    true => Ok(()),
+                    false => invalid("there is no content"),
+                };
+            }
+            _ => {
+                return invalid(
+                    "this endpoint takes revisions of the types S3, with an s3Location, \
+                     AppSpecContent and String",
+                );
+            }
+        };
         if !filled(&s3.bucket) || !filled(&s3.key) {
             return invalid("an S3 location needs bucket and key");
         }
@@ -59,6 +91,12 @@ impl Revision {
             return invalid("bundleType must be tar, tgz, zip, YAML or JSON");
         }
         Ok(())
+    }
+
+    /// The AppSpec file in the request.
+    pub(super) fn content(&self) -> Option<&str> {
+        let content = self.app_spec_content.as_ref().or(self.string.as_ref());
+        content?.content.as_deref()
     }
 }
 
@@ -104,11 +142,12 @@ pub(super) struct CreateApplication {
     pub(super) compute_platform: Option<String>,
 }
 
-/// The input of operations that name an application and nothing else.
+/// The input of operations that name an application and at most a page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ApplicationName {
     pub(super) application_name: Option<String>,
+    pub(super) next_token: Option<String>,
 }
 
 /// The input of RegisterApplicationRevision and GetApplicationRevision.
@@ -141,6 +180,9 @@ pub(super) struct Application {
     pub(super) platform: String,
     /// In order of their registration.
     pub(super) revisions: Vec<Registered>,
+    /// In the order in which they were made.
+    #[serde(default)]
+    pub(super) groups: Vec<Group>,
 }
 
 /// A registered revision as it is kept on disk.
@@ -151,4 +193,7 @@ pub(super) struct Registered {
     pub(super) revision: Revision,
     pub(super) description: Option<String>,
     pub(super) registered_ms: u64,
+    /// When it was deployed first and last.
+    #[serde(default)]
+    pub(super) used_ms: Option<(u64, u64)>,
 }

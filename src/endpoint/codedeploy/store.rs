@@ -1,7 +1,7 @@
 //! Applications on disk: one JSON file each, in one directory per region.
 //!
 //! ```text
-//! DIR/codedeploy/REGION/APPLICATION.json    the application and its revisions
+//! DIR/codedeploy/REGION/APPLICATION.json    the application, its revisions and groups
 //! ```
 
 use std::fs;
@@ -72,17 +72,18 @@ impl Store {
         })
     }
 
-    /// Changes the application `name`.
+    /// Changes the application `name`, unless `change` fails.
     /// Fails with `ApplicationDoesNotExistException`.
-    pub(super) fn update(
+    pub(super) fn update<T>(
         &self,
         region: &str,
         name: &str,
-        change: impl FnOnce(&mut Application),
-    ) -> Result<(), Failure> {
+        change: impl FnOnce(&mut Application) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let _change = lock(&self.change);
         let mut application = self.get(region, name)?;
-        change(&mut application);
-        self.save(region, &application)
+        let changed = change(&mut application)?;
+        self.save(region, &application)?;
+        Ok(changed)
     }
 }

@@ -5,12 +5,13 @@
 //! authorization reference), "Required permissions for Amazon S3 API operations" (S3 user guide).
 //! Permissions for keys of KMS are not checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hyper::header::HeaderMap;
 
 use super::super::operation::{Call, Operation};
+use super::super::region;
 use super::super::server::OWNER;
 
 macro_rules! actions {
@@ -41,8 +42,12 @@ actions! {
     "s3" => AbortMultipartUpload CreateBucket DeleteBucket DeleteObject GetObject GetObjectVersion
         ListAllMyBuckets ListBucket ListBucketMultipartUploads ListMultipartUploadParts
         PutBucketVersioning PutObject PutObjectAcl PutObjectTagging;
-    "codedeploy" => CreateApplication GetApplication GetApplicationRevision
-        ListApplicationRevisions RegisterApplicationRevision;
+    "codedeploy" => BatchGetDeploymentTargets BatchGetDeployments ContinueDeployment
+        CreateApplication CreateDeployment CreateDeploymentGroup DeleteDeploymentGroup
+        GetApplication GetApplicationRevision GetDeployment GetDeploymentConfig
+        GetDeploymentGroup GetDeploymentTarget ListApplicationRevisions ListDeploymentConfigs
+        ListDeploymentGroups ListDeploymentTargets ListDeployments RegisterApplicationRevision
+        StopDeployment;
 }
 
 impl fmt::Display for Action {
@@ -51,20 +56,86 @@ impl fmt::Display for Action {
     }
 }
 
-/// The first action that `call` needs and that is not allowed, or `None` if all are allowed.
-///
-/// # Errors
-///
-/// The operation is one that the endpoint does not offer, and not everything is allowed.
-pub(super) fn denied(
-    allowed: &BTreeSet<Action>,
-    call: &Call,
-    headers: &HeaderMap,
-) -> Result<Option<Action>, ()> {
-    match needed(call, headers) {
-        Some(needed) => Ok(needed.into_iter().find(|action| !allowed.contains(action))),
-        None if Action::ALL.iter().all(|action| allowed.contains(action)) => Ok(None),
-        None => Err(()),
+/// The actions that are allowed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Allowed {
+    everywhere: BTreeSet<Action>,
+    /// In a bucket, or to CodeDeploy in a region.
+    there: BTreeMap<String, BTreeSet<Action>>,
+}
+
+/// What a call needs and may not have.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Denied {
+    /// `None` if the endpoint does not offer the operation.
+    pub(super) action: Option<Action>,
+    /// It is needed on the source of a copy.
+    pub(super) of_source: bool,
+}
+
+impl Allowed {
+    pub(super) fn everywhere(actions: impl IntoIterator<Item = Action>) -> Self {
+        Self {
+            everywhere: actions.into_iter().collect(),
+            there: BTreeMap::new(),
+        }
+    }
+
+    /// Allows more, in one bucket, or to CodeDeploy in one region.
+    pub(super) fn add(&mut self, place: &str, actions: impl IntoIterator<Item = Action>) {
+        let there = self.there.entry(place.to_owned()).or_default();
+        there.extend(actions);
+    }
+
+    /// Whether an action is allowed in a bucket or a region.
+    pub(super) fn allows(&self, action: Action, place: &str) -> bool {
+        let there = self.there.get(place);
+        self.everywhere.contains(&action) || there.is_some_and(|there| there.contains(&action))
+    }
+
+    /// The first action that `call` needs and that is not allowed, or `None` if all are allowed.
+    pub(super) fn denied(&self, call: &Call, headers: &HeaderMap) -> Option<Denied> {
+        let region = call.region.as_deref().unwrap_or(region::DEFAULT);
+        let place = if call.codedeploy {
+            region
+        } else {
+            call.bucket.as_deref().unwrap_or_default()
+        };
+        let Some(needed) = needed(call, headers) else {
+            let all = Action::ALL.iter();
+            return (!all.copied().all(|action| self.allows(action, place))).then_some(Denied {
+                action: None,
+                of_source: false,
+            });
+        };
+        let missing = |action: &Action| !self.allows(*action, place);
+        let of_object = needed
+            .into_iter()
+            .find(missing)
+            .map(|action| (action, false));
+        let of_source = || {
+            let source = call.source.as_ref().filter(|_| is_copy(call.operation))?;
+            let action = read(source.versioned);
+            (!self.allows(action, &source.bucket)).then_some((action, true))
+        };
+        let (action, of_source) = of_object.or_else(of_source)?;
+        Some(Denied {
+            action: Some(action),
+            of_source,
+        })
+    }
+}
+
+fn is_copy(operation: Operation) -> bool {
+    matches!(operation, Operation::CopyObject | Operation::UploadPartCopy)
+}
+
+/// The action of reading an object, or one version of it.
+fn read(versioned: bool) -> Action {
+    if versioned {
+        Action::GetObjectVersion
+    } else {
+        Action::GetObject
     }
 }
 
@@ -81,8 +152,7 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::AbortMultipartUpload => Action::AbortMultipartUpload,
         O::ListParts => Action::ListMultipartUploadParts,
         O::ListMultipartUploads => Action::ListBucketMultipartUploads,
-        O::GetObject | O::HeadObject if call.versioned => Action::GetObjectVersion,
-        O::GetObject | O::HeadObject => Action::GetObject,
+        O::GetObject | O::HeadObject => read(call.versioned),
         O::DeleteObject | O::DeleteObjects => Action::DeleteObject,
         O::HeadBucket | O::ListObjectsV2 => Action::ListBucket,
         O::ListBuckets => Action::ListAllMyBuckets,
@@ -94,14 +164,32 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::GetApplicationRevision => Action::GetApplicationRevision,
         O::ListApplicationRevisions => Action::ListApplicationRevisions,
         O::RegisterApplicationRevision => Action::RegisterApplicationRevision,
+        O::BatchGetDeploymentTargets => Action::BatchGetDeploymentTargets,
+        O::BatchGetDeployments => Action::BatchGetDeployments,
+        O::ContinueDeployment => Action::ContinueDeployment,
+        O::CreateDeployment => Action::CreateDeployment,
+        O::CreateDeploymentGroup => Action::CreateDeploymentGroup,
+        O::DeleteDeploymentGroup => Action::DeleteDeploymentGroup,
+        O::GetDeployment => Action::GetDeployment,
+        O::GetDeploymentConfig => Action::GetDeploymentConfig,
+        O::GetDeploymentGroup => Action::GetDeploymentGroup,
+        O::GetDeploymentTarget => Action::GetDeploymentTarget,
+        O::ListDeploymentConfigs => Action::ListDeploymentConfigs,
+        O::ListDeploymentGroups => Action::ListDeploymentGroups,
+        O::ListDeploymentTargets => Action::ListDeploymentTargets,
+        O::ListDeployments => Action::ListDeployments,
+        O::StopDeployment => Action::StopDeployment,
         O::Other => return None,
     }];
+    if needed == [Action::CreateDeployment] {
+        // The service reads the configuration in the caller's name.
+        needed.push(Action::GetDeploymentConfig);
+    }
     if needed == [Action::PutObject] {
-        // Actions for what the object gets besides its bytes, and for what is read to write it.
+        // Actions for what the object gets besides its bytes, and for a condition on the one before.
         for (header, action) in [
             ("x-amz-tagging", Action::PutObjectTagging),
             ("x-amz-acl", Action::PutObjectAcl),
-            ("x-amz-copy-source", Action::GetObject),
             ("if-match", Action::GetObject),
         ] {
             if headers.contains_key(header) {
@@ -113,8 +201,20 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
 }
 
 /// IAM's message. `application` is the one that a request to CodeDeploy names.
-pub(super) fn refusal(call: &Call, action: &str, region: &str, application: &str) -> String {
-    let resource = match (&call.bucket, &call.key) {
+pub(super) fn refusal(call: &Call, denied: &Denied, application: &str) -> String {
+    let action = denied.action.map_or(
+        "an action of an operation that this endpoint does not offer",
+        Action::name,
+    );
+    let region = call.region.as_deref().unwrap_or(region::DEFAULT);
+    let source = call.source.as_ref().filter(|_| denied.of_source);
+    let (bucket, key) = match source {
+        Some(source) => (Some(&source.bucket), Some(&source.key)),
+        None => (call.bucket.as_ref(), call.key.as_ref()),
+    };
+    // The permission to list is the bucket's.
+    let key = key.filter(|_| denied.action != Some(Action::ListBucket));
+    let resource = match (bucket, key) {
         _ if call.codedeploy => {
             format!("arn:aws:codedeploy:{region}:{OWNER}:application:{application}")
         }
@@ -130,6 +230,7 @@ pub(super) fn refusal(call: &Call, action: &str, region: &str, application: &str
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::operation::Source;
     use super::*;
 
     fn call(operation: Operation) -> Call {
@@ -139,42 +240,78 @@ mod tests {
             bucket: Some("b".into()),
             key: Some("k".into()),
             versioned: false,
+            region: None,
+            source: None,
         }
+    }
+
+    fn missing(allowed: &Allowed, call: &Call, headers: &HeaderMap) -> Option<Option<Action>> {
+        let denied = allowed.denied(call, headers);
+        denied.map(|denied| denied.action)
     }
 
     #[test]
     fn every_operation_needs_an_action() {
-        let nothing = BTreeSet::new();
-        let everything: BTreeSet<Action> = Action::ALL.iter().copied().collect();
+        let nothing = Allowed::default();
+        let everything = Allowed::everywhere(Action::ALL.iter().copied());
+        let no_headers = HeaderMap::new();
         for operation in Operation::ALL {
             let call = call(*operation);
-            let needs = denied(&nothing, &call, &HeaderMap::new()).unwrap().unwrap();
-            assert_eq!(denied(&everything, &call, &HeaderMap::new()), Ok(None));
+            let needs = missing(&nothing, &call, &no_headers).unwrap().unwrap();
+            assert_eq!(missing(&everything, &call, &no_headers), None);
             assert!(needs.name().contains(':'), "{needs}");
         }
         let other = call(Operation::Other);
-        assert_eq!(denied(&nothing, &other, &HeaderMap::new()), Err(()));
-        assert_eq!(denied(&everything, &other, &HeaderMap::new()), Ok(None));
+        assert_eq!(missing(&nothing, &other, &no_headers), Some(None));
+        assert_eq!(missing(&everything, &other, &no_headers), None);
     }
 
     #[test]
-    fn tags_acls_copies_and_versions_need_actions_of_their_own() {
-        let put = BTreeSet::from([Action::PutObject]);
+    fn tags_acls_conditions_and_versions_need_actions_of_their_own() {
+        let put = Allowed::everywhere([Action::PutObject]);
         let with = |header: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header, hyper::header::HeaderValue::from_static("x"));
-            denied(&put, &call(Operation::PutObject), &headers).unwrap()
+            missing(&put, &call(Operation::PutObject), &headers)
         };
         assert_eq!(with("x-amz-meta-a"), None);
-        assert_eq!(with("x-amz-tagging"), Some(Action::PutObjectTagging));
-        assert_eq!(with("x-amz-acl"), Some(Action::PutObjectAcl));
-        assert_eq!(with("x-amz-copy-source"), Some(Action::GetObject));
+        assert_eq!(with("x-amz-tagging"), Some(Some(Action::PutObjectTagging)));
+        assert_eq!(with("x-amz-acl"), Some(Some(Action::PutObjectAcl)));
+        assert_eq!(with("if-match"), Some(Some(Action::GetObject)));
         let versioned = Call {
             versioned: true,
             ..call(Operation::HeadObject)
         };
-        let get = BTreeSet::from([Action::GetObject]);
-        let needs = denied(&get, &versioned, &HeaderMap::new());
-        assert_eq!(needs, Ok(Some(Action::GetObjectVersion)));
+        let get = Allowed::everywhere([Action::GetObject]);
+        let needs = missing(&get, &versioned, &HeaderMap::new());
+        assert_eq!(needs, Some(Some(Action::GetObjectVersion)));
+    }
+
+    #[test]
+    fn a_copy_needs_to_read_its_source_where_that_is() {
+        let mut copy = call(Operation::UploadPartCopy);
+        let source = |versioned| {
+            let (bucket, key) = ("from".to_owned(), "a".to_owned());
+            Some(Source {
+                bucket,
+                key,
+                versioned,
+            })
+        };
+        copy.source = source(false);
+        let mut allowed = Allowed::default();
+        allowed.add("b", [Action::PutObject, Action::GetObject]);
+        let denied = allowed.denied(&copy, &HeaderMap::new()).unwrap();
+        assert_eq!(
+            (denied.action, denied.of_source),
+            (Some(Action::GetObject), true)
+        );
+        let message = refusal(&copy, &denied, "");
+        assert!(message.contains("\"arn:aws:s3:::from/a\""), "{message}");
+        allowed.add("from", [Action::GetObject]);
+        assert_eq!(allowed.denied(&copy, &HeaderMap::new()), None);
+        copy.source = source(true);
+        let needs = missing(&allowed, &copy, &HeaderMap::new());
+        assert_eq!(needs, Some(Some(Action::GetObjectVersion)));
     }
 }

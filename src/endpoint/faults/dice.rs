@@ -1,5 +1,5 @@
 //! Random faults that can be repeated: what happens to a request depends only on a seed, the request's
-//! operation and its number, and not on the order in which requests of other operations arrive.
+//! operation, its place and its number there, and not on the order in which other requests arrive.
 
 use super::{Fault, Operation};
 
@@ -17,9 +17,9 @@ impl Dice {
         }
     }
 
-    /// The fault that happens to a request, if one does.
-    pub(super) fn throw(&self, operation: Operation, number: u64) -> Option<Fault> {
-        let name = operation.name().bytes();
+    /// The fault that happens to a request, if one does. `place` is its bucket, or CodeDeploy's region.
+    pub(super) fn throw(&self, operation: Operation, place: &str, number: u64) -> Option<Fault> {
+        let name = operation.name().bytes().chain(place.bytes());
         let of_operation = name.fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
         let mut left = share(mix(of_operation ^ number));
         let mut odds = self.odds.iter().filter(|(of, ..)| *of == operation);
@@ -60,7 +60,9 @@ mod tests {
         ];
         let dice = Dice::new(7, odds);
         let thrown = |dice: &Dice, operation| -> Vec<Option<Fault>> {
-            (1..=10_000).map(|n| dice.throw(operation, n)).collect()
+            (1..=10_000)
+                .map(|n| dice.throw(operation, "b", n))
+                .collect()
         };
         let parts = thrown(&dice, Operation::UploadPart);
         let count = |wanted| parts.iter().filter(|fault| **fault == wanted).count();
@@ -87,5 +89,7 @@ mod tests {
 
         assert_eq!(thrown(&Dice::new(7, odds), Operation::UploadPart), parts);
         assert_ne!(thrown(&Dice::new(8, odds), Operation::UploadPart), parts);
+        let elsewhere = (1..=10_000).map(|n| dice.throw(Operation::UploadPart, "c", n));
+        assert!(!elsewhere.eq(parts));
     }
 }

@@ -1,14 +1,12 @@
 //! Lets faults happen: connections end, answers do not come, and requests are refused that the server
 //! would have answered.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::future::pending;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Body as _, Frame};
+use hyper::body::Frame;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
@@ -17,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::codedeploy;
 use super::super::link::{PacedBody, Pacer};
-use super::super::operation::Call;
+use super::super::operation::{Call, Source};
+use super::super::region;
 use super::super::server::{
-    self, MAX_DRAINED, Server, internal_error, json_response, signed_region,
+    self, Server, internal_error, json_response, read_all, read_unless_expected,
 };
+use super::allowed::{Allowed, Denied};
 use super::body::{Damage, DamagedBody};
-use super::{Action, Fault, Faults, Operation, Refusal, Reply, When, allowed};
+use super::{Action, CopyFault, Fault, Faults, Operation, Refusal, Reply, When, allowed, copying};
 
 /// The part of a connection that a request may end.
 pub(in crate::endpoint) struct ConnectionControl {
@@ -95,6 +95,7 @@ pub(in crate::endpoint) async fn handle(
         Some(Fault::Corrupt) => ask(request.map(damaged(Damage::Flip))).await,
         Some(Fault::CorruptAnswer) => ask(request).await.map(damaged(Damage::Flip)),
         Some(Fault::Truncate(bytes)) => ask(request).await.map(damaged(Damage::CutAfter(bytes))),
+        Some(Fault::Copy(fault)) => ask(with_copy_fault(request, fault)).await,
     };
     faults.answered(index, response.status().as_u16());
     response
@@ -114,12 +115,21 @@ async fn get_as_far_as<R: Future<Output = HttpResponse>>(
     None
 }
 
+/// Lets the copy that a request asks for go wrong.
+fn with_copy_fault(mut request: Request<Body>, fault: CopyFault) -> Request<Body> {
+    if fault == CopyFault::NoConditions {
+        for name in copying::CONDITIONS {
+            request.headers_mut().remove(name);
+        }
+    }
+    request.extensions_mut().insert(fault);
+    request
+}
+
 /// The answer that a test makes up.
 async fn reply_with(reply: Reply, request: Request<Body>) -> HttpResponse {
     let is_head = request.method() == Method::HEAD;
-    if !request.headers().contains_key(header::EXPECT) {
-        read_all(request.into_body()).await;
-    }
+    read_unless_expected(request).await;
     let body = if is_head { "" } else { reply.body };
     let mut response = HttpResponse::new(Body::from(body.to_owned()));
     *response.status_mut() =
@@ -155,9 +165,13 @@ async fn answer_if_allowed(
     let mut response = if clock.refuses(call.codedeploy, request.headers()) {
         too_skewed(call, request).await
     } else if let Some(allowed) = allowed {
-        answer_by_policy(server, faults, index, &allowed, call, request).await
+        // S3 redirects before it asks what the caller may do.
+        match server.refuse_other_region(call, &request) {
+            Some(_) => server.answer(call, request).await,
+            None => answer_by_policy(server, faults, index, &allowed, call, request).await,
+        }
     } else {
-        server.answer(request).await
+        server.answer(call, request).await
     };
     if let Some(date) = clock.wrong_date() {
         response.headers_mut().insert(header::DATE, date);
@@ -169,40 +183,46 @@ async fn answer_by_policy(
     server: &Server,
     faults: &Faults,
     index: usize,
-    allowed: &BTreeSet<Action>,
+    allowed: &Allowed,
     call: &Call,
     request: Request<Body>,
 ) -> HttpResponse {
-    let denied = match allowed::denied(allowed, call, request.headers()) {
-        Ok(None) => None,
-        Ok(Some(action)) => Some(action.name()),
-        Err(()) => Some("an action of an operation that this endpoint does not offer"),
-    };
-    if let Some(action) = denied {
+    if let Some(denied) = allowed.denied(call, request.headers()) {
         faults.refused(index, Refusal::AccessDenied);
         let (request, application) = application(call, request).await;
-        let region = signed_region(request.headers()).unwrap_or(codedeploy::DEFAULT_REGION);
-        let message = allowed::refusal(call, action, region, &application);
+        let message = allowed::refusal(call, &denied, &application);
         let mut response = refuse(Refusal::AccessDenied, Some(message), call, request).await;
         name_region(server, call, &mut response);
         return response;
     }
-    let reads = matches!(call.operation, Operation::GetObject | Operation::HeadObject);
     let method = request.method().clone();
-    let response = server.answer(request).await;
+    let response = server.answer(call, request).await;
     // Without the permission to list a bucket S3 does not tell that an object is missing.
-    let hides = reads
-        && response.status() == StatusCode::NOT_FOUND
-        && !faults.allows(Action::ListBucket)
-        && call
-            .bucket
-            .as_deref()
-            .is_some_and(|name| server.store.bucket(name).is_ok());
+    let hidden_in = match call.operation {
+        Operation::GetObject | Operation::HeadObject => {
+            let bucket = call.bucket.as_deref();
+            bucket.filter(|bucket| server.store.bucket(bucket).is_ok())
+        }
+        Operation::CopyObject | Operation::UploadPartCopy => {
+            let source = call.source.as_ref();
+            let missing = |source: &&Source| {
+                matches!(server.store.find(&source.bucket, &source.key), Ok(None))
+            };
+            source.filter(missing).map(|source| &*source.bucket)
+        }
+        _ => None,
+    };
+    let hides = response.status() == StatusCode::NOT_FOUND
+        && hidden_in.is_some_and(|bucket| !allowed.allows(Action::ListBucket, bucket));
     if !hides {
         return response;
     }
     faults.refused(index, Refusal::AccessDenied);
-    let message = allowed::refusal(call, Action::ListBucket.name(), "", "");
+    let denied = Denied {
+        action: Some(Action::ListBucket),
+        of_source: call.source.is_some(),
+    };
+    let message = allowed::refusal(call, &denied, "");
     let empty = Request::builder().method(method).body(Body::empty());
     match empty {
         Ok(empty) => refuse(Refusal::AccessDenied, Some(message), call, empty).await,
@@ -217,7 +237,7 @@ fn name_region(server: &Server, call: &Call, response: &mut HttpResponse) {
         && let Ok(bucket) = server.store.bucket(bucket)
         && let Ok(region) = HeaderValue::try_from(bucket.region)
     {
-        response.headers_mut().insert("x-amz-bucket-region", region);
+        response.headers_mut().insert(region::BUCKET_REGION, region);
     }
 }
 
@@ -247,10 +267,7 @@ async fn refuse(
     call: &Call,
     request: Request<Body>,
 ) -> HttpResponse {
-    // A client that waits for `100 Continue` has not begun to write.
-    if !request.headers().contains_key(header::EXPECT) {
-        read_all(request.into_body()).await;
-    }
+    read_unless_expected(request).await;
     let (status, code, text) = if call.codedeploy {
         refusal.codedeploy()
     } else {
@@ -313,16 +330,6 @@ async fn too_skewed(call: &Call, request: Request<Body>) -> HttpResponse {
     } else {
         let message = "The difference between the request time and the current time is too large.";
         answer(call, 403, "RequestTimeTooSkewed", message.to_owned())
-    }
-}
-
-/// Reads a body to its end, or [`MAX_DRAINED`] bytes of it.
-async fn read_all(mut body: Body) {
-    let mut read = 0;
-    while read < MAX_DRAINED
-        && let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
-    {
-        read += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

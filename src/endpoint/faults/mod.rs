@@ -2,9 +2,12 @@
 //!
 //! A test says what happens to which request, and starts the endpoint with it
 //! ([`Endpoint::start_with`](super::Endpoint::start_with)). Requests are counted for each operation, and
-//! a rule names them by their number ([`Faults::on`]). For requests without a rule a function may
+//! a rule names them by their number ([`Faults::on`]), perhaps in one bucket or region
+//! ([`Faults::on_at`]). For requests without a rule a function may
 //! decide ([`Faults::choose`]), and then chance ([`Faults::random`]), which depends on a seed, the
-//! operation and the number only.
+//! operation, the bucket and the number only.
+//!
+//! Lifecycle events of deployments can fail or hang ([`Faults::on_event`]).
 //!
 //! Credentials can expire, the endpoint's clock can be wrong, and [allowed actions](Faults::allow) are
 //! those of IAM. Every request is [recorded](Faults::requests), with its headers.
@@ -33,11 +36,13 @@
 mod allowed;
 mod body;
 mod clock;
+mod copying;
 mod dice;
+mod events;
 mod inject;
 mod refusal;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,13 +51,19 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 
 pub use self::allowed::Action;
+pub use self::copying::CopyFault;
+pub(super) use self::copying::Copying;
+pub use self::events::EventFault;
 pub(super) use self::inject::{ConnectionControl, handle};
 pub use self::refusal::Refusal;
 pub use super::operation::Operation;
 
+use self::allowed::Allowed;
 use self::clock::Clock;
 use self::dice::Dice;
+use self::events::EventRule;
 use super::operation::Call;
+use super::region;
 use super::store::lock;
 
 /// What goes wrong with a request.
@@ -62,7 +73,7 @@ pub enum Fault {
     /// It is answered with an error, and has no effect.
     Refuse(Refusal),
     /// It is answered with 200, white space, and then an error, as S3 does when it began to answer
-    /// a CompleteMultipartUpload before it knew the result. It has no effect.
+    /// a CompleteMultipartUpload or a copy before it knew the result. It has no effect.
     RefuseInside(Refusal),
     /// It is answered with this, and has no effect.
     Reply(Reply),
@@ -78,6 +89,8 @@ pub enum Fault {
     CorruptAnswer,
     /// The connection breaks off after this many bytes of the answer's body.
     Truncate(u64),
+    /// The copy that it asks for goes wrong.
+    Copy(CopyFault),
 }
 
 /// How far a request gets before its connection is lost.
@@ -121,6 +134,7 @@ impl Fault {
             Self::Corrupt => "corrupted request",
             Self::CorruptAnswer => "corrupted answer",
             Self::Truncate(_) => "truncated answer",
+            Self::Copy(fault) => fault.name(),
         }
     }
 }
@@ -135,6 +149,8 @@ pub struct Request {
     pub number: u64,
     /// `BUCKET/KEY` or `BUCKET`; empty for CodeDeploy.
     pub place: String,
+    /// The region that it is signed for.
+    pub region: Option<String>,
     /// The HTTP method.
     pub method: String,
     /// Path and query, as they were sent.
@@ -160,6 +176,7 @@ impl Request {
             operation: call.operation,
             number,
             place: call.place(),
+            region: call.region.clone(),
             method: head.method.to_string(),
             target: target.unwrap_or_default(),
             headers: headers.collect(),
@@ -199,10 +216,13 @@ type Choice = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 #[derive(Default)]
 struct State {
     script: Vec<Rule>,
+    events: Vec<EventRule>,
     choice: Option<Arc<Choice>>,
     dice: Option<Dice>,
     counts: HashMap<Operation, u64>,
-    allowed: Option<BTreeSet<Action>>,
+    /// Requests of an operation for a bucket, and in a region.
+    counts_there: HashMap<(Operation, String), u64>,
+    allowed: Option<Allowed>,
     /// How many more requests are allowed to access key ids and session tokens that expire.
     expiring: HashMap<String, u64>,
     clock: Clock,
@@ -211,6 +231,8 @@ struct State {
 }
 
 struct Rule {
+    /// The bucket or the region whose requests are meant and counted; all if there is none.
+    place: Option<String>,
     operation: Operation,
     from: Bound<u64>,
     to: Bound<u64>,
@@ -234,7 +256,31 @@ impl Faults {
     /// 1: `1..=1` is the first, `..` all. Of several rules for a request the first applies.
     #[must_use]
     pub fn on(self, operation: Operation, numbers: impl RangeBounds<u64>, fault: Fault) -> Self {
+        self.rule(None, operation, numbers, fault)
+    }
+
+    /// As [`on`](Self::on), for the requests to one bucket, or in one region. They are counted there.
+    /// The region is the one that a request is signed for.
+    #[must_use]
+    pub fn on_at(
+        self,
+        place: &str,
+        operation: Operation,
+        numbers: impl RangeBounds<u64>,
+        fault: Fault,
+    ) -> Self {
+        self.rule(Some(place.to_owned()), operation, numbers, fault)
+    }
+
+    fn rule(
+        self,
+        place: Option<String>,
+        operation: Operation,
+        numbers: impl RangeBounds<u64>,
+        fault: Fault,
+    ) -> Self {
         let rule = Rule {
+            place,
             operation,
             from: numbers.start_bound().cloned(),
             to: numbers.end_bound().cloned(),
@@ -255,7 +301,8 @@ impl Faults {
     }
 
     /// Lets chance decide for each request that is named by no rule and no choice. Each fault has its
-    /// odds; of the faults given for an operation at most one happens to a request.
+    /// odds; of the faults given for an operation at most one happens to a request. Every bucket, and
+    /// CodeDeploy in every region, has chances of its own.
     #[must_use]
     pub fn random(
         self,
@@ -268,7 +315,15 @@ impl Faults {
 
     /// Allows these actions and no others, in place of those that were allowed before.
     pub fn allow(&self, actions: impl IntoIterator<Item = Action>) {
-        self.state().allowed = Some(actions.into_iter().collect());
+        self.state().allowed = Some(Allowed::everywhere(actions));
+    }
+
+    /// Allows these actions in one bucket, or to CodeDeploy in one region, beside those that are allowed
+    /// already. Without an earlier call of this or [`allow`](Self::allow), no others are.
+    pub fn allow_at(&self, place: &str, actions: impl IntoIterator<Item = Action>) {
+        let mut state = self.state();
+        let allowed = state.allowed.get_or_insert_default();
+        allowed.add(place, actions);
     }
 
     /// Refuses an access key id, or a session token, after this many more requests.
@@ -304,6 +359,7 @@ impl Faults {
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
+        state.events.clear();
         state.choice = None;
         state.dice = None;
         state.allowed = None;
@@ -346,17 +402,32 @@ impl Faults {
         let number = state.counts.entry(call.operation).or_default();
         *number += 1;
         let mut request = Request::of(head, call, *number);
+        let region = request.region.as_deref().unwrap_or(region::DEFAULT);
+        let bucket = call.bucket.as_deref();
+        let mut numbers = Vec::new();
+        for place in bucket.into_iter().chain([region]) {
+            let there = (call.operation, place.to_owned());
+            let number = state.counts_there.entry(there).or_default();
+            *number += 1;
+            numbers.push((place, *number));
+        }
         let applies = |rule: &&Rule| {
-            rule.operation == request.operation && (rule.from, rule.to).contains(&request.number)
+            let number = match &rule.place {
+                None => Some(request.number),
+                Some(named) => {
+                    let mut found = numbers.iter().filter(|(place, _)| place == named);
+                    found.next().map(|(_, number)| *number)
+                }
+            };
+            let is_meant = |number: u64| (rule.from, rule.to).contains(&number);
+            rule.operation == request.operation && number.is_some_and(is_meant)
         };
         let scripted = state.script.iter().find(applies).map(|rule| rule.fault);
         let fault = scripted
             .or_else(|| state.choice.as_ref()?(&request))
             .or_else(|| {
-                state
-                    .dice
-                    .as_ref()?
-                    .throw(request.operation, request.number)
+                let (place, number) = numbers.first()?;
+                state.dice.as_ref()?.throw(call.operation, place, *number)
             });
         request.fault = fault;
         state.requests.push(request);
@@ -386,14 +457,6 @@ impl Faults {
             }
         }
         expired
-    }
-
-    fn allows(&self, action: Action) -> bool {
-        let state = self.state();
-        state
-            .allowed
-            .as_ref()
-            .is_none_or(|allowed| allowed.contains(&action))
     }
 }
 
@@ -433,6 +496,32 @@ mod tests {
         assert_eq!(faults.count(Operation::UploadPart), 4);
         let numbers: Vec<u64> = faults.requests().iter().map(|seen| seen.number).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 1, 1]);
+    }
+
+    #[test]
+    fn a_rule_for_a_bucket_or_a_region_counts_the_requests_there() {
+        let [first, second] = [Refusal::SlowDown, Refusal::InternalError].map(Fault::Refuse);
+        let faults = Faults::new()
+            .on_at("b", Operation::PutObject, 2..=2, first)
+            .on_at("eu-west-1", Operation::PutObject, 1..=1, second);
+        let put = |bucket: &str, region: &str| {
+            let scope = format!("AWS4-HMAC-SHA256 Credential=a/20260101/{region}/s3/aws4_request");
+            let head = hyper::Request::put(format!("/{bucket}/k"));
+            let head = head.header("Authorization", scope).body(()).unwrap();
+            let head = head.into_parts().0;
+            faults.record(&head, &Call::of(&head)).1
+        };
+        assert_eq!(put("a", "us-east-1"), None);
+        assert_eq!(put("b", "us-east-1"), None);
+        assert_eq!(put("a", "us-east-1"), None);
+        assert_eq!(put("b", "us-east-1"), Some(first));
+        assert_eq!(put("b", "eu-west-1"), Some(second));
+        assert_eq!(put("c", "eu-west-1"), None);
+        let seen = &faults.requests()[4];
+        assert_eq!(
+            (seen.number, seen.region.as_deref()),
+            (5, Some("eu-west-1"))
+        );
     }
 
     #[test]

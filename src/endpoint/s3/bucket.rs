@@ -3,14 +3,12 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::super::ids;
+use super::super::server::SignedFor;
 use super::super::store::{self, Store};
+use super::super::{ids, region};
 use super::Service;
 use super::list::{from_token, to_token};
 use super::request::not_offered;
-
-/// The region of a bucket created without a location constraint.
-const DEFAULT_REGION: &str = "us-east-1";
 
 /// Most buckets in a page (S3 API reference).
 const MAX_BUCKETS: usize = 10_000;
@@ -21,12 +19,13 @@ impl Service {
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<CreateBucketOutput> {
         let input = request.input;
-        let region = input
-            .create_bucket_configuration
-            .and_then(|configuration| configuration.location_constraint)
-            .map(|region| region.as_str().to_owned())
-            .filter(|region| !region.is_empty())
-            .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+        let signed = request.extensions.get::<SignedFor>();
+        let signed = signed.and_then(|SignedFor(region)| region.as_deref());
+        let constraint = input.create_bucket_configuration.map(|configuration| {
+            let constraint = configuration.location_constraint;
+            constraint.map_or_else(String::new, |region| region.as_str().to_owned())
+        });
+        let region = region::of_new_bucket(signed, constraint.as_deref())?;
         let name = input.bucket;
         let location = format!("/{name}");
         self.with_store(move |store| {
@@ -34,7 +33,7 @@ impl Service {
                 return Ok(());
             }
             // S3 answers 200 to the owner's repeated request in us-east-1 only.
-            if region == DEFAULT_REGION && store.bucket(&name)?.region == DEFAULT_REGION {
+            if region == region::DEFAULT && store.bucket(&name)?.region == region {
                 return Ok(());
             }
             Err(s3_error!(

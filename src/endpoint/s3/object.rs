@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,12 +11,14 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::super::checksum::Algorithm;
+use super::super::faults::Copying;
 use super::super::ids;
 use super::super::store::{self, Attributes, MAX_PART, Precondition, Store, blocking};
 use super::Service;
 use super::request::{
-    Claims, attributes, check_match, claimed, content_length, drain, from_http_date, not_offered,
-    refuse_customer_key, source, source_condition,
+    Claims, SourceCondition, attributes, check_match, claimed, content_length, drain,
+    from_http_date, not_offered, precondition, refuse_customer_key, refuse_source_key, source,
+    source_condition,
 };
 
 /// Bytes read from disk and sent at once.
@@ -312,8 +315,11 @@ impl Service {
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<CopyObjectOutput> {
+        let copying = Copying::of(&request.extensions);
+        let precondition = precondition(&request.headers)?;
         let mut input = request.input;
         refuse_customer_key!(input);
+        refuse_source_key!(input);
         let (from_bucket, from_key, from_version) = source(&input.copy_source)?;
         let algorithm = named_algorithm(input.checksum_algorithm.as_ref())?;
         let replaced = directive(
@@ -345,31 +351,28 @@ impl Service {
         let (object, source_version) = self
             .with_store(move |store| {
                 store.bucket(&bucket)?;
-                let (found, mut file) = open_source(
-                    store,
-                    (&from_bucket, &from_key, from_version.as_deref()),
-                    condition.as_ref(),
-                )?;
+                let from = (&*from_bucket, &*from_key, from_version.as_deref());
+                let (found, mut file) = open_source(store, from, &condition)?;
                 refuse_large_copy(found.size)?;
                 let incoming = store.incoming(&bucket);
                 let sink = &mut incoming.create()?;
-                let sums = Store::copy_bytes(&mut file, 0, found.size, sink)?;
+                let sums = Store::copy_bytes(&mut file, 0, found.size, sink, copying.fidelity)?;
                 let mut attributes = if replaced {
                     given
                 } else {
                     found.attributes.copied(given)
                 };
-                if !replaced && !retagged {
+                if !retagged {
                     attributes.tagging = found.attributes.tagging;
                 }
                 let algorithm = algorithm.unwrap_or(found.checksum.algorithm);
                 let object = store::Object::with_sums(&key, &sums, algorithm, attributes);
-                let always = Precondition::default();
-                let object = store.commit(&bucket, object, &always, |path| incoming.place(path))?;
+                let place = |path: &Path| incoming.place(path);
+                let object = store.commit(&bucket, object, &precondition, place)?;
                 Ok((object, found.version))
             })
             .await?;
-        let sum = object.checksum.fields();
+        let sum = copying.told(object.checksum.fields());
         Ok(CopyObjectOutput {
             bucket_key_enabled: object.attributes.bucket_key,
             copy_object_result: Some(CopyObjectResult {
@@ -393,13 +396,13 @@ impl Service {
 pub(super) fn open_source(
     store: &Store,
     (bucket, key, version): (&str, &str, Option<&str>),
-    condition: Option<&s3s::dto::ETagCondition>,
+    condition: &SourceCondition,
 ) -> S3Result<(store::Object, File)> {
     if !store.keeps_bytes() {
         return Err(discarded());
     }
     let (object, file) = store.open_object(bucket, key, version)?;
-    check_match(&object, condition)?;
+    condition.check(&object)?;
     Ok((object, file))
 }
 
@@ -457,4 +460,16 @@ fn read_block(mut file: File, bytes: Range<u64>) -> S3Result<(Bytes, File, Range
         return Err(s3_error!(InternalError, "the object's file became shorter"));
     }
     Ok((data.into(), file, bytes.start + wanted..bytes.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_copy_has_at_most_5_gib() {
+        refuse_large_copy(5 << 30).unwrap();
+        let refused = refuse_large_copy((5 << 30) + 1).unwrap_err();
+        assert_eq!(refused.code().as_str(), "InvalidRequest");
+    }
 }

@@ -1,14 +1,15 @@
 //! What several operations read from their requests: checksums, conditions, attributes.
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::Extensions;
 use s3s::dto::{CopySource, ETagCondition, StreamingBlob, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::super::checksum::{self, Algorithm, Claim, Sums};
 use super::super::chunked::Trailers;
+use super::super::ids;
 use super::super::server::MAX_DRAINED;
-use super::super::store::{MAX_PART, Object, precondition_failed};
+use super::super::store::{MAX_PART, Object, Precondition, precondition_failed};
 
 /// The checksums that a client sends with a body: before it in headers, or behind it in a trailer.
 pub(super) struct Claims {
@@ -200,22 +201,80 @@ pub(super) fn not_offered(what: &str) -> S3Error {
     s3_error!(NotImplemented, "{what}: this endpoint does not offer it")
 }
 
-/// The condition of a copy on its source.
+/// The conditions of a copy on its source.
+#[derive(Debug, Default)]
+pub(super) struct SourceCondition {
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
+}
+
+impl SourceCondition {
+    /// A condition on the ETag takes precedence over one on the time (CopyObject in the S3 API
+    /// reference, "x-amz-copy-source-if").
+    /// Fails with `PreconditionFailed`.
+    pub(super) fn check(&self, source: &Object) -> S3Result<()> {
+        // HTTP's dates have no fractions of seconds.
+        let modified = Timestamp::from(ids::time(source.modified_ms / 1000 * 1000));
+        let is = |etag: &ETagCondition| source.matches(etag);
+        let failed = if let Some(wanted) = &self.if_match {
+            (!is(wanted)).then_some("If-Match")
+        } else {
+            let since = self.unmodified_since.as_ref();
+            since
+                .is_some_and(|since| modified > *since)
+                .then_some("If-Unmodified-Since")
+        };
+        let failed = failed.or_else(|| {
+            if let Some(unwanted) = &self.if_none_match {
+                is(unwanted).then_some("If-None-Match")
+            } else {
+                let since = self.modified_since.as_ref();
+                since
+                    .is_some_and(|since| modified <= *since)
+                    .then_some("If-Modified-Since")
+            }
+        });
+        failed.map_or(Ok(()), |condition| {
+            Err(precondition_failed(&format!(
+                "x-amz-copy-source-{condition}"
+            )))
+        })
+    }
+}
+
+/// Collects the [`SourceCondition`] of an input that has one.
 macro_rules! source_condition {
     ($input:expr) => {
-        if $input.copy_source_if_none_match.is_some()
-            || $input.copy_source_if_modified_since.is_some()
-            || $input.copy_source_if_unmodified_since.is_some()
-        {
-            return Err(super::request::not_offered(
-                "a condition on a copy's source other than If-Match",
-            ));
-        } else {
-            $input.copy_source_if_match.take()
+        super::request::SourceCondition {
+            if_match: $input.copy_source_if_match.take(),
+            if_none_match: $input.copy_source_if_none_match.take(),
+            modified_since: $input.copy_source_if_modified_since.take(),
+            unmodified_since: $input.copy_source_if_unmodified_since.take(),
         }
     };
 }
 pub(super) use source_condition;
+
+/// The conditions of a write on the object that it would replace, in an operation whose input has no
+/// fields for them.
+/// Fails with `InvalidArgument`.
+pub(super) fn precondition(headers: &HeaderMap) -> S3Result<Precondition> {
+    let read = |name: HeaderName| -> S3Result<Option<ETagCondition>> {
+        let Some(value) = headers.get(&name) else {
+            return Ok(None);
+        };
+        let condition = ETagCondition::parse_http_header(value.as_bytes());
+        let condition = condition
+            .map_err(|_| s3_error!(InvalidArgument, "{name} must be * or one ETag in quotes"))?;
+        Ok(Some(condition))
+    };
+    Ok(Precondition {
+        if_match: read(header::IF_MATCH)?,
+        if_none_match: read(header::IF_NONE_MATCH)?,
+    })
+}
 
 /// Checks that an object has the ETag that `If-Match` names.
 /// Fails with `PreconditionFailed`.
@@ -297,3 +356,15 @@ macro_rules! refuse_customer_key {
     };
 }
 pub(super) use refuse_customer_key;
+
+/// Refuses a copy whose source is encrypted with the customer's key.
+macro_rules! refuse_source_key {
+    ($input:expr) => {
+        if $input.copy_source_sse_customer_algorithm.is_some() {
+            return Err(super::request::not_offered(
+                "a copy's source that is encrypted with a customer's key",
+            ));
+        }
+    };
+}
+pub(super) use refuse_source_key;

@@ -6,6 +6,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::super::checksum::{Algorithm, Kind};
+use super::super::faults::Copying;
 use super::super::ids;
 use super::super::store::{
     self, Completion, CompletionPart, Declared, Listed, MIN_PART, Precondition, Query, Store,
@@ -15,8 +16,8 @@ use super::Service;
 use super::list::{encoder, page_size};
 use super::object::{encryption, named_algorithm, open_source, refuse_large_copy};
 use super::request::{
-    Claims, attributes, claimed, content_length, drain, not_offered, refuse_customer_key, source,
-    source_condition,
+    Claims, attributes, claimed, content_length, drain, not_offered, refuse_customer_key,
+    refuse_source_key, source, source_condition,
 };
 
 impl Service {
@@ -108,17 +109,16 @@ impl Service {
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<UploadPartCopyOutput> {
+        let copying = Copying::of(&request.extensions);
         let mut input = request.input;
         refuse_customer_key!(input);
+        refuse_source_key!(input);
         let (from_bucket, from_key, from_version) = source(&input.copy_source)?;
         let condition = source_condition!(input);
         self.with_store(move |store| {
             let upload = store.upload(&input.bucket, &input.key, &input.upload_id)?;
-            let (found, mut file) = open_source(
-                store,
-                (&from_bucket, &from_key, from_version.as_deref()),
-                condition.as_ref(),
-            )?;
+            let from = (&*from_bucket, &*from_key, from_version.as_deref());
+            let (found, mut file) = open_source(store, from, &condition)?;
             let (start, length) = match &input.copy_source_range {
                 Some(range) => copy_range(range, found.size)?,
                 None => (0, found.size),
@@ -126,9 +126,9 @@ impl Service {
             refuse_large_copy(length)?;
             let slot = upload.claim(input.part_number, length)?;
             let sink = &mut slot.open()?;
-            let sums = Store::copy_bytes(&mut file, start, length, sink)?;
+            let sums = Store::copy_bytes(&mut file, start, length, sink, copying.fidelity)?;
             let part = upload.accept(slot, sums)?;
-            let sum = declared_sum(upload.spec.declared, &part);
+            let sum = copying.told(declared_sum(upload.spec.declared, &part));
             Ok(UploadPartCopyOutput {
                 copy_part_result: Some(CopyPartResult {
                     checksum_crc32: sum.checksum_crc32,
@@ -375,11 +375,15 @@ fn completion_part(mut part: CompletedPart) -> S3Result<CompletionPart> {
 /// Both ends must be given and lie in the source, which must be larger than 5 MiB (UploadPartCopy
 /// in the S3 API reference).
 fn copy_range(range: &str, size: u64) -> S3Result<(u64, u64)> {
+    // A number may have a sign when Rust parses it.
+    let number = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse::<u64>().ok()).flatten()
+    };
     let ends = range
         .strip_prefix("bytes=")
         .and_then(|ends| ends.split_once('-'));
-    let parsed = ends
-        .and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
+    let parsed = ends.and_then(|(first, last)| Some((number(first)?, number(last)?)));
     let Some((first, last)) = parsed.filter(|(first, last)| first <= last) else {
         return Err(s3_error!(
             InvalidArgument,

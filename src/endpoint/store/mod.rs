@@ -40,7 +40,7 @@ use super::ids;
 pub(super) use complete::{Completion, CompletionPart};
 pub(super) use listing::{Listed, Page, Query};
 pub(super) use object::{Attributes, Object, Precondition, precondition_failed};
-pub(super) use receive::receive;
+pub(super) use receive::{Fidelity, receive};
 pub(super) use upload::{Declared, Part, Slot, Upload, UploadSpec, incomplete_body};
 
 /// Smallest size of a part that is not the last, in bytes ("Amazon S3 multipart upload limits").

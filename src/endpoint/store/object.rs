@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::checksum::{Algorithm, Checksum, Sums};
 use super::super::{ids, keys};
-use super::receive::copy_hashed;
+use super::receive::{Fidelity, copy_hashed};
 use super::{Store, disk, lock, read_json, remove_if_there, write_json};
 
 /// The version of an object written before the bucket was versioned.
@@ -215,7 +215,8 @@ impl Store {
             return Ok(Some(object));
         }
         let mut file = File::open(&data).map_err(disk(&data))?;
-        let sums = copy_hashed(&mut file, found.len(), &mut io::sink()).map_err(disk(&data))?;
+        let sums = copy_hashed(&mut file, found.len(), &mut io::sink(), Fidelity::Exact);
+        let sums = sums.map_err(disk(&data))?;
         let (algorithm, attributes) = (Algorithm::Crc64Nvme, Attributes::default());
         let mut object = Object::with_sums(key, &sums, algorithm, attributes);
         object.stamp_ns = stamp_ns(&found);
@@ -321,10 +322,11 @@ impl Store {
         offset: u64,
         length: u64,
         sink: &mut File,
+        fidelity: Fidelity,
     ) -> S3Result<Sums> {
         source
             .seek(SeekFrom::Start(offset))
-            .and_then(|_| copy_hashed(source, length, sink))
+            .and_then(|_| copy_hashed(source, length, sink, fidelity))
             .map_err(|error| {
                 s3_error!(
                     InternalError,

@@ -76,22 +76,45 @@ async fn next_batch(body: &mut StreamingBlob) -> S3Result<Vec<Bytes>> {
     Ok(batch)
 }
 
+/// Whether a copy writes the bytes that it reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::endpoint) enum Fidelity {
+    #[default]
+    Exact,
+    /// One bit of the first byte changes, and the sums are those of the changed bytes.
+    Changed,
+    /// One bit of the first byte changes, and the sums are those of the source's bytes.
+    ChangedUnnoticed,
+}
+
 /// Hashes `length` bytes of `source` from its position and writes them to `sink`.
 pub(super) fn copy_hashed(
     source: &mut File,
     length: u64,
     sink: &mut impl Write,
+    fidelity: Fidelity,
 ) -> io::Result<Sums> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; BATCH];
+    let mut change = fidelity;
     let mut source = source.take(length);
     loop {
         let read = source.read(&mut buffer)?;
-        if read == 0 {
+        let Some(bytes) = buffer.get_mut(..read).filter(|bytes| !bytes.is_empty()) else {
             break;
+        };
+        match std::mem::take(&mut change) {
+            Fidelity::Exact => hasher.update(bytes),
+            Fidelity::Changed => {
+                bytes[0] ^= 1;
+                hasher.update(bytes);
+            }
+            Fidelity::ChangedUnnoticed => {
+                hasher.update(bytes);
+                bytes[0] ^= 1;
+            }
         }
-        hasher.update(&buffer[..read]);
-        sink.write_all(&buffer[..read])?;
+        sink.write_all(bytes)?;
     }
     if source.limit() > 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

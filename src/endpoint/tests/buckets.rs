@@ -105,7 +105,13 @@ fn what_is_not_offered_is_refused() {
         (
             "PUT",
             "/bucket/copy",
-            &[copy, ("x-amz-copy-source-if-none-match", "\"0\"")],
+            &[
+                copy,
+                (
+                    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+                    "AES256",
+                ),
+            ],
             "",
         ),
     ] {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 impl Local {
-    fn call_in(&self, region: &str, operation: &str, input: &Value) -> (u16, Value) {
+    pub(super) fn call_in(&self, region: &str, operation: &str, input: &Value) -> (u16, Value) {
         let scope = format!(
             "AWS4-HMAC-SHA256 Credential=a/20260101/{region}/codedeploy/aws4_request, \
              SignedHeaders=host, Signature=0"
@@ -22,14 +22,14 @@ impl Local {
         (answer.status, output)
     }
 
-    fn call(&self, operation: &str, input: &Value) -> Value {
+    pub(super) fn call(&self, operation: &str, input: &Value) -> Value {
         let (status, output) = self.call_in("us-east-1", operation, input);
         assert_eq!(status, 200, "{output}");
         output
     }
 
     /// The name of the error that `operation` fails with.
-    fn refusal(&self, operation: &str, input: &Value) -> String {
+    pub(super) fn refusal(&self, operation: &str, input: &Value) -> String {
         let (status, output) = self.call_in("us-east-1", operation, input);
         assert_eq!(status, 400, "{output}");
         assert!(!output["message"].as_str().unwrap().is_empty());
@@ -37,7 +37,7 @@ impl Local {
     }
 }
 
-fn s3(key: &str) -> Value {
+pub(super) fn s3(key: &str) -> Value {
     json!({
         "revisionType": "S3",
         "s3Location": { "bucket": "b", "key": key, "bundleType": "zip", "eTag": "e-1" }
@@ -129,7 +129,7 @@ fn a_bad_registration_gets_the_error_of_the_service() {
         json!({ "revisionType": "S3", "s3Location": { "bucket": "b", "bundleType": "zip" } }),
         json!({ "revisionType": "S3", "s3Location": tar }),
         json!({ "revisionType": "GitHub", "s3Location": s3("k")["s3Location"] }),
-        json!({ "revisionType": "AppSpecContent", "appSpecContent": { "content": "{}" } }),
+        json!({ "revisionType": "AppSpecContent", "appSpecContent": { "content": "" } }),
     ] {
         assert_eq!(
             refusal(json!({ "revision": revision })),
@@ -143,7 +143,7 @@ fn a_bad_registration_gets_the_error_of_the_service() {
     );
     assert_eq!(missing["message"], "No application found for name: none");
     for operation in [
-        "CreateDeployment",
+        "UpdateDeploymentGroup",
         "DeleteApplication",
         "ListApplications",
         "BatchGetApplicationRevisions",

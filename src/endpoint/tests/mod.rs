@@ -4,11 +4,14 @@ mod access;
 mod buckets;
 mod checksums;
 mod codedeploy;
+mod copies;
+mod deployments;
 mod discard;
 mod faults;
 mod multipart;
 mod objects;
 mod parts;
+mod regions;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,11 +1,10 @@
 //! Which kind of bundle a source, a key and the user ask for, and for which platform that is.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{Candidate, Error, read_appspec};
+use super::{Error, read_appspec};
 use crate::appspec::{self, Kind, Target};
 use crate::archive::tar::{self, BLOCK};
 use crate::aws::codedeploy::Platform;
@@ -136,7 +135,7 @@ fn appspec_in(source: &Path, key: &str) -> Result<Option<(PathBuf, BundleType)>,
     if has_named && kind(&named) == Some(Kind::Resources) {
         return Ok(BundleType::of_name(name).map(|bundle| (named, bundle)));
     }
-    let mut found = candidates(source);
+    let mut found = appspec::candidates(source);
     match (found.pop(), &*found) {
         (Some(only), []) => Ok(Some((only.path, only.bundle))),
         (Some(last), _) => {
@@ -156,32 +155,6 @@ fn appspec_in(source: &Path, key: &str) -> Result<Option<(PathBuf, BundleType)>,
             name: name.to_owned(),
         }),
     }
-}
-
-/// The AppSpec files for Lambda and ECS in a directory, by name.
-fn candidates(source: &Path) -> Vec<Candidate> {
-    let entries = fs::read_dir(source).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let names: BTreeSet<String> = names.filter(|name| !name.starts_with('.')).collect();
-    let candidate = |name: String| {
-        let bundle = match BundleType::of_name(&name)? {
-            BundleType::Archive(_) => return None,
-            bundle => bundle,
-        };
-        let path = source.join(&name);
-        let bytes = is_file(&path).then(|| read(&path).ok())??;
-        let target = appspec::target(&bytes);
-        let stem = Path::new(&name).file_stem()?;
-        // A file with this name and with errors is meant, too. Other files may be anything.
-        let is_meant =
-            target.is_some() || stem == "appspec" && appspec::kind(&bytes) == Kind::Resources;
-        is_meant.then_some(Candidate {
-            path,
-            bundle,
-            target,
-        })
-    };
-    names.into_iter().filter_map(candidate).collect()
 }
 
 /// Whether a path is a file. Opening a pipe would block.

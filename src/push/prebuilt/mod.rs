@@ -5,8 +5,9 @@
 //! [`Prebuilt::check`] reads the names in a file before the first byte is sent. The file stays open, and
 //! [`Prebuilt::send`] does not send the last part if the file has changed since.
 //!
-//! It refuses to read the contents of archives (but a tgz must be inflated to see its names), to hold
-//! more than 1 MiB of anything, and to change a byte.
+//! It refuses to read the contents of archives but for the AppSpec file in a tar, which tells whether it is
+//! for Windows (a tgz must be inflated to see its names), to hold more than 1 MiB of anything, and to change
+//! a byte.
 
 mod choose;
 mod root;
@@ -21,7 +22,7 @@ use std::time::SystemTime;
 pub use self::choose::{Chosen, choose};
 
 use self::root::Root;
-use crate::appspec::{self, Kind, Report, Target};
+use crate::appspec::{self, Candidate, Kind, Report};
 use crate::archive::limits::MIB;
 use crate::archive::pack::{self, Cutter, Packed, Part};
 use crate::archive::plan::{Notice, Noticed};
@@ -119,17 +120,6 @@ pub enum Error {
     Stopped,
 }
 
-/// An AppSpec file that may be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What its name says that it is.
-    pub bundle: BundleType,
-    /// What it deploys, if it tells.
-    pub target: Option<Target>,
-}
-
 /// The names of files, with what they deploy.
 fn listed(candidates: &[Candidate]) -> String {
     let one = |candidate: &Candidate| {
@@ -209,7 +199,12 @@ impl Prebuilt {
         self.notices = noticed.notices(Path::new(""));
         let path = self.path.clone();
         match read {
-            Ok(()) if root.has_appspec() => Ok(()),
+            Ok(()) if root.has_appspec() => {
+                let appspec = path.join("appspec.yml");
+                let report = appspec::lint_bundle_type(&appspec, root.content(), format.name());
+                self.report = Some(report).filter(|report| !report.findings.is_empty());
+                Ok(())
+            }
             Ok(()) => Err(Error::NoAppSpec {
                 path,
                 misnamed: root.is_misnamed(),
@@ -224,7 +219,7 @@ impl Prebuilt {
         }
     }
 
-    /// What was found in the file, if it is an AppSpec file.
+    /// What was found in the file, if it is an AppSpec file, or says that a tar is for Windows.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.report.as_ref()

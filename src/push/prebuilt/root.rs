@@ -15,6 +15,8 @@ pub(super) struct Root {
     appspec: bool,
     misnamed: bool,
     top: Top,
+    /// The AppSpec file, if the reader of the archive gave it.
+    content: Vec<u8>,
 }
 
 /// What is at the root.
@@ -29,8 +31,9 @@ enum Top {
 }
 
 impl Root {
-    /// Takes the next entry's name.
-    pub(super) fn see(&mut self, name: &[u8], is_directory: bool) {
+    /// Takes the next entry's name. Returns whether it is an AppSpec file that agents may read, unless one
+    /// nearer to the root follows.
+    pub(super) fn see(&mut self, name: &[u8], is_directory: bool) -> bool {
         let mut name = name;
         while let Some(rest) = name.strip_prefix(b"./") {
             name = rest;
@@ -40,18 +43,36 @@ impl Root {
             name = rest;
         }
         if matches!(name, b"" | b".") {
-            return;
+            return false;
         }
         let mut parts = name.splitn(2, |&byte| byte == b'/');
         let (first, rest) = (parts.next().unwrap_or_default(), parts.next());
         match rest {
             None if !is_directory => {
-                self.appspec |= name == APPSPEC;
+                if name == APPSPEC {
+                    self.appspec = true;
+                    self.content.clear();
+                }
                 self.misnamed |= name == MISNAMED;
                 self.top = Top::More;
+                name == APPSPEC
             }
-            _ => self.see_directory(first, rest == Some(APPSPEC) && !is_directory),
+            _ => {
+                let is_appspec = rest == Some(APPSPEC) && !is_directory;
+                self.see_directory(first, is_appspec);
+                is_appspec && !self.appspec
+            }
         }
+    }
+
+    /// Takes the content of the AppSpec file that was seen last.
+    pub(super) fn read(&mut self, content: Vec<u8>) {
+        self.content = content;
+    }
+
+    /// The content of the AppSpec file, or nothing.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
     }
 
     fn see_directory(&mut self, first: &[u8], has_appspec: bool) {
@@ -88,6 +109,21 @@ pub(super) fn hint(misnamed: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_appspec_below_the_root_is_read_until_one_at_the_root_is_seen() {
+        let mut root = Root::default();
+        let seen = [
+            "a/appspec.yml",
+            "./appspec.yml",
+            "b/appspec.yml",
+            "a/b/appspec.yml",
+            "x",
+        ];
+        let seen = seen.map(|name| root.see(name.as_bytes(), false));
+        assert_eq!(seen, [true, true, false, false, false]);
+        assert!(!root.see(b"appspec.yml", true));
+    }
 
     fn has_appspec(names: &[&str]) -> bool {
         let mut root = Root::default();

@@ -11,6 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::Unreadable;
 use super::root::Root;
+use crate::appspec::MAX_BYTES;
 use crate::archive::limits::MIB;
 use crate::archive::plan::{NoticeKind, Noticed};
 use crate::archive::tar::{self, BLOCK, TarError};
@@ -25,6 +26,7 @@ impl From<TarError> for Unreadable {
 
 /// An extended header that is larger than this is damage, not a name.
 const MAX_EXTENDED: u64 = MIB;
+const _: () = assert!(MAX_BYTES as u64 <= MAX_EXTENDED);
 
 /// A tar as a stream.
 pub(super) enum Input<'a> {
@@ -101,7 +103,7 @@ struct Extended {
     gid: Option<u64>,
 }
 
-/// Gives all names to `root`, and what the agents' tar changes to `noticed`.
+/// Gives all names and the AppSpec file to `root`, and what the agents' tar changes to `noticed`.
 pub(super) fn names(
     mut input: Input<'_>,
     root: &mut Root,
@@ -145,7 +147,7 @@ pub(super) fn names(
                     skip_sparse_map(&mut input, &block)?;
                 }
                 let name = path.as_ref().unwrap_or(&header.name);
-                root.see(name, kind == b'5');
+                let is_appspec = root.see(name, kind == b'5');
                 noticed.see_name(name);
                 let owner = (uid.unwrap_or(header.owner.0), gid.unwrap_or(header.owner.1));
                 if owner != (0, 0) {
@@ -153,9 +155,12 @@ pub(super) fn names(
                 }
                 // Links and directories have no content, though their headers may have a size.
                 let has_content = !matches!(kind, b'1'..=b'6');
-                if has_content {
-                    let size = padded(size.unwrap_or(header.size));
-                    input.skip(size, &mut scratch, cancel)?;
+                let size = size.unwrap_or(header.size);
+                // A sparse file's content is not all of it.
+                if has_content && is_appspec && kind != b'S' && size <= MAX_BYTES as u64 {
+                    root.read(body(&mut input, size)?);
+                } else if has_content {
+                    input.skip(padded(size), &mut scratch, cancel)?;
                 }
             }
         }
@@ -171,7 +176,7 @@ pub(super) fn names(
     Ok(())
 }
 
-/// An extended header's content.
+/// The content of an extended header or an AppSpec file.
 fn body(input: &mut Input<'_>, size: u64) -> Result<Vec<u8>, Unreadable> {
     let padded = size.saturating_add(tar::padding(size) as u64);
     if size > MAX_EXTENDED {

@@ -94,6 +94,11 @@ impl AccessArgs {
         if self.debug {
             debug::start();
         }
+        self.settings()
+    }
+
+    /// As [`access`](Self::access), without the rest.
+    pub(crate) fn settings(&self) -> Access {
         Access {
             region: self.region.clone(),
             profile: self.profile.clone(),
@@ -108,6 +113,61 @@ impl AccessArgs {
             ask_mfa: Some(AskMfa(mfa::ask)),
             ..Access::default()
         }
+    }
+
+    /// The endpoint of S3, if it is not Amazon's.
+    pub(crate) fn endpoint_of_s3(&self) -> Option<&str> {
+        self.s3_endpoint_url
+            .as_deref()
+            .or(self.endpoint_url.as_deref())
+    }
+
+    /// Takes from `other` what is not `given` here, except for the region.
+    pub(crate) fn inherit(&mut self, other: &Self, given: &dyn Fn(&str) -> bool) {
+        let own = self.clone();
+        let text = |key: &str, own: Option<String>, other: &Option<String>| {
+            if given(key) { own } else { other.clone() }
+        };
+        // An endpoint of both services that is given replaces those of each.
+        let of_one = |key: &str, own: Option<String>, other: &Option<String>| {
+            if given("endpoint-url") {
+                own
+            } else {
+                text(key, own, other)
+            }
+        };
+        *self = Self {
+            region: own.region,
+            profile: text("profile", own.profile, &other.profile),
+            endpoint_url: text("endpoint-url", own.endpoint_url, &other.endpoint_url),
+            s3_endpoint_url: of_one(
+                "s3-endpoint-url",
+                own.s3_endpoint_url,
+                &other.s3_endpoint_url,
+            ),
+            codedeploy_endpoint_url: of_one(
+                "codedeploy-endpoint-url",
+                own.codedeploy_endpoint_url,
+                &other.codedeploy_endpoint_url,
+            ),
+            ca_bundle: own.ca_bundle.or_else(|| other.ca_bundle.clone()),
+            no_verify_ssl: own.no_verify_ssl || other.no_verify_ssl && !given("no-verify-ssl"),
+            no_sign_request: own.no_sign_request
+                || other.no_sign_request && !given("no-sign-request"),
+            ..other.clone()
+        };
+    }
+
+    /// The options with which the AWS CLI reaches the same CodeDeploy.
+    pub(crate) fn words_of_a_deployment(&self) -> Vec<String> {
+        let codedeploy = self.codedeploy_endpoint_url.clone();
+        let codedeploy = Self {
+            endpoint_url: codedeploy.or(self.endpoint_url.clone()),
+            s3_endpoint_url: None,
+            codedeploy_endpoint_url: None,
+            ..self.clone()
+        };
+        codedeploy.words()
     }
 
     /// The options with which the AWS CLI reaches the same S3.

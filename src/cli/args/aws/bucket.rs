@@ -23,6 +23,15 @@ impl BucketArgs {
         }
     }
 
+    /// These, and from `other` what is not given here.
+    pub(crate) fn or(self, other: &Self) -> Self {
+        let (owner, payer) = (&other.expected_bucket_owner, &other.request_payer);
+        Self {
+            expected_bucket_owner: self.expected_bucket_owner.or_else(|| owner.clone()),
+            request_payer: self.request_payer.or_else(|| payer.clone()),
+        }
+    }
+
     /// The same options for another command line.
     pub(crate) fn words(&self) -> Vec<String> {
         [

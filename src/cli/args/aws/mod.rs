@@ -2,12 +2,18 @@
 
 pub(crate) mod access;
 pub(crate) mod bucket;
+pub(crate) mod deploy_to;
+pub(crate) mod deployment;
+pub(crate) mod destination;
 pub(crate) mod local;
 pub(crate) mod object;
 pub(crate) mod output;
 pub(crate) mod paramfile;
 pub(crate) mod revision;
+pub(crate) mod shorthand;
+pub(crate) mod structure;
 pub(crate) mod upload;
+pub(crate) mod wait;
 
 use clap::Args;
 use hoist::aws::call::DEFAULT_ATTEMPTS;

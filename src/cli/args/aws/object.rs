@@ -2,6 +2,7 @@
 
 use clap::Args;
 use hoist::aws::s3::{Metadata, ObjectOptions, Tags};
+use hoist::error::shown;
 
 use super::bucket::BucketArgs;
 use crate::cli::Failure;
@@ -61,6 +62,42 @@ impl ObjectArgs {
             no_overwrite: self.no_overwrite,
             ..self.bucket.options()
         })
+    }
+
+    /// Takes from `other` what is not `given` here. A key is for one kind of encryption.
+    pub(crate) fn inherit(&mut self, other: &Self, given: &dyn Fn(&str) -> bool) {
+        let own = self.clone();
+        let is_of_kind = !given("sse") || self.sse == other.sse;
+        let key = other.sse_kms_key_id.clone().filter(|_| is_of_kind);
+        *self = Self {
+            sse: own.sse.or_else(|| other.sse.clone()),
+            sse_kms_key_id: own.sse_kms_key_id.or(key),
+            acl: own.acl.or_else(|| other.acl.clone()),
+            storage_class: own.storage_class.or_else(|| other.storage_class.clone()),
+            tagging: own.tagging.or_else(|| other.tagging.clone()),
+            metadata: own.metadata.or_else(|| other.metadata.clone()),
+            bucket: own.bucket.or(&other.bucket),
+            no_overwrite: own.no_overwrite || other.no_overwrite && !given("no-overwrite"),
+        };
+    }
+
+    /// Why S3 cannot encrypt with this key in `region`: keys of KMS belong to one region. A key that is not
+    /// the destination's own was named for another region.
+    pub(crate) fn problem_of_key(&self, region: &str, is_own: bool) -> Option<String> {
+        let key = self.sse_kms_key_id.as_deref()?;
+        let of_arn = |arn: &str| arn.split(':').nth(2).map(str::to_owned);
+        let of = match key.strip_prefix("arn:") {
+            Some(arn) => of_arn(arn).filter(|of| of != region)?,
+            // An alias may exist in each region, and a multi-Region key has one id in all of them.
+            None if is_own || key.starts_with("alias/") || key.starts_with("mrk-") => return None,
+            None => "another region".to_owned(),
+        };
+        Some(format!(
+            "the key {} is one of {}, and S3 takes keys of the bucket's region: name one of {region} with \
+             sse-kms-key-id",
+            shown(key),
+            shown(&of)
+        ))
     }
 }
 

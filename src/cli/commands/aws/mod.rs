@@ -1,6 +1,10 @@
 //! The commands that talk to S3 and CodeDeploy.
 
 mod clean;
+mod deploy;
+mod deploy_to;
+mod deploying;
+mod places;
 mod push;
 mod register;
 mod verify;
@@ -13,7 +17,7 @@ use hoist::aws::codedeploy::Platform;
 use hoist::bundle::BundleType;
 use hoist::cancel::Cancel;
 #[cfg(feature = "local")]
-use hoist::endpoint::{self, Endpoint};
+use hoist::endpoint::Endpoint;
 use hoist::error::shown;
 
 use crate::cli::Failure;
@@ -28,6 +32,9 @@ pub(crate) enum Command {
     /// Register an object that is already in Amazon S3 as a revision with AWS CodeDeploy
     #[command(args_override_self = true)]
     Register(Box<register::RegisterArgs>),
+    /// Deploy a revision with AWS CodeDeploy, wait for its end, and show why it failed
+    #[command(args_override_self = true)]
+    Deploy(Box<deploy::DeployArgs>),
     /// Read an archive back, from Amazon S3 or the disk, and check every byte of it
     #[command(args_override_self = true)]
     Verify(Box<verify::VerifyArgs>),
@@ -41,6 +48,7 @@ impl Command {
         match self {
             Self::Push(arguments) => push::run(*arguments),
             Self::Register(arguments) => register::run(*arguments),
+            Self::Deploy(arguments) => deploy::run(*arguments),
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Clean(arguments) => clean::run(&arguments),
         }
@@ -106,50 +114,108 @@ pub(super) fn check_bucket(clients: &Clients, name: &str) -> Result<(), Failure>
     Ok(())
 }
 
-/// Connects to AWS and does `work`. With `local`, it starts an endpoint, connects to that, and ends
-/// it after `work`.
+/// The endpoint that a command uses.
+pub(super) struct Services<'a> {
+    #[cfg(feature = "local")]
+    endpoint: Option<Endpoint>,
+    cancel: &'a Cancel,
+}
+
+impl Services<'_> {
+    /// Connects. An endpoint in this process first makes what is needed there.
+    pub(super) async fn connected(
+        &self,
+        access: Access,
+        needs: Option<&Needs<'_>>,
+    ) -> Result<Clients, Failure> {
+        #[cfg(feature = "local")]
+        let access = match &self.endpoint {
+            Some(endpoint) => Access {
+                endpoint_url: Some(endpoint.url().to_owned()),
+                anonymous: true,
+                ..access
+            },
+            None => access,
+        };
+        let connected = self.cancel.run_until_cancelled(connect(&access)).await;
+        let connected = connected.ok_or_else(|| Failure::other("stopped"))?;
+        let clients = connected.map_err(|error| advice::not_connected(&error))?;
+        #[cfg(feature = "local")]
+        if let (Some(endpoint), Some(needs)) = (&self.endpoint, needs) {
+            let platform = needs.platform.as_ref().unwrap_or(&Platform::Lambda);
+            let platform = platform.to_string();
+            let (bucket, application) = (needs.bucket, needs.application);
+            let region = &clients.region;
+            let prepared = endpoint.prepare_for(bucket, region, application, &platform);
+            prepared.map_err(Failure::other)?;
+        }
+        #[cfg(not(feature = "local"))]
+        let _ = needs;
+        Ok(clients)
+    }
+
+    /// Makes the deployment groups that an endpoint in this process lacks, so that a trial needs no
+    /// preparation.
+    pub(super) fn make_groups(
+        &self,
+        region: &str,
+        application: &str,
+        groups: &[String],
+    ) -> Result<(), Failure> {
+        #[cfg(feature = "local")]
+        if let Some(endpoint) = &self.endpoint {
+            for group in groups {
+                let made = endpoint.prepare_group(region, application, group);
+                made.map_err(Failure::other)?;
+            }
+        }
+        #[cfg(not(feature = "local"))]
+        let _ = (region, application, groups);
+        Ok(())
+    }
+}
+
+/// Does `work` with AWS or, if there is a `local` directory, with an endpoint that is started before and ended
+/// afterwards.
+pub(super) async fn with_services<T>(
+    local: Option<&Path>,
+    cancel: &Cancel,
+    work: impl AsyncFnOnce(&Services<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    #[cfg(not(feature = "local"))]
+    if let Some(dir) = local {
+        return Err(Failure::other(format!(
+            "this hoist was built without an endpoint, so it cannot use {}",
+            shown(dir)
+        )));
+    }
+    let services = Services {
+        #[cfg(feature = "local")]
+        endpoint: match local {
+            Some(dir) => Some(Endpoint::start(dir, 0).await.map_err(Failure::other)?),
+            None => None,
+        },
+        cancel,
+    };
+    let done = work(&services).await;
+    #[cfg(feature = "local")]
+    if let Some(endpoint) = services.endpoint {
+        endpoint.shutdown().await;
+    }
+    done
+}
+
+/// Connects to AWS, or with `local` to an endpoint of this process, and does `work`.
 pub(super) async fn with_clients<T>(
     access: Access,
     local: Option<Local<'_>>,
     cancel: &Cancel,
     work: impl AsyncFnOnce(Clients) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let connected = async |access: &Access| {
-        let connected = cancel.run_until_cancelled(connect(access)).await;
-        let connected = connected.ok_or_else(|| Failure::other("stopped"))?;
-        connected.map_err(|error| advice::not_connected(&error))
-    };
-    match local {
-        None => work(connected(&access).await?).await,
-        #[cfg(feature = "local")]
-        Some(local) => {
-            let failed = |error: endpoint::Error| Failure::other(error);
-            let endpoint = Endpoint::start(local.dir, 0).await.map_err(failed)?;
-            let access = Access {
-                endpoint_url: Some(endpoint.url().to_owned()),
-                anonymous: true,
-                ..access
-            };
-            let done = async {
-                let clients = connected(&access).await?;
-                if let Some(needs) = &local.needs {
-                    let platform = needs.platform.as_ref().unwrap_or(&Platform::Lambda);
-                    let platform = platform.to_string();
-                    let (bucket, application) = (needs.bucket, needs.application);
-                    let region = &clients.region;
-                    let prepared = endpoint.prepare_for(bucket, region, application, &platform);
-                    prepared.map_err(failed)?;
-                }
-                work(clients).await
-            };
-            let done = done.await;
-            endpoint.shutdown().await;
-            done
-        }
-        #[cfg(not(feature = "local"))]
-        Some(Local { dir, .. }) => Err(Failure::other(format!(
-            "this hoist was built without an endpoint, so it cannot use {}",
-            shown(dir)
-        ))),
-    }
+    let dir = local.as_ref().map(|local| local.dir);
+    with_services(dir, cancel, async |services| {
+        let needs = local.and_then(|local| local.needs);
+        work(services.connected(access, needs.as_ref()).await?).await
+    })
+    .await
 }

@@ -1,43 +1,47 @@
 //! `hoist push`: the options, texts and exit codes of `aws deploy push`.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
-use hoist::appspec::Report;
-use hoist::archive::plan::Notice;
-use hoist::aws::access::{Access, Clients};
-use hoist::aws::codedeploy::{Platform, Registrar};
-use hoist::aws::s3::{BadLocation, S3Location};
+use hoist::appspec::{self, Rule};
+use hoist::archive::plan::{Notice, NoticeKind};
+use hoist::aws::codedeploy::{Platform, default_description};
 use hoist::bundle::Content;
 use hoist::error::shown;
 use hoist::progress::Progress;
 use hoist::push::prebuilt::{Chosen, choose};
-use hoist::push::preflight::{PATIENCE, Preflight};
 use hoist::push::{
-    Checked, Destination, Observer, Packing, Pushed, Request, Source, Uploading, preview, push,
+    Checked, Destinations, Error, Observer, Packing, Pushed, Request, Source, Uploading, preview,
+    push,
 };
 use hoist::transfer::CleanupHint;
+use serde_json::Value;
 
-use super::{Local, Needs, check_bucket, warn_of_key, with_clients};
+use super::deploy_to::{DeployTo, Shown};
+use super::deploying::Running;
+use super::places::{Common, Place, connected};
+use super::{warn_of_key, with_services};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::deploy_to::DeployToArgs;
+use crate::cli::args::aws::destination::{DestinationsArgs, Target, sources};
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::object::ObjectArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
 use crate::cli::args::aws::paramfile;
-use crate::cli::args::aws::revision::{BAD_LOCATION, RevisionArgs};
+use crate::cli::args::aws::revision::RevisionArgs;
 use crate::cli::args::aws::upload::UploadArgs;
 use crate::cli::args::descriptors;
 use crate::cli::args::output::ReportArgs;
 use crate::cli::args::source::{SourceArgs, keep_apart};
 use crate::cli::render::progress::{Display, note, of_push, say, warn_of};
-use crate::cli::render::push::advice::{self, CommandLine};
-use crate::cli::render::push::github;
-use crate::cli::render::push::recovery::Recovery;
+use crate::cli::render::push::advice;
 use crate::cli::render::push::report::{Done, Previewed};
-use crate::cli::render::push::show;
+use crate::cli::render::push::sites::Sites;
+use crate::cli::render::push::{github, several, show};
 use crate::cli::render::summary::{Sent, summary};
 use crate::cli::render::timings::{Setup, TimingReport};
 use crate::cli::run::Run;
@@ -58,6 +62,10 @@ pub(crate) struct PushArgs {
     #[arg(long, help_heading = "Source")]
     no_lint: bool,
 
+    /// Also stop at what agent 2.x refuses with its hardening settings (reject_..._in_bundle)
+    #[arg(long, conflicts_with = "no_lint", help_heading = "Source")]
+    hardened: bool,
+
     #[command(flatten)]
     archive: ArchiveArgs,
 
@@ -69,6 +77,12 @@ pub(crate) struct PushArgs {
 
     #[command(flatten)]
     access: AccessArgs,
+
+    #[command(flatten)]
+    destinations: DestinationsArgs,
+
+    #[command(flatten)]
+    deploy_to: DeployToArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -95,67 +109,91 @@ pub(crate) struct PushArgs {
 pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     arguments.revision.read()?;
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    arguments.deploy_to.read()?;
     let arguments = &arguments;
-    let location = arguments.s3_location.parse();
-    let location: S3Location = location.map_err(|BadLocation| Failure::usage(BAD_LOCATION))?;
-    arguments.revision.check()?;
-    let object = arguments.object.options()?;
-    let (request, platform) = request(arguments, &location)?;
+    let targets = targets(arguments)?;
+    let wanted = arguments
+        .deploy_to
+        .wanted(&arguments.revision.description)?;
+    let (request, platform) = request(arguments, &targets)?;
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
     }
-    let recovery = Recovery {
-        location,
-        options: object,
-        access: arguments
-            .local
-            .words_of_the_aws_cli()
-            .unwrap_or_else(|| arguments.access.words_of_the_aws_cli()),
+    let sites = |targets| {
+        let checksum = arguments.upload.checksum();
+        Sites::new(targets, platform.clone(), &arguments.local, checksum)
     };
     if arguments.dry_run {
-        return dry_run(arguments, (&request, platform), &recovery);
+        let regions: Vec<_> = targets
+            .iter()
+            .map(|to| to.region().map(str::to_owned))
+            .collect();
+        sources(&targets, &regions)?;
+        return dry_run(arguments, &request, &sites(targets));
     }
     let cleanup = CleanupHint::default();
-    let (hint, recover) = (cleanup.clone(), recovery.clone());
-    let run = Run::start_with_hint(move || {
-        let (_, unfinished) = hint.unfinished().into_iter().next()?;
-        Some(recover.unfinished(&unfinished))
-    })?;
-    let access = Access {
-        attempts: Some(arguments.upload.attempts.max_attempts),
-        bandwidth: arguments.upload.bandwidth_limit,
-        ..arguments.access.access()
-    };
-    let local = arguments.local.dir.as_deref().map(|dir| Local {
-        dir,
-        needs: Some(Needs {
-            bucket: &recovery.location.bucket,
-            application: &arguments.revision.application,
-            platform: platform.clone(),
-        }),
+    let (hint, of_hint) = (cleanup.clone(), sites(targets.clone()));
+    let running = Running::default();
+    let deploy_to = wanted.map(|wanted| DeployTo {
+        arguments: &arguments.deploy_to,
+        wanted,
+        running: running.clone(),
     });
-    let target = (&request, platform);
-    let pushing = with_clients(access, local, run.cancel(), async |clients| {
-        check_bucket(&clients, &recovery.location.bucket)?;
-        push_with(arguments, target, &recovery, clients, cleanup, &run).await
+    let run = Run::start_with_hint(move || {
+        let mut lines = of_hint.unfinished(&hint.unfinished());
+        lines.extend(running.lines());
+        lines
+    })?;
+    let local = arguments.local.dir.as_deref();
+    let pushing = with_services(local, run.cancel(), async |services| {
+        let places = connected(&targets, &arguments.upload, platform.as_ref(), services).await?;
+        for (place, deploy_to) in places.iter().zip(deploy_to.iter().cycle()) {
+            let (region, groups) = (&place.clients.region, &deploy_to.wanted.groups);
+            services.make_groups(region, &place.target.application, groups)?;
+        }
+        let sites = sites(places.iter().map(|place| place.target.clone()).collect());
+        push_to(
+            arguments,
+            &request,
+            (&places, &sites),
+            platform.as_ref(),
+            deploy_to.as_ref(),
+            cleanup,
+            &run,
+        )
+        .await
     });
     run.block_on_within(arguments.upload.timeout.as_ref(), pushing)
+}
+
+/// Where the revision goes.
+fn targets(arguments: &PushArgs) -> Result<Vec<Target>, Failure> {
+    let plain = Target::plain(
+        &arguments.revision,
+        &arguments.s3_location,
+        &arguments.object,
+        &arguments.access,
+    )?;
+    let is_local = arguments.local.dir.is_some();
+    arguments.destinations.targets(plain, is_local)
 }
 
 /// What to push, and what the application must deploy to.
 fn request(
     arguments: &PushArgs,
-    location: &S3Location,
+    targets: &[Target],
 ) -> Result<(Request, Option<Platform>), Failure> {
     let asked = arguments.archive.bundle_type.asked;
-    let chosen = choose(&arguments.source.dir, &location.key, asked);
+    let chosen = choose(&arguments.source.dir, &targets[0].location.key, asked);
     let Chosen {
         path,
         content,
         platform,
     } = chosen.map_err(|error| advice::unusable(&error))?;
     if !arguments.report.quiet {
-        warn_of_key(&location.key, content.bundle_type());
+        for target in targets {
+            warn_of_key(&target.location.key, content.bundle_type());
+        }
     }
     let threads = arguments.archive.threads();
     let source = Source {
@@ -163,10 +201,12 @@ fn request(
         content,
         select: arguments.source.options(threads)?,
         lint: !arguments.no_lint,
+        hardened: arguments.hardened,
     };
     if arguments.archive.manifest.is_some() {
         check_manifest(arguments, &source)?;
     }
+    let limit = arguments.upload.bandwidth_limit;
     let request = Request {
         source,
         packing: Packing {
@@ -179,7 +219,8 @@ fn request(
         },
         uploading: Uploading {
             concurrency: descriptors::at_most(arguments.upload.concurrency),
-            bandwidth: arguments.upload.bandwidth_limit,
+            // Each destination gets its share.
+            bandwidth: limit.map(|rate| (rate / targets.len() as u64).max(1)),
             resume: arguments.upload.resume(arguments.archive.level)?,
         },
     };
@@ -201,49 +242,43 @@ fn check_manifest(arguments: &PushArgs, source: &Source) -> Result<(), Failure> 
     arguments.archive.keep_manifest_apart(&arguments.source.dir)
 }
 
-async fn push_with(
+async fn push_to(
     arguments: &PushArgs,
-    (request, platform): (&Request, Option<Platform>),
-    recovery: &Recovery,
-    clients: Clients,
+    request: &Request,
+    (places, sites): (&[Place], &Sites),
+    platform: Option<&Platform>,
+    deploy_to: Option<&DeployTo<'_>>,
     cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
-    let description = arguments.revision.description();
-    let (location, options) = (recovery.location.clone(), recovery.options.clone());
+    let description = default_description(SystemTime::now());
     let timings = arguments.report.timings;
     let timing = TimingReport::start(timings, arguments.report.trace.as_deref())?;
-    let under_way = timing.progress().under_way();
-    let object = clients.s3.object(location.clone(), options);
-    let object = object.counting(under_way);
-    let preflight = Preflight {
-        s3: clients.s3.clone(),
-        codedeploy: clients.codedeploy.clone(),
-        region: clients.region.clone(),
-        options: recovery.options.clone(),
-        platform: platform.clone(),
-        patience: PATIENCE,
+    let common = Common {
+        upload: &arguments.upload,
+        platform,
+        description: &description,
+        under_way: timing.progress().under_way(),
     };
-    let application = arguments.revision.application.clone();
-    let registrar = Registrar::new(clients.codedeploy, application, description.clone());
-    let destination = Destination {
-        verification: arguments.upload.verify.then(|| object.clone()),
-        store: Arc::new(object.with_checksum(arguments.upload.checksum())),
-        location,
-        preflight: (!arguments.upload.no_preflight).then_some(preflight),
-        registrar: Some(registrar),
-        region: clients.region,
-        copy_from: None,
+    let destinations = Destinations {
+        all: places
+            .iter()
+            .map(|place| place.destination(&common))
+            .collect(),
+        keep_going: arguments.destinations.keep_going,
     };
     let outputs = arguments.github_output.then(github::output_file);
     let outputs = outputs.transpose()?;
     let started = Instant::now();
     let quiet = arguments.report.quiet;
+    if let Some(deploy_to) = deploy_to.filter(|_| !arguments.upload.no_preflight) {
+        deploy_to.check(places, sites, quiet).await?;
+    }
     let setup = Setup {
         level: level_name(arguments.archive.level),
         threads: request.packing.threads,
         sends: true,
-        bandwidth: request.uploading.bandwidth,
+        bandwidth: arguments.upload.bandwidth_limit,
     };
     let observer = Observer {
         progress: Arc::clone(timing.progress()),
@@ -261,7 +296,7 @@ async fn push_with(
         .form(quiet, arguments.access.debug);
     let view = of_push(&observer.progress, run.stopping(), observer.cleanup.clone());
     let display = Display::start(form, view);
-    let pushed = push(request, &destination.into(), &observer, run.cancel()).await;
+    let pushed = push(request, &destinations, &observer, run.cancel()).await;
     display.end();
     match &pushed {
         Ok(pushed) => {
@@ -274,30 +309,122 @@ async fn push_with(
     }
     if !quiet {
         let notes = observer.notes.take();
-        notes.iter().for_each(|told| note(&recovery.note(told)));
+        notes.iter().for_each(|told| note(&sites.note(told)));
     }
-    let pushed = pushed
-        .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))?;
-    for delivered in &pushed.delivered {
-        let done = Done {
-            application: &arguments.revision.application,
-            description: &description,
-            pushed: &pushed,
-            delivered,
-            took: started.elapsed(),
-            progress: &observer.progress,
+    let report = Report {
+        arguments,
+        sites,
+        description: &description,
+        outputs: outputs.as_deref(),
+        took: started.elapsed(),
+        progress: &observer.progress,
+    };
+    let pushed = match pushed {
+        Ok(pushed) => pushed,
+        Err(error) => return report.failure(&error),
+    };
+    report.tell(&pushed);
+    let Some(deploy_to) = deploy_to else {
+        return report.print(&pushed, None);
+    };
+    // --timeout is for the push.
+    run.lift_limit();
+    let shown = Shown {
+        form,
+        quiet,
+        prints_ids: arguments.output.format == Output::Text,
+        outputs: outputs.as_deref(),
+    };
+    let deployed = deploy_to
+        .deploy(&pushed, (places, sites), &shown, run)
+        .await;
+    let printed = report.print(&pushed, Some(deployed.json));
+    deployed.failure.map_or(printed, Err)
+}
+
+/// What is needed to tell how a push ended.
+struct Report<'a> {
+    arguments: &'a PushArgs,
+    sites: &'a Sites,
+    description: &'a str,
+    /// The file for outputs of a workflow.
+    outputs: Option<&'a Path>,
+    took: Duration,
+    progress: &'a Progress,
+}
+
+impl Report<'_> {
+    /// Tells GitHub what was pushed, and the user what is special about it.
+    fn tell(&self, pushed: &Pushed) {
+        let rows = several::rows(self.sites, pushed, self.description);
+        if let Some(text) = several::about_etags(&rows).filter(|_| !self.arguments.report.quiet) {
+            note(&text);
+        }
+        if let Some(done) = self.done(pushed, &rows, None) {
+            github::write(&done, self.outputs);
+        }
+    }
+
+    /// Prints the result. `deployments` are those of the revision, if it was deployed.
+    fn print(&self, pushed: &Pushed, deployments: Option<Vec<Value>>) -> Result<(), Failure> {
+        let rows = several::rows(self.sites, pushed, self.description);
+        match self.done(pushed, &rows, deployments) {
+            Some(done) => done.print(self.arguments.output.format),
+            None => Ok(()),
+        }
+    }
+
+    fn done<'d>(
+        &'d self,
+        pushed: &'d Pushed,
+        rows: &'d [several::Row<'d>],
+        deployments: Option<Vec<Value>>,
+    ) -> Option<Done<'d>> {
+        let first = self.sites.all.first()?;
+        Some(Done {
+            application: &first.target.application,
+            description: first.target.description_or(self.description),
+            pushed,
+            delivered: pushed.delivered.first()?,
+            rows,
+            deployments,
+            took: self.took,
+            progress: self.progress,
+        })
+    }
+
+    fn failure(&self, error: &Error) -> Result<(), Failure> {
+        let several = match error {
+            Error::Several(several) => several,
+            error => return Err(failure(self.sites, error)),
         };
-        github::write(&done, outputs.as_deref());
-        done.print(arguments.output.format)?;
+        let rows = several::outcomes(self.sites, several, self.description);
+        let mut failure = several::failure(self.sites, several);
+        let is_registered = rows.iter().any(|row| row.is_registered);
+        if self.arguments.destinations.keep_going && is_registered {
+            github::write_rows(&rows, self.outputs);
+            let printed = several::print(&rows, self.arguments.output.format);
+            failure
+                .lines
+                .extend(printed.err().into_iter().flat_map(|error| error.lines));
+        }
+        Err(failure)
     }
-    Ok(())
+}
+
+/// A push that failed before it came to any destination, or that has one.
+fn failure(sites: &Sites, error: &Error) -> Failure {
+    match sites.all.first() {
+        Some(site) => advice::failure(&sites.command(site), error),
+        None => Failure::other(error),
+    }
 }
 
 /// The line at the end of a push.
 fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
     let now = progress.snapshot();
     let sent = pushed.delivered.first().map(|delivered| Sent {
-        parts: now.parts_sent,
+        parts: now.parts_sent / now.uploads,
         kept: now.bytes_kept,
         etag: &delivered.revision.stored.etag,
     });
@@ -305,57 +432,38 @@ fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String
 }
 
 /// Does what a push does before the first byte, without asking AWS.
-fn dry_run(
-    arguments: &PushArgs,
-    (request, platform): (&Request, Option<Platform>),
-    recovery: &Recovery,
-) -> Result<(), Failure> {
+fn dry_run(arguments: &PushArgs, request: &Request, sites: &Sites) -> Result<(), Failure> {
     let run = Run::start()?;
     let progress = Arc::new(Progress::new());
     let preview = run.block_on(async {
         let preview = preview(request, &progress, run.cancel()).await;
-        preview
-            .map_err(|error| advice::failure(&command_line(arguments, platform, recovery), &error))
+        preview.map_err(|error| failure(sites, &error))
     })?;
     if !arguments.report.quiet {
         warn_of_source(preview.notices(), preview.report());
     }
     let previewed = Previewed {
         preview: &preview,
-        application: &arguments.revision.application,
-        location: &recovery.location,
         bundle: request.source.content.bundle_type().name(),
+        sites,
         list: arguments.list,
     };
     previewed.print(arguments.output.format)
 }
 
 /// Shows the warnings about the source and its AppSpec file.
-fn warn_of_source(notices: &[Notice], report: Option<&Report>) {
+fn warn_of_source(notices: &[Notice], report: Option<&appspec::Report>) {
+    let has_loop = |report: &appspec::Report| {
+        let mut rules = report.findings.iter().map(|finding| finding.rule);
+        rules.any(|rule| matches!(rule, Rule::LinkLoop | Rule::LinkLoops))
+    };
+    // The finding about the AppSpec file says more of a link without an end than the notice of its plan.
+    let is_told = report.is_some_and(has_loop);
+    let notices = notices
+        .iter()
+        .filter(|notice| notice.kind != NoticeKind::LinkLoop || !is_told);
     warn_of(notices);
     if let Some(report) = report {
         show(report);
-    }
-}
-
-fn command_line<'a>(
-    arguments: &'a PushArgs,
-    platform: Option<Platform>,
-    recovery: &'a Recovery,
-) -> CommandLine<'a> {
-    let mut words = arguments.access.words();
-    words.extend(arguments.object.bucket.words());
-    if let Some(dir) = &arguments.local.dir {
-        words.extend(["--local".to_owned(), dir.display().to_string()]);
-    }
-    CommandLine {
-        application: &arguments.revision.application,
-        platform,
-        is_local: arguments.local.dir.is_some(),
-        s3_location: &arguments.s3_location,
-        description: &arguments.revision.description,
-        words,
-        recovery,
-        checksum: arguments.upload.checksum(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hoist::archive::pack::LevelPolicy;
 use hoist::archive::plan;
-use hoist::aws::access::{Access, Clients};
+use hoist::aws::access::{Access, Bandwidth, Clients};
 use hoist::aws::codedeploy::Platform;
 use hoist::aws::s3::{BadLocation, ObjectOptions, S3Location};
 use hoist::bundle::Content;
@@ -62,7 +62,7 @@ pub(super) fn measure(
         }
     };
     let access = Access {
-        bandwidth: arguments.bandwidth_limit,
+        bandwidth: arguments.bandwidth_limit.map(Bandwidth::new),
         ..Access::default()
     };
     run.block_on(with_clients(access, local, run.cancel(), async |clients| {
@@ -89,6 +89,7 @@ async fn send(
                 ..plan::Options::default()
             },
             lint: false,
+            hardened: false,
         },
         packing: Packing {
             level,

@@ -6,6 +6,8 @@ use console::{measure_text_width, style, truncate_str};
 use indicatif::HumanCount;
 
 use super::meter::{Body, Measured, Screen};
+#[cfg(feature = "push")]
+use super::view::Counted;
 use crate::cli::render::units::{about, rate, size};
 
 /// Fewest and most columns of the bar.
@@ -35,6 +37,8 @@ pub(crate) fn bar(screen: &Screen, width: usize, look: Look) -> String {
     let line = match &screen.body {
         Body::Text(texts) => text(screen, texts, room),
         Body::Measured(measured) => line(screen, measured, room, look),
+        #[cfg(feature = "push")]
+        Body::Counted(counted) => counts(counted, room, look),
     };
     let end = if look.unicode { "…" } else { "" };
     truncate_str(&line, room, end).into_owned()
@@ -51,6 +55,19 @@ fn text(screen: &Screen, texts: &[String], room: usize) -> String {
     let fits = |line: &&String| measure_text_width(line) <= room;
     let fitting = wordings.iter().find(fits).or(wordings.last());
     fitting.cloned().unwrap_or_default()
+}
+
+/// The share of what has ended as a bar, and the longest text that fits beside it.
+#[cfg(feature = "push")]
+fn counts(counted: &Counted, room: usize, look: Look) -> String {
+    let share = counted.done as f64 / counted.total.max(1) as f64;
+    let head = BAR.0 + 1;
+    let fits = |text: &&String| head + measure_text_width(text) <= room;
+    let Some(text) = counted.texts.iter().find(fits) else {
+        return counted.texts.last().cloned().unwrap_or_default();
+    };
+    let columns = (room - measure_text_width(text) - 1).min(BAR.1);
+    format!("{} {text}", draw(share.min(1.0), columns, look))
 }
 
 fn labelled(screen: &Screen, text: &str) -> String {
@@ -149,6 +166,8 @@ pub(crate) fn plain(screen: &Screen) -> String {
             let text = texts.first().map_or("", String::as_str);
             format!("{text}{}", waited(screen))
         }
+        #[cfg(feature = "push")]
+        Body::Counted(counted) => counted.texts.first().cloned().unwrap_or_default(),
         Body::Measured(measured) => {
             let amount = &measured.amount;
             let mut words = vec![format!("{}% {}", measured.percent(), amount.verb)];

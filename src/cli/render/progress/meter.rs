@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::flow::Flow;
+#[cfg(feature = "push")]
+use super::view::Counted;
 use super::view::{Amount, Doing, View};
 
 /// The rate is that of so much time.
@@ -41,6 +43,8 @@ pub(crate) struct Screen {
 pub(crate) enum Body {
     Text(Vec<String>),
     Measured(Measured),
+    #[cfg(feature = "push")]
+    Counted(Counted),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,10 +94,15 @@ impl Meter {
         let body = match doing {
             Doing::Text(texts) | Doing::Stopping(texts) => Body::Text(texts),
             Doing::Bytes(amount) => Body::Measured(self.measure(amount, round, at)),
+            #[cfg(feature = "push")]
+            Doing::Counted(counted) => Body::Counted(counted),
         };
         let text = match &body {
             Body::Text(texts) => texts.first().cloned(),
             Body::Measured(measured) => measured.waiting.map(str::to_owned),
+            // Each text has its own times.
+            #[cfg(feature = "push")]
+            Body::Counted(_) => None,
         };
         let since = self.since(text, at);
         Screen { label, body, since }
@@ -215,7 +224,7 @@ mod tests {
         let view = View::of(Doing::Bytes(amount));
         match meter.look(view, Duration::from_secs_f64(seconds)).body {
             Body::Measured(measured) => measured,
-            Body::Text(text) => panic!("{text:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

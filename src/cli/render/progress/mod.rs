@@ -20,6 +20,8 @@ use console::Term;
 #[cfg(feature = "push")]
 use hoist::transfer::CleanupHint;
 
+#[cfg(feature = "push")]
+pub(crate) use self::view::Counted;
 pub(crate) use self::view::{Doing, View};
 #[cfg(feature = "push")]
 pub(crate) use super::message::note;

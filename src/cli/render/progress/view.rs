@@ -22,6 +22,19 @@ pub(crate) enum Doing {
     /// It is being stopped. The longest text that fits is shown.
     Stopping(Vec<String>),
     Bytes(Amount),
+    /// Things that end one by one, such as the instances of a deployment.
+    #[cfg(feature = "push")]
+    Counted(Counted),
+}
+
+/// How many of some things have ended.
+#[cfg(feature = "push")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    /// What is said of them. The longest text that fits is shown.
+    pub(crate) texts: Vec<String>,
 }
 
 /// How much of the bytes is done.

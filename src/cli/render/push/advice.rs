@@ -27,7 +27,7 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) platform: Option<Platform>,
     /// Whether the application is one of an endpoint in this process.
     pub(crate) is_local: bool,
-    pub(crate) s3_location: &'a str,
+    pub(crate) s3_location: String,
     pub(crate) description: &'a str,
     /// The options that reach the same services again.
     pub(crate) words: Vec<String>,
@@ -163,7 +163,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
                 "if it is there, register it: hoist register --application-name {} --s3-location {} \
                  {}",
                 quoted(command.application),
-                quoted(command.s3_location),
+                quoted(&command.s3_location),
                 command
                     .words
                     .iter()
@@ -214,7 +214,7 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
 }
 
 /// The command that registers an object that is stored.
-fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
+pub(crate) fn register_command(command: &CommandLine<'_>, revision: &Revision) -> String {
     recovery::register_command(
         &Registration::from(revision),
         command.application,

@@ -13,6 +13,7 @@ use crate::cli::Failure;
 use crate::cli::render::github::{append, append_summary, cell, named};
 use crate::cli::render::progress::warn;
 use crate::cli::render::push::report::Done;
+use crate::cli::render::push::several::{Row, rows_json};
 use crate::cli::render::units::{size, took};
 
 /// Names the file for outputs.
@@ -27,18 +28,30 @@ pub(crate) fn output_file() -> Result<PathBuf, Failure> {
     })
 }
 
+/// Writes the outputs of a push that failed in some of its destinations.
+pub(crate) fn write_rows(rows: &[Row<'_>], output: Option<&Path>) {
+    let mut text = String::new();
+    put(&mut text, "destinations", &rows_json(rows).to_string());
+    append_outputs(&text, output);
+    append_summary(&table(rows));
+}
+
 /// Writes the outputs, and the summary if the runner wants one. A file that cannot be written is only a
 /// warning, since the push is done.
 pub(crate) fn write(done: &Done<'_>, output: Option<&Path>) {
+    append_outputs(&outputs(done), output);
+    append_summary(&summary(done));
+}
+
+fn append_outputs(text: &str, output: Option<&Path>) {
     if let Some(path) = output
-        && let Err(error) = append(path, &outputs(done))
+        && let Err(error) = append(path, text)
     {
         let path = shown(path);
         warn(&format!(
             "the revision is registered, but {path} cannot be written: {error}"
         ));
     }
-    append_summary(&summary(done));
 }
 
 fn outputs(done: &Done<'_>) -> String {
@@ -54,10 +67,18 @@ fn outputs(done: &Done<'_>) -> String {
         ("version", stored.version.as_deref().unwrap_or_default()),
         ("s3-location", &revision.shorthand()),
     ] {
-        let end = delimiter(value);
-        let _ = writeln!(text, "{name}<<{end}\n{value}\n{end}");
+        put(&mut text, name, value);
+    }
+    if !done.rows.is_empty() {
+        put(&mut text, "destinations", &rows_json(done.rows).to_string());
     }
     text
+}
+
+/// Adds an output.
+fn put(text: &mut String, name: &str, value: &str) {
+    let end = delimiter(value);
+    let _ = writeln!(text, "{name}<<{end}\n{value}\n{end}");
 }
 
 /// A line that `value` does not contain.
@@ -90,6 +111,38 @@ fn summary(done: &Done<'_>) -> String {
     let mut text = String::from("### CodeDeploy revision\n\n| | |\n|---|---|\n");
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "| {name} | {value} |");
+    }
+    text.push('\n');
+    text + &table(done.rows)
+}
+
+/// A table of several destinations.
+fn table(rows: &[Row<'_>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "### CodeDeploy destinations\n\n| Destination | Application | Revision | ETag | Version | |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let target = &row.site.target;
+        let stored = row.revision.map(|revision| &revision.stored);
+        let version = stored.and_then(|stored| stored.version.as_deref());
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            cell(&row.site.name),
+            cell(&target.application),
+            cell(&target.location.to_string()),
+            stored.map(|stored| cell(&stored.etag)).unwrap_or_default(),
+            version.map(cell).unwrap_or_default(),
+            if row.is_registered {
+                "registered"
+            } else {
+                "not registered"
+            },
+        );
     }
     text.push('\n');
     text

@@ -4,6 +4,8 @@ pub(crate) mod advice;
 pub(crate) mod github;
 pub(crate) mod recovery;
 pub(crate) mod report;
+pub(crate) mod several;
+pub(crate) mod sites;
 
 use std::io::Write as _;
 

@@ -92,7 +92,7 @@ impl Recovery {
                 self.abort_command(id)
             ),
             Note::NotResumed(not_resumed) => self.not_resumed(not_resumed),
-            Note::Of(place, note) => format!("{}: {}", place.name, self.note(note)),
+            Note::Of(_, note) => self.note(note),
         }
     }
 
@@ -172,7 +172,7 @@ pub(crate) fn register_command(
 }
 
 /// The words of a command, quoted for a shell.
-fn joined<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn joined<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(quoted).collect();
     words.join(" ")
 }

@@ -12,7 +12,7 @@ use hoist::appspec::{Report, Severity};
 use hoist::archive::plan::{Notice, NoticeKind};
 use hoist::archive::zip::Shown;
 use hoist::aws::codedeploy::{Revision, utc};
-use hoist::aws::s3::S3Location;
+use hoist::aws::s3::{S3Location, Stored};
 use hoist::error::{self, is_unsafe, quoted};
 use hoist::progress::{Progress, Stage};
 use hoist::push::{Delivered, Listed, Preview, Pushed};
@@ -23,6 +23,8 @@ use crate::cli::args::aws::output::Output;
 use crate::cli::render::advice;
 use crate::cli::render::lint::findings;
 use crate::cli::render::print;
+use crate::cli::render::push::several::{Row, next_steps, previews, previews_json, rows_json};
+use crate::cli::render::push::sites::{Site, Sites};
 use crate::cli::render::push::{plural, print_registered};
 use crate::cli::render::units::size;
 
@@ -31,7 +33,12 @@ pub(crate) struct Done<'a> {
     pub(crate) application: &'a str,
     pub(crate) description: &'a str,
     pub(crate) pushed: &'a Pushed,
+    /// What the destination of the plain options has.
     pub(crate) delivered: &'a Delivered,
+    /// All destinations; none if there is only one.
+    pub(crate) rows: &'a [Row<'a>],
+    /// What became of its deployments. None: it is still to be deployed.
+    pub(crate) deployments: Option<Vec<Value>>,
     pub(crate) took: Duration,
     pub(crate) progress: &'a Progress,
 }
@@ -39,25 +46,20 @@ pub(crate) struct Done<'a> {
 impl Done<'_> {
     pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
         let text = match output {
-            Output::Text => next_step(self.application, &self.delivered.revision.shorthand()),
+            Output::Text if self.deployments.is_some() => return Ok(()),
+            Output::Text if self.rows.is_empty() => {
+                next_step(self.application, &self.delivered.revision.shorthand())
+            }
+            Output::Text => next_steps(self.rows),
             Output::Json => format!("{:#}\n", self.json()),
         };
         print_registered(&text)
     }
 
     fn json(&self) -> Value {
-        let Revision {
-            location,
-            bundle,
-            stored,
-        } = &self.delivered.revision;
+        let Stored { etag, version } = &self.delivered.revision.stored;
+        let s3_location = revision_json(&self.delivered.revision);
         let packed = &self.pushed.packed;
-        let mut s3_location = location_json(location, bundle.name());
-        s3_location["eTag"] = json!(stored.etag);
-        if let Some(version) = &stored.version {
-            s3_location["version"] = json!(version);
-        }
-        let revision = json!({"revisionType": "S3", "s3Location": s3_location});
         let (totals, now) = (self.progress.totals(), self.progress.snapshot());
         let stages: Map<String, Value> = Stage::ALL
             .into_iter()
@@ -67,17 +69,18 @@ impl Done<'_> {
             })
             .collect();
         let ratio = (packed.content > 0).then(|| packed.archive as f64 / packed.content as f64);
-        json!({
+        let mut json = json!({
             "application": self.application,
             "description": self.description,
+            "create_deployment": create_deployment(self.application, &s3_location),
             "revision": s3_location,
-            "etag": stored.etag,
-            "version": stored.version,
+            "etag": etag,
+            "version": version,
             "files": packed.files,
             "content": packed.content,
             "archive": packed.archive,
             "kept": now.bytes_kept,
-            "parts": now.parts_sent,
+            "parts": now.parts_sent / now.uploads,
             "ratio": ratio,
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
@@ -86,17 +89,39 @@ impl Done<'_> {
             "notices": notices(&self.pushed.notices),
             "verified": self.delivered.verified.is_some(),
             "warnings": warnings(self.pushed.report.as_ref()),
-            "create_deployment": {"applicationName": self.application, "revision": revision},
-        })
+        });
+        if let Some(deployments) = &self.deployments {
+            json["deployments"] = json!(deployments);
+        }
+        if !self.rows.is_empty() {
+            json["destinations"] = rows_json(self.rows);
+        }
+        json
     }
+}
+
+/// A revision as create-deployment takes it.
+pub(crate) fn revision_json(revision: &Revision) -> Value {
+    let mut json = location_json(&revision.location, revision.bundle.name());
+    json["eTag"] = json!(revision.stored.etag);
+    if let Some(version) = &revision.stored.version {
+        json["version"] = json!(version);
+    }
+    json
+}
+
+/// The input of create-deployment.
+pub(crate) fn create_deployment(application: &str, s3_location: &Value) -> Value {
+    let revision = json!({"revisionType": "S3", "s3Location": s3_location});
+    json!({"applicationName": application, "revision": revision})
 }
 
 /// What a push would send.
 pub(crate) struct Previewed<'a> {
     pub(crate) preview: &'a Preview,
-    pub(crate) application: &'a str,
-    pub(crate) location: &'a S3Location,
     pub(crate) bundle: &'static str,
+    /// The destinations.
+    pub(crate) sites: &'a Sites,
     /// Whether to list each entry.
     pub(crate) list: bool,
 }
@@ -118,6 +143,9 @@ impl Previewed<'_> {
 
     fn text(&self) -> String {
         let (preview, (at_most, parts)) = (self.preview, self.at_most());
+        let Some(Site { target, .. }) = self.sites.all.first() else {
+            return String::new();
+        };
         let mut text = String::new();
         if self.list {
             preview.entries().for_each(|entry| line(&mut text, &entry));
@@ -130,19 +158,21 @@ impl Previewed<'_> {
             plural(preview.files()),
             size(preview.content()),
             self.bundle,
-            error::shown(&self.location.to_string()),
+            error::shown(&target.location.to_string()),
             size(at_most),
             plural(parts),
-            self.application,
+            target.application,
         );
-        text
+        text + &previews(self.sites)
     }
 
     fn json(&self) -> Value {
         let (preview, (size, parts)) = (self.preview, self.at_most());
+        let target = self.sites.all.first().map(|site| &site.target);
+        let revision = target.map(|target| location_json(&target.location, self.bundle));
         let mut json = json!({
-            "application": self.application,
-            "revision": location_json(self.location, self.bundle),
+            "application": target.map(|target| &target.application),
+            "revision": revision,
             "files": preview.files(),
             "content": preview.content(),
             "archive_at_most": size,
@@ -152,6 +182,9 @@ impl Previewed<'_> {
             "notices": notices(preview.notices()),
             "warnings": warnings(preview.report()),
         });
+        if self.sites.are_several() {
+            json["destinations"] = previews_json(self.sites, self.bundle);
+        }
         if self.list {
             json["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();
         }
@@ -159,7 +192,7 @@ impl Previewed<'_> {
     }
 }
 
-fn location_json(location: &S3Location, bundle: &str) -> Value {
+pub(crate) fn location_json(location: &S3Location, bundle: &str) -> Value {
     json!({"bucket": location.bucket, "key": location.key, "bundleType": bundle})
 }
 
@@ -255,8 +288,6 @@ pub(crate) fn next_step(application: &str, revision: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hoist::aws::codedeploy::Revision;
-    use hoist::aws::s3::Stored;
     use hoist::bundle::{BundleType, Format};
 
     use super::*;

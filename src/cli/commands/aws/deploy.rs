@@ -1,0 +1,422 @@
+//! `hoist deploy`: the options of `aws deploy create-deployment`, several deployment groups, and waiting.
+
+use clap::Args;
+use hoist::aws::access::Clients;
+use hoist::aws::codedeploy::{BadObject, Named, Registration, check_name};
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
+use hoist::bundle::BundleType;
+use hoist::deploy::{Latest, Mode, Options, Wanted};
+use hoist::error::shown;
+
+use super::deploying::{Deploying, Region, Running};
+use super::{Local, with_services};
+use crate::cli::Failure;
+use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::deployment::{DeploymentArgs, check_description, groups};
+use crate::cli::args::aws::local::LocalArgs;
+use crate::cli::args::aws::output::{Output, OutputArgs};
+use crate::cli::args::aws::paramfile;
+use crate::cli::args::aws::structure::Structure;
+use crate::cli::args::aws::wait::WaitArgs;
+use crate::cli::args::output::ProgressArgs;
+use crate::cli::render::deploy::outcome::Commands;
+use crate::cli::render::deploy::report;
+use crate::cli::render::print;
+use crate::cli::render::progress::{Form, note};
+use crate::cli::render::push::github::output_file;
+use crate::cli::run::Run;
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// CodeDeploy application
+    #[arg(
+        long,
+        value_name = "NAME",
+        display_order = 0,
+        required_unless_present = "watch"
+    )]
+    application_name: Option<String>,
+
+    /// Deployment group, or several at the same time: G,G2
+    #[arg(
+        long,
+        value_name = "NAMES",
+        display_order = 0,
+        required_unless_present = "watch"
+    )]
+    deployment_group_name: Option<String>,
+
+    /// Revision to deploy: bucket=…,key=…,bundleType=…,eTag=…,version=…, or s3://bucket/key, whose type
+    /// follows from the ending of the key, and whose ETag is looked up
+    #[arg(long, value_name = "OBJECT", display_order = 0)]
+    s3_location: Option<String>,
+
+    /// Revision to deploy, in S3: revisionType=S3,s3Location={bucket=…,key=…,bundleType=…}, JSON or
+    /// file://PATH
+    #[arg(long, value_name = "REVISION", display_order = 0)]
+    revision: Option<String>,
+
+    /// Deploy the revision that was registered last; with =s3://BUCKET/PREFIX, the last one there
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        display_order = 0,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    latest: Option<String>,
+
+    /// Watch a deployment that exists, instead of creating one
+    #[arg(long, value_name = "ID", display_order = 0)]
+    watch: Option<String>,
+
+    /// Description of the deployment, of at most 256 characters, or file://PATH
+    #[arg(long, value_name = "TEXT", help_heading = "Deployment")]
+    description: Option<String>,
+
+    /// RESTART restarts the application with the revision that is deployed already
+    #[arg(long, value_name = "MODE", value_parser = ["STANDARD", "RESTART"], help_heading = "Deployment")]
+    deployment_mode: Option<String>,
+
+    #[command(flatten)]
+    deployment: DeploymentArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
+    access: AccessArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Write outputs for later workflow steps to the file that GITHUB_OUTPUT names
+    #[arg(long, help_heading = "Output")]
+    github_output: bool,
+
+    /// Show no progress, and print only the ids of the deployments, and errors
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
+
+    #[command(flatten)]
+    local: LocalArgs,
+}
+
+/// What the command line names as the revision.
+enum Asked {
+    Revision(Wanted),
+    /// An object whose ETag is to be looked up.
+    Url(Registration),
+}
+
+pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
+    arguments.read()?;
+    let arguments = &arguments;
+    let waits = arguments.watch.is_some() || arguments.wait.is_asked_for();
+    arguments.wait.check(waits)?;
+    let asked = match &arguments.watch {
+        Some(id) => arguments.check_watch(id)?,
+        None => arguments.revision()?,
+    };
+    let running = Running::default();
+    let deploying = Deploying {
+        groups: arguments.groups()?,
+        options: arguments.options()?,
+        wait: &arguments.wait,
+        waits,
+        form: arguments.form(),
+        quiet: arguments.quiet,
+        prints_ids: arguments.watch.is_none() && arguments.output.format == Output::Text,
+        outputs: arguments.github_output.then(output_file).transpose()?,
+        running: running.clone(),
+    };
+    let run = Run::start_with_hint(move || running.lines())?;
+    let local = Local::existing(arguments.local.dir.as_deref())?;
+    let access = arguments.access.access();
+    let dir = local.map(|local| local.dir);
+    let work = with_services(dir, run.cancel(), async |services| {
+        let clients = services.connected(access, None).await?;
+        if let Some(application) = &arguments.application_name {
+            services.make_groups(&clients.region, application, &deploying.groups)?;
+        }
+        let revision = match asked {
+            Asked::Revision(revision) => revision,
+            Asked::Url(registration) => {
+                Wanted::Object(looked_up(registration, &clients, arguments.quiet).await?)
+            }
+        };
+        let region = Region {
+            commands: arguments.commands(&revision),
+            application: arguments.application_name.clone().unwrap_or_default(),
+            revision,
+            clients,
+        };
+        let deployed = match &arguments.watch {
+            Some(id) => deploying.watch(&region, id, &run).await,
+            None => deploying.run(&[region], &run).await,
+        };
+        let printed = match arguments.output.format {
+            Output::Text => Ok(()),
+            Output::Json => {
+                let document = report::document(deployed.json, deployed.failure.is_none());
+                print(format!("{document:#}\n"))
+            }
+        };
+        deployed.failure.map_or(printed, Err)
+    });
+    run.block_on(work)
+}
+
+impl DeployArgs {
+    /// Reads values from the files that they name.
+    fn read(&mut self) -> Result<(), Failure> {
+        for (option, value) in [
+            ("--application-name", &mut self.application_name),
+            ("--deployment-group-name", &mut self.deployment_group_name),
+            ("--s3-location", &mut self.s3_location),
+            ("--description", &mut self.description),
+        ] {
+            if let Some(value) = value {
+                paramfile::read(option, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn form(&self) -> Form {
+        self.progress.form(self.quiet, self.access.debug)
+    }
+
+    fn groups(&self) -> Result<Vec<String>, Failure> {
+        let text = self.deployment_group_name.as_deref();
+        let groups = text.map(|text| groups("--deployment-group-name", text));
+        Ok(groups.transpose()?.unwrap_or_default())
+    }
+
+    /// Refuses what makes no sense for a deployment that exists.
+    fn check_watch(&self, id: &str) -> Result<Asked, Failure> {
+        let named = [
+            ("--application-name", self.application_name.is_some()),
+            (
+                "--deployment-group-name",
+                self.deployment_group_name.is_some(),
+            ),
+            ("--s3-location", self.s3_location.is_some()),
+            ("--revision", self.revision.is_some()),
+            ("--latest", self.latest.is_some()),
+            ("--description", self.description.is_some()),
+            ("--deployment-mode", self.deployment_mode.is_some()),
+        ];
+        let named = named.into_iter().find(|(_, given)| *given);
+        let named = named.map(|(name, _)| name.to_owned());
+        if let Some(option) = named.or_else(|| self.deployment.given()) {
+            return Err(Failure::usage(format!(
+                "--watch follows a deployment that exists, and {option} is for a new one; leave one of \
+                 them out"
+            )));
+        }
+        self.wait.check_watch()?;
+        let is_id = |id: &str| id.starts_with("d-") && id.len() > 2;
+        match is_id(id)
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            true => Ok(Asked::Revision(Wanted::Deployed)),
+            false => Err(Failure::usage(format!(
+                "--watch {}: the id of a deployment begins with d- and has letters and digits",
+                shown(id)
+            ))),
+        }
+    }
+
+    fn revision(&self) -> Result<Asked, Failure> {
+        let restarts = self.deployment_mode.as_deref() == Some("RESTART");
+        let sources = [
+            ("--s3-location", self.s3_location.is_some()),
+            ("--revision", self.revision.is_some()),
+            ("--latest", self.latest.is_some()),
+            ("--deployment-mode RESTART", restarts),
+        ];
+        let mut given = sources.into_iter().filter(|(_, given)| *given);
+        if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+            return Err(Failure::usage(format!(
+                "{first} and {second} each say what is deployed; leave one of them out"
+            )));
+        }
+        if restarts {
+            return Ok(Asked::Revision(Wanted::Deployed));
+        }
+        if let Some(prefix) = &self.latest {
+            return latest(prefix);
+        }
+        if let Some(text) = &self.revision {
+            return of_structure(text).map(|object| Asked::Revision(Wanted::Object(object)));
+        }
+        let Some(text) = &self.s3_location else {
+            return Err(Failure::usage(
+                "name the revision with --s3-location, or deploy the one that was registered last with \
+                 --latest",
+            ));
+        };
+        let named: Named = text.parse().map_err(|error| match error {
+            BadObject::Location(_) => Failure::usage(
+                "--s3-location must be s3://<bucket>/<key>, or \
+                 bucket=<bucket>,key=<key>,bundleType=<type>,eTag=<ETag>,version=<version>",
+            ),
+            BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
+            error => Failure::usage(error),
+        })?;
+        let bundle_type = named.bundle_type;
+        let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
+        let registration = Registration {
+            bundle_type: bundle_type.unwrap_or_default(),
+            etag: named.etag,
+            version: named.version,
+            location: named.location,
+        };
+        match text.starts_with("s3://") {
+            true => Ok(Asked::Url(registration)),
+            false => Ok(Asked::Revision(Wanted::Object(registration))),
+        }
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        if let Some(name) = &self.application_name {
+            check_name(name).map_err(Failure::usage)?;
+        }
+        if let Some(description) = &self.description {
+            check_description("--description", description)?;
+        }
+        let options = Options {
+            description: self.description.clone(),
+            mode: self.deployment_mode.as_deref().map(Mode::from),
+            ..self.deployment.options()?
+        };
+        if options.mode == Some(Mode::Restart)
+            && options.update_outdated_instances_only == Some(true)
+        {
+            return Err(Failure::usage(
+                "--deployment-mode RESTART restarts all instances; leave \
+                 --update-outdated-instances-only out",
+            ));
+        }
+        Ok(options)
+    }
+
+    /// Commands that go on with what this one began.
+    fn commands(&self, revision: &Wanted) -> Commands {
+        let mut hoist = self.access.words();
+        if let Some(dir) = &self.local.dir {
+            hoist.extend(["--local".to_owned(), dir.display().to_string()]);
+        }
+        let aws = self.local.words_of_the_aws_cli();
+        let create = self.application_name.as_ref().map(|application| {
+            let mut words = vec!["--application-name".to_owned(), application.clone()];
+            match revision {
+                Wanted::Object(object) => {
+                    words.extend(["--s3-location".to_owned(), object.shorthand()]);
+                }
+                // Later, another one may be the newest.
+                Wanted::Latest(_) => words.push("--latest".to_owned()),
+                Wanted::Deployed => {}
+            }
+            let mode = self.deployment_mode.clone();
+            let mode = mode.map(|mode| ["--deployment-mode".to_owned(), mode]);
+            words.extend(mode.into_iter().flatten());
+            let description = self.description.clone();
+            let description = description.map(|text| ["--description".to_owned(), text]);
+            words.extend(description.into_iter().flatten());
+            words.extend(self.deployment.words());
+            words
+        });
+        Commands {
+            hoist,
+            aws: aws.unwrap_or_else(|| self.access.words_of_a_deployment()),
+            create,
+        }
+    }
+}
+
+/// The newest revision, among those below a prefix if one is given.
+fn latest(prefix: &str) -> Result<Asked, Failure> {
+    let mut latest = Latest::default();
+    if !prefix.is_empty() {
+        let place: S3Prefix = prefix
+            .parse()
+            .map_err(|_| Failure::usage("--latest takes =s3://<bucket>/<prefix>, or no value"))?;
+        latest.bucket = Some(place.bucket);
+        latest.prefix = Some(place.prefix).filter(|prefix| !prefix.is_empty());
+    }
+    Ok(Asked::Revision(Wanted::Latest(latest)))
+}
+
+/// The object that `--revision` names.
+fn of_structure(text: &str) -> Result<Registration, Failure> {
+    const OPTION: &str = "--revision";
+    let mut revision = Structure::read(OPTION, text)?;
+    let elsewhere = || {
+        Failure::usage(
+            "--revision: hoist deploys revisions in S3; aws deploy create-deployment deploys those of \
+             GitHub and the text of an AppSpec file",
+        )
+    };
+    match revision.text("revisionType")?.as_deref() {
+        None | Some("S3") => {}
+        Some(_) => return Err(elsewhere()),
+    }
+    let mut object = revision.structure("s3Location")?.ok_or_else(elsewhere)?;
+    revision.end()?;
+    let missing = |name| Failure::usage(format!("{OPTION}: s3Location has no {name}"));
+    let bucket = object.text("bucket")?.ok_or_else(|| missing("bucket"))?;
+    let key = object.text("key")?.ok_or_else(|| missing("key"))?;
+    let bundle_type = object.text("bundleType")?.map(|name| {
+        let parsed = name.parse::<BundleType>();
+        parsed.map_err(|error| Failure::usage(format!("{OPTION}: bundleType: {error}")))
+    });
+    let bundle_type = bundle_type.transpose()?;
+    let registration = Registration {
+        bundle_type: bundle_type
+            .or_else(|| BundleType::of_name(&key))
+            .unwrap_or_default(),
+        etag: object.text("eTag")?,
+        version: object.text("version")?,
+        location: S3Location { bucket, key },
+    };
+    object.end()?;
+    Ok(registration)
+}
+
+/// An object with its ETag and version, so that every instance gets the same bytes. It takes
+/// `s3:GetObject`; without that, the object is deployed as it will be there.
+async fn looked_up(
+    mut registration: Registration,
+    clients: &Clients,
+    quiet: bool,
+) -> Result<Registration, Failure> {
+    let location = registration.location.clone();
+    let object = clients.s3.object(location, ObjectOptions::default());
+    match object.head().await {
+        Ok(Some(head)) => {
+            registration.etag = Some(head.etag);
+            registration.version = head.version;
+        }
+        Ok(None) => {
+            let location = registration.location.to_string();
+            let text = format!(
+                "{} is not there; upload it first, with hoist push",
+                shown(&location)
+            );
+            return Err(Failure::other(text));
+        }
+        Err(error) if !quiet => note(&format!(
+            "deployed without an ETag, so that instances take what is there by then; {error}"
+        )),
+        Err(_) => {}
+    }
+    Ok(registration)
+}

@@ -1,0 +1,307 @@
+use std::time::Duration;
+
+use hoist::aws::codedeploy::Platform;
+use hoist::deploy::{Counts, ErrorInformation, Rollback, TargetKind};
+
+use super::*;
+use crate::cli::render::deploy::{github, report};
+
+const LINK: &str = "https://eu-west-1.console.aws.amazon.com/codesuite/codedeploy/deployments/";
+
+fn commands() -> Commands {
+    Commands {
+        hoist: vec!["--region".into(), "eu-west-1".into()],
+        aws: vec!["--region".into(), "eu-west-1".into()],
+        create: Some(
+            [
+                "--application-name",
+                "App",
+                "--s3-location",
+                "bucket=b,key=my key,bundleType=zip",
+            ]
+            .map(str::to_owned)
+            .into(),
+        ),
+    }
+}
+
+fn finished(status: Status, failures: Vec<Failure>) -> Finished {
+    let failed = failures.len() as u64;
+    Finished {
+        deployment: Deployment {
+            id: "d-1".into(),
+            application: "App".into(),
+            group: "Production".into(),
+            status,
+            counts: Counts {
+                succeeded: 5 - failed,
+                failed,
+                ..Counts::default()
+            },
+            error: None,
+            rollback: None,
+            auto_rollback: None,
+            platform: Platform::Server,
+            style: None,
+            revision: None,
+            config: None,
+            description: None,
+            creator: None,
+            created: None,
+            started: None,
+            completed: None,
+            messages: Vec::new(),
+        },
+        failures,
+        took: Duration::from_secs(200),
+        rollback: None,
+    }
+}
+
+/// A script whose output is hostile.
+fn failure() -> Failure {
+    Failure {
+        target: "arn:aws:ec2:eu-west-1:1:instance/i-1".into(),
+        kind: TargetKind::Instance,
+        label: None,
+        event: Some("AfterInstall".into()),
+        took: Some(Duration::from_secs(2)),
+        diagnostics: Diagnostics {
+            code: Some("ScriptFailed".into()),
+            script: Some("scripts/install.sh".into()),
+            message: Some("exit code 1\n::error::forged".into()),
+            log_tail: Some(
+                "[stderr]\u{1b}[31mno\u{1b}[0m\r\n::error::forged\n##[add-mask]x\n</pre>|".into(),
+            ),
+        },
+    }
+}
+
+fn ended<'a>(place: &'a Place, outcome: &'a Outcome, commands: &'a Commands) -> Ended<'a> {
+    Ended {
+        application: "App",
+        group: "Production",
+        region: "eu-west-1",
+        place,
+        outcome,
+        commands,
+    }
+}
+
+fn with<T>(outcome: Outcome, look: impl FnOnce(&Ended<'_>) -> T) -> T {
+    let place = Place {
+        name: "Production".into(),
+        console: Some("eu-west-1".into()),
+    };
+    look(&ended(&place, &outcome, &commands()))
+}
+
+fn failed() -> Outcome {
+    let mut failed = finished(Status::Failed, vec![failure()]);
+    failed.deployment.error = Some(ErrorInformation {
+        code: Some("HEALTH_CONSTRAINTS".into()),
+        message: Some("Too many instances failed.".into()),
+    });
+    failed.deployment.rollback = Some(Rollback {
+        deployment: Some("d-2".into()),
+        of: None,
+        message: None,
+    });
+    Outcome::Finished(Box::new(failed))
+}
+
+#[test]
+fn a_failure_says_why_with_the_log_the_rollback_and_the_link() {
+    let (explained, lines, exit) = with(failed(), |ended| {
+        let explained: Vec<String> = ended
+            .explained()
+            .iter()
+            .flat_map(|explained| explained.lines().collect::<Vec<_>>())
+            .collect();
+        (explained, ended.lines(), ended.exit())
+    });
+    assert_eq!(
+        explained,
+        [
+            "instance i-1: AfterInstall failed after 2.0 s: ScriptFailed: scripts/install.sh: exit code 1 \
+             ::error::forged",
+            "  | [stderr]no",
+            "  | ::error::forged",
+            "  | ##\\[add-mask]x",
+            "  | </pre>|",
+        ]
+    );
+    assert_eq!(
+        lines,
+        [
+            "deployment d-1 of App to Production failed after 3 min 20 s: 4 of 5 instances succeeded, 1 \
+             failed; HEALTH_CONSTRAINTS: Too many instances failed."
+                .to_owned(),
+            format!(
+                "deployment d-2 rolls it back ({LINK}d-2?region=eu-west-1); to watch that: hoist deploy \
+                 --watch d-2 --region eu-west-1"
+            ),
+            format!("more is in the console: {LINK}d-1?region=eu-west-1"),
+        ]
+    );
+    assert_eq!(exit, Some(Exit::DeploymentFailed));
+}
+
+#[test]
+fn github_gets_an_annotation_for_the_deployment_and_each_target_and_no_log_forges_one() {
+    let (annotations, summary) = with(failed(), |ended| {
+        let ended = std::slice::from_ref(ended);
+        (github::annotations(ended), github::summary(ended))
+    });
+    let lines: Vec<&str> = annotations.lines().collect();
+    assert_eq!(lines.len(), 2, "{annotations}");
+    assert!(
+        lines[0]
+            .starts_with("::error title=CodeDeploy::deployment d-1 of App to Production failed")
+    );
+    assert!(
+        lines[1].starts_with("::error title=CodeDeploy::instance i-1: AfterInstall failed")
+            && lines[1].contains("%0A[stderr]no%0A::error::forged%0A"),
+        "{annotations}"
+    );
+    assert!(
+        summary.contains(&format!(
+            "| [<code>d-1</code>]({LINK}d-1?region=eu-west-1) |"
+        )),
+        "{summary}"
+    );
+    assert!(
+        summary.contains("<pre>[stderr]no\n::error::forged\n"),
+        "{summary}"
+    );
+    assert_eq!(summary.matches("</pre>").count(), 1, "{summary}");
+}
+
+#[test]
+fn github_shows_ten_annotations_so_no_more_are_written() {
+    let failures: Vec<Failure> = (0..5).map(|_| failure()).collect();
+    let outcome = Outcome::Finished(Box::new(finished(Status::Failed, failures)));
+    let place = Place {
+        name: "Production".into(),
+        console: None,
+    };
+    let (commands, outcomes) = (commands(), [outcome.clone(), outcome.clone(), outcome]);
+    let ended: Vec<Ended<'_>> = outcomes
+        .iter()
+        .map(|outcome| ended(&place, outcome, &commands))
+        .collect();
+    let annotations = github::annotations(&ended);
+    assert_eq!(annotations.lines().count(), 10);
+    let of_deployments = annotations.matches("::deployment d-1").count();
+    assert_eq!(of_deployments, 3, "{annotations}");
+}
+
+#[test]
+fn a_success_says_how_long_it_took_how_many_it_reached_and_where_more_is() {
+    let outcome = Outcome::Finished(Box::new(finished(Status::Succeeded, Vec::new())));
+    let (lines, exit) = with(outcome, |ended| (ended.lines(), ended.exit()));
+    assert_eq!(
+        lines,
+        [format!(
+            "deployment d-1 of App to Production succeeded in 3 min 20 s: 5 of 5 instances succeeded; \
+             {LINK}d-1?region=eu-west-1"
+        )]
+    );
+    assert_eq!(exit, None);
+}
+
+#[test]
+fn each_other_end_says_what_to_do_next_and_has_its_exit_code() {
+    let call = |code: Option<&str>| CallError {
+        operation: "CreateDeployment",
+        code: code.map(str::to_owned),
+        message: "No.".into(),
+    };
+    let watch = "to watch it: hoist deploy --watch d-1 --region eu-west-1; to stop it: aws deploy \
+                 stop-deployment --deployment-id d-1 --region eu-west-1";
+    let again = "to deploy to Production again: hoist deploy --application-name App --s3-location \
+                 'bucket=b,key=my key,bundleType=zip' --deployment-group-name Production --region eu-west-1";
+    let timed_out = Error::TimedOut {
+        id: Some("d-1".into()),
+        status: Some(Status::InProgress),
+        limit: Duration::from_secs(7200),
+    };
+    let cancelled = Error::Cancelled {
+        id: Some("d-1".into()),
+        stopped: None,
+    };
+    let active = Error::Active {
+        active: Some("d-1".into()),
+        error: call(Some("DeploymentLimitExceededException")),
+    };
+    let ready = Outcome::Finished(Box::new(finished(Status::Ready, Vec::new())));
+    let stopped = Outcome::Finished(Box::new(finished(Status::Stopped, Vec::new())));
+    for (outcome, exit, said) in [
+        (
+            Outcome::Failed(timed_out),
+            Some(Exit::WaitTimedOut),
+            &[
+                "still runs (in progress) after 2 h, which is --wait-timeout",
+                watch,
+            ][..],
+        ),
+        (
+            Outcome::Failed(cancelled),
+            Some(Exit::Failure),
+            &["deployment d-1 of App to Production goes on", watch],
+        ),
+        (
+            Outcome::Failed(active),
+            Some(Exit::Service),
+            &["--if-active wait waits for its end", watch],
+        ),
+        (
+            Outcome::Failed(Error::Create {
+                error: call(Some("DeploymentGroupDoesNotExistException")),
+            }),
+            Some(Exit::Service),
+            &["list-deployment-groups --application-name App", again],
+        ),
+        (
+            Outcome::Failed(Error::Create { error: call(None) }),
+            Some(Exit::Failure),
+            &["no answer to CreateDeployment", again],
+        ),
+        (Outcome::NotBegun, None, &["Production: not begun", again]),
+        (
+            stopped,
+            Some(Exit::DeploymentStopped),
+            &["was stopped after 3 min 20 s"],
+        ),
+        (
+            ready,
+            None,
+            &[
+                "is ready for traffic",
+                "continue-deployment --deployment-id d-1",
+            ],
+        ),
+    ] {
+        let (lines, code) = with(outcome, |ended| (ended.lines().join("\n"), ended.exit()));
+        for text in said {
+            assert!(lines.contains(text), "{text}\nis not in\n{lines}");
+        }
+        assert_eq!(code, exit, "{lines}");
+    }
+}
+
+#[test]
+fn the_json_has_ids_status_counts_and_failures_with_raw_logs() {
+    let json = with(failed(), |ended| {
+        report::deployments(std::slice::from_ref(ended))
+    });
+    let json = &json[0];
+    assert_eq!(json["id"], "d-1");
+    assert_eq!(json["status"], "Failed");
+    assert_eq!(json["counts"]["failed"], 1);
+    assert_eq!(json["rollback"], "d-2");
+    assert_eq!(json["error"]["code"], "HEALTH_CONSTRAINTS");
+    let of = &json["failures"][0];
+    assert_eq!(of["event"], "AfterInstall");
+    assert!(of["log_tail"].as_str().unwrap().contains("\u{1b}[31m"));
+}

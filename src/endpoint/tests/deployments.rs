@@ -1,0 +1,383 @@
+//! Deployment groups and deployments.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::super::Pace;
+use super::super::faults::EventFault;
+use super::codedeploy::s3;
+use super::*;
+
+/// Events that take no time, and minutes of 20 ms.
+const QUICK: Pace = Pace {
+    event: Duration::from_millis(2),
+    minute: Duration::from_millis(20),
+};
+
+/// The most that a deployment may take.
+const ENDLESS: Duration = Duration::from_secs(60);
+
+/// A bundle with these files.
+fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+        let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+const APPSPEC: &str = "version: 0.0
+os: linux
+files:
+  - source: site
+    destination: /var/www
+  - source: app.conf
+    destination: /etc/app
+permissions:
+  - object: /etc/app
+    mode: 600
+    type: [file]
+hooks:
+  AfterInstall:
+    - location: check.sh
+";
+
+const FILES: [(&str, &str); 5] = [
+    ("appspec.yml", APPSPEC),
+    ("site/index.html", "one"),
+    ("site/img/a.svg", "<svg/>"),
+    ("app.conf", "a=1"),
+    ("check.sh", "#!/bin/sh\ntouch /tmp/no-hook-may-run\n"),
+];
+
+impl Local {
+    fn quick(faults: Faults) -> Self {
+        let local = Self::start_as(|settings| Settings {
+            pace: QUICK,
+            faults: Some(faults),
+            ..settings
+        });
+        local.upload(&FILES);
+        local
+    }
+
+    /// Stores a bundle as the object `k.zip`.
+    fn upload(&self, files: &[(&str, &str)]) {
+        let stored = self.put("/bucket/k.zip", &[], &bundle(files));
+        assert_eq!(stored.status, 200, "{}", stored.text());
+    }
+
+    /// The files of an instance and their contents.
+    fn installed(&self, instance: &str) -> Vec<String> {
+        let root = self.dir.path().join("instances").join(instance);
+        let mut found = Vec::new();
+        let mut left = vec![root.clone()];
+        while let Some(dir) = left.pop() {
+            for entry in std::fs::read_dir(dir).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    left.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().display().to_string();
+                    found.push(format!(
+                        "{name}: {}",
+                        std::fs::read_to_string(path).unwrap()
+                    ));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The diagnostics of the event of the first target that failed.
+    fn failure(&self, id: &Value) -> (String, String, String) {
+        let targets = self.targets(id);
+        let events = targets[0]["lifecycleEvents"].as_array().unwrap();
+        let failed = events.iter().find(|event| event["status"] == "Failed");
+        let failed = failed.unwrap_or_else(|| panic!("{targets:?}"));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&failed["lifecycleEventName"]),
+            text(&failed["diagnostics"]["errorCode"]),
+            text(&failed["diagnostics"]["message"]),
+        )
+    }
+
+    /// Makes the group `fleet` with these settings besides its role.
+    fn group(&self, settings: &Value) {
+        let mut input = json!({
+            "applicationName": "app",
+            "deploymentGroupName": "fleet",
+            "serviceRoleArn": "arn:aws:iam::000000000000:role/r",
+        });
+        for (name, value) in settings.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        self.call("CreateDeploymentGroup", &input);
+    }
+
+    /// Makes the group `fleet` of `count` instances.
+    fn fleet(&self, count: u32, settings: &Value) {
+        let mut settings = settings.clone();
+        settings["ec2TagFilters"] = json!([
+            { "Key": "Name", "Value": format!("web-1..{count}"), "Type": "KEY_AND_VALUE" }
+        ]);
+        self.group(&settings);
+    }
+
+    /// Deploys the revision of the object `k.zip` to the group `fleet`. Returns the deployment's id.
+    fn deploy(&self, options: &Value) -> Value {
+        let mut input = json!({
+            "applicationName": "app",
+            "deploymentGroupName": "fleet",
+            "revision": { "revisionType": "S3", "s3Location": {
+                "bucket": "bucket", "key": "k.zip", "bundleType": "zip",
+            } },
+        });
+        for (name, value) in options.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        self.call("CreateDeployment", &input)["deploymentId"].clone()
+    }
+
+    fn info(&self, id: &Value) -> Value {
+        let found = self.call("GetDeployment", &json!({ "deploymentId": id }));
+        found["deploymentInfo"].clone()
+    }
+
+    /// What is said of a deployment when `is_it` holds for the first time.
+    #[track_caller]
+    fn wait(&self, id: &Value, is_it: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let info = self.info(id);
+            if is_it(&info) {
+                return info;
+            }
+            assert!(start.elapsed() < ENDLESS, "{info}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[track_caller]
+    fn wait_for(&self, id: &Value, status: &str) -> Value {
+        let info = self.wait(id, |info| {
+            let now = info["status"].as_str().unwrap();
+            now == status || ["Succeeded", "Failed", "Stopped"].contains(&now)
+        });
+        assert_eq!(info["status"], status, "{info}");
+        info
+    }
+
+    /// All targets of a deployment, without the name of their kind.
+    fn targets(&self, id: &Value) -> Vec<Value> {
+        let ids = self.call("ListDeploymentTargets", &json!({ "deploymentId": id }));
+        let input = json!({ "deploymentId": id, "targetIds": ids["targetIds"] });
+        let targets = self.call("BatchGetDeploymentTargets", &input);
+        let targets = targets["deploymentTargets"].as_array().unwrap().iter();
+        let kinds = ["instanceTarget", "lambdaTarget", "ecsTarget"];
+        targets
+            .map(|target| {
+                let kind = kinds.iter().find(|kind| !target[kind].is_null());
+                target[*kind.unwrap()].clone()
+            })
+            .collect()
+    }
+}
+
+/// The names and statuses of a target's events.
+fn events(target: &Value) -> Vec<String> {
+    let events = target["lifecycleEvents"].as_array().unwrap().iter();
+    let texts = events.map(|event| {
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        format!("{} {}", text("lifecycleEventName"), text("status"))
+    });
+    texts.collect()
+}
+
+fn counts(info: &Value) -> [u64; 4] {
+    let count = |name: &str| info["deploymentOverview"][name].as_u64().unwrap();
+    ["Pending", "Succeeded", "Failed", "Skipped"].map(count)
+}
+
+#[test]
+fn a_failing_event_fails_its_instance_and_tells_script_message_and_log() {
+    let fault = EventFault::script_failed("scripts/check.sh", "no such host\n");
+    let faults = Faults::new().on_event(.., "i-web-2", "AfterInstall", fault);
+    let local = Local::quick(faults);
+    local.fleet(5, &json!({}));
+    let all = json!({ "deploymentConfigName": "CodeDeployDefault.AllAtOnce" });
+    let id = local.deploy(&all);
+    // One of five may fail if all are deployed to at once.
+    assert_eq!(counts(&local.wait_for(&id, "Succeeded")), [0, 4, 1, 0]);
+    let targets = local.targets(&id);
+    assert_eq!(targets[1]["status"], "Failed");
+    assert_eq!(
+        events(&targets[1])[3..],
+        [
+            "Install Succeeded",
+            "AfterInstall Failed",
+            "ApplicationStart Skipped",
+            "ValidateService Skipped"
+        ]
+    );
+    let diagnostics = &targets[1]["lifecycleEvents"][4]["diagnostics"];
+    assert_eq!(diagnostics["errorCode"], "ScriptFailed");
+    assert_eq!(diagnostics["scriptName"], "scripts/check.sh");
+    assert_eq!(diagnostics["logTail"], "no such host\n");
+
+    // One at a time, no instance but the last may fail.
+    let info = local.wait_for(&local.deploy(&json!({})), "Failed");
+    assert_eq!(counts(&info), [0, 1, 1, 3]);
+    assert_eq!(info["errorInformation"]["code"], "HEALTH_CONSTRAINTS");
+}
+
+#[test]
+fn a_second_deployment_of_a_group_waits_for_the_end_of_the_first() {
+    let faults = Faults::new().on_event(1..=1, "*", "ApplicationStart", EventFault::Hang);
+    let local = Local::quick(faults);
+    local.fleet(1, &json!({}));
+    let first = local.deploy(&json!({}));
+    let input = json!({
+        "applicationName": "app", "deploymentGroupName": "fleet", "revision": s3("k.zip"),
+    });
+    let (status, refused) = local.call_in("us-east-1", "CreateDeployment", &input);
+    assert_eq!(
+        (status, &refused["__type"]),
+        (400, &json!("DeploymentLimitExceededException"))
+    );
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains(first.as_str().unwrap()), "{message}");
+
+    let stopped = local.call("StopDeployment", &json!({ "deploymentId": first }));
+    assert_eq!(stopped["status"], "Pending");
+    local.wait_for(&first, "Stopped");
+    let again = local.refusal("StopDeployment", &json!({ "deploymentId": first }));
+    assert_eq!(again, "DeploymentAlreadyCompletedException");
+    local.wait_for(&local.deploy(&json!({})), "Succeeded");
+}
+
+#[test]
+fn files_are_copied_to_each_instance_and_those_of_the_revision_before_are_removed() {
+    let local = Local::quick(Faults::new());
+    local.fleet(2, &json!({}));
+    let id = local.deploy(&json!({}));
+    local.wait_for(&id, "Succeeded");
+    let first = [
+        "etc/app/app.conf: a=1",
+        "var/www/img/a.svg: <svg/>",
+        "var/www/index.html: one",
+    ];
+    for instance in ["i-web-1", "i-web-2"] {
+        assert_eq!(local.installed(instance), first);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let conf = local.dir.path().join("instances/i-web-1/etc/app/app.conf");
+        let mode = std::fs::metadata(conf).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let mut files = FILES.to_vec();
+    files[1].1 = "two";
+    files.remove(2);
+    local.upload(&files);
+    local.wait_for(&local.deploy(&json!({})), "Succeeded");
+    let second = ["etc/app/app.conf: a=1", "var/www/index.html: two"];
+    assert_eq!(local.installed("i-web-2"), second);
+    assert!(!std::path::Path::new("/tmp/no-hook-may-run").exists());
+}
+
+#[test]
+fn failures_are_explained_as_the_agent_would() {
+    let local = Local::quick(Faults::new());
+    local.fleet(1, &json!({}));
+    let fails = |options: Value| {
+        let id = local.deploy(&options);
+        local.wait_for(&id, "Failed");
+        local.failure(&id)
+    };
+    let unknown = |event: &str, message: &str| {
+        (
+            event.to_owned(),
+            "UnknownError".to_owned(),
+            message.to_owned(),
+        )
+    };
+    let revision = |key: &str, etag: &str| {
+        json!({ "revision": { "revisionType": "S3", "s3Location": {
+            "bucket": "bucket", "key": key, "bundleType": "zip", "eTag": etag,
+        } } })
+    };
+    let missing = fails(revision("none.zip", "x"));
+    let expected = unknown("DownloadBundle", "The specified key does not exist.");
+    assert_eq!(missing, expected);
+    let (event, _, message) = fails(revision("k.zip", "other"));
+    assert_eq!(event, "DownloadBundle");
+    assert!(message.contains("Expected deployment bundle etag other but was actually etag"));
+
+    // A file that is there, which no deployment installed.
+    let www = local.dir.path().join("instances/i-web-1/var/www");
+    std::fs::create_dir_all(&www).unwrap();
+    std::fs::write(www.join("index.html"), "mine").unwrap();
+    let there = "The deployment failed because a specified file already exists at this location: \
+                 /var/www/index.html";
+    assert_eq!(fails(json!({})), unknown("Install", there));
+    assert_eq!(local.installed("i-web-1"), ["var/www/index.html: mine"]);
+    let retain = local.deploy(&json!({ "fileExistsBehavior": "RETAIN" }));
+    local.wait_for(&retain, "Succeeded");
+    assert!(
+        local
+            .installed("i-web-1")
+            .contains(&"var/www/index.html: mine".to_owned())
+    );
+    let overwrite = local.deploy(&json!({ "fileExistsBehavior": "OVERWRITE" }));
+    local.wait_for(&overwrite, "Succeeded");
+    assert!(
+        local
+            .installed("i-web-1")
+            .contains(&"var/www/index.html: one".to_owned())
+    );
+
+    local.upload(&FILES[..4]);
+    let (event, code, message) = fails(json!({}));
+    assert_eq!((&*event, &*code), ("AfterInstall", "ScriptMissing"));
+    assert!(
+        message.starts_with("Script does not exist at specified location: /opt/"),
+        "{message}"
+    );
+    local.upload(&FILES[1..]);
+    let (event, _, message) = fails(json!({}));
+    assert_eq!(event, "BeforeInstall");
+    assert!(
+        message.contains("did not find an AppSpec file"),
+        "{message}"
+    );
+    local.upload(&[("appspec.yml", "version: 0.0\nos: Linux\n")]);
+    let (event, _, message) = fails(json!({}));
+    assert_eq!(event, "BeforeInstall");
+    assert!(message.contains("os must be linux or windows"), "{message}");
+}
+
+#[test]
+fn nothing_of_a_bundle_leaves_the_directory_of_its_instance() {
+    let local = Local::quick(Faults::new());
+    local.fleet(1, &json!({}));
+    let appspec = "version: 0.0\nos: linux\nfiles:\n  - source: a\n    destination: ../../../out\n";
+    local.upload(&[
+        ("appspec.yml", appspec),
+        ("a/../../../../escaped.txt", "x"),
+        ("/absolute.txt", "x"),
+        ("a/b.txt", "b"),
+    ]);
+    local.wait_for(&local.deploy(&json!({})), "Succeeded");
+    assert_eq!(local.installed("i-web-1"), ["out/b.txt: b"]);
+    let above = names(local.dir.path());
+    assert_eq!(above, ["buckets", "codedeploy", "instances", "lock"]);
+}
