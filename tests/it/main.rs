@@ -43,6 +43,9 @@ mod appspec;
 // A push stores what `pack` writes, registers it, and says so as the AWS CLI does.
 #[cfg(all(feature = "push", feature = "local"))]
 mod push;
+// `--destination`: one pass to several buckets and regions, and what is said where one fails.
+#[cfg(all(feature = "push", feature = "local"))]
+mod destinations;
 // Each request carries the headers that S3 expects of it, and no others.
 #[cfg(all(feature = "push", feature = "local"))]
 mod object;
