@@ -118,6 +118,9 @@ mod aws_wrapper;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;
+// The AWS CLI and boto3 deploy to `hoist serve` what hoist pushed.
+#[cfg(all(feature = "push", feature = "local"))]
+mod serve_deploy;
 
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
