@@ -177,6 +177,18 @@ impl Stage {
 
     /// Creates the buckets and applications that a command names.
     fn prepare(&mut self, command: &str) {
+        for one in command.split("--destination ").skip(1) {
+            let of = |key: &str| one.split_once(key)?.1.split([',', ' ', '/']).next();
+            let (region, bucket) = (of("region=").unwrap(), of("s3-location=s3://").unwrap());
+            self.made.insert(format!("bucket {bucket}"));
+            self.server.make_bucket_in(bucket, region);
+            let application = of("application-name=").or_else(|| {
+                let (_, rest) = command.split_once("--application-name ")?;
+                rest.split(' ').next()
+            });
+            let application = application.unwrap();
+            self.server.make_application_in(application, "Server", region);
+        }
         let names = command.split("s3://").skip(1);
         let buckets: Vec<&str> = names
             .filter_map(|rest| rest.split(['/', '"', ' ']).next())
