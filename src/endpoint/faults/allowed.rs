@@ -48,7 +48,7 @@ actions! {
         GetApplication GetApplicationRevision GetDeployment GetDeploymentConfig
         GetDeploymentGroup GetDeploymentTarget ListApplicationRevisions ListDeploymentConfigs
         ListDeploymentGroups ListDeploymentTargets ListDeployments RegisterApplicationRevision
-        StopDeployment UpdateDeploymentGroup;
+        StopDeployment;
 }
 
 impl fmt::Display for Action {
@@ -182,8 +182,8 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::StopDeployment => Action::StopDeployment,
         O::Other => return None,
     }];
-    // The caller must be allowed to read the configuration, also if it is the group's.
-    if call.operation == O::CreateDeployment {
+    if needed == [Action::CreateDeployment] {
+        // The service reads the configuration in the caller's name.
         needed.push(Action::GetDeploymentConfig);
     }
     if needed == [Action::PutObject] {
