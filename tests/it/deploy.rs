@@ -887,7 +887,7 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         "--application-name",
         "App",
         "--s3-location",
-        "s3://b/k.zip",
+        "s3://bucket/k.zip",
     ])
     .args(["--local", local, "--deploy-to", "Fleet", "--source"])
     .arg(scene.tree.path());
