@@ -27,7 +27,7 @@ const WINGS: [(&str, &str); 12] = [
     ("aws", "archive"),
     ("appspec", "archive"),
     ("archive", ""),
-    ("endpoint", "appspec"),
+    ("endpoint", "archive appspec"),
 ];
 
 /// Beginnings of the names of crates, and the wings that may name them.

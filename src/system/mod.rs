@@ -34,6 +34,8 @@ pub(crate) use self::imp::read_at;
 pub(crate) use self::imp::{
     Directory, Identity, Root, as_path, fstat, read_exact_at, write_all_at,
 };
+#[cfg(feature = "local")]
+pub(crate) use self::imp::{make_link, permission_bits, set_permission_bits};
 
 /// The largest file that [`read_small_file`] reads, in bytes.
 const MAX_SMALL: u64 = 1 << 20;

@@ -39,6 +39,24 @@ pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
     Path::new(OsStr::from_bytes(name))
 }
 
+/// The nine permission bits of a file or directory.
+#[cfg(feature = "local")]
+pub(crate) fn permission_bits(stat: &fs::Metadata) -> u32 {
+    stat.permissions().mode() & 0o777
+}
+
+/// Gives a file or directory these permissions.
+#[cfg(feature = "local")]
+pub(crate) fn set_permission_bits(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
+}
+
+/// Makes a symbolic link at `path`.
+#[cfg(feature = "local")]
+pub(crate) fn make_link(target: &Path, path: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, path)
+}
+
 impl From<Errno> for PathError {
     fn from(error: Errno) -> Self {
         let kind = match error {

@@ -41,6 +41,24 @@ pub(crate) fn as_path(name: &[u8]) -> impl AsRef<Path> + '_ {
     }
 }
 
+/// The permissions that the name of a file stands for are not kept on Windows.
+#[cfg(feature = "local")]
+pub(crate) fn permission_bits(_stat: &Metadata) -> u32 {
+    0o755
+}
+
+/// Does nothing: Windows has no such permissions.
+#[cfg(feature = "local")]
+pub(crate) fn set_permission_bits(_path: &Path, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes a symbolic link at `path`, which not every user may.
+#[cfg(feature = "local")]
+pub(crate) fn make_link(target: &Path, path: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, path)
+}
+
 impl From<io::Error> for PathError {
     fn from(error: io::Error) -> Self {
         let kind = match error.kind() {

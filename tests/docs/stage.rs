@@ -105,7 +105,7 @@ impl Stage {
         // The text leaves out the required options where it is about others.
         let command = command.replace("hoist push … ", &format!("hoist push {REQUIRED} "));
         let scratch = self.dir.path().join("scratch").display().to_string();
-        let mut command = command.replace("/tmp/", &format!("{scratch}/"));
+        let command = command.replace("/tmp/", &format!("{scratch}/"));
         self.prepare(&command);
         self.prepare_groups(&command);
         if let Some(rest) = command.strip_prefix("hoist verify ") {
@@ -121,10 +121,6 @@ impl Stage {
         }
         if command.starts_with("aws ") {
             tool("the AWS CLI", &["aws"])?;
-            if command.starts_with("aws deploy create-deployment ") {
-                // The endpoint cannot deploy. This option checks the arguments without a request.
-                command.push_str(" --generate-cli-skeleton output");
-            }
         }
         let file = self.dir.path().join("outputs");
         fs::write(&file, "").unwrap();

@@ -43,6 +43,9 @@ mod appspec;
 // A push stores what `pack` writes, registers it, and says so as the AWS CLI does.
 #[cfg(all(feature = "push", feature = "local"))]
 mod push;
+// `--destination`: one pass to several buckets and regions, and what is said where one fails.
+#[cfg(all(feature = "push", feature = "local"))]
+mod destinations;
 // Each request carries the headers that S3 expects of it, and no others.
 #[cfg(all(feature = "push", feature = "local"))]
 mod object;
@@ -115,7 +118,13 @@ mod aws_wrapper;
 // `hoist serve` serves the AWS CLI and boto3.
 #[cfg(all(feature = "push", feature = "local"))]
 mod serve;
+// The AWS CLI and boto3 deploy to `hoist serve` what hoist pushed.
+#[cfg(all(feature = "push", feature = "local"))]
+mod serve_deploy;
 
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
 mod rig;
+// And to several regions.
+#[cfg(all(feature = "push", feature = "local"))]
+mod several_rig;

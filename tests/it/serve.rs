@@ -9,12 +9,12 @@ use hoist::endpoint::{Endpoint, Settings, Storage};
 use crate::support::{Run as _, Running, Tree, aws, hoist, missing, noise, text, tool};
 
 /// `hoist serve` on a directory of its own.
-struct Serve {
+pub(crate) struct Serve {
     running: Running,
     url: String,
     /// The lines that a client evaluates.
     exports: String,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Serve {
@@ -22,7 +22,7 @@ impl Serve {
         Self::start_with(&[])
     }
 
-    fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = hoist();
         command.arg("serve").args(options);
@@ -41,7 +41,11 @@ impl Serve {
 
     /// With the bucket `bucket` and the application `App`, which the AWS CLI makes. None without it.
     fn ready() -> Option<Self> {
-        let serve = Self::start();
+        Self::ready_with(&[])
+    }
+
+    pub(crate) fn ready_with(options: &[&str]) -> Option<Self> {
+        let serve = Self::start_with(options);
         serve.aws(&["s3", "mb", "s3://bucket"])?.ok();
         let create = ["deploy", "create-application", "--application-name", "App"];
         serve.aws(&create)?.ok();
@@ -49,7 +53,7 @@ impl Serve {
     }
 
     /// Makes a command a client.
-    fn client(&self, mut command: Command, arguments: &[&str]) -> Command {
+    pub(crate) fn client(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .env("AWS_ENDPOINT_URL", &self.url)
@@ -59,12 +63,12 @@ impl Serve {
         command
     }
 
-    fn aws(&self, arguments: &[&str]) -> Option<Command> {
+    pub(crate) fn aws(&self, arguments: &[&str]) -> Option<Command> {
         Some(self.client(aws()?, arguments))
     }
 
     /// Pushes `tree` with `hoist push`.
-    fn push(&self, tree: &Tree) -> Command {
+    pub(crate) fn push(&self, tree: &Tree) -> Command {
         let push = [
             "push",
             "--application-name",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hoist::endpoint::{Answered, Endpoint, Link, Log, Settings, Storage};
+use hoist::endpoint::{Answered, Endpoint, Link, Log, Pace, Settings, Storage};
 use hoist::error::shown;
 
 use crate::cli::Failure;
@@ -15,7 +15,7 @@ use crate::cli::run::Run;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Keep buckets, objects, applications and revisions in DIR
+    /// Keep buckets, objects, applications, revisions, deployments and their instances in DIR
     #[arg(long, value_name = "DIR", required_unless_present = "discard")]
     dir: Option<PathBuf>,
 
@@ -39,6 +39,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     total_rate: Option<u64>,
 
+    /// Let each lifecycle event of a deployment take this long
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "300ms")]
+    event_time: Time,
+
     /// Write a line for each request to standard error: method, path, operation, status, bytes and time
     #[arg(short, long)]
     verbose: bool,
@@ -56,6 +60,10 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
             latency: arguments.latency.duration,
             rate: arguments.rate,
             total_rate: arguments.total_rate,
+        },
+        pace: Pace {
+            event: arguments.event_time.duration,
+            ..Pace::default()
         },
         log: arguments
             .verbose

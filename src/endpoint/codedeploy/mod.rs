@@ -17,6 +17,7 @@ mod configs;
 mod deployment;
 mod deployments;
 mod groups;
+mod install;
 mod model;
 mod settings;
 mod simulation;

@@ -47,7 +47,7 @@ actions! {
         GetApplication GetApplicationRevision GetDeployment GetDeploymentConfig
         GetDeploymentGroup GetDeploymentTarget ListApplicationRevisions ListDeploymentConfigs
         ListDeploymentGroups ListDeploymentTargets ListDeployments RegisterApplicationRevision
-        StopDeployment UpdateDeploymentGroup;
+        StopDeployment;
 }
 
 impl fmt::Display for Action {
@@ -181,6 +181,10 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
         O::StopDeployment => Action::StopDeployment,
         O::Other => return None,
     }];
+    if needed == [Action::CreateDeployment] {
+        // The service reads the configuration in the caller's name.
+        needed.push(Action::GetDeploymentConfig);
+    }
     if needed == [Action::PutObject] {
         // Actions for what the object gets besides its bytes, and for a condition on the one before.
         for (header, action) in [

@@ -1,5 +1,6 @@
 //! Deployment groups and deployments.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,13 +19,94 @@ const QUICK: Pace = Pace {
 /// The most that a deployment may take.
 const ENDLESS: Duration = Duration::from_secs(60);
 
+/// A bundle with these files.
+fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+        let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+const APPSPEC: &str = "version: 0.0
+os: linux
+files:
+  - source: site
+    destination: /var/www
+  - source: app.conf
+    destination: /etc/app
+permissions:
+  - object: /etc/app
+    mode: 600
+    type: [file]
+hooks:
+  AfterInstall:
+    - location: check.sh
+";
+
+const FILES: [(&str, &str); 5] = [
+    ("appspec.yml", APPSPEC),
+    ("site/index.html", "one"),
+    ("site/img/a.svg", "<svg/>"),
+    ("app.conf", "a=1"),
+    ("check.sh", "#!/bin/sh\ntouch /tmp/no-hook-may-run\n"),
+];
+
 impl Local {
     fn quick(faults: Faults) -> Self {
-        Self::start_as(|settings| Settings {
+        let local = Self::start_as(|settings| Settings {
             pace: QUICK,
             faults: Some(faults),
             ..settings
-        })
+        });
+        local.upload(&FILES);
+        local
+    }
+
+    /// Stores a bundle as the object `k.zip`.
+    fn upload(&self, files: &[(&str, &str)]) {
+        let stored = self.put("/bucket/k.zip", &[], &bundle(files));
+        assert_eq!(stored.status, 200, "{}", stored.text());
+    }
+
+    /// The files of an instance and their contents.
+    fn installed(&self, instance: &str) -> Vec<String> {
+        let root = self.dir.path().join("instances").join(instance);
+        let mut found = Vec::new();
+        let mut left = vec![root.clone()];
+        while let Some(dir) = left.pop() {
+            for entry in std::fs::read_dir(dir).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    left.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().display().to_string();
+                    found.push(format!(
+                        "{name}: {}",
+                        std::fs::read_to_string(path).unwrap()
+                    ));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The diagnostics of the event of the first target that failed.
+    fn failure(&self, id: &Value) -> (String, String, String) {
+        let targets = self.targets(id);
+        let events = targets[0]["lifecycleEvents"].as_array().unwrap();
+        let failed = events.iter().find(|event| event["status"] == "Failed");
+        let failed = failed.unwrap_or_else(|| panic!("{targets:?}"));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            text(&failed["lifecycleEventName"]),
+            text(&failed["diagnostics"]["errorCode"]),
+            text(&failed["diagnostics"]["message"]),
+        )
     }
 
     /// Makes the group `fleet` with these settings besides its role.
@@ -179,4 +261,123 @@ fn a_second_deployment_of_a_group_waits_for_the_end_of_the_first() {
     let again = local.refusal("StopDeployment", &json!({ "deploymentId": first }));
     assert_eq!(again, "DeploymentAlreadyCompletedException");
     local.wait_for(&local.deploy(&json!({})), "Succeeded");
+}
+
+#[test]
+fn files_are_copied_to_each_instance_and_those_of_the_revision_before_are_removed() {
+    let local = Local::quick(Faults::new());
+    local.fleet(2, &json!({}));
+    let id = local.deploy(&json!({}));
+    local.wait_for(&id, "Succeeded");
+    let first = [
+        "etc/app/app.conf: a=1",
+        "var/www/img/a.svg: <svg/>",
+        "var/www/index.html: one",
+    ];
+    for instance in ["i-web-1", "i-web-2"] {
+        assert_eq!(local.installed(instance), first);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let conf = local.dir.path().join("instances/i-web-1/etc/app/app.conf");
+        let mode = std::fs::metadata(conf).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let mut files = FILES.to_vec();
+    files[1].1 = "two";
+    files.remove(2);
+    local.upload(&files);
+    local.wait_for(&local.deploy(&json!({})), "Succeeded");
+    let second = ["etc/app/app.conf: a=1", "var/www/index.html: two"];
+    assert_eq!(local.installed("i-web-2"), second);
+    assert!(!std::path::Path::new("/tmp/no-hook-may-run").exists());
+}
+
+#[test]
+fn failures_are_explained_as_the_agent_would() {
+    let local = Local::quick(Faults::new());
+    local.fleet(1, &json!({}));
+    let fails = |options: Value| {
+        let id = local.deploy(&options);
+        local.wait_for(&id, "Failed");
+        local.failure(&id)
+    };
+    let unknown = |event: &str, message: &str| {
+        (
+            event.to_owned(),
+            "UnknownError".to_owned(),
+            message.to_owned(),
+        )
+    };
+    let revision = |key: &str, etag: &str| {
+        json!({ "revision": { "revisionType": "S3", "s3Location": {
+            "bucket": "bucket", "key": key, "bundleType": "zip", "eTag": etag,
+        } } })
+    };
+    let missing = fails(revision("none.zip", "x"));
+    let expected = unknown("DownloadBundle", "The specified key does not exist.");
+    assert_eq!(missing, expected);
+    let (event, _, message) = fails(revision("k.zip", "other"));
+    assert_eq!(event, "DownloadBundle");
+    assert!(message.contains("Expected deployment bundle etag other but was actually etag"));
+
+    // A file that is there, which no deployment installed.
+    let www = local.dir.path().join("instances/i-web-1/var/www");
+    std::fs::create_dir_all(&www).unwrap();
+    std::fs::write(www.join("index.html"), "mine").unwrap();
+    let there = "The deployment failed because a specified file already exists at this location: \
+                 /var/www/index.html";
+    assert_eq!(fails(json!({})), unknown("Install", there));
+    assert_eq!(local.installed("i-web-1"), ["var/www/index.html: mine"]);
+    let retain = local.deploy(&json!({ "fileExistsBehavior": "RETAIN" }));
+    local.wait_for(&retain, "Succeeded");
+    assert!(
+        local
+            .installed("i-web-1")
+            .contains(&"var/www/index.html: mine".to_owned())
+    );
+    let overwrite = local.deploy(&json!({ "fileExistsBehavior": "OVERWRITE" }));
+    local.wait_for(&overwrite, "Succeeded");
+    assert!(
+        local
+            .installed("i-web-1")
+            .contains(&"var/www/index.html: one".to_owned())
+    );
+
+    local.upload(&FILES[..4]);
+    let (event, code, message) = fails(json!({}));
+    assert_eq!((&*event, &*code), ("AfterInstall", "ScriptMissing"));
+    assert!(
+        message.starts_with("Script does not exist at specified location: /opt/"),
+        "{message}"
+    );
+    local.upload(&FILES[1..]);
+    let (event, _, message) = fails(json!({}));
+    assert_eq!(event, "BeforeInstall");
+    assert!(
+        message.contains("did not find an AppSpec file"),
+        "{message}"
+    );
+    local.upload(&[("appspec.yml", "version: 0.0\nos: Linux\n")]);
+    let (event, _, message) = fails(json!({}));
+    assert_eq!(event, "BeforeInstall");
+    assert!(message.contains("os must be linux or windows"), "{message}");
+}
+
+#[test]
+fn nothing_of_a_bundle_leaves_the_directory_of_its_instance() {
+    let local = Local::quick(Faults::new());
+    local.fleet(1, &json!({}));
+    let appspec = "version: 0.0\nos: linux\nfiles:\n  - source: a\n    destination: ../../../out\n";
+    local.upload(&[
+        ("appspec.yml", appspec),
+        ("a/../../../../escaped.txt", "x"),
+        ("/absolute.txt", "x"),
+        ("a/b.txt", "b"),
+    ]);
+    local.wait_for(&local.deploy(&json!({})), "Succeeded");
+    assert_eq!(local.installed("i-web-1"), ["out/b.txt: b"]);
+    let above = names(local.dir.path());
+    assert_eq!(above, ["buckets", "codedeploy", "instances", "lock"]);
 }

@@ -424,7 +424,7 @@ fn failure(sites: &Sites, error: &Error) -> Failure {
 fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
     let now = progress.snapshot();
     let sent = pushed.delivered.first().map(|delivered| Sent {
-        parts: now.parts_sent,
+        parts: now.parts_sent / now.uploads,
         kept: now.bytes_kept,
         etag: &delivered.revision.stored.etag,
     });

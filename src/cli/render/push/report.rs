@@ -80,7 +80,7 @@ impl Done<'_> {
             "content": packed.content,
             "archive": packed.archive,
             "kept": now.bytes_kept,
-            "parts": now.parts_sent,
+            "parts": now.parts_sent / now.uploads,
             "ratio": ratio,
             "seconds": self.took.as_secs_f64(),
             "stages": stages,

@@ -6,6 +6,7 @@ use futures_util::stream;
 
 use super::super::configs::{self, Config};
 use super::super::deployment::{Kind, Step, Target};
+use super::super::install::Agent;
 use super::super::settings::Instance;
 use super::{Ended, Halt, Run, named};
 use crate::endpoint::server::OWNER;
@@ -101,6 +102,9 @@ impl Run {
                 .map(|instance| target(instance, None, &events))
                 .collect()
         };
+        let only_outdated = deployment.options.update_outdated_instances_only;
+        let is_outdated =
+            |id: &str| !Agent::new(&self.service, &self.region, deployment, id).has_revision();
         if targets.is_empty() {
             return Err(Halt::failed(
                 "NO_INSTANCES",
@@ -110,7 +114,10 @@ impl Run {
                  to, and then try again.",
             ));
         }
-        Ok(targets)
+        let targets = targets.into_iter();
+        Ok(targets
+            .filter(|target| !only_outdated || is_outdated(&target.id))
+            .collect())
     }
 
     pub(super) async fn deploy_to_instances(&self, targets: &[Target]) -> Result<(), Halt> {
@@ -159,7 +166,11 @@ impl Run {
         while let Some((instance, ended)) = running.next().await {
             done += 1;
             match ended? {
-                Ended::Succeeded => self.change_target(&instance, |target| target.status = then),
+                Ended::Succeeded => {
+                    let noting = self.with_agent(instance.clone(), |agent| agent.succeeded());
+                    drop(noting.await);
+                    self.change_target(&instance, |target| target.status = then);
+                }
                 Ended::Failed => {
                     failed += 1;
                     let is_last = health.last_may_fail && failed == 1 && done == instances.len();

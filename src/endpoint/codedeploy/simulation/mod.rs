@@ -17,6 +17,7 @@ use super::super::ids;
 use super::Service;
 use super::deployment::{Deployment, Diagnostics, Error, Event, Status, Step, Target};
 use super::deployments::Control;
+use super::install::Agent;
 
 /// A deployment that runs.
 #[derive(Clone)]
@@ -280,7 +281,33 @@ impl Run {
                 log_tail,
             })));
         }
-        Ok(Some(Ok(())))
+        if self.deployment.platform != "Server" {
+            return Ok(Some(Ok(())));
+        }
+        let (target, name) = (target.to_owned(), name.to_owned());
+        let done = self.with_agent(target, move |agent| agent.event(&name));
+        let done = done
+            .await
+            .unwrap_or_else(|message| Err(Diagnostics::unknown_error(message)));
+        Ok(Some(done))
+    }
+
+    /// Lets the agent of an instance work.
+    async fn with_agent<T: Send + 'static>(
+        &self,
+        instance: String,
+        work: impl FnOnce(&Agent<'_>) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let run = self.clone();
+        let working = tokio::task::spawn_blocking(move || {
+            work(&Agent::new(
+                &run.service,
+                &run.region,
+                &run.deployment,
+                &instance,
+            ))
+        });
+        working.await.map_err(|error| error.to_string())
     }
 
     /// The stopped deployment's end, if it is stopped.
