@@ -16,6 +16,10 @@
 
 #[path = "it/rig.rs"]
 mod rig;
+#[path = "soak/several.rs"]
+mod several;
+#[path = "it/several_rig.rs"]
+mod several_rig;
 #[path = "it/support/mod.rs"]
 mod support;
 
@@ -111,12 +115,19 @@ const ASKED: [Operation; 9] = [
 /// Factors of the odds in the tables, of which a push has one.
 const WEATHER: [f64; 3] = [0.25, 1.0, 4.0];
 
+/// What can go wrong with any request of these operations.
+fn any(
+    asked: impl IntoIterator<Item = Operation>,
+) -> impl Iterator<Item = (Operation, Fault, u32)> {
+    asked.into_iter().flat_map(|operation| {
+        let any = ANY.into_iter();
+        any.map(move |(fault, often)| (operation, fault, often))
+    })
+}
+
 fn odds(weather: f64) -> Vec<(Operation, Fault, f64)> {
-    let any = ASKED.iter().flat_map(|operation| {
-        let any = ANY.iter();
-        any.map(|(fault, often)| (*operation, *fault, *often))
-    });
-    any.chain(WRITING)
+    any(ASKED)
+        .chain(WRITING)
         .map(|(operation, fault, often)| (operation, fault, f64::from(often) / 10_000.0 * weather))
         .collect()
 }
@@ -238,14 +249,20 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-#[test]
-fn pushes_under_random_faults_end_registered_or_leave_nothing() {
+/// The first seed, and how many there are.
+fn plan() -> (u64, u64) {
     let default = if required() { 200 } else { 25 };
     let runs = number("HOIST_SOAK_RUNS").unwrap_or(default);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let first = number("HOIST_SOAK_SEED").unwrap_or(now.as_secs());
-    // First, so that it is known if the process is killed.
+    // Printed before the runs, so that it is known if the process is killed.
     eprintln!("HOIST_SOAK_SEED={first} HOIST_SOAK_RUNS={runs}");
+    (first, runs)
+}
+
+#[test]
+fn pushes_under_random_faults_end_registered_or_leave_nothing() {
+    let (first, runs) = plan();
     let since = Instant::now();
     sources();
     let made = since.elapsed();

@@ -363,8 +363,10 @@ fuzz_target!(|pieces: Vec<Piece<'_>>| {
         asked(endpoint, make).await;
         answer(endpoint, &requests).await;
         let made = asked(endpoint, make).await;
+        // The requests may have deleted the bucket and made it again in another region; there, S3 says that it is
+        // owned already.
         assert!(
-            made.starts_with(b"HTTP/1.1 200"),
+            made.starts_with(b"HTTP/1.1 200") || made.starts_with(b"HTTP/1.1 409"),
             "{}",
             String::from_utf8_lossy(&made)
         );

@@ -284,10 +284,19 @@ pub(super) fn quote(text: &str) -> String {
 
 /// As [`quote`], with at most so many characters of the text.
 pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
-    if text.is_empty() {
-        return "`\"\"`".to_owned();
+    match text {
+        "" => "`\"\"`".to_owned(),
+        text => format!("`{}`", in_one_line(text, max_chars)),
     }
-    let mut quoted = String::from("`");
+}
+
+/// A word of the file without quotes, for a command or a name with dots.
+pub(super) fn plain(text: &str) -> String {
+    in_one_line(text, 80)
+}
+
+fn in_one_line(text: &str, max_chars: usize) -> String {
+    let mut quoted = String::new();
     for (count, c) in text.chars().enumerate() {
         if count == max_chars {
             quoted.push('…');
@@ -302,7 +311,6 @@ pub(super) fn quote_part(text: &str, max_chars: usize) -> String {
             quoted.push(c);
         }
     }
-    quoted.push('`');
     quoted
 }
 

@@ -6,6 +6,7 @@
 //! mistakes it reports what it can read.
 
 use super::bundle::Bundle;
+use super::check::quote;
 use super::parse;
 use super::report::{Finding, Report, Rule, Span};
 use super::tree::Node;
@@ -26,7 +27,7 @@ pub fn harden(report: &mut Report, bundle: Option<&dyn Bundle>) {
             0 => String::new(),
             more => format!(", and so are {more} more"),
         };
-        let message = format!("`{first}` is a symbolic link{more}");
+        let message = format!("{} is a symbolic link{more}", quote(first));
         let help =
             "an agent with reject_symlinks_in_bundle refuses the bundle; pack what links lead to";
         let span = root.pairs().and_then(|mut pairs| pairs.next());
@@ -149,7 +150,10 @@ fn check_object(permission: Node<'_>, installed: &[String]) -> Option<Finding> {
     let reached = installed
         .iter()
         .find(|path| below(path, &object).is_some())?;
-    let message = format!("the permission reaches the symbolic link `{reached}`");
+    let message = format!(
+        "the permission reaches the symbolic link {}",
+        quote(reached)
+    );
     let help =
         "an agent with reject_symlink_permission_targets refuses it; name what the link leads to";
     Some(finding(Rule::HardenedTarget, node.span(), message, help))

@@ -50,10 +50,13 @@ impl Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, text } = self;
-        let reason = reason(*status);
+        // The statuses of pages that are no errors would only mislead.
+        if *status >= 400 {
+            write!(f, "{}: ", reason(*status))?;
+        }
         write!(
             f,
-            "{reason}: the answer is not from the service, but a page of a proxy, a gateway or the login \
+            "the answer is not from the service, but a page of a proxy, a gateway or the login \
              of a network{text}; check the endpoint and the proxy"
         )
     }

@@ -49,7 +49,10 @@ impl CallError {
     pub(super) fn retry_advice(&self) -> RetryAdvice {
         let Some(code) = self.code.as_deref() else {
             return match () {
-                () if self.is_without_credentials() || unreachable::is_setting(&self.message) => {
+                () if self.is_without_credentials()
+                    || self.message.starts_with(UNUSABLE_CREDENTIALS)
+                    || unreachable::is_setting(&self.message) =>
+                {
                     RetryAdvice::Never
                 }
                 () if self.message.starts_with(FAILED_CREDENTIALS) => RetryAdvice::Briefly,
@@ -148,7 +151,7 @@ impl CallError {
 
     /// Whether its credentials have expired, so that newer ones may work ("Error responses" in the Amazon
     /// S3 API reference; "common errors" of CodeDeploy).
-    pub(super) fn is_expired(&self) -> bool {
+    pub(crate) fn is_expired(&self) -> bool {
         matches!(
             self.code.as_deref(),
             Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")
@@ -188,7 +191,12 @@ impl CallError {
                 Some(failed) if is_no_instance(failed) => NO_CREDENTIALS.to_owned(),
                 Some(failed) => match cause::<Unreachable>(failed) {
                     Some(why) => format!("{FAILED_CREDENTIALS}: {why}"),
-                    None => format!("{FAILED_CREDENTIALS}: {}", chain(failed)),
+                    None => match failed {
+                        CredentialsError::InvalidConfiguration(_) => {
+                            format!("{UNUSABLE_CREDENTIALS}: {}", why(failed))
+                        }
+                        failed => format!("{FAILED_CREDENTIALS}: {}", why(failed)),
+                    },
                 },
                 None => {
                     cause::<Unreachable>(error).map_or_else(|| chain(error), ToString::to_string)
@@ -273,6 +281,10 @@ impl std::fmt::Display for CallError {
         } = self;
         match code {
             None if self.is_without_credentials() => f.write_str(message),
+            // A page came, as of the login of a network, which is no error by its status.
+            Some(code) if self.is_status() && !matches!(code.as_bytes(), [b'4' | b'5', _, _]) => {
+                write!(f, "no answer to {operation}: {message} (status {code})")
+            }
             Some(code) => write!(
                 f,
                 "An error occurred ({code}) when calling the {operation} operation: {message}"
@@ -289,6 +301,15 @@ const NO_CREDENTIALS: &str = "Unable to locate credentials";
 
 /// How the message begins if credentials are configured and their provider fails.
 const FAILED_CREDENTIALS: &str = "cannot get credentials";
+
+/// How the message begins if the source of credentials would give the same error again.
+const UNUSABLE_CREDENTIALS: &str = "cannot get usable credentials";
+
+/// Why there are no credentials, without what the SDK says of every such error.
+pub(super) fn why(error: &CredentialsError) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), chain)
+}
 
 /// Whether a metadata service refused to give credentials. A virtual machine that is not Amazon's may have
 /// a service at the address of Amazon's, and an administrator may have turned that of an instance off.
@@ -315,7 +336,7 @@ pub(super) fn cause<'a, E: std::error::Error + 'static>(
 }
 
 /// An error and all its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     // Some errors repeat their cause.

@@ -2,6 +2,8 @@
 //! its time decides how it exits.
 
 use std::sync::Arc;
+#[cfg(feature = "push")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hoist::cancel::Cancel;
@@ -15,6 +17,9 @@ use super::{Failure, panic};
 pub(crate) struct Run {
     cancel: Cancel,
     watch: Watch,
+    /// Whether the command may take longer than its limit by now.
+    #[cfg(feature = "push")]
+    is_unlimited: AtomicBool,
     #[cfg(any(feature = "push", feature = "local"))]
     hint: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
@@ -58,6 +63,8 @@ impl Run {
         Ok(Self {
             cancel,
             watch,
+            #[cfg(feature = "push")]
+            is_unlimited: AtomicBool::new(false),
             #[cfg(any(feature = "push", feature = "local"))]
             hint,
         })
@@ -121,6 +128,11 @@ impl Run {
         })
     }
 
+    /// Lifts the limit of [`block_on_within`](Self::block_on_within), since what it is for is done.
+    pub(crate) fn lift_limit(&self) {
+        self.is_unlimited.store(true, Ordering::Release);
+    }
+
     /// Does async work that ends by itself when it is cancelled, and cancels it after `limit`.
     pub(crate) fn block_on_within<T>(
         &self,
@@ -132,8 +144,16 @@ impl Run {
         };
         self.block_on(async {
             let mut work = std::pin::pin!(work);
-            if let Ok(done) = tokio::time::timeout(limit.duration, &mut work).await {
-                return done;
+            let at_the_end = async {
+                tokio::time::sleep(limit.duration).await;
+                if self.is_unlimited.load(Ordering::Acquire) {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = at_the_end => {}
             }
             self.cancel.cancel();
             let done = work.await;

@@ -13,8 +13,12 @@ use crate::cancel::Cancel;
 const FIRST_REPORT: Duration = Duration::from_secs(60);
 /// The time between two such reports.
 const NEXT_REPORT: Duration = Duration::from_secs(600);
-/// For how long credentials may fail. Another program may renew them meanwhile.
-const CREDENTIALS: Duration = Duration::from_secs(300);
+/// For how long credentials may fail, or something else than CodeDeploy may refuse. Another program may renew
+/// the credentials meanwhile.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Attempts of a request if that happens and nothing was ever answered. Providers of credentials make attempts of
+/// their own.
+const FOREIGN_ATTEMPTS: u32 = 3;
 /// For how long CodeDeploy may not know a deployment that it created.
 const UNKNOWN: Duration = Duration::from_secs(60);
 
@@ -32,6 +36,14 @@ impl<S: Service> Asker<'_, S> {
         request: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         self.pace.turn().await;
+        self.now(request).await
+    }
+
+    /// Makes one request, whose turn it is.
+    pub(super) async fn now<T>(
+        &self,
+        request: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         // Boxed: the futures of the SDK are large.
         let answer = Box::pin(request).await;
         match &answer {
@@ -51,9 +63,12 @@ impl<S: Service> Asker<'_, S> {
         let mut failed = 0;
         loop {
             match self.once(request()).await {
-                Err(error) if !error.is_final() && failed + 1 < attempts => {
-                    sleep(pause(failed)).await;
+                Err(error) if !error.is_final() => {
                     failed += 1;
+                    if failed >= attempts || is_foreign(&error) && failed >= FOREIGN_ATTEMPTS {
+                        return Err(error);
+                    }
+                    sleep(pause(failed - 1)).await;
                 }
                 done => return done,
             }
@@ -85,9 +100,12 @@ fn is_busy(error: &CallError) -> bool {
     error.code.is_some() && error.is_certain() && !error.is_final()
 }
 
-/// Whether no credentials can be had at present.
-fn is_of_credentials(error: &CallError) -> bool {
-    error.code.is_none() && error.is_certain()
+/// Whether the request certainly did nothing, and something else than CodeDeploy is the reason: credentials, or
+/// what is between here and there.
+pub(super) fn is_foreign(error: &CallError) -> bool {
+    let is_status = |code: &str| code.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ours = error.is_expired() || error.code.as_deref().is_none_or(is_status);
+    is_ours && error.is_certain() && !is_busy(error)
 }
 
 /// How long there was no useful answer.
@@ -96,6 +114,8 @@ pub(super) struct Silence {
     since: Option<Instant>,
     failed: u32,
     next_report: Option<Instant>,
+    /// Whether there ever was an answer.
+    answered: bool,
     /// When this program created the deployment; None: it did not, or CodeDeploy knew it since.
     created: Option<Instant>,
 }
@@ -104,6 +124,7 @@ impl Silence {
     /// Of a deployment that this program created just now, or of another.
     pub(super) fn new(created: bool) -> Self {
         Self {
+            answered: created,
             created: created.then(Instant::now),
             ..Self::default()
         }
@@ -111,16 +132,33 @@ impl Silence {
 
     /// There was an answer.
     pub(super) fn end(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            answered: true,
+            ..Self::default()
+        };
     }
 
     /// Whether a request that failed with this error need not be made again.
     pub(super) fn ends_with(&self, error: &CallError) -> bool {
-        let lasts = |since: Option<Instant>| since.map_or(Duration::ZERO, |at| at.elapsed());
         if error.code.as_deref() == Some("DeploymentDoesNotExistException") {
-            return self.created.is_none() || lasts(self.created) > UNKNOWN;
+            return self.created.is_none_or(|at| at.elapsed() > UNKNOWN);
         }
-        error.is_final() || is_of_credentials(error) && lasts(self.since) > CREDENTIALS
+        if !error.is_certain() || is_busy(error) {
+            return false;
+        }
+        if is_foreign(error) {
+            // What worked before may work again.
+            return match self.answered {
+                true => self.lasted() > PATIENCE,
+                false => error.is_final() || self.is_hopeless(error),
+            };
+        }
+        true
+    }
+
+    /// Whether something else than CodeDeploy failed as often as it may.
+    pub(super) fn is_hopeless(&self, error: &CallError) -> bool {
+        is_foreign(error) && self.failed + 1 >= FOREIGN_ATTEMPTS
     }
 
     /// There was no answer again: reports that, if it is time, and pauses.

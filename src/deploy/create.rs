@@ -97,19 +97,31 @@ pub(super) async fn create<S: Service>(
         if_active,
         began: SystemTime::now(),
         lost: None,
+        in_doubt: false,
         losses: 0,
         silence: Silence::default(),
         waited_for: None,
     };
     let created = loop {
-        if cancel.is_cancelled() {
-            break Err(creation.given_up(GivenUp::Cancelled, deadline));
+        // Nothing is sent after a cancellation, also not if it came before the turn.
+        if let Err(given_up) = deadline.bound(cancel, asker.pace.turn()).await {
+            break Err(creation.given_up(given_up, deadline));
         }
         // What is sent must not be dropped: its answer has the id.
         let answer = creation.send(cancel).await;
         let next = match answer {
             Ok(id) => break Ok((id, false)),
-            Err(error) => creation.after(error),
+            Err(error) if error.is_final() && !is_limit(&error) => {
+                break Err(Error::Create { error });
+            }
+            Err(error) => {
+                if !error.is_certain() {
+                    creation.losses += 1;
+                    creation.in_doubt = true;
+                    creation.lost = Some(error.clone());
+                }
+                creation.after(error)
+            }
         };
         match deadline.bound(cancel, next).await {
             Ok(Ok(None)) => {}
@@ -132,8 +144,10 @@ struct Creation<'a, S> {
     revision: Option<&'a Registration>,
     if_active: IfActive,
     began: SystemTime,
-    /// The error of a request that may have created a deployment which is not known.
+    /// The error of the last request that was lost.
     lost: Option<CallError>,
+    /// Whether that may have created a deployment.
+    in_doubt: bool,
     /// How many requests were lost.
     losses: u32,
     silence: Silence,
@@ -144,7 +158,7 @@ struct Creation<'a, S> {
 impl<S: Service> Creation<'_, S> {
     async fn send(&self, cancel: &Cancel) -> Result<String, CallError> {
         let service = self.asker.service;
-        let request = self.asker.once(service.create(self.request, self.revision));
+        let request = self.asker.now(service.create(self.request, self.revision));
         tokio::pin!(request);
         tokio::select! {
             answer = &mut request => answer,
@@ -154,24 +168,23 @@ impl<S: Service> Creation<'_, S> {
         }
     }
 
-    /// What follows from an error: another attempt (None), a deployment that was found, or an error.
+    /// What follows from an error that is not final: another attempt (None), a deployment that was found, or an error.
     async fn after(&mut self, error: CallError) -> Result<Option<String>, Error> {
-        match error.code.as_deref() {
-            Some(LIMIT) => self.after_limit(error).await,
-            _ if error.is_final() => Err(Error::Create { error }),
-            _ if error.is_certain() && self.silence.lasted() > BUSY => Err(Error::Create { error }),
-            _ if error.is_certain() => {
+        match () {
+            () if is_limit(&error) => self.after_limit(error).await,
+            () if !error.is_certain() => self.after_loss(error).await,
+            () if self.silence.lasted() > BUSY || self.silence.is_hopeless(&error) => {
+                Err(Error::Create { error })
+            }
+            () => {
                 self.silence.lasts(None, error, self.asker.report).await;
                 Ok(None)
             }
-            _ => self.after_loss(error).await,
         }
     }
 
     /// The answer was lost: looks whether the deployment is there.
     async fn after_loss(&mut self, error: CallError) -> Result<Option<String>, Error> {
-        self.losses += 1;
-        self.lost = Some(error.clone());
         for wait in LOOKS {
             sleep(wait).await;
             match self.find().await {
@@ -186,7 +199,7 @@ impl<S: Service> Creation<'_, S> {
             }
         }
         // There is none.
-        self.lost = None;
+        self.in_doubt = false;
         if self.losses > MOST_LOST {
             return Err(Error::Create { error });
         }
@@ -242,11 +255,18 @@ impl<S: Service> Creation<'_, S> {
             Some(id) => Some(id),
             None => self.running().await,
         };
-        // It may be the one whose creation was not answered.
-        if let (Some(id), true) = (&active, self.losses > 0) {
+        if let Some(lost) = &self.lost {
+            // It may be the one whose creation was not answered, and the list did not show it.
+            let unconfirmed = |error| Error::Unconfirmed {
+                lost: lost.clone(),
+                error: Some(error),
+            };
+            let Some(id) = &active else {
+                return Err(unconfirmed(error));
+            };
             let request = || self.asker.service.deployment(id);
             let deployment = self.asker.often(ATTEMPTS, request).await;
-            if deployment.is_ok_and(|deployment| self.is_ours(&deployment)) {
+            if self.is_ours(&deployment.map_err(unconfirmed)?) {
                 return Ok(active);
             }
         }
@@ -317,18 +337,22 @@ impl<S: Service> Creation<'_, S> {
 
     fn given_up(&self, why: GivenUp, deadline: Deadline) -> Error {
         match &self.lost {
-            Some(lost) => Error::Unconfirmed {
+            Some(lost) if self.in_doubt => Error::Unconfirmed {
                 lost: lost.clone(),
                 error: None,
             },
-            None => deadline.missed(why, None, None),
+            _ => deadline.missed(why, None, None),
         }
     }
 }
 
+fn is_limit(error: &CallError) -> bool {
+    error.code.as_deref() == Some(LIMIT)
+}
+
 /// The id of a deployment in a text of CodeDeploy.
 fn id_in(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let is_id = |word: &&str| {
         word.strip_prefix("d-").is_some_and(|rest| {
             rest.len() >= 8
@@ -338,7 +362,7 @@ fn id_in(text: &str) -> Option<String> {
         })
     };
     // The name of a group may look like one, and comes first.
-    words.filter(is_id).last().map(str::to_owned)
+    words.rfind(is_id).map(str::to_owned)
 }
 
 #[cfg(test)]

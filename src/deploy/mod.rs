@@ -7,15 +7,42 @@
 //!
 //! What happens is reported as [`Event`]s. How they look is left to the caller, and so are texts of AWS and of
 //! scripts: they are raw.
+//!
+//! ```no_run
+//! use hoist::cancel::Cancel;
+//! use hoist::deploy::{Conduct, Latest, Options, Plan, Request, Service, Task, Wait, Wanted, run};
+//!
+//! # async fn deploy<S: Service>(codedeploy: S) {
+//! let request = Request {
+//!     application: "site".into(),
+//!     group: "production".into(),
+//!     revision: Wanted::Latest(Latest::default()),
+//!     options: Options::default(),
+//! };
+//! let plan = Plan {
+//!     service: codedeploy,
+//!     region: "eu-west-1".into(),
+//!     task: Task::Create(Box::new(request)),
+//! };
+//! let conduct = Conduct { wait: Some(Wait::default()), ..Conduct::default() };
+//! let report = |_, event: &_| println!("{event:?}");
+//! let outcomes = run(&[vec![plan]], &conduct, &report, &Cancel::new()).await;
+//! assert!(outcomes[0].is_success());
+//! # }
+//! ```
 
 mod ask;
 mod create;
 mod error;
 mod event;
+#[cfg(test)]
+mod fake;
 mod pace;
 mod run;
 mod service;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::time::Duration;
@@ -141,28 +168,4 @@ pub fn console_link(region: &str, id: &str) -> String {
     format!(
         "https://{region}.console.{domain}/codesuite/codedeploy/deployments/{id}?region={region}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_leads_to_the_console_of_the_partition() {
-        for (region, site) in [
-            ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
-            ("cn-north-1", "cn-north-1.console.amazonaws.cn"),
-            (
-                "us-gov-west-1",
-                "us-gov-west-1.console.amazonaws-us-gov.com",
-            ),
-        ] {
-            assert_eq!(
-                console_link(region, "d-A1B2C3D4E"),
-                format!(
-                    "https://{site}/codesuite/codedeploy/deployments/d-A1B2C3D4E?region={region}"
-                )
-            );
-        }
-    }
 }

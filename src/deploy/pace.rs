@@ -64,28 +64,23 @@ impl Pace {
 pub(super) struct Interval(Duration);
 
 impl Interval {
-    const FIRST: Duration = Duration::from_secs(2);
-    const AFTER_CHANGE: Duration = Duration::from_secs(4);
-    const LONGEST: Duration = Duration::from_secs(15);
-    const LONGEST_LATER: Duration = Duration::from_secs(30);
-    const LATER: Duration = Duration::from_secs(15 * 60);
-
     pub(super) fn new() -> Self {
-        Self(Self::FIRST)
+        Self(Duration::from_secs(2))
     }
 
     /// The time until the next look, of a deployment that is watched since `age`.
     pub(super) fn next(&mut self, changed: bool, age: Duration) -> Duration {
-        let longest = match age > Self::LATER {
-            true => Self::LONGEST_LATER,
-            false => Self::LONGEST,
+        // After a change, and at most while nothing changes.
+        let (shortest, longest) = match age.as_secs() {
+            0..30 => (2, 15),
+            30..900 => (4, 15),
+            _ => (8, 30),
         };
+        if changed {
+            self.0 = Duration::from_secs(shortest);
+        }
         let now = self.0;
-        self.0 = match changed {
-            true => Self::AFTER_CHANGE,
-            false => now.mul_f64(1.3).min(longest),
-        };
-        let now = if changed { now.min(self.0) } else { now };
+        self.0 = now.mul_f64(1.3).min(Duration::from_secs(longest));
         // A quarter less or more, so that jobs that began together do not ask together.
         now.mul_f64(0.75 + 0.5 * fastrand::f64())
     }
@@ -116,7 +111,8 @@ mod tests {
             interval.next(false, old);
         }
         assert_eq!(interval.0, Duration::from_secs(30));
-        assert!(interval.next(true, old) <= Duration::from_secs(5));
+        assert!(interval.next(true, young) <= Duration::from_secs(5));
+        assert!(interval.next(true, old) <= Duration::from_secs(10));
     }
 
     #[test]

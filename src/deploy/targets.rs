@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::SystemTime;
 
-use super::ask::Asker;
+use super::ask::{Asker, is_foreign};
 use super::{
     Deployment, Event, EventStatus, Failure, LifecycleEvent, MOST_FAILURES, Service, Status,
     Target, TargetStatus,
@@ -96,7 +96,9 @@ impl Targets {
                 Status::Failed | Status::Stopped => LAST_BATCHES,
                 _ => BATCHES,
             };
-            let failed = self.list_failed(asker, deployment).await?;
+            // Without the list of those that failed, the others may still tell.
+            let failed = self.list_failed(asker, deployment).await;
+            let failed = failed.unwrap_or_default();
             let open = self.open().map(|(id, _)| id);
             let others = open.filter(|id| !failed.contains(id)).cloned();
             let wanted: Vec<String> = failed.iter().cloned().chain(others).collect();
@@ -221,7 +223,9 @@ impl Targets {
                 self.next_page = None;
                 self.whole = None;
             }
-            _ if !error.is_final() => {}
+            // The list begins again.
+            Some("InvalidNextTokenException") => {}
+            _ if !error.is_final() || is_foreign(&error) => {}
             _ => {
                 self.denied = true;
                 let id = id.to_owned();

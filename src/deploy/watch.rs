@@ -52,6 +52,8 @@ struct Watcher<'a, S> {
     targets: Targets,
     /// What was reported last.
     last: Option<Deployment>,
+    /// The deployment when it was as far as it is waited for.
+    ended: Option<Deployment>,
 }
 
 impl<'a, S: Service> Watcher<'a, S> {
@@ -65,16 +67,19 @@ impl<'a, S: Service> Watcher<'a, S> {
             silence: Silence::new(created),
             targets: Targets::new(created),
             last: None,
+            ended: None,
         }
     }
 
     async fn run(&mut self) -> Result<Finished, CallError> {
-        let deployment = self.to_its_end().await?;
+        let deployment = self.reach_end().await?;
+        self.ended = Some(deployment.clone());
         // The events of targets come before what they lead to.
         self.targets.last_look(self.asker, &deployment).await;
         self.tell(&deployment);
-        self.find_rollback(&deployment).await;
-        let mut finished = self.result(&deployment);
+        let deployment = self.with_rollback(deployment).await;
+        self.ended = Some(deployment.clone());
+        let mut finished = self.result(deployment);
         if let Some(by) = finished.deployment.rolled_back_by().map(str::to_owned) {
             let id = self.id.to_owned();
             (self.asker.report)(&Event::RolledBack { id, by: by.clone() });
@@ -90,7 +95,7 @@ impl<'a, S: Service> Watcher<'a, S> {
     }
 
     /// Looks again and again until the deployment is as far as it is waited for.
-    async fn to_its_end(&mut self) -> Result<Deployment, CallError> {
+    async fn reach_end(&mut self) -> Result<Deployment, CallError> {
         let mut interval = Interval::new();
         loop {
             let deployment = self.asker.deployment(self.id, &mut self.silence).await?;
@@ -127,24 +132,22 @@ impl<'a, S: Service> Watcher<'a, S> {
         true
     }
 
-    /// Asks for the rollback of a deployment that failed and should have one.
-    async fn find_rollback(&mut self, deployment: &Deployment) {
-        let mut expected = expects_rollback(deployment);
+    /// Asks for the rollback of a deployment that ended and should have one.
+    async fn with_rollback(&self, mut deployment: Deployment) -> Deployment {
         for _ in 0..ROLLBACK_LOOKS {
-            if !expected {
-                return;
+            if !expects_rollback(&deployment) {
+                break;
             }
             sleep(ROLLBACK_PAUSE).await;
             let asked = self.asker.service.deployment(self.id);
-            if let Ok(deployment) = self.asker.once(asked).await {
-                expected = expects_rollback(&deployment);
-                self.last = Some(deployment);
+            if let Ok(now) = self.asker.once(asked).await {
+                deployment = now;
             }
         }
+        deployment
     }
 
-    fn result(&self, deployment: &Deployment) -> Finished {
-        let deployment = self.last.as_ref().unwrap_or(deployment).clone();
+    fn result(&self, deployment: Deployment) -> Finished {
         Finished {
             failures: self.targets.failures(),
             took: deployment.took().unwrap_or_else(|| self.since.elapsed()),
@@ -156,8 +159,7 @@ impl<'a, S: Service> Watcher<'a, S> {
     /// The result, if the deployment is far enough and only the explanation is missing, or the end of its
     /// rollback.
     fn finished(&self) -> Option<Finished> {
-        let last = self.last.as_ref()?;
-        self.is_far_enough(last).then(|| self.result(last))
+        Some(self.result(self.ended.clone()?))
     }
 }
 
@@ -166,7 +168,9 @@ fn expects_rollback(deployment: &Deployment) -> bool {
     let events = deployment.auto_rollback.as_deref().unwrap_or_default();
     let is_on = match deployment.status {
         Status::Failed => events.contains(&RollbackOn::Failure),
-        Status::Stopped => !events.is_empty(),
+        Status::Stopped => [RollbackOn::StopOnRequest, RollbackOn::StopOnAlarm]
+            .iter()
+            .any(|stop| events.contains(stop)),
         _ => false,
     };
     let said = deployment.rollback.as_ref();

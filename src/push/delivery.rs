@@ -297,10 +297,13 @@ impl<'a, S> Deliveries<'a, S> {
     }
 
     /// The error of a push that ended.
-    pub(super) fn fail(self, end: End) -> Error {
+    pub(super) fn fail(mut self, end: End) -> Error {
         let everywhere = match end {
             End::Everywhere(error) => Some(error),
-            End::There => None,
+            End::There => {
+                self.fail_copies_of_failures();
+                None
+            }
         };
         if self.all.len() > 1 {
             let outcomes = self.all.into_iter().map(Delivery::into_outcome);

@@ -20,11 +20,12 @@ use tokio::sync::Notify;
 
 use super::finish::{self, Identity, look_up};
 use super::session::{self, Session};
-use super::{Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole};
+use super::{
+    CLEANUP, Cause, Error, Nonce, PartStore, Stored, UploadContext, UploadedPart, unless, whole,
+};
 use crate::aws::call::Attempts;
 use crate::aws::error::CallError;
-use crate::aws::s3::{Copied, CopySource, S3Location};
-use crate::error::shown;
+use crate::aws::s3::{Copied, CopySource};
 
 /// Requests at a time at first. Each opens a connection; each answer allows one more.
 const START: usize = 4;
@@ -38,19 +39,9 @@ const LOOKING: Duration = Duration::from_secs(60);
 
 /// Why an object was not copied, or not proven to be copied.
 #[derive(Debug, thiserror::Error)]
-#[error("{} was not copied here: {why}", shown(&from.to_string()))]
-pub struct NotCopied {
-    /// The object that was to be copied.
-    pub from: S3Location,
-    /// Why.
-    pub why: Why,
-}
-
-/// Why an object was not copied.
-#[derive(Debug, thiserror::Error)]
-pub enum Why {
+pub enum NotCopied {
     /// The credentials for the copy lack a permission.
-    #[error("the credentials for this destination may not do that; {lacking} ({error})")]
+    #[error("the credentials for the copy may not do that: {lacking} ({error})")]
     Denied {
         /// Which.
         lacking: Lacking,
@@ -58,13 +49,13 @@ pub enum Why {
         error: CallError,
     },
     /// Another object is in the place of the one that was uploaded.
-    #[error("it was replaced after the upload, and the new object is another one ({0})")]
+    #[error("the source was replaced after its upload, and another object is there now ({0})")]
     Replaced(CallError),
     /// The store that copies does not find the object.
-    #[error("the store of this destination finds no such object ({0})")]
+    #[error("the store of the copy finds no such source ({0})")]
     Missing(CallError),
     /// The store cannot copy.
-    #[error("the store of this destination does not copy objects ({0})")]
+    #[error("the store of the copy does not copy objects ({0})")]
     Unsupported(CallError),
     /// The store refused it for another reason.
     #[error("{0}")]
@@ -87,22 +78,25 @@ pub enum Why {
     Unconfirmed(Option<CallError>),
 }
 
-/// The permission that is lacking, as far as the store says. They are those of the credentials for the copy.
+/// The permission that the credentials for the copy lack, as far as the store says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {
     /// Reading the source.
     #[error(
-        "they need s3:GetObject on it, and its bucket's policy must allow it if the bucket is in another account"
+        "they need s3:GetObject on the source, from the policy of its bucket too if that is in another \
+         account"
     )]
     Read,
     /// Reading a version of the source.
     #[error(
-        "they need s3:GetObject and s3:GetObjectVersion on it, since its bucket keeps versions, and its bucket's policy must allow it if the bucket is in another account"
+        "they need s3:GetObjectVersion on the source, whose bucket keeps versions, from the policy of that \
+         bucket too if it is in another account"
     )]
     ReadVersion,
     /// Decrypting the source.
     #[error(
-        "they need kms:Decrypt on its key, and the key's policy must allow it if the key is in another account"
+        "they need kms:Decrypt on the key of the source, from the policy of the key too if that is in \
+         another account"
     )]
     Decrypt,
     /// Encrypting the copy.
@@ -113,7 +107,8 @@ pub enum Lacking {
     Write,
     /// One of them: the store does not say which.
     #[error(
-        "they need s3:GetObject on it (s3:GetObjectVersion, too, if its bucket keeps versions) and s3:PutObject on the copy"
+        "they need s3:PutObject on the copy, and on the source s3:GetObject, or s3:GetObjectVersion if \
+         its bucket keeps versions"
     )]
     ReadOrWrite,
 }
@@ -152,7 +147,10 @@ pub async fn copy<S: PartStore>(
     loop {
         let done = match parts {
             [] => Err(Cause::Unfinished.into()),
-            [only] => copying.at_once(only).await.map_err(Error::from),
+            // The ETag of an upload in one part has a hyphen, and only such an upload makes the same.
+            [only] if !source.etag.contains('-') => {
+                copying.at_once(only).await.map_err(Error::from)
+            }
             _ => copying.in_parts().await,
         };
         match done {
@@ -182,7 +180,8 @@ impl<S: PartStore> Copying<'_, S> {
             .copy(self.source, part.size, identity.nonce, &attempts);
         let (stored, is_confirmed) = match unless(self.context.cancel, request).await {
             Ok(Ok(copied)) => {
-                let is_confirmed = is_of(part, &copied).ok_or_else(|| self.cause(Why::Differs))?;
+                let is_confirmed =
+                    is_of(part, &copied).ok_or_else(|| self.cause(NotCopied::Differs))?;
                 (copied.stored(), is_confirmed)
             }
             failed => {
@@ -217,7 +216,7 @@ impl<S: PartStore> Copying<'_, S> {
         context.cleanup.ended(&done);
         let stored = done.map_err(|error| match error.cause {
             Cause::Store(said) if said.is_other_parts() => Error {
-                cause: self.cause(Why::NotJoined(said)),
+                cause: self.cause(NotCopied::NotJoined(said)),
                 ..error
             },
             _ => error,
@@ -287,7 +286,8 @@ impl<S: PartStore> Copying<'_, S> {
             .copy_part(&session.id, self.source, start, part, &attempts);
         let copied = request.await.map_err(|error| self.refused(error))?;
         let is_confirmed = is_of(part, &copied);
-        let is_confirmed = is_confirmed.ok_or_else(|| self.cause(Why::PartDiffers(part.number)))?;
+        let is_confirmed =
+            is_confirmed.ok_or_else(|| self.cause(NotCopied::PartDiffers(part.number)))?;
         let etag = copied.etag;
         let part = UploadedPart {
             etag,
@@ -296,24 +296,31 @@ impl<S: PartStore> Copying<'_, S> {
         Ok((part, is_confirmed))
     }
 
-    /// Asks what the store has of the copy, since it did not say enough when it copied.
+    /// Asks what the store has of the copy, since it did not say enough when it copied. There is an object,
+    /// so a push that is cancelled meanwhile must not end as if there were none.
     async fn confirm(&self, identity: &Identity) -> Result<(), Cause> {
-        let looking = tokio::time::timeout(LOOKING, self.target.head());
-        let head = match unless(self.context.cancel, looking).await? {
+        let mut looking = std::pin::pin!(tokio::time::timeout(LOOKING, self.target.head()));
+        let looked = match unless(self.context.cancel, &mut looking).await {
+            Ok(looked) => looked,
+            Err(_) => tokio::time::timeout(CLEANUP, looking)
+                .await
+                .and_then(|looked| looked),
+        };
+        let head = match looked {
             Ok(Ok(Some(head))) if head.nonce == Some(identity.nonce) => head,
-            Ok(Ok(_)) => return Err(self.cause(Why::Unconfirmed(None))),
-            Ok(Err(error)) => return Err(self.cause(Why::Unconfirmed(Some(error)))),
+            Ok(Ok(_)) => return Err(self.cause(NotCopied::Unconfirmed(None))),
+            Ok(Err(error)) => return Err(self.cause(NotCopied::Unconfirmed(Some(error)))),
             Err(_) => {
                 let error = CallError::no_answer_within("HeadObject", LOOKING);
-                return Err(self.cause(Why::Unconfirmed(Some(error))));
+                return Err(self.cause(NotCopied::Unconfirmed(Some(error))));
             }
         };
         match head.crc64nvme {
-            _ if head.size != identity.size => Err(self.cause(Why::Differs)),
-            Some(crc) if crc != identity.crc64nvme => Err(self.cause(Why::Differs)),
+            _ if head.size != identity.size => Err(self.cause(NotCopied::Differs)),
+            Some(crc) if crc != identity.crc64nvme => Err(self.cause(NotCopied::Differs)),
             Some(_) => Ok(()),
             None if head.etag == self.source.etag => Ok(()),
-            None => Err(self.cause(Why::Unconfirmed(None))),
+            None => Err(self.cause(NotCopied::Unconfirmed(None))),
         }
     }
 
@@ -334,16 +341,15 @@ impl<S: PartStore> Copying<'_, S> {
         if error.code.is_none() || !error.is_final() {
             return Cause::Store(error);
         }
-        self.cause(Why::of(error, self.source.version.is_some()))
+        self.cause(NotCopied::of(error, self.source.version.is_some()))
     }
 
-    fn cause(&self, why: Why) -> Cause {
-        let from = self.source.location.clone();
-        Cause::Copy(Box::new(NotCopied { from, why }))
+    fn cause(&self, why: NotCopied) -> Cause {
+        Cause::Copy(Box::new(why))
     }
 }
 
-impl Why {
+impl NotCopied {
     /// Why the store refused for good. If the source `is_version`, it is read as one.
     pub(super) fn of(error: CallError, is_version: bool) -> Self {
         let is_part = error.operation == "UploadPartCopy";

@@ -88,8 +88,8 @@ pub(super) async fn complete<S: PartStore>(
     match look_up(store, &identity, cause).await {
         // Aborting failed, if it did, because the upload had been completed.
         Ok(stored) => Ok(stored),
-        // The upload begins again in any case, and its own end tells whether there is an object.
-        Err(Cause::Unknown { error, unknown }) if is_conflict => Err(Error {
+        // The upload begins again, unless one is left, and its own end tells whether there is an object.
+        Err(Cause::Unknown { error, unknown }) if is_conflict && left.is_none() => Err(Error {
             cause: Cause::Conflict(CallError {
                 message: format!("{error} ({unknown})"),
                 ..unknown

@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
-pub use self::copy::{Lacking, NotCopied, Why, copy};
+pub use self::copy::{Lacking, NotCopied, copy};
 pub use self::fanout::FanOut;
 pub use self::fingerprint::{Digest, UploadFingerprint};
 pub use self::resume::Resume;
@@ -184,7 +184,15 @@ pub async fn transfer<S: PartStore>(
         let parts = Parts::One(first);
         return Ok(Transferred { store, parts });
     }
-    let session = session::begin(&*store, options.resume.as_ref(), context).await?;
+    let session = match session::begin(&*store, options.resume.as_ref(), context).await {
+        Ok(session) => session,
+        Err(error) => {
+            if options.is_shared {
+                context.progress.upload_ended(0, 0, 0);
+            }
+            return Err(error);
+        }
+    };
     let sender = Sender {
         store: &store,
         session: &session,

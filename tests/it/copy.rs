@@ -1,5 +1,6 @@
 //! S3 copies an object from one bucket into another: the copy is proven to be the source, or there is an error
-//! and no upload. By the library, between two buckets of an endpoint.
+//! and no upload. By the library, between two buckets of an endpoint, and by `push --destination` with
+//! `copy-from`.
 
 use std::fs;
 use std::time::Duration;
@@ -18,10 +19,10 @@ use hoist::endpoint::faults::{
 };
 use hoist::notes::Notes;
 use hoist::progress::Progress;
-use hoist::transfer::{Cause, CleanupHint, Error, Lacking, NotCopied, UploadContext, Why, copy};
+use hoist::transfer::{Cause, CleanupHint, Error, Lacking, NotCopied, UploadContext, copy};
 
 use crate::rig::run_there;
-use crate::support::noise;
+use crate::support::{Run as _, Server, Tree, noise, packed, wait_until};
 
 /// Copies read objects that have characters of every kind in their keys.
 const KEY: &str = "a b/c+d?e%f&ü.zip";
@@ -154,16 +155,12 @@ async fn upload(object: &S3Object, sizes: &[usize]) -> (Stored, Vec<UploadedPart
 }
 
 #[track_caller]
-fn why(done: Result<Stored, Error>) -> Why {
+fn why(done: Result<Stored, Error>) -> NotCopied {
     match done {
         Err(Error {
             cause: Cause::Copy(not_copied),
             left: None,
-        }) => {
-            let NotCopied { from, why } = *not_copied;
-            assert_eq!(from.bucket, "origin");
-            why
-        }
+        }) => *not_copied,
         done => panic!("{done:?}"),
     }
 }
@@ -306,9 +303,9 @@ fn a_wrong_copy_is_found_whatever_the_store_says_of_it() {
                 let why = why(two.copy(&source, ObjectOptions::default()).await);
                 let is_whole = operation == Operation::CopyObject;
                 match (fault, &why) {
-                    (_, Why::Differs) if is_whole => {}
-                    (CopyFault::OtherBytes, Why::PartDiffers(_)) if !is_whole => {}
-                    (CopyFault::OtherBytesUntold, Why::NotJoined(_)) if !is_whole => {}
+                    (_, NotCopied::Differs) if is_whole => {}
+                    (CopyFault::OtherBytes, NotCopied::PartDiffers(_)) if !is_whole => {}
+                    (CopyFault::OtherBytesUntold, NotCopied::NotJoined(_)) if !is_whole => {}
                     _ => panic!("{fault:?}: {why}"),
                 }
                 assert_eq!(two.bytes("copies").is_some(), is_whole);
@@ -344,8 +341,8 @@ fn a_source_that_is_replaced_is_refused_by_the_store_or_by_its_checksum() {
                 }
                 let why = why(two.copy(&source, ObjectOptions::default()).await);
                 let is_expected = match &why {
-                    Why::Replaced(_) => !is_ignored,
-                    Why::PartDiffers(_) | Why::Differs => is_ignored,
+                    NotCopied::Replaced(_) => !is_ignored,
+                    NotCopied::PartDiffers(_) | NotCopied::Differs => is_ignored,
                     _ => false,
                 };
                 assert!(is_expected, "{is_ignored}: {why}");
@@ -443,7 +440,7 @@ fn a_permission_that_is_lacking_is_named() {
                 .await
                 .unwrap_err();
             let text = error.to_string();
-            let Why::Denied { lacking, .. } = why(Err(error)) else {
+            let NotCopied::Denied { lacking, .. } = why(Err(error)) else {
                 panic!("{text}")
             };
             assert_eq!(lacking, expected);
@@ -455,7 +452,8 @@ fn a_permission_that_is_lacking_is_named() {
         two.faults.allow([]);
         two.faults.allow_at("origin", all);
         let why = why(two.copy(&source, ObjectOptions::default()).await);
-        let is_write = matches!(&why, Why::Denied { lacking, .. } if *lacking == Lacking::Write);
+        let is_write =
+            matches!(&why, NotCopied::Denied { lacking, .. } if *lacking == Lacking::Write);
         assert!(is_write, "{why}");
         two.endpoint.shutdown().await;
     });
@@ -485,10 +483,151 @@ fn a_store_that_cannot_copy_says_so_or_is_found_out() {
                 let faults = two.faults.clone().on(Operation::UploadPartCopy, 1.., fault);
                 let _ = faults.on(Operation::CopyObject, 1.., fault);
                 let why = why(two.copy(&source, ObjectOptions::default()).await);
-                assert!(matches!(why, Why::Unsupported(_)), "{why}");
+                assert!(matches!(why, NotCopied::Unsupported(_)), "{why}");
                 assert!(two.asked().len() < 3, "{why}");
                 two.endpoint.shutdown().await;
             }
         }
     });
+}
+
+/// An endpoint with a bucket and `App` in three regions.
+fn three_regions() -> Server {
+    let server = Server::ready();
+    for (region, bucket) in COPIES {
+        server.make_bucket_in(bucket, region);
+        server.make_application_in("App", "Server", region);
+    }
+    server
+}
+
+/// The regions that get copies, and their buckets.
+const COPIES: [(&str, &str); 2] = [("us-west-2", "west"), ("eu-west-1", "europe")];
+
+/// The destinations that get copies, as arguments.
+fn copies() -> Vec<String> {
+    let copy = |(region, bucket)| {
+        let place = format!("region={region},s3-location=s3://{bucket}/key.zip");
+        [
+            "--destination".to_owned(),
+            format!("{place},copy-from=us-east-1"),
+        ]
+    };
+    COPIES.into_iter().flat_map(copy).collect()
+}
+
+#[test]
+fn a_push_sends_its_bytes_once_and_each_region_gets_the_same_object() {
+    // Three parts, and one.
+    for len in [17_000_000, 1_000] {
+        let tree = Tree::revision();
+        tree.file("noise.bin", noise(len, 9));
+        let expected = packed(tree.path(), "a.zip", &["--level", "1"]);
+        let server = three_regions();
+        let destinations = copies();
+        let mut arguments = vec!["--level", "1", "--output", "json"];
+        server.push_of(tree.path(), &arguments).ok();
+        let once = server.statistics().bytes;
+        arguments.extend(destinations.iter().map(String::as_str));
+        let done = server.push_of(tree.path(), &arguments).ok();
+        let said = done.json();
+        let etags = said["destinations"].as_array().unwrap().iter();
+        let etags: Vec<&str> = etags.map(|one| one["etag"].as_str().unwrap()).collect();
+        assert_eq!(etags.len(), 3);
+        assert!(etags.iter().all(|etag| *etag == etags[0]), "{etags:?}");
+        assert_eq!(server.statistics().bytes, 2 * once);
+        assert_eq!(once, expected.len() as u64);
+        let parts = expected.len().div_ceil(8 << 20) as u64;
+        let (part, object) = if parts == 1 { (0, 2) } else { (2 * parts, 0) };
+        assert_eq!(server.faults.count(Operation::UploadPartCopy), part);
+        assert_eq!(server.faults.count(Operation::CopyObject), object);
+        for (_, bucket) in [("", "bucket")].into_iter().chain(COPIES) {
+            let path = Endpoint::object_path(server.dir(), bucket, "key.zip");
+            assert!(fs::read(path).unwrap() == expected, "{bucket}");
+        }
+    }
+}
+
+/// Two parts.
+fn large() -> Tree {
+    let tree = Tree::revision();
+    tree.file("noise.bin", noise(9_000_000, 9));
+    tree
+}
+
+/// A push to three regions, of which two get copies.
+fn push(server: &Server, source: &Tree, more: &[&str]) -> std::process::Command {
+    let destinations = copies();
+    let mut arguments = vec!["--level", "1"];
+    arguments.extend(destinations.iter().map(String::as_str));
+    arguments.extend(more);
+    server.push_of(source.path(), &arguments)
+}
+
+#[track_caller]
+fn nothing_is_registered(server: &Server) {
+    assert_eq!(server.uploads(), [""; 0]);
+    assert_eq!(
+        server.faults.count(Operation::RegisterApplicationRevision),
+        0
+    );
+}
+
+#[test]
+fn a_failed_copy_registers_nothing_and_says_what_is_lacking_and_where() {
+    let server = three_regions();
+    let all = Action::ALL.iter().copied();
+    server
+        .faults
+        .allow(all.clone().filter(|action| *action != Action::GetObject));
+    let done = push(&server, &large(), &[]).fails(254);
+    done.says("s3:GetObject on the source")
+        .says("s3://bucket/key.zip")
+        .says("s3://europe/key.zip");
+    nothing_is_registered(&server);
+    server.faults.allow(all);
+    push(&server, &large(), &[]).ok();
+}
+
+#[test]
+fn a_copy_that_only_reading_can_tell_from_the_archive_is_found_by_verify() {
+    let server = three_regions();
+    let fault = Fault::Copy(CopyFault::OtherBytesUnnoticed);
+    server.on(Operation::UploadPartCopy, 2..=2, fault);
+    let done = push(&server, &large(), &["--verify"]).done();
+    assert_ne!(done.code, Some(0), "{done}");
+    nothing_is_registered(&server);
+}
+
+#[test]
+fn a_push_that_is_stopped_while_s3_copies_leaves_no_upload() {
+    let server = three_regions();
+    let fault = Fault::Stall(When::BeforeBody);
+    server.on(Operation::UploadPartCopy, .., fault);
+    let running = push(&server, &large(), &[]).start();
+    wait_until("a part is copied", || {
+        server.faults.count(Operation::UploadPartCopy) > 1
+    });
+    assert_eq!(server.uploads().len(), 2);
+    running.signal("INT");
+    let done = running.end();
+    assert_eq!(done.code, Some(130), "{done}");
+    println!("{done}");
+    nothing_is_registered(&server);
+}
+
+#[test]
+fn a_push_says_that_a_store_cannot_copy() {
+    const BODY: &str = "<Error><Code>NotImplemented</Code><Message>no</Message></Error>";
+    let server = three_regions();
+    let reply = Reply {
+        status: 501,
+        headers: &[],
+        body: BODY,
+    };
+    server.on(Operation::UploadPartCopy, .., Fault::Reply(reply));
+    let done = push(&server, &large(), &[]).fails(254);
+    println!("{done}");
+    done.says("does not copy objects");
+    nothing_is_registered(&server);
 }

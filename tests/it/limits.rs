@@ -325,12 +325,64 @@ mod of_a_process {
         stalls(&arguments, 128 + more);
     }
 
+    /// Seven buckets beside the scene's, in regions of their own, and the options of a push to all.
+    fn destinations(scene: &Scene) -> Vec<String> {
+        let regions = [
+            "us-east-2",
+            "us-west-1",
+            "us-west-2",
+            "eu-west-1",
+            "eu-central-1",
+            "ap-south-1",
+            "ap-southeast-2",
+        ];
+        let of = |region: &&str| {
+            let bucket = format!("bucket-{region}");
+            scene.make_bucket_in(&bucket, region);
+            scene.make_application_in("App", "Server", region);
+            let pairs = format!("region={region},s3-location=s3://{bucket}/key.zip");
+            ["--destination".to_owned(), pairs]
+        };
+        regions.iter().flat_map(of).collect()
+    }
+
+    /// Parts are in memory once, however many destinations they go to.
+    #[test]
+    fn eight_destinations_that_stall_take_no_more_memory_than_a_push_may() {
+        let tree = Tree::revision();
+        tree.sparse("giant", 4 << 30, b"");
+        let scene = Scene::of(tree);
+        let arguments = destinations(&scene);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        stall(&scene, &arguments, 256);
+        assert_eq!(scene.count(Operation::CreateMultipartUpload), 8);
+    }
+
+    #[test]
+    fn eight_destinations_that_take_all_parts_stay_within_the_memory_of_a_push() {
+        let tree = Tree::revision();
+        for n in 0..24 {
+            tree.file(&format!("noise-{n}.bin"), noise(8 << 20, n));
+        }
+        let scene = Scene::of(tree);
+        let one = peak_of(&mut scene.push(&[]));
+        let arguments = destinations(&scene);
+        let eight = peak_of(scene.push(&[]).args(arguments));
+        eprintln!("one destination: {one} KiB, eight: {eight} KiB");
+        assert!(eight < 256 << 10, "{eight} KiB");
+        // The first push was to one of them.
+        assert_eq!(scene.count(Operation::CompleteMultipartUpload), 1 + 8);
+    }
+
     /// Pushes to a server that answers no part, until memory stays as it is, below so many MiB.
     fn stalls(arguments: &[&str], most: u64) {
         let tree = Tree::revision();
         // Many times the memory that a push may take.
         tree.sparse("giant", 4 << 30, b"");
-        let scene = Scene::of(tree);
+        stall(&Scene::of(tree), arguments, most);
+    }
+
+    fn stall(scene: &Scene, arguments: &[&str], most: u64) {
         scene.on(Operation::UploadPart, .., Fault::Stall(When::BeforeBody));
         let push = scene.push(&["--level", "0"]).args(arguments).start();
         wait_until("a part is sent", || scene.count(Operation::UploadPart) > 0);

@@ -43,6 +43,9 @@ mod appspec;
 // A push stores what `pack` writes, registers it, and says so as the AWS CLI does.
 #[cfg(all(feature = "push", feature = "local"))]
 mod push;
+// `--destination`: one pass to several buckets and regions, and what is said where one fails.
+#[cfg(all(feature = "push", feature = "local"))]
+mod destinations;
 // Each request carries the headers that S3 expects of it, and no others.
 #[cfg(all(feature = "push", feature = "local"))]
 mod object;
@@ -58,6 +61,9 @@ mod register;
 // A push and `hoist verify` name what agents make of an archive of another program.
 #[cfg(all(feature = "push", feature = "local"))]
 mod foreign;
+// Deployments are created, waited for and explained when they fail.
+#[cfg(all(feature = "push", feature = "local"))]
+mod deploy;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;
@@ -119,3 +125,6 @@ mod serve_deploy;
 // Pushes by the library, for upload_faults and permissions.
 #[cfg(all(feature = "push", feature = "local"))]
 mod rig;
+// And to several regions.
+#[cfg(all(feature = "push", feature = "local"))]
+mod several_rig;

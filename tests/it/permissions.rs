@@ -2,8 +2,9 @@
 //! but one. With `--nocapture` a table comes last.
 
 use crate::rig::{Ended, Rig, Source, run_there};
+use crate::several_rig::{EndedThere, REGIONS, SeveralRig, Way, said};
 use hoist::endpoint::faults::{Action, Fault, Faults, Operation, Refusal, When};
-use hoist::push::Error;
+use hoist::push::{Error, Reached};
 
 /// Without these nothing is pushed.
 const LEAST: [Action; 2] = [Action::PutObject, Action::RegisterApplicationRevision];
@@ -237,4 +238,150 @@ fn with_all_permissions_nothing_is_noted_but_an_upload_that_may_be_left() {
         assert_eq!(outcome(&ended, source, &what), expected, "{ended:?}");
         check_notes(&ended.notes, notes, &what);
     }
+}
+
+/// A permission in a bucket, or to CodeDeploy in a region.
+type There = (&'static str, Action);
+
+/// What docs/iam.md gives a push to several regions, in each.
+fn in_each_region() -> Vec<There> {
+    let there = REGIONS.into_iter().flat_map(|(region, bucket)| {
+        [
+            (bucket, Action::PutObject),
+            (bucket, Action::AbortMultipartUpload),
+            (region, Action::RegisterApplicationRevision),
+        ]
+    });
+    there.collect()
+}
+
+/// Pushes to all regions with these permissions and no others.
+fn pushed_with(allowed: &[There], way: Way) -> EndedThere {
+    let faults = Faults::new();
+    for (place, action) in allowed {
+        faults.allow_at(place, [*action]);
+    }
+    run_there(async move {
+        let rig = SeveralRig::start(faults).await;
+        let ended = rig.push(Source::large(), way).await;
+        rig.end().await;
+        ended
+    })
+}
+
+/// All regions have the revision, and only the applications could not be asked for.
+#[track_caller]
+fn is_registered_everywhere(ended: &EndedThere) {
+    assert!(ended.pushed.is_ok(), "{ended:?}");
+    for there in &ended.there {
+        assert!(there.object.as_ref() == Some(&Source::large().packed));
+        assert_eq!(there.revisions.len(), 1);
+    }
+    assert_eq!(ended.notes.len(), REGIONS.len(), "{:?}", ended.notes);
+    check_notes_name(&ended.notes, APPLICATION);
+}
+
+#[track_caller]
+fn check_notes_name(notes: &[String], action: &str) {
+    for note in notes {
+        assert!(note.contains(action), "{note}");
+    }
+}
+
+/// What is said of the region that lacks a permission, after checking that no other failed.
+#[track_caller]
+fn said_of(ended: &EndedThere, region: &str) -> String {
+    let several = ended.several(region).expect(region);
+    let failed = several.outcomes.iter().filter(|one| one.error.is_some());
+    let failed: Vec<_> = failed.collect();
+    let regions: Vec<&str> = failed.iter().map(|one| &*one.region).collect();
+    assert_eq!(regions, [region], "{several}");
+    said(failed[0])
+}
+
+#[test]
+fn a_push_to_several_regions_needs_the_permissions_of_a_push_in_each() {
+    let all = in_each_region();
+    is_registered_everywhere(&pushed_with(&all, Way::default()));
+    for (missing, action) in &all {
+        let left: Vec<There> = all
+            .iter()
+            .copied()
+            .filter(|there| there != &(*missing, *action))
+            .collect();
+        let ended = pushed_with(&left, Way::default());
+        let place = REGIONS
+            .iter()
+            .find(|(region, bucket)| [region, bucket].contains(&missing));
+        let (region, bucket) = place.unwrap();
+        let registered = || ended.there.iter().map(|there| there.revisions.len());
+        match action {
+            // Without an abort nothing is needed if nothing fails.
+            Action::AbortMultipartUpload => is_registered_everywhere(&ended),
+            Action::PutObject => {
+                let said = said_of(&ended, region);
+                assert!(said.contains("s3:PutObject"), "{said}");
+                assert!(said.contains(bucket), "{said}");
+                assert!(registered().eq([0, 0, 0]), "{said}");
+                for there in &ended.there {
+                    assert!(there.object.is_none() && there.open.is_empty(), "{said}");
+                }
+            }
+            // The others are registered: every object is there.
+            _ => {
+                let said = said_of(&ended, region);
+                assert!(
+                    said.contains("codedeploy:RegisterApplicationRevision"),
+                    "{said}"
+                );
+                let expected = REGIONS.map(|(other, _)| usize::from(other != *region));
+                assert!(registered().eq(expected), "{said}");
+                let several = ended.several(region).unwrap();
+                let stored = several.outcomes.iter();
+                let mut stored = stored.filter(|one| matches!(one.reached, Reached::Stored(_)));
+                assert_eq!(stored.next().map(|one| &*one.region), Some(*region));
+            }
+        }
+    }
+}
+
+#[test]
+fn copies_need_to_read_the_object_that_is_copied_and_no_other() {
+    let way = Way {
+        copies: true,
+        ..Way::default()
+    };
+    let (_, source) = REGIONS[0];
+    let read = (source, Action::GetObject);
+    let mut all = in_each_region();
+    all.push(read);
+    is_registered_everywhere(&pushed_with(&all, way));
+
+    // The source stays, and the copies fail.
+    all.pop();
+    let ended = pushed_with(&all, way);
+    let several = ended.several("read").unwrap();
+    for (outcome, there) in several.outcomes.iter().zip(&ended.there).skip(1) {
+        assert!(there.object.is_none() && there.open.is_empty(), "{several}");
+        if outcome.error.is_some() {
+            let said = said(outcome);
+            assert!(
+                said.contains("s3:GetObject") && said.contains(source),
+                "{said}"
+            );
+        }
+    }
+    assert!(several.to_string().contains("s3:GetObject"), "{several}");
+    assert!(ended.there.iter().all(|there| there.revisions.is_empty()));
+    assert!(matches!(several.outcomes[0].reached, Reached::Stored(_)));
+
+    all.push(read);
+    let (region, bucket) = REGIONS[1];
+    all.retain(|there| *there != (bucket, Action::PutObject));
+    let ended = pushed_with(&all, way);
+    let said = said_of(&ended, region);
+    assert!(
+        said.contains("s3:PutObject") && said.contains(bucket),
+        "{said}"
+    );
 }

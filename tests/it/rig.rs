@@ -8,6 +8,7 @@
 #![allow(dead_code)]
 
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hoist::archive::deflate::Level;
 use hoist::aws::access::{Access, Clients, Keys, connect};
 use hoist::aws::call::Timing;
 use hoist::aws::codedeploy::{Platform, Registrar};
-use hoist::aws::s3::{ObjectOptions, S3Location};
+use hoist::aws::s3::{ObjectOptions, S3Location, S3Object};
 use hoist::bundle::{Content, Format};
 use hoist::cancel::Cancel;
 use hoist::endpoint::Endpoint;
@@ -23,7 +24,8 @@ use hoist::endpoint::faults::Faults;
 use hoist::notes::Note;
 use hoist::push::preflight::{PATIENCE as PREFLIGHT, Preflight};
 use hoist::push::{
-    Destination, Error, Observer, Packing, Pushed, Request, Source as What, Uploading, push,
+    Destination, Destinations, Error, Observer, Packing, Pushed, Request, Source as What,
+    Uploading, push,
 };
 use hoist::verify::{self, Report, Wanted};
 
@@ -115,27 +117,10 @@ impl Rig {
             .await
             .unwrap();
         endpoint.prepare("bucket", "us-east-1", "App").unwrap();
-        let access = Access {
-            region: Some("us-east-1".into()),
-            endpoint_url: Some(endpoint.url().to_owned()),
-            keys: Some(Keys {
-                id: KEY_ID.into(),
-                secret: "secret".into(),
-                token: Some(TOKEN.into()),
-            }),
-            read_timeout: Some(PATIENCE),
-            timing: Timing {
-                pause: Duration::from_millis(1),
-                slow_down_pause: Duration::from_millis(4),
-                longest_pause: Duration::from_millis(40),
-                ..Timing::default()
-            },
-            ..Access::default()
-        };
         Self {
             faults,
+            clients: clients(&endpoint, "us-east-1").await,
             endpoint,
-            clients: connect(&access).await.unwrap(),
             options: ObjectOptions::default(),
             dir,
         }
@@ -153,63 +138,17 @@ impl Rig {
     }
 
     pub(crate) async fn push_within(&self, source: &Source, cancel: &Cancel) -> Ended {
-        let request = Request {
-            source: What {
-                path: source.tree.path().to_owned(),
-                content: Content::Archive(Format::Zip),
-                select: hoist::archive::plan::Options::default(),
-                lint: true,
-                hardened: false,
-            },
-            packing: Packing {
-                level: Level::new(1).unwrap().into(),
-                threads: 2,
-                ..Packing::default()
-            },
-            uploading: Uploading {
-                concurrency: 4,
-                ..Uploading::default()
-            },
-        };
-        let Clients { s3, codedeploy, .. } = self.clients.clone();
-        let object = s3.object(Self::location(), self.options.clone());
-        let destination = Destination {
-            preflight: Some(Preflight {
-                s3,
-                codedeploy: codedeploy.clone(),
-                region: "us-east-1".into(),
-                options: self.options.clone(),
-                platform: Some(Platform::Server),
-                patience: PREFLIGHT,
-            }),
-            registrar: Some(Registrar::new(codedeploy, "App".into(), "a test".into())),
-            ..Destination::new(object, Self::location())
-        }
-        .into();
+        let request = request(source);
+        let destination = destination(&self.clients, "us-east-1", Self::location(), &self.options);
+        let destination = destination.into();
         let observer = Observer::default();
-        let pushing = push(&request, &destination, &observer, cancel);
-        let pushed = tokio::time::timeout(ENDLESS, pushing).await;
         Ended {
-            pushed: pushed.expect("it hangs"),
+            pushed: pushed(&request, &destination, &observer, cancel).await,
             notes: observer.notes.take().iter().map(fact).collect(),
             object: fs::read(self.dir.path().join("buckets/bucket/objects/dir/key.zip")).ok(),
-            revisions: self.revisions(),
+            revisions: revisions(self.dir.path(), "us-east-1"),
             open: self.endpoint.open_uploads(),
         }
-    }
-
-    /// The ETags of the application's revisions.
-    fn revisions(&self) -> Vec<String> {
-        let dir = self.dir.path().join("codedeploy/us-east-1");
-        let kept = fs::read(dir.join(&names(&dir)[0])).unwrap();
-        let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
-        let revisions = kept["revisions"].as_array().unwrap().iter();
-        revisions
-            .map(|kept| {
-                let etag = &kept["revision"]["s3Location"]["eTag"];
-                etag.as_str().unwrap().to_owned()
-            })
-            .collect()
     }
 
     /// Reads the object back, as `hoist verify` does.
@@ -226,8 +165,102 @@ impl Rig {
     }
 }
 
+/// Clients of an endpoint in a region.
+pub(crate) async fn clients(endpoint: &Endpoint, region: &str) -> Clients {
+    let access = Access {
+        region: Some(region.into()),
+        endpoint_url: Some(endpoint.url().to_owned()),
+        keys: Some(Keys {
+            id: KEY_ID.into(),
+            secret: "secret".into(),
+            token: Some(TOKEN.into()),
+        }),
+        read_timeout: Some(PATIENCE),
+        timing: Timing {
+            pause: Duration::from_millis(1),
+            slow_down_pause: Duration::from_millis(4),
+            longest_pause: Duration::from_millis(40),
+            ..Timing::default()
+        },
+        ..Access::default()
+    };
+    connect(&access).await.unwrap()
+}
+
+/// A push of `source`.
+pub(crate) fn request(source: &Source) -> Request {
+    Request {
+        source: What {
+            path: source.tree.path().to_owned(),
+            content: Content::Archive(Format::Zip),
+            select: hoist::archive::plan::Options::default(),
+            lint: true,
+            hardened: false,
+        },
+        packing: Packing {
+            level: Level::new(1).unwrap().into(),
+            threads: 2,
+            ..Packing::default()
+        },
+        uploading: Uploading {
+            concurrency: 4,
+            ..Uploading::default()
+        },
+    }
+}
+
+/// A destination that is asked first and where the revision is registered.
+pub(crate) fn destination(
+    clients: &Clients,
+    region: &str,
+    location: S3Location,
+    options: &ObjectOptions,
+) -> Destination<S3Object> {
+    let Clients { s3, codedeploy, .. } = clients.clone();
+    let object = s3.object(location.clone(), options.clone());
+    Destination {
+        preflight: Some(Preflight {
+            s3,
+            codedeploy: codedeploy.clone(),
+            region: region.into(),
+            options: options.clone(),
+            platform: Some(Platform::Server),
+            patience: PREFLIGHT,
+        }),
+        registrar: Some(Registrar::new(codedeploy, "App".into(), "a test".into())),
+        region: region.into(),
+        ..Destination::new(object, location)
+    }
+}
+
+/// Runs a push, which may not hang.
+pub(crate) async fn pushed(
+    request: &Request,
+    destinations: &Destinations<S3Object>,
+    observer: &Observer,
+    cancel: &Cancel,
+) -> Result<Pushed, Error> {
+    let pushing = push(request, destinations, observer, cancel);
+    let pushed = tokio::time::timeout(ENDLESS, pushing).await;
+    pushed.expect("it hangs")
+}
+
+/// The ETags of the revisions in a region of the endpoint whose state is in `dir`.
+pub(crate) fn revisions(dir: &Path, region: &str) -> Vec<String> {
+    let dir = dir.join("codedeploy").join(region);
+    let kept = fs::read(dir.join(&names(&dir)[0])).unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    let revisions = kept["revisions"].as_array().unwrap().iter();
+    revisions
+        .map(|kept| {
+            let etag = &kept["revision"]["s3Location"]["eTag"];
+            etag.as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
 /// A note's sentence, or its facts.
-fn fact(note: &Note) -> String {
+pub(crate) fn fact(note: &Note) -> String {
     match note {
         Note::Text(text) => text.clone(),
         other => format!("{other:?}"),

@@ -352,6 +352,16 @@ impl Sts {
             <AccessKeyId>ROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
             <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
             </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+        Self::answering("200 OK", ANSWER)
+    }
+
+    fn refusing() -> Self {
+        const ANSWER: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+            <Message>not authorized</Message></Error></ErrorResponse>";
+        Self::answering("403 Forbidden", ANSWER)
+    }
+
+    fn answering(status: &'static str, answer: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(String::new()));
@@ -373,9 +383,9 @@ impl Sts {
                     .lock()
                     .unwrap()
                     .push_str(&String::from_utf8(form).unwrap());
-                let length = ANSWER.len();
-                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
-                let _ = write!(client, "{head} {length}\r\n\r\n{ANSWER}");
+                let length = answer.len();
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length:");
+                let _ = write!(client, "{head} {length}\r\n\r\n{answer}");
             }
         });
         Self { url, heard }
@@ -523,6 +533,68 @@ fn a_credential_process_is_run_without_a_shell() {
         ),
     );
     push(&scene, &home, &[]).ok();
+}
+
+/// What would be wrong again is no reason to run the program again.
+#[test]
+fn a_credential_process_that_writes_no_usable_credentials_runs_once() {
+    let scene = Scene::new();
+    let home = Home::new(
+        "[default]\nregion = us-east-1\ncredential_process = sh program\n[profile gone]\n\
+         region = us-east-1\ncredential_process = no-such-program x\n",
+        "",
+    );
+    let old = r#"{"Version":1,"AccessKeyId":"AK","SecretAccessKey":"s","Expiration":"2001-01-01T00:00:00Z"}"#;
+    for (written, said) in [
+        (
+            "<html>",
+            "the program of credential_process wrote no JSON object",
+        ),
+        (r#"{"Version":1}"#, "wrote no AccessKeyId"),
+        (
+            old,
+            "wrote credentials that have expired, at 2001-01-01T00:00:00Z",
+        ),
+        (
+            r#"{"Version":1,"AccessKeyId":"A K","SecretAccessKey":"s"}"#,
+            "the access key id that was given has a blank in it",
+        ),
+    ] {
+        home.file("program", &format!("echo >>runs\necho '{written}'\n"));
+        home.file("runs", "");
+        let mut command = push(&scene, &home, &["--no-preflight"]);
+        let done = command.current_dir(home.path()).fails(255);
+        done.says(said).says("cannot get usable credentials: ");
+        done.is_silent_about("an error occurred");
+        let runs = std::fs::read_to_string(home.path().join("runs")).unwrap();
+        assert_eq!(runs.lines().count(), 1, "{written}");
+    }
+    let mut command = push(&scene, &home, &["--no-preflight", "--profile", "gone"]);
+    let done = command.current_dir(home.path()).fails(255);
+    done.says("the program of credential_process failed with exit status: 127: ")
+        .says("no-such-program");
+}
+
+/// The retries of a failure that may pass take seconds.
+#[test]
+fn a_role_that_sts_refuses_and_a_session_of_sso_that_ended_are_not_tried_again() {
+    let scene = Scene::new();
+    let sts = Sts::refusing();
+    let home = Home::new(
+        "[profile role]\nregion = us-east-1\nrole_arn = arn:aws:iam::000000000000:role/deploy\n\
+         source_profile = base\n",
+        &format!("[base]\n{KEYS}"),
+    );
+    let mut command = push(&scene, &home, &["--no-preflight", "--profile", "role"]);
+    let done = command.env("AWS_ENDPOINT_URL_STS", &sts.url).fails(255);
+    done.says("AccessDenied");
+    assert_eq!(sts.heard().matches("Action=AssumeRole").count(), 1);
+
+    let token = r#"{"accessToken":"t","expiresAt":"2001-01-01T00:00:00Z"}"#;
+    let home = Home::with_sso("", token);
+    let mut command = push(&scene, &home, &["--no-preflight", "--profile", "work"]);
+    let done = command.fails(255);
+    done.says("cannot get usable credentials: the session of SSO may have ended");
 }
 
 #[test]

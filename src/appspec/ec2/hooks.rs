@@ -3,7 +3,7 @@
 use super::scripts::{self, Script};
 use super::{Os, inside, strip, why_missing, windows};
 use crate::appspec::bundle::resolve_link;
-use crate::appspec::check::{Check, Keys, Map, nearest, quote};
+use crate::appspec::check::{Check, Keys, Map, nearest, plain, quote};
 use crate::appspec::report::{Rule, Span};
 use crate::appspec::scalar::{Value, is_plain_bool, is_plain_number, to_i};
 use crate::appspec::tree::{Node, Shape};
@@ -59,8 +59,8 @@ pub(super) fn check(check: &mut Check<'_>, map: &Map<'_>, os: Os) {
         check.report_wrong_type(node, "hooks", Shape::Map);
     }
     for (key, scripts) in events {
-        let event = key.text_or_shape();
-        check_event(check, event, key.span());
+        check_event(check, key.text_or_shape(), key.span());
+        let event = &plain(key.text_or_shape());
         let mut total = 0_i64;
         if scripts.value() == Some(Value::Nil) {
             // Both agents take it for an event without scripts.

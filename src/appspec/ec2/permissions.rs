@@ -153,7 +153,8 @@ fn report_object(
     let written = text.strip_suffix('/').unwrap_or(text);
     if (written != plain || !text.starts_with('/')) && !reached.is_file {
         let message = format!("agent 2.x does not find what is below the object {shown}");
-        let help = format!("write {}", if plain.is_empty() { "/" } else { plain });
+        let plain = crate::appspec::check::plain(plain);
+        let help = format!("write {}", if plain.is_empty() { "/" } else { &plain });
         check.report_with_help(Rule::ObjectForm, node, message, help);
     }
 }

@@ -3,7 +3,7 @@
 use super::shebang::{self, Fault};
 use super::shell;
 use crate::appspec::bundle::{Bundle, resolve_link};
-use crate::appspec::check::{Check, quote};
+use crate::appspec::check::{Check, plain, quote};
 use crate::appspec::report::{Rule, Span};
 
 /// How the agents run a script.
@@ -67,7 +67,7 @@ pub(super) fn check_file(
             "{path} has mode {mode:04o} and belongs to root, so {} cannot run it",
             quote(user)
         );
-        let help = format!("chmod 755 {}", script.path);
+        let help = format!("chmod 755 {}", plain(script.path));
         check.report_with_help(Rule::RunasCannotExecute, script.span, message, help);
     } else if mode & 0o111 == 0 && is_link {
         let message = format!(
@@ -77,7 +77,7 @@ pub(super) fn check_file(
         check.report_with_help(Rule::LinkNotExecutable, script.span, message, help);
     } else if mode & 0o111 == 0 {
         let message = format!("{path} is not executable; the agents change that themselves");
-        let help = format!("chmod +x {}", script.path);
+        let help = format!("chmod +x {}", plain(script.path));
         check.report_with_help(Rule::NotExecutable, script.span, message, help);
     }
     if let Some(head) = head.filter(|_| !is_program) {
@@ -138,6 +138,7 @@ fn check_interpreter(check: &mut Check<'_>, head: &[u8], script: &Script<'_>) {
                 "{path} is for the interpreter {}, which Linux looks for in the working directory",
                 quote(&name)
             );
+            let name = plain(&name);
             let help = if name.contains('/') {
                 "write the absolute path".to_owned()
             } else {

@@ -402,3 +402,30 @@ fn the_texts_of_findings_quote_no_empty_word_and_double_no_comma() {
         }
     }
 }
+
+#[test]
+fn no_word_of_the_file_ends_the_line_of_a_finding() {
+    let word = "\"a\\n\\e[31mb\"";
+    let text = format!(
+        "version: {word}\nos: {word}\nfile_exists_behavior: {word}\n{word}: {word}\nfiles:\n  - {{source: {word}, \
+         destination: {word}}}\npermissions:\n  - {{object: {word}, {word}: 1, mode: {word}, owner: {word}, acls: \
+         [{word}], type: [{word}], pattern: {word}, except: [{word}], context: {{type: t, range: {word}}}}}\nhooks:\n  \
+         {word}:\n    - {{location: {word}, timeout: {word}, runas: {word}, sudo: {word}}}\n    - timeout: 5\n    - \
+         {{location: [], runas: [], timeout: 4000}}\n  \"c\\nd\": x\n"
+    );
+    let bundle = Fake::new(&[
+        ("a\n\u{1b}[31mb", 0o644, b"#!a\x1b[31m\rb\n"),
+        ("appspec.yml", 0o644, b""),
+    ]);
+    let mut report = instances(&text, &bundle);
+    harden(&mut report, Some(&bundle));
+    assert!(report.findings.len() > 20, "{report:#?}");
+    for finding in &report.findings {
+        let text = format!(
+            "{}{}",
+            finding.message,
+            finding.help.as_deref().unwrap_or_default()
+        );
+        assert!(!text.contains(char::is_control), "{finding:?}");
+    }
+}

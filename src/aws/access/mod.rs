@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod ini;
 mod problem;
+mod process;
 mod profile;
 mod provider;
 mod proxy;
@@ -314,7 +315,7 @@ async fn credentials(
     if let Some(provider) = provider.as_ref().filter(|_| source.asks()) {
         // The user is asked at once, and not when half of the bundle is sent.
         let asked = provider.provide_credentials().await;
-        asked.map_err(|error| Error::Credentials(crate::aws::error::chain(&error)))?;
+        asked.map_err(|error| Error::Credentials(crate::aws::error::why(&error)))?;
     }
     Ok(Some(provider.unwrap_or_else(|| {
         SharedCredentialsProvider::new(provider::Nothing)

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::Region;
 use aws_config::SdkConfig;
-use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
@@ -21,16 +20,19 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
     ProvideCredentials, Result as Provided, SharedCredentialsProvider, future,
 };
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use tokio::sync::{Mutex, oneshot};
 
 use super::environment::Environment;
 use super::error::Error;
 use super::problem::{Place, problem_of_header, problem_of_secret};
+use super::process::Process;
 use super::profile::Profile;
 use super::settings::{Instance, Settings};
 use super::source::{Role, Source, Sso};
 use super::{AskMfa, Keys};
-use crate::aws::error::is_no_instance;
+use crate::aws::error::{cause, is_no_instance};
 use crate::error::quoted;
 
 /// What providers ask with.
@@ -56,11 +58,11 @@ impl Providers<'_> {
             Source::Keys(keys) => {
                 return Ok(Some(SharedCredentialsProvider::new(credentials(keys))));
             }
-            Source::Process(command) => {
-                let provider = CredentialProcessProvider::new(command.clone());
-                (SharedCredentialsProvider::new(provider), None)
-            }
-            Source::Sso(sso) => (self.sso(sso)?, Some(sign_in(sso))),
+            Source::Process(command) => (
+                SharedCredentialsProvider::new(Process(command.clone())),
+                None,
+            ),
+            Source::Sso(sso) => (self.sso(sso)?, Some(Hint::Final(sign_in(sso)))),
             Source::Container => {
                 let provider = EcsCredentialsProvider::builder().configure(&self.provider_config());
                 (SharedCredentialsProvider::new(provider.build()), None)
@@ -114,7 +116,7 @@ impl Providers<'_> {
         Ok(SharedCredentialsProvider::new(provider.build()))
     }
 
-    fn instance(&self) -> Result<(SharedCredentialsProvider, Option<String>), Error> {
+    fn instance(&self) -> Result<(SharedCredentialsProvider, Option<Hint>), Error> {
         let instance = Instance::read(self.environment, self.profile)?;
         let hint = format!(
             "there are no credentials in the environment, none of the profile {}, and none of a container, \
@@ -126,7 +128,10 @@ impl Providers<'_> {
             .configure(&self.provider_config())
             .imds_client(client(&instance, &self.provider_config())?)
             .build();
-        Ok((SharedCredentialsProvider::new(provider), Some(hint)))
+        Ok((
+            SharedCredentialsProvider::new(provider),
+            Some(Hint::Passing(hint)),
+        ))
     }
 
     /// The region of the instance that this runs on.
@@ -209,7 +214,16 @@ impl ProvideCredentials for Nothing {
 #[derive(Debug)]
 struct Judged {
     inner: SharedCredentialsProvider,
-    hint: Option<String>,
+    hint: Option<Hint>,
+}
+
+/// What helps against an error.
+#[derive(Debug)]
+enum Hint {
+    /// Asking again may help.
+    Passing(String),
+    /// Asking again helps only if no answer came.
+    Final(String),
 }
 
 /// What helps against an error.
@@ -230,10 +244,19 @@ impl Judged {
             }
             (Err(error), Some(_)) if is_no_instance(&error) => return Err(error),
             (Err(error), Some(hint)) => {
-                return Err(CredentialsError::provider_error(Hinted {
+                let has_answer = cause::<ConnectorError>(&error).is_none();
+                let hinted = |hint: &String| Hinted {
                     hint: hint.clone(),
                     source: error,
-                }));
+                };
+                return Err(match hint {
+                    Hint::Final(hint) if has_answer => {
+                        CredentialsError::invalid_configuration(hinted(hint))
+                    }
+                    Hint::Final(hint) | Hint::Passing(hint) => {
+                        CredentialsError::provider_error(hinted(hint))
+                    }
+                });
             }
         };
         let token = credentials.session_token().and_then(problem_of_header);
@@ -324,9 +347,7 @@ impl Inner {
                     .set_token_code(code)
                     .send()
                     .await;
-                answer
-                    .map(|answer| answer.credentials)
-                    .map_err(CredentialsError::provider_error)?
+                answer.map(|answer| answer.credentials).map_err(refused)?
             }
             Kind::WebIdentity(path) => {
                 let token = tokio::task::spawn_blocking({
@@ -347,9 +368,7 @@ impl Inner {
                     .web_identity_token(token)
                     .send()
                     .await;
-                answer
-                    .map(|answer| answer.credentials)
-                    .map_err(CredentialsError::provider_error)?
+                answer.map(|answer| answer.credentials).map_err(refused)?
             }
         };
         let given = given.ok_or_else(|| CredentialsError::unhandled("STS gave no credentials"))?;
@@ -381,6 +400,22 @@ impl Inner {
                 self.role.arn
             ))
         })
+    }
+}
+
+/// An error of STS: the client has repeated what may pass, so what it refuses otherwise it refuses again.
+fn refused<E>(error: SdkError<E, HttpResponse>) -> CredentialsError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    // STS answers with the status 400 that it gets too many requests.
+    let is_throttled = error.code().is_some_and(|code| code.starts_with("Throttl"));
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    match (&error, status) {
+        (SdkError::ServiceError(_), Some(400..=428 | 430..=499)) if !is_throttled => {
+            CredentialsError::invalid_configuration(error)
+        }
+        _ => CredentialsError::provider_error(error),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod application;
 pub mod deployment;
+mod group;
 mod registration;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use aws_sdk_codedeploy::primitives::{DateTime, DateTimeFormat};
 pub use self::application::{
     Application, BadName, LongDescription, Platform, check_description, check_name,
 };
+pub use self::group::Group;
 pub use self::registration::{BadObject, Named, Registrar, Registration};
 
 use crate::aws::call::Caller;

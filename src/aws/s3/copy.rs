@@ -181,12 +181,14 @@ impl S3Object {
         attempts: &Attempts,
     ) -> Result<Copied, CallError> {
         const OPERATION: &str = "UploadPartCopy";
-        let range = range(start, part.size);
+        // S3 takes no ranges of such a small object, and only a whole object has such a small first part.
+        let is_whole = start == 0 && part.size <= SMALLEST_RANGED;
+        let range = (!is_whole).then(|| range(start, part.size));
         let attempt = || async {
             let request = addressed!(self, self.s3.client.upload_part_copy())
                 .upload_id(&upload.0)
                 .part_number(part_number(part.number))
-                .copy_source_range(&range);
+                .set_copy_source_range(range.clone());
             let request = with_source!(self, source, request);
             let answer = send_patiently!(OPERATION, request)?;
             copied!(OPERATION, answer.copy_part_result, None)
@@ -196,6 +198,9 @@ impl S3Object {
         caller.call_recording(request, attempts, attempt).await
     }
 }
+
+/// S3 copies ranges of larger objects only ("UploadPartCopy" in the Amazon S3 API reference).
+const SMALLEST_RANGED: u64 = 5 << 20;
 
 fn limit(size: u64) -> Duration {
     COPYING + Duration::from_secs(size / SLOWEST)

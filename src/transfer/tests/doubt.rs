@@ -119,6 +119,13 @@ async fn a_conflict_begins_the_upload_again_unless_another_object_is_there() {
     let error = run(&store, parts.clone(), 2).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Conflict(_)), "{error}");
 
+    // An upload that cannot be aborted does not begin again, so what it made is not known.
+    let denied = &["HeadObject", "AbortMultipartUpload"];
+    let store = Arc::new(Fake::new(conflict).denying(denied));
+    let error = run(&store, parts.clone(), 2).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Unknown { .. }), "{error}");
+    assert!(error.left.is_some());
+
     // Another push's object: to begin again would end in the same way.
     let store = Arc::new(Fake::new(conflict));
     store.state().object = Some(b"other".to_vec());

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_codedeploy::operation::create_deployment::builders::CreateDeploymentFluentBuilder;
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types;
 
@@ -32,6 +33,20 @@ impl CodeDeploy {
         revision: Option<&Registration>,
     ) -> Result<String, CallError> {
         const OPERATION: &str = "CreateDeployment";
+        let attempt = || async {
+            let answer = self.creation(request, revision).send().await;
+            let answer = answer.map_err(|error| CallError::of(OPERATION, &error))?;
+            let id = answer.deployment_id.filter(|id| !id.is_empty());
+            id.ok_or_else(|| CallError::incomplete(OPERATION, "id"))
+        };
+        self.once(OPERATION, attempt).await
+    }
+
+    fn creation(
+        &self,
+        request: &Request,
+        revision: Option<&Registration>,
+    ) -> CreateDeploymentFluentBuilder {
         let Options {
             config,
             description,
@@ -43,36 +58,28 @@ impl CodeDeploy {
             mode,
             override_alarms,
             suspend_processes,
-        } = &request.options;
-        let attempt = || async {
-            let processes = suspend_processes.as_ref().map(|names| {
-                let names = names.iter().map(|name| name.as_str().into()).collect();
-                types::Ec2DeploymentOptions::builder()
-                    .set_auto_scaling_group_processes_to_suspend(Some(names))
-                    .build()
-            });
-            let request = self
-                .client
-                .create_deployment()
-                .application_name(&request.application)
-                .deployment_group_name(&request.group)
-                .set_revision(revision.map(Registration::revision))
-                .set_deployment_config_name(config.clone())
-                .set_description(description.clone())
-                .set_ignore_application_stop_failures(*ignore_application_stop_failures)
-                .set_target_instances(target_instances.as_ref().map(TargetInstances::write))
-                .set_auto_rollback_configuration(auto_rollback.as_ref().map(AutoRollback::write))
-                .set_update_outdated_instances_only(*update_outdated_instances_only)
-                .set_file_exists_behavior(file_exists.as_ref().map(|what| what.name().into()))
-                .set_deployment_mode(mode.as_ref().map(|mode| mode.name().into()))
-                .set_override_alarm_configuration(override_alarms.as_ref().map(Alarms::write))
-                .set_ec2_deployment_options(processes);
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| CallError::of(OPERATION, &error))?;
-            let id = answer.deployment_id.filter(|id| !id.is_empty());
-            id.ok_or_else(|| CallError::incomplete(OPERATION, "id"))
-        };
-        self.once(OPERATION, attempt).await
+        } = request.options.clone();
+        let processes = suspend_processes.map(|names| {
+            let names = names.iter().map(|name| name.as_str().into()).collect();
+            types::Ec2DeploymentOptions::builder()
+                .set_auto_scaling_group_processes_to_suspend(Some(names))
+                .build()
+        });
+        self.client
+            .create_deployment()
+            .application_name(&request.application)
+            .deployment_group_name(&request.group)
+            .set_revision(revision.map(Registration::revision))
+            .set_deployment_config_name(config)
+            .set_description(description)
+            .set_ignore_application_stop_failures(ignore_application_stop_failures)
+            .set_target_instances(target_instances.map(|instances| instances.write()))
+            .set_auto_rollback_configuration(auto_rollback.map(|when| when.write()))
+            .set_update_outdated_instances_only(update_outdated_instances_only)
+            .set_file_exists_behavior(file_exists.map(|what| what.name().into()))
+            .set_deployment_mode(mode.map(|mode| mode.name().into()))
+            .set_override_alarm_configuration(override_alarms.map(|alarms| alarms.write()))
+            .set_ec2_deployment_options(processes)
     }
 
     /// What became of a deployment.
@@ -249,5 +256,116 @@ impl Alarms {
             .ignore_poll_alarm_failure(self.ignore_poll_failure)
             .set_alarms(unless_empty(&self.names, alarm))
             .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_codedeploy::Client;
+    use aws_sdk_codedeploy::config::{BehaviorVersion, Config};
+    use aws_sdk_codedeploy::types::{FileExistsBehavior, RevisionLocationType};
+
+    use super::super::{FileExists, Mode, RollbackOn, TagMatch, Wanted};
+    use super::*;
+    use crate::aws::call::test_caller;
+    use crate::aws::s3::S3Location;
+    use crate::bundle::BundleType;
+
+    fn codedeploy() -> CodeDeploy {
+        let config = Config::builder().behavior_version(BehaviorVersion::latest());
+        CodeDeploy::new(Client::from_conf(config.build()), test_caller(1), true)
+    }
+
+    fn request(options: Options) -> Request {
+        Request {
+            application: "app".into(),
+            group: "group".into(),
+            revision: Wanted::Deployed,
+            options,
+        }
+    }
+
+    #[test]
+    fn all_options_of_a_deployment_are_sent() {
+        let tag = TagFilter {
+            key: Some("k".into()),
+            value: Some("v".into()),
+            compares: Some(TagMatch::KeyAndValue),
+        };
+        let options = Options {
+            config: Some("CodeDeployDefault.AllAtOnce".into()),
+            description: Some("text".into()),
+            ignore_application_stop_failures: Some(true),
+            target_instances: Some(TargetInstances {
+                tag_filters: vec![tag.clone()],
+                auto_scaling_groups: vec!["asg".into()],
+                tag_set: vec![vec![tag]],
+            }),
+            auto_rollback: Some(AutoRollback {
+                enabled: true,
+                events: vec![RollbackOn::Failure],
+            }),
+            update_outdated_instances_only: Some(false),
+            file_exists: Some(FileExists::Retain),
+            mode: Some(Mode::Standard),
+            override_alarms: Some(Alarms {
+                enabled: true,
+                ignore_poll_failure: true,
+                names: vec!["alarm".into()],
+            }),
+            suspend_processes: Some(vec!["AZRebalance".into()]),
+        };
+        let object = Registration {
+            location: S3Location {
+                bucket: "b".into(),
+                key: "k".into(),
+            },
+            bundle_type: BundleType::default(),
+            etag: Some("e".into()),
+            version: Some("v".into()),
+        };
+        let sent = codedeploy().creation(&request(options), Some(&object));
+        let sent = sent.as_input().clone().build().unwrap();
+        assert_eq!(sent.application_name(), Some("app"));
+        assert_eq!(sent.deployment_group_name(), Some("group"));
+        assert_eq!(
+            sent.deployment_config_name(),
+            Some("CodeDeployDefault.AllAtOnce")
+        );
+        assert_eq!(sent.description(), Some("text"));
+        assert_eq!(sent.ignore_application_stop_failures(), Some(true));
+        assert_eq!(sent.update_outdated_instances_only(), Some(false));
+        assert_eq!(
+            sent.file_exists_behavior(),
+            Some(&FileExistsBehavior::Retain)
+        );
+        assert_eq!(sent.deployment_mode().unwrap().as_str(), "STANDARD");
+        let revision = sent.revision().unwrap();
+        assert_eq!(revision.revision_type(), Some(&RevisionLocationType::S3));
+        assert_eq!(Registration::read(revision), Some(object));
+        let instances = sent.target_instances().unwrap();
+        assert_eq!(instances.auto_scaling_groups(), ["asg"]);
+        let tag = &instances.tag_filters()[0];
+        assert_eq!((tag.key(), tag.value()), (Some("k"), Some("v")));
+        assert_eq!(tag.r#type().unwrap().as_str(), "KEY_AND_VALUE");
+        let set = instances.ec2_tag_set().unwrap();
+        assert_eq!(set.ec2_tag_set_list(), [vec![tag.clone()]]);
+        let rollback = sent.auto_rollback_configuration().unwrap();
+        assert!(rollback.enabled());
+        assert_eq!(rollback.events()[0].as_str(), "DEPLOYMENT_FAILURE");
+        let alarms = sent.override_alarm_configuration().unwrap();
+        assert!(alarms.enabled() && alarms.ignore_poll_alarm_failure());
+        assert_eq!(alarms.alarms()[0].name(), Some("alarm"));
+        let processes = sent.ec2_deployment_options().unwrap();
+        let processes = processes.auto_scaling_group_processes_to_suspend();
+        assert_eq!(processes[0].as_str(), "AZRebalance");
+    }
+
+    #[test]
+    fn an_option_that_is_not_given_is_not_sent() {
+        let sent = codedeploy().creation(&request(Options::default()), None);
+        let bare = codedeploy().client.create_deployment();
+        let bare = bare.application_name("app").deployment_group_name("group");
+        assert_eq!(sent.as_input(), bare.as_input());
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod bucket;
+pub(crate) mod deploy_to;
 pub(crate) mod deployment;
 pub(crate) mod destination;
 pub(crate) mod local;

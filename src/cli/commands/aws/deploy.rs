@@ -9,7 +9,7 @@ use hoist::deploy::{Latest, Mode, Options, Wanted};
 use hoist::error::shown;
 
 use super::deploying::{Deploying, Region, Running};
-use super::{Local, with_clients};
+use super::{Local, with_services};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
 use crate::cli::args::aws::deployment::{DeploymentArgs, check_description, groups};
@@ -137,7 +137,12 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
     let run = Run::start_with_hint(move || running.lines())?;
     let local = Local::existing(arguments.local.dir.as_deref())?;
     let access = arguments.access.access();
-    let work = with_clients(access, local, run.cancel(), async |clients| {
+    let dir = local.map(|local| local.dir);
+    let work = with_services(dir, run.cancel(), async |services| {
+        let clients = services.connected(access, None).await?;
+        if let Some(application) = &arguments.application_name {
+            services.make_groups(&clients.region, application, &deploying.groups)?;
+        }
         let revision = match asked {
             Asked::Revision(revision) => revision,
             Asked::Url(registration) => {

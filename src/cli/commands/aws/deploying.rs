@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::cli::args::aws::wait::{IfActive, WaitArgs, WaitUntil};
 use crate::cli::render::deploy::follow::{Follow, Place};
-use crate::cli::render::deploy::outcome::{Commands, Ended};
+use crate::cli::render::deploy::outcome::{Commands, Ended, Explained};
 use crate::cli::render::deploy::{github, report};
 use crate::cli::render::github::{append, append_summary, is_running};
 use crate::cli::render::progress::{Display, Form, aside, say, unless_stopped, warn};
@@ -214,12 +214,11 @@ impl Deploying<'_> {
         }
         let mut lines = Vec::new();
         for ended in ended {
+            // Targets may have failed although the deployment succeeded.
+            let explained = ended.explained();
+            let explained = explained.iter().flat_map(Explained::lines);
+            explained.for_each(|line| say(&line));
             if !ended.outcome.is_success() {
-                ended
-                    .explained()
-                    .iter()
-                    .flat_map(|explained| explained.lines().collect::<Vec<_>>())
-                    .for_each(|line| say(&line));
                 lines.extend(ended.lines());
             } else if !self.quiet {
                 ended.lines().iter().for_each(|line| say(line));

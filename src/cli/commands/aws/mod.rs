@@ -2,6 +2,7 @@
 
 mod clean;
 mod deploy;
+mod deploy_to;
 mod deploying;
 mod places;
 mod push;
@@ -151,6 +152,26 @@ impl Services<'_> {
         #[cfg(not(feature = "local"))]
         let _ = needs;
         Ok(clients)
+    }
+
+    /// Makes the deployment groups that an endpoint in this process lacks, so that a trial needs no
+    /// preparation.
+    pub(super) fn make_groups(
+        &self,
+        region: &str,
+        application: &str,
+        groups: &[String],
+    ) -> Result<(), Failure> {
+        #[cfg(feature = "local")]
+        if let Some(endpoint) = &self.endpoint {
+            for group in groups {
+                let made = endpoint.prepare_group(region, application, group);
+                made.map_err(Failure::other)?;
+            }
+        }
+        #[cfg(not(feature = "local"))]
+        let _ = (region, application, groups);
+        Ok(())
     }
 }
 

@@ -17,12 +17,16 @@ use hoist::push::{
     push,
 };
 use hoist::transfer::CleanupHint;
+use serde_json::Value;
 
+use super::deploy_to::{DeployTo, Shown};
+use super::deploying::Running;
 use super::places::{Common, Place, connected};
 use super::{warn_of_key, with_services};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
 use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::deploy_to::DeployToArgs;
 use crate::cli::args::aws::destination::{DestinationsArgs, Target, sources};
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::object::ObjectArgs;
@@ -78,6 +82,9 @@ pub(crate) struct PushArgs {
     destinations: DestinationsArgs,
 
     #[command(flatten)]
+    deploy_to: DeployToArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 
     /// Write outputs for later workflow steps to the file that GITHUB_OUTPUT names
@@ -102,8 +109,12 @@ pub(crate) struct PushArgs {
 pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     arguments.revision.read()?;
     paramfile::read("--s3-location", &mut arguments.s3_location)?;
+    arguments.deploy_to.read()?;
     let arguments = &arguments;
     let targets = targets(arguments)?;
+    let wanted = arguments
+        .deploy_to
+        .wanted(&arguments.revision.description)?;
     let (request, platform) = request(arguments, &targets)?;
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
@@ -122,16 +133,31 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     }
     let cleanup = CleanupHint::default();
     let (hint, of_hint) = (cleanup.clone(), sites(targets.clone()));
-    let run = Run::start_with_hint(move || of_hint.unfinished(&hint.unfinished()))?;
+    let running = Running::default();
+    let deploy_to = wanted.map(|wanted| DeployTo {
+        arguments: &arguments.deploy_to,
+        wanted,
+        running: running.clone(),
+    });
+    let run = Run::start_with_hint(move || {
+        let mut lines = of_hint.unfinished(&hint.unfinished());
+        lines.extend(running.lines());
+        lines
+    })?;
     let local = arguments.local.dir.as_deref();
     let pushing = with_services(local, run.cancel(), async |services| {
         let places = connected(&targets, &arguments.upload, platform.as_ref(), services).await?;
+        for (place, deploy_to) in places.iter().zip(deploy_to.iter().cycle()) {
+            let (region, groups) = (&place.clients.region, &deploy_to.wanted.groups);
+            services.make_groups(region, &place.target.application, groups)?;
+        }
         let sites = sites(places.iter().map(|place| place.target.clone()).collect());
         push_to(
             arguments,
             &request,
             (&places, &sites),
             platform.as_ref(),
+            deploy_to.as_ref(),
             cleanup,
             &run,
         )
@@ -221,6 +247,7 @@ async fn push_to(
     request: &Request,
     (places, sites): (&[Place], &Sites),
     platform: Option<&Platform>,
+    deploy_to: Option<&DeployTo<'_>>,
     cleanup: CleanupHint,
     run: &Run,
 ) -> Result<(), Failure> {
@@ -244,6 +271,9 @@ async fn push_to(
     let outputs = outputs.transpose()?;
     let started = Instant::now();
     let quiet = arguments.report.quiet;
+    if let Some(deploy_to) = deploy_to.filter(|_| !arguments.upload.no_preflight) {
+        deploy_to.check(places, sites, quiet).await?;
+    }
     let setup = Setup {
         level: level_name(arguments.archive.level),
         threads: request.packing.threads,
@@ -289,10 +319,27 @@ async fn push_to(
         took: started.elapsed(),
         progress: &observer.progress,
     };
-    match pushed {
-        Ok(pushed) => report.success(&pushed),
-        Err(error) => report.failure(&error),
-    }
+    let pushed = match pushed {
+        Ok(pushed) => pushed,
+        Err(error) => return report.failure(&error),
+    };
+    report.tell(&pushed);
+    let Some(deploy_to) = deploy_to else {
+        return report.print(&pushed, None);
+    };
+    // --timeout is for the push.
+    run.lift_limit();
+    let shown = Shown {
+        form,
+        quiet,
+        prints_ids: arguments.output.format == Output::Text,
+        outputs: outputs.as_deref(),
+    };
+    let deployed = deploy_to
+        .deploy(&pushed, (places, sites), &shown, run)
+        .await;
+    let printed = report.print(&pushed, Some(deployed.json));
+    deployed.failure.map_or(printed, Err)
 }
 
 /// What is needed to tell how a push ended.
@@ -307,26 +354,43 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn success(&self, pushed: &Pushed) -> Result<(), Failure> {
-        let (Some(first), Some(delivered)) = (self.sites.all.first(), pushed.delivered.first())
-        else {
-            return Ok(());
-        };
+    /// Tells GitHub what was pushed, and the user what is special about it.
+    fn tell(&self, pushed: &Pushed) {
         let rows = several::rows(self.sites, pushed, self.description);
         if let Some(text) = several::about_etags(&rows).filter(|_| !self.arguments.report.quiet) {
             note(&text);
         }
-        let done = Done {
+        if let Some(done) = self.done(pushed, &rows, None) {
+            github::write(&done, self.outputs);
+        }
+    }
+
+    /// Prints the result. `deployments` are those of the revision, if it was deployed.
+    fn print(&self, pushed: &Pushed, deployments: Option<Vec<Value>>) -> Result<(), Failure> {
+        let rows = several::rows(self.sites, pushed, self.description);
+        match self.done(pushed, &rows, deployments) {
+            Some(done) => done.print(self.arguments.output.format),
+            None => Ok(()),
+        }
+    }
+
+    fn done<'d>(
+        &'d self,
+        pushed: &'d Pushed,
+        rows: &'d [several::Row<'d>],
+        deployments: Option<Vec<Value>>,
+    ) -> Option<Done<'d>> {
+        let first = self.sites.all.first()?;
+        Some(Done {
             application: &first.target.application,
             description: first.target.description_or(self.description),
             pushed,
-            delivered,
-            rows: &rows,
+            delivered: pushed.delivered.first()?,
+            rows,
+            deployments,
             took: self.took,
             progress: self.progress,
-        };
-        github::write(&done, self.outputs);
-        done.print(self.arguments.output.format)
+        })
     }
 
     fn failure(&self, error: &Error) -> Result<(), Failure> {
@@ -360,7 +424,7 @@ fn failure(sites: &Sites, error: &Error) -> Failure {
 fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
     let now = progress.snapshot();
     let sent = pushed.delivered.first().map(|delivered| Sent {
-        parts: now.parts_sent,
+        parts: now.parts_sent / now.uploads,
         kept: now.bytes_kept,
         etag: &delivered.revision.stored.etag,
     });

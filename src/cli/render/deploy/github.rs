@@ -16,28 +16,34 @@ const SHOWN: usize = 10;
 /// The most lines of a log in an annotation, which GitHub shows beside the run. The last ones tell most.
 const LINES: usize = 20;
 
-/// Errors for the deployments that did not succeed, then for their targets, as many as GitHub shows.
+/// Errors for the deployments that did not succeed, then for their targets, as many as GitHub shows. Targets
+/// that failed in a deployment that succeeded all the same are warnings.
 pub(crate) fn annotations(ended: &[Ended<'_>]) -> String {
     let failed = || ended.iter().filter(|ended| ended.exit().is_some());
     let of_deployments = failed().map(|ended| {
         let text = ended.lines().join("\n");
         annotation("error", &[("title", "CodeDeploy")], &text)
     });
-    let of_targets = failed().flat_map(|ended| {
-        let explained = ended.explained();
-        explained.into_iter().map(|explained| of_target(&explained))
-    });
-    of_deployments.chain(of_targets).take(SHOWN).collect()
+    let of_targets = failed().flat_map(|ended| self::of_targets("error", ended));
+    let errors = of_deployments.chain(of_targets).take(SHOWN);
+    let well = ended.iter().filter(|ended| ended.exit().is_none());
+    let warnings = well.flat_map(|ended| self::of_targets("warning", ended));
+    errors.chain(warnings.take(SHOWN)).collect()
 }
 
-fn of_target(explained: &Explained) -> String {
+fn of_targets<'a>(level: &'a str, ended: &Ended<'_>) -> impl Iterator<Item = String> + use<'a> {
+    let explained = ended.explained().into_iter();
+    explained.map(move |explained| of_target(level, &explained))
+}
+
+fn of_target(level: &str, explained: &Explained) -> String {
     let log = &explained.log;
     let mut text = explained.text.clone();
     for line in &log[log.len().saturating_sub(LINES)..] {
         text.push('\n');
         text.push_str(line);
     }
-    annotation("error", &[("title", "CodeDeploy")], &text)
+    annotation(level, &[("title", "CodeDeploy")], &text)
 }
 
 /// The Markdown for the summary of the job.
@@ -74,9 +80,10 @@ pub(crate) fn summary(ended: &[Ended<'_>]) -> String {
         );
     }
     text.push('\n');
-    for ended in ended.iter().filter(|ended| ended.exit().is_some()) {
-        for line in ended.lines() {
-            let _ = writeln!(text, "{}\n", cell(&line));
+    for ended in ended {
+        let is_well = ended.exit().is_none();
+        for line in ended.lines().iter().filter(|_| !is_well) {
+            let _ = writeln!(text, "{}\n", cell(line));
         }
         for explained in ended.explained() {
             let _ = writeln!(

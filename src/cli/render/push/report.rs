@@ -37,6 +37,8 @@ pub(crate) struct Done<'a> {
     pub(crate) delivered: &'a Delivered,
     /// All destinations; none if there is only one.
     pub(crate) rows: &'a [Row<'a>],
+    /// What became of its deployments. None: it is still to be deployed.
+    pub(crate) deployments: Option<Vec<Value>>,
     pub(crate) took: Duration,
     pub(crate) progress: &'a Progress,
 }
@@ -44,6 +46,7 @@ pub(crate) struct Done<'a> {
 impl Done<'_> {
     pub(crate) fn print(&self, output: Output) -> Result<(), Failure> {
         let text = match output {
+            Output::Text if self.deployments.is_some() => return Ok(()),
             Output::Text if self.rows.is_empty() => {
                 next_step(self.application, &self.delivered.revision.shorthand())
             }
@@ -77,7 +80,7 @@ impl Done<'_> {
             "content": packed.content,
             "archive": packed.archive,
             "kept": now.bytes_kept,
-            "parts": now.parts_sent,
+            "parts": now.parts_sent / now.uploads,
             "ratio": ratio,
             "seconds": self.took.as_secs_f64(),
             "stages": stages,
@@ -87,6 +90,9 @@ impl Done<'_> {
             "verified": self.delivered.verified.is_some(),
             "warnings": warnings(self.pushed.report.as_ref()),
         });
+        if let Some(deployments) = &self.deployments {
+            json["deployments"] = json!(deployments);
+        }
         if !self.rows.is_empty() {
             json["destinations"] = rows_json(self.rows);
         }

@@ -174,8 +174,8 @@ pub(crate) fn about_etags(rows: &[Row<'_>]) -> Option<String> {
     let names: Vec<&str> = differ.map(|row| row.site.name.as_str()).collect();
     (!names.is_empty() && first.revision.is_some()).then(|| {
         format!(
-            "the ETag of the object in {} is another than in {}, as it is where S3 encrypts with keys of KMS: \
-             the bytes are equal",
+            "the ETag in {} is another than in {}, since S3 makes another where it encrypts with a key of \
+             KMS; the bytes are the same",
             names.join(", "),
             first.site.name
         )

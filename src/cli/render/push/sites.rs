@@ -70,14 +70,25 @@ impl Sites {
         }
     }
 
+    /// The options that reach the services of a destination again.
+    pub(crate) fn words_of_access(&self, site: &Site) -> Vec<String> {
+        let mut words = site.target.access.words();
+        words.extend(self.words_of_local());
+        words
+    }
+
+    fn words_of_local(&self) -> Vec<String> {
+        let dir = self.local.as_ref().map(|dir| dir.display().to_string());
+        let words = dir.map(|dir| ["--local".to_owned(), dir]);
+        words.into_iter().flatten().collect()
+    }
+
     /// The command line, as far as advice about one destination repeats it.
     pub(crate) fn command<'a>(&'a self, site: &'a Site) -> CommandLine<'a> {
         let target = &site.target;
         let mut words = target.access.words();
         words.extend(target.object.bucket.words());
-        if let Some(dir) = &self.local {
-            words.extend(["--local".to_owned(), dir.display().to_string()]);
-        }
+        words.extend(self.words_of_local());
         CommandLine {
             application: &target.application,
             platform: self.platform.clone(),

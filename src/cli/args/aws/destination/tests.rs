@@ -264,7 +264,7 @@ fn each_mistake_is_named_with_the_destination_and_what_to_write() {
         ),
         (
             of_west(",application-name=two words"),
-            "--destination us-west-2: two words cannot be the name of an application",
+            "--destination us-west-2: \"two words\" cannot be the name of an application",
         ),
         (
             of_west(",description=a,b"),
