@@ -13,6 +13,13 @@ pub(crate) fn at_most(asked: usize) -> usize {
     fit(asked, limit())
 }
 
+/// The most requests of each of `several` uploads, up to `asked`, that the limit allows.
+#[cfg(feature = "push")]
+pub(crate) fn at_most_each(asked: usize, several: usize) -> usize {
+    let limit = limit().map(|limit| limit / (several as u64).max(1));
+    fit(asked, limit)
+}
+
 #[cfg(unix)]
 fn limit() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
