@@ -142,6 +142,27 @@ fn a_deployment_that_succeeds_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_bar_counts_the_instances_and_names_the_event_under_way() {
+    let scene = fleet(3);
+    let done = deploy(&scene, &["--wait", "--progress", "bar"]).ok();
+    let drawn: Vec<&str> = done.stderr.split(['\r', '\n']).collect();
+    let bars = drawn
+        .iter()
+        .filter(|line| line.contains(" of 3 instances succeeded, "));
+    assert!(bars.clone().count() > 1, "{done}");
+    assert!(
+        bars.clone().any(|bar| bar.contains(" on 3 instances, ")),
+        "{done}"
+    );
+    let columns = |bar: &&&str| bar.replace("\u{1b}[2K", "").chars().count();
+    assert!(
+        bars.map(|bar| columns(&bar)).all(|columns| columns < 80),
+        "{done}"
+    );
+    assert!(done.stderr.contains("succeeded in "), "{done}");
+}
+
+#[test]
 fn a_hook_that_fails_on_one_of_five_instances_is_explained_with_its_log() {
     let scene = fleet(5);
     fails(&scene, "i-web-3", HOSTILE);
@@ -630,6 +651,33 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
         "{done}"
     );
     assert_eq!(deployments(&scene, "us-west-2").len(), 1);
+
+    // What is registered already can be deployed in both, too.
+    scene.faults.heal();
+    let options = ["--wait", "--waves", "--destination", "region=us-west-2"];
+    let done = deploy(&scene, &options).ok();
+    assert_says(
+        &done,
+        &[
+            "the newest revision, s3://west/key.zip, to Fleet in us-west-2",
+            "of App to Fleet in us-east-1 succeeded in ",
+            "of App to Fleet in us-west-2 succeeded in ",
+        ],
+    );
+    let mut of_url = scene.hoist(&["deploy", "--application-name", "App", "--s3-location"]);
+    of_url
+        .args(["s3://bucket/key.zip", "--deployment-group-name", "Fleet"])
+        .args(["--destination", "region=us-west-2"]);
+    assert_says(
+        &of_url.fails(252),
+        &["--destination us-west-2: s3-location is missing"],
+    );
+    let mut of_url = scene.hoist(&["deploy", "--application-name", "App", "--s3-location"]);
+    of_url
+        .args(["s3://bucket/key.zip", "--deployment-group-name", "Fleet"])
+        .args(["--destination", west, "--output", "json"]);
+    let json = of_url.ok().json();
+    assert_eq!(json["deployments"][1]["region"], "us-west-2", "{json}");
 }
 
 #[test]
@@ -887,7 +935,7 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         "--application-name",
         "App",
         "--s3-location",
-        "s3://b/k.zip",
+        "s3://bucket/k.zip",
     ])
     .args(["--local", local, "--deploy-to", "Fleet", "--source"])
     .arg(scene.tree.path());

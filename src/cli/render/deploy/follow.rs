@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hoist::aws::codedeploy::Platform;
-use hoist::deploy::{Deployment, Event, EventStatus, Target, TargetStatus};
+use hoist::deploy::{Deployment, Event, EventStatus, Status, Target, TargetStatus};
 use hoist::error::shown;
 
 use super::words;
@@ -205,10 +205,12 @@ impl Row {
             }
             Event::Status(deployment) => {
                 self.now(deployment);
-                if deployment.status.is_end() {
-                    return Vec::new();
+                match deployment.status {
+                    ref status if status.is_end() => Vec::new(),
+                    // That was said with its id.
+                    Status::Created => Vec::new(),
+                    _ => self.progress(at),
                 }
-                self.progress(at)
             }
             Event::Counts(deployment) => {
                 self.now(deployment);
