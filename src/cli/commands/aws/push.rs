@@ -218,7 +218,7 @@ fn request(
             manifest: arguments.archive.manifest.clone(),
         },
         uploading: Uploading {
-            concurrency: descriptors::at_most(arguments.upload.concurrency),
+            concurrency: descriptors::each_at_most(arguments.upload.concurrency, targets.len()),
             // Each destination gets its share.
             bandwidth: limit.map(|rate| (rate / targets.len() as u64).max(1)),
             resume: arguments.upload.resume(arguments.archive.level)?,
