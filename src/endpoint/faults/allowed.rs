@@ -244,8 +244,7 @@ impl Named {
             | A::DeleteDeploymentGroup
             | A::GetDeployment
             | A::GetDeploymentGroup
-            | A::ListDeployments
-            | A::UpdateDeploymentGroup => format!(
+            | A::ListDeployments => format!(
                 "deploymentgroup:{}/{}",
                 self.application_name, self.deployment_group_name
             ),
