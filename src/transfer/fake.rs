@@ -423,12 +423,12 @@ impl PartStore for Fake {
         &self,
         _: &UploadId,
         _: &CopySource,
-        start: u64,
+        start: Option<u64>,
         part: &UploadedPart,
         attempts: &Attempts,
     ) -> Result<Copied, CallError> {
         let attempt = |running: Running<'_>| {
-            let start = usize::try_from(start).unwrap();
+            let start = usize::try_from(start.unwrap_or(0)).unwrap();
             let range = start..start + usize::try_from(part.size).unwrap();
             let (bytes, copied) = self.copied(&running, range, &etag(part.number))?;
             let mut state = self.state();
