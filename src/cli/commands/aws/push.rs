@@ -218,7 +218,7 @@ fn request(
             manifest: arguments.archive.manifest.clone(),
         },
         uploading: Uploading {
-            concurrency: descriptors::at_most_each(arguments.upload.concurrency, uploads),
+            concurrency: descriptors::each_at_most(arguments.upload.concurrency, uploads),
             // Each upload gets its share.
             bandwidth: limit.map(|rate| (rate / uploads as u64).max(1)),
             resume: arguments.upload.resume(arguments.archive.level)?,
