@@ -8,7 +8,10 @@ use crate::aws::credentials::CredentialRefresh;
 
 /// The credentials that were found, by the names of profiles. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct SharedCredentials(Arc<Mutex<Vec<(Option<String>, CredentialRefresh)>>>);
+pub struct SharedCredentials(Arc<Mutex<Vec<Found>>>);
+
+/// The name of a profile, if one is named, and its credentials.
+type Found = (Option<String>, CredentialRefresh);
 
 impl PartialEq for SharedCredentials {
     fn eq(&self, other: &Self) -> bool {
