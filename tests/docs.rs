@@ -98,9 +98,14 @@ const NOT_COMPARED: &[(&str, &str, &str)] = &[(
 
 /// The actions that policies may name (Service Authorization Reference).
 const ACTIONS: &[&str] = &[
+    "codedeploy:BatchGetDeploymentTargets",
     "codedeploy:CreateApplication",
+    "codedeploy:CreateDeployment",
     "codedeploy:GetApplication",
     "codedeploy:GetApplicationRevision",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentConfig",
+    "codedeploy:ListDeploymentTargets",
     "codedeploy:RegisterApplicationRevision",
     "kms:Decrypt",
     "kms:GenerateDataKey",
@@ -114,6 +119,12 @@ const ACTIONS: &[&str] = &[
     "s3:PutObject",
     "s3:PutObjectAcl",
     "s3:PutObjectTagging",
+];
+
+/// Those of them that are for no resource, so that a policy must allow them for all.
+const NO_RESOURCE: &[&str] = &[
+    "codedeploy:BatchGetDeploymentTargets",
+    "codedeploy:ListDeploymentTargets",
 ];
 
 const HELP: &str = "begin each of its lines with `hoist` or `aws deploy` (or with `$ hoist`, and write \
@@ -416,12 +427,20 @@ fn json_can_be_parsed_and_policies_name_known_actions() {
                 matches!(effect, Some("Allow" | "Deny")),
                 "{place}: {effect:?}"
             );
-            let resource = statement["Resource"].as_str().unwrap_or_default();
-            assert!(resource.starts_with("arn:aws:"), "{place}: {resource}");
-            let actions = match &statement["Action"] {
-                Value::Array(actions) => actions.clone(),
-                action => vec![action.clone()],
+            let list = |value: &Value| match value {
+                Value::Array(all) => all.clone(),
+                one => vec![one.clone()],
             };
+            let actions = list(&statement["Action"]);
+            let has_none = |action: &Value| NO_RESOURCE.contains(&action.as_str().unwrap());
+            for resource in list(&statement["Resource"]) {
+                let resource = resource.as_str().unwrap_or_default();
+                let is_all = resource == "*" && actions.iter().all(has_none);
+                assert!(
+                    is_all || resource.starts_with("arn:aws:"),
+                    "{place}: {resource}"
+                );
+            }
             for action in actions {
                 let action = action.as_str().unwrap();
                 assert!(
