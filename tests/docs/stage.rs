@@ -208,7 +208,8 @@ impl Stage {
                 rest.split(' ').next()
             });
             let application = application.unwrap();
-            self.server.make_application_in(application, "Server", region);
+            self.server
+                .make_application_in(application, "Server", region);
         }
         let names = command.split("s3://").skip(1);
         let buckets: Vec<&str> = names
