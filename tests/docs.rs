@@ -103,9 +103,14 @@ const NOT_COMPARED: &[(&str, &str, &str)] = &[(
 
 /// The actions that policies may name (Service Authorization Reference).
 const ACTIONS: &[&str] = &[
+    "codedeploy:BatchGetDeploymentTargets",
     "codedeploy:CreateApplication",
+    "codedeploy:CreateDeployment",
     "codedeploy:GetApplication",
     "codedeploy:GetApplicationRevision",
+    "codedeploy:GetDeployment",
+    "codedeploy:GetDeploymentConfig",
+    "codedeploy:ListDeploymentTargets",
     "codedeploy:RegisterApplicationRevision",
     "kms:Decrypt",
     "kms:GenerateDataKey",
@@ -421,8 +426,16 @@ fn json_can_be_parsed_and_policies_name_known_actions() {
                 matches!(effect, Some("Allow" | "Deny")),
                 "{place}: {effect:?}"
             );
-            let resource = statement["Resource"].as_str().unwrap_or_default();
-            assert!(resource.starts_with("arn:aws:"), "{place}: {resource}");
+            let resources = match &statement["Resource"] {
+                Value::Array(resources) => resources.clone(),
+                resource => vec![resource.clone()],
+            };
+            for resource in resources {
+                let resource = resource.as_str().unwrap_or_default();
+                // Some actions are for no resource.
+                let is_named = resource == "*" || resource.starts_with("arn:aws:");
+                assert!(is_named, "{place}: {resource}");
+            }
             let actions = match &statement["Action"] {
                 Value::Array(actions) => actions.clone(),
                 action => vec![action.clone()],

@@ -52,6 +52,8 @@ struct Counts {
     archive_end: AtomicU64,
     bytes_sent: AtomicU64,
     bytes_kept: AtomicU64,
+    bytes_to_copy: AtomicU64,
+    bytes_copied: AtomicU64,
     bytes_to_read: AtomicU64,
     bytes_read: AtomicU64,
     beginnings: AtomicU64,
@@ -96,6 +98,10 @@ pub struct Snapshot {
     /// Bytes that were handed to a connection and are not confirmed, or that came of an answer that is
     /// not complete. A repeated request takes its bytes back.
     pub bytes_under_way: u64,
+    /// Bytes that the store is to copy by itself; 0 until that is known.
+    pub bytes_to_copy: u64,
+    /// How many of them it has copied.
+    pub bytes_copied: u64,
     /// The size of the objects that are read back; 0 until it is known.
     pub bytes_to_read: u64,
     /// How many bytes of them were read.
@@ -164,6 +170,8 @@ impl Progress {
             bytes_sent: counts.bytes_sent.load(Relaxed),
             bytes_kept: counts.bytes_kept.load(Relaxed),
             bytes_under_way: self.under_way.bytes(),
+            bytes_to_copy: counts.bytes_to_copy.load(Relaxed),
+            bytes_copied: counts.bytes_copied.load(Relaxed),
             bytes_to_read: counts.bytes_to_read.load(Relaxed),
             bytes_read: counts.bytes_read.load(Relaxed),
             budget_used: counts.budget_used.load(Relaxed),
@@ -264,6 +272,18 @@ impl Progress {
     #[must_use]
     pub fn under_way(&self) -> UnderWay {
         self.under_way.clone()
+    }
+
+    /// The store is to copy `bytes`, besides those that it has copied already.
+    #[cfg(feature = "push")]
+    pub(crate) fn to_copy(&self, bytes: u64) {
+        self.counts.bytes_to_copy.fetch_add(bytes, Relaxed);
+    }
+
+    /// The store has copied `bytes` of them.
+    #[cfg(feature = "push")]
+    pub(crate) fn copied(&self, bytes: u64) {
+        self.counts.bytes_copied.fetch_add(bytes, Relaxed);
     }
 
     /// An object of `bytes` is to be read, besides those that are read already.

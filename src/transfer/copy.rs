@@ -145,6 +145,7 @@ pub async fn copy<S: PartStore>(
     };
     let mut restarts = 0;
     loop {
+        context.progress.to_copy(whole(parts).0);
         let done = match parts {
             [] => Err(Cause::Unfinished.into()),
             // The ETag of an upload in one part has a hyphen, and only such an upload makes the same.
@@ -196,6 +197,7 @@ impl<S: PartStore> Copying<'_, S> {
                 (look_up(self.target, &identity, cause).await?, false)
             }
         };
+        self.context.progress.copied(part.size);
         if !is_confirmed {
             self.confirm(&identity).await?;
         }
@@ -263,6 +265,7 @@ impl<S: PartStore> Copying<'_, S> {
                 done = under_way.next() => {
                     let Some(done) = done else { break };
                     let (part, is_confirmed) = done?;
+                    self.context.progress.copied(part.size);
                     copied.push(part);
                     are_confirmed &= is_confirmed;
                     (allowed, is_slowed) = ((allowed + 1).min(self.concurrency), false);
@@ -281,6 +284,8 @@ impl<S: PartStore> Copying<'_, S> {
         part: &UploadedPart,
         attempts: Attempts,
     ) -> Result<(UploadedPart, bool), Cause> {
+        // A source of one part may be too small for ranges.
+        let start = (self.parts.len() > 1).then_some(start);
         let request = self
             .target
             .copy_part(&session.id, self.source, start, part, &attempts);

@@ -46,6 +46,8 @@ pub(crate) enum Trouble {
     Conflicts,
     /// From this call on, another object is in the place of the source, and the store copies that.
     Replace(usize),
+    /// The program fails at it.
+    Panic(usize),
     /// Parts are confirmed when the test [answers](Fake::answer).
     Hold,
 }
@@ -264,6 +266,7 @@ impl Fake {
             Trouble::Conflicts if operation == "CompleteMultipartUpload" => {
                 "ConditionalRequestConflict"
             }
+            Trouble::Panic(at) if index == at => panic!("call {index} panics"),
             Trouble::Hang(at) if index == at => {
                 self.hung.notify_one();
                 std::future::pending().await
@@ -420,12 +423,12 @@ impl PartStore for Fake {
         &self,
         _: &UploadId,
         _: &CopySource,
-        start: u64,
+        start: Option<u64>,
         part: &UploadedPart,
         attempts: &Attempts,
     ) -> Result<Copied, CallError> {
         let attempt = |running: Running<'_>| {
-            let start = usize::try_from(start).unwrap();
+            let start = usize::try_from(start.unwrap_or(0)).unwrap();
             let range = start..start + usize::try_from(part.size).unwrap();
             let (bytes, copied) = self.copied(&running, range, &etag(part.number))?;
             let mut state = self.state();

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub(crate) use self::cleanup::abandon;
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
 pub use self::copy::{Lacking, NotCopied, copy};
 pub use self::fanout::FanOut;
@@ -238,7 +239,7 @@ impl<S: PartStore> Transferred<S> {
                 size: part.body.len() as u64,
                 etag: String::new(),
                 crc64nvme: part.crc64nvme,
-                crc32: None,
+                crc32: Some(crc32fast::hash(&part.body)),
             }],
             Parts::Many(_, parts) => parts.clone(),
         }

@@ -54,13 +54,13 @@ pub trait PartStore: Lookup + 'static {
         attempts: &Attempts,
     ) -> impl Future<Output = Result<Copied, CallError>> + Send;
 
-    /// Copies the bytes of an object from `start` on, which are to be those of `part`, into that part of an
-    /// upload.
+    /// Copies the bytes of an object from `start` on, or all of them, which are to be those of `part`, into
+    /// that part of an upload.
     fn copy_part(
         &self,
         upload: &UploadId,
         source: &CopySource,
-        start: u64,
+        start: Option<u64>,
         part: &UploadedPart,
         attempts: &Attempts,
     ) -> impl Future<Output = Result<Copied, CallError>> + Send;
@@ -142,7 +142,7 @@ impl PartStore for S3Object {
         &self,
         upload: &UploadId,
         source: &CopySource,
-        start: u64,
+        start: Option<u64>,
         part: &UploadedPart,
         attempts: &Attempts,
     ) -> Result<Copied, CallError> {

@@ -178,6 +178,9 @@ impl Stage {
             let (_, rest) = command.split_once(option)?;
             rest.split(' ').next().map(str::to_owned)
         };
+        if command.contains(" create-deployment-group ") {
+            return;
+        }
         let is_deploy = command.starts_with("hoist deploy ");
         let group = after(" --deploy-to ").or_else(|| after(" --deployment-group-name "));
         let (Some(group), Some(application)) = (group, after(" --application-name ")) else {

@@ -10,7 +10,8 @@ use hoist::archive::pack::{LinkFeedback, Part};
 use hoist::aws::access::{Access, Keys, connect};
 use hoist::aws::call::{Attempts, Timing};
 use hoist::aws::s3::{
-    Metadata, Nonce, ObjectOptions, S3, S3Location, S3Object, Stored, Tags, UploadedPart,
+    CopySource, Metadata, Nonce, ObjectOptions, S3, S3Location, S3Object, Stored, Tags,
+    UploadedPart,
 };
 use hoist::cancel::Cancel;
 use hoist::endpoint::Endpoint;
@@ -76,6 +77,13 @@ impl Two {
         self.s3.object(location, options)
     }
 
+    /// Uploads in parts also what one request could put.
+    async fn upload_in_parts(&self, sizes: &[usize]) -> (S3Object, Stored, Vec<UploadedPart>) {
+        let source = self.object("origin", ObjectOptions::default());
+        let (stored, parts) = upload_in_parts(&source, &parts(sizes)).await;
+        (source, stored, parts)
+    }
+
     /// Uploads an object that has tags and metadata of its own.
     async fn upload(&self, sizes: &[usize]) -> (S3Object, Stored, Vec<UploadedPart>) {
         let options = ObjectOptions {
@@ -93,6 +101,16 @@ impl Two {
         (source, stored, parts): &(S3Object, Stored, Vec<UploadedPart>),
         options: ObjectOptions,
     ) -> Result<Stored, Error> {
+        self.copy_of(&source.as_source(stored), parts, options)
+            .await
+    }
+
+    async fn copy_of(
+        &self,
+        source: &CopySource,
+        parts: &[UploadedPart],
+        options: ObjectOptions,
+    ) -> Result<Stored, Error> {
         let (progress, cancel, link) = (Progress::new(), Cancel::new(), LinkFeedback::new());
         let (notes, cleanup) = (Notes::default(), CleanupHint::default());
         let context = UploadContext {
@@ -103,8 +121,15 @@ impl Two {
             link: &link,
         };
         let target = self.object("copies", options);
-        let done = copy(&source.as_source(stored), &target, parts, 16, context).await;
+        let done = copy(source, &target, parts, 16, context).await;
         assert_eq!(self.endpoint.open_uploads(), [""; 0], "{done:?}");
+        if done.is_ok() {
+            let now = progress.snapshot();
+            let size = parts.iter().map(|part| part.size).sum();
+            assert_eq!((now.bytes_copied, now.bytes_to_copy), (size, size));
+            // None of them went through this process.
+            assert_eq!((now.bytes_sent, now.bytes_under_way), (0, 0));
+        }
         done
     }
 
@@ -120,8 +145,7 @@ impl Two {
     }
 }
 
-async fn upload(object: &S3Object, sizes: &[usize]) -> (Stored, Vec<UploadedPart>) {
-    let nonce = Nonce::new();
+fn parts(sizes: &[usize]) -> Vec<Part> {
     let parts = sizes.iter().zip(1..).map(|(size, number)| {
         let body = Bytes::from(noise(*size, u64::from(number)));
         let crc64nvme = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &body);
@@ -132,22 +156,32 @@ async fn upload(object: &S3Object, sizes: &[usize]) -> (Stored, Vec<UploadedPart
             last: number as usize == sizes.len(),
         }
     });
-    let parts: Vec<Part> = parts.collect();
-    let attempts = Attempts::default();
-    if let [part] = &*parts {
-        let stored = object.put(part, nonce, &attempts).await.unwrap();
-        let sent = UploadedPart {
-            number: 1,
-            size: part.body.len() as u64,
-            etag: stored.etag.clone(),
-            crc64nvme: part.crc64nvme,
-            crc32: None,
-        };
-        return (stored, vec![sent]);
-    }
+    parts.collect()
+}
+
+/// Uploads one part in one request, and several in as many.
+async fn upload(object: &S3Object, sizes: &[usize]) -> (Stored, Vec<UploadedPart>) {
+    let parts = parts(sizes);
+    let [part] = &*parts else {
+        return upload_in_parts(object, &parts).await;
+    };
+    let (nonce, attempts) = (Nonce::new(), Attempts::default());
+    let stored = object.put(part, nonce, &attempts).await.unwrap();
+    let sent = UploadedPart {
+        number: 1,
+        size: part.body.len() as u64,
+        etag: stored.etag.clone(),
+        crc64nvme: part.crc64nvme,
+        crc32: None,
+    };
+    (stored, vec![sent])
+}
+
+async fn upload_in_parts(object: &S3Object, parts: &[Part]) -> (Stored, Vec<UploadedPart>) {
+    let (nonce, attempts) = (Nonce::new(), Attempts::default());
     let id = object.create(nonce, &attempts).await.unwrap();
     let mut sent = Vec::new();
-    for part in &parts {
+    for part in parts {
         sent.push(object.send(&id, part, &attempts).await.unwrap());
     }
     let stored = object.complete(&id, &sent, &attempts).await.unwrap();
@@ -225,28 +259,36 @@ fn a_copy_has_bytes_checksum_and_etag_of_the_source_and_tags_and_metadata_of_its
     });
 }
 
+/// S3 copies no range of an object of up to 5 MiB.
+#[test]
+fn an_upload_in_one_part_is_copied_as_one_whatever_its_size() {
+    run_there(async {
+        for size in [1, PART, PART + 1] {
+            let two = Two::start().await;
+            let source = two.upload_in_parts(&[size]).await;
+            let stored = two.copy(&source, ObjectOptions::default()).await.unwrap();
+            assert!(stored.etag.ends_with("-1"));
+            assert_eq!(stored.etag, source.1.etag);
+            assert_eq!(two.bytes("copies"), two.bytes("origin"));
+            two.endpoint.shutdown().await;
+        }
+    });
+}
+
 #[test]
 fn each_request_names_owner_and_payer_of_both_buckets() {
     run_there(async {
         for sizes in [&[PART, 1][..], &[1]] {
             let two = Two::start().await;
             let (source, stored, parts) = two.upload(sizes).await;
-            let source = S3Object::clone(&source);
-            let mut from = source.as_source(&stored);
-            from.expected_owner = Some("111122223333".into());
-            from.requester_pays = true;
-            let target = two.object("copies", ObjectOptions::default());
-            let (progress, cancel, link) = (Progress::new(), Cancel::new(), LinkFeedback::new());
-            let (notes, cleanup) = (Notes::default(), CleanupHint::default());
-            let context = UploadContext {
-                progress: &progress,
-                cancel: &cancel,
-                notes: &notes,
-                cleanup: &cleanup,
-                link: &link,
+            let from = CopySource {
+                expected_owner: Some("111122223333".into()),
+                requester_pays: true,
+                ..source.as_source(&stored)
             };
-            // Whoever owns the bucket here, the headers are what counts.
-            let _ = copy(&from, &target, &parts, 16, context).await;
+            // The endpoint may refuse it, since the owner is another one.
+            let _ = two.copy_of(&from, &parts, ObjectOptions::default()).await;
+            assert!(!two.asked().is_empty());
             for request in two.asked() {
                 assert_eq!(
                     request.header("x-amz-source-expected-bucket-owner"),

@@ -166,8 +166,9 @@ impl S3Object {
         caller.call_recording(request, attempts, attempt).await
     }
 
-    /// Copies the bytes of an object from `start` on into a part of a multipart upload. They are to be those
-    /// of `part`. S3 takes ranges only of objects of more than 5 MiB.
+    /// Copies the bytes of an object from `start` on, or the whole object, into a part of a multipart upload.
+    /// They are to be those of `part`. S3 copies ranges only of objects of more than 5 MiB ("UploadPartCopy",
+    /// Amazon S3 API reference).
     ///
     /// # Errors
     ///
@@ -176,14 +177,12 @@ impl S3Object {
         &self,
         upload: &UploadId,
         source: &CopySource,
-        start: u64,
+        start: Option<u64>,
         part: &UploadedPart,
         attempts: &Attempts,
     ) -> Result<Copied, CallError> {
         const OPERATION: &str = "UploadPartCopy";
-        // S3 takes no ranges of such a small object, and only a whole object has such a small first part.
-        let is_whole = start == 0 && part.size < SMALLEST_PART;
-        let range = (!is_whole).then(|| range(start, part.size));
+        let range = start.map(|start| range(start, part.size));
         let attempt = || async {
             let request = addressed!(self, self.s3.client.upload_part_copy())
                 .upload_id(&upload.0)
@@ -198,10 +197,6 @@ impl S3Object {
         caller.call_recording(request, attempts, attempt).await
     }
 }
-
-/// Fewest bytes of a part that others follow, and of an object that S3 copies a range of ("UploadPartCopy" in
-/// the Amazon S3 API reference).
-const SMALLEST_PART: u64 = 5 << 20;
 
 fn limit(size: u64) -> Duration {
     COPYING + Duration::from_secs(size / SLOWEST)

@@ -795,3 +795,86 @@ fn targets_and_deployments_are_listed_in_pages() {
     local.call("StopDeployment", &json!({ "deploymentId": id }));
     local.wait_for(&id, "Stopped");
 }
+
+/// A tar with a directory, a file, a long name, a link inside and links and names that lead out.
+#[cfg(unix)]
+fn tarball() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |kind: tar::EntryType, name: &str, link: &str, content: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        if kind == tar::EntryType::Symlink {
+            tar.append_link(&mut header, name, link).unwrap();
+        } else {
+            tar.append_data(&mut header, name, content.as_bytes())
+                .unwrap();
+        }
+    };
+    let appspec = "version: 0.0\nos: linux\nfiles:\n  - source: site\n    destination: /srv\n";
+    let long = format!("bundle/site/{}/a.txt", "d".repeat(120));
+    let (file, link) = (tar::EntryType::Regular, tar::EntryType::Symlink);
+    // A bundle may have one directory around it.
+    add(tar::EntryType::Directory, "bundle/", "", "");
+    add(file, "bundle/appspec.yml", "", appspec);
+    add(file, "bundle/site/index.html", "", "one");
+    add(file, &long, "", "deep");
+    add(link, "bundle/site/current.html", "index.html", "");
+    add(link, "bundle/site/passwd", "/etc/passwd", "");
+    add(link, "bundle/site/up", "../../../..", "");
+    tar.into_inner().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn tar_and_tgz_are_unpacked_and_links_that_lead_out_are_left_out() {
+    let local = Local::quick(Faults::new());
+    local.fleet(1, &json!({}));
+    let plain = tarball();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    for (kind, bytes) in [("tar", plain.clone()), ("tgz", gzip.finish().unwrap())] {
+        local.put("/bucket/b", &[], &bytes);
+        let revision = json!({ "revisionType": "S3", "s3Location": {
+            "bucket": "bucket", "key": "b", "bundleType": kind,
+        } });
+        local.wait_for(&local.deploy(&json!({ "revision": revision })), "Succeeded");
+        let deep = format!("srv/{}/a.txt: deep", "d".repeat(120));
+        let expected = ["srv/current.html: one", &deep, "srv/index.html: one"];
+        assert_eq!(local.installed("i-web-1"), expected, "{kind}");
+        let link = local.dir.path().join("instances/i-web-1/srv/current.html");
+        assert_eq!(
+            std::fs::read_link(link).unwrap().to_str(),
+            Some("index.html")
+        );
+    }
+    local.put("/bucket/b", &[], &plain[..700]);
+    let revision = json!({ "revisionType": "S3", "s3Location": {
+        "bucket": "bucket", "key": "b", "bundleType": "tar",
+    } });
+    let id = local.deploy(&json!({ "revision": revision }));
+    local.wait_for(&id, "Failed");
+    assert_eq!(local.failure(&id).0, "DownloadBundle");
+}
+
+#[test]
+fn creating_a_deployment_needs_the_permission_to_read_its_configuration() {
+    use crate::endpoint::faults::Action;
+    let faults = Faults::new();
+    let local = Local::quick(faults.clone());
+    local.fleet(1, &json!({}));
+    let input = json!({
+        "applicationName": "app", "deploymentGroupName": "fleet", "revision": s3("k.zip"),
+    });
+    faults.allow([Action::CreateDeployment]);
+    let (_, denied) = local.call_in("us-east-1", "CreateDeployment", &input);
+    assert_eq!(denied["__type"], "AccessDeniedException");
+    let message = denied["message"].as_str().unwrap();
+    assert!(
+        message.contains("codedeploy:GetDeploymentConfig"),
+        "{message}"
+    );
+    faults.allow([Action::CreateDeployment, Action::GetDeploymentConfig]);
+    local.call("CreateDeployment", &input);
+}

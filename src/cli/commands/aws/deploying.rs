@@ -154,10 +154,10 @@ impl Deploying<'_> {
         let display = (self.form == Form::Bar).then(|| Display::start(Form::Bar, view));
         let unprinted = Mutex::new(None);
         let told = |index: usize, event: &Event| {
-            if let (Event::Created { id, .. }, Some((region, ..))) = (event, places.get(index)) {
-                if let Err(failure) = self.created(region, id) {
-                    *unprinted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-                }
+            if let (Event::Created { id, .. }, Some((region, ..))) = (event, places.get(index))
+                && let Err(failure) = self.created(region, id)
+            {
+                *unprinted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             }
             follow.take(index, event);
         };

@@ -388,11 +388,15 @@ fn view(rows: &[Row], at: Duration) -> Doing {
         [row] => {
             let long = row.how_far().unwrap_or_default();
             let short = long.split(';').next().unwrap_or_default().to_owned();
+            let noun = words::targets(&first.platform, first.counts.total());
+            let dense = long.replace(&format!(" {noun} succeeded"), " succeeded");
+            let dense = dense.strip_prefix("in progress, ").unwrap_or(&dense);
             let status = words::status(&first.status);
             let label = row.label();
             vec![
                 format!("{label}: {long}, {time}"),
                 format!("{long}, {time}"),
+                format!("{dense}, {time}"),
                 format!("{short}, {time}"),
                 short,
                 format!("{status}, {done} of {total}"),

@@ -76,7 +76,7 @@ impl View {
                 Phase::Listing => Doing::text("listing files"),
                 Phase::Checking => Doing::texts(&["checking the destination", "checking"]),
                 Phase::Sending => sending(now),
-                Phase::Copying => Doing::texts(&["copying the object in S3", "copying"]),
+                Phase::Copying => copying(now),
                 Phase::Verifying => Self::reading(now).doing,
                 Phase::Registering => Doing::texts(&["registering the revision", "registering"]),
             })
@@ -150,6 +150,25 @@ impl Doing {
     fn texts(texts: &[&str]) -> Self {
         Self::Text(owned(texts))
     }
+}
+
+/// S3 copies objects by itself.
+fn copying(now: &Snapshot) -> Doing {
+    let (total, done) = (now.bytes_to_copy, now.bytes_copied);
+    if total == 0 {
+        return Doing::texts(&["copying the object in S3", "copying"]);
+    }
+    Doing::Bytes(Amount {
+        verb: "copied in S3",
+        done,
+        confirmed: done,
+        kept: 0,
+        total,
+        exact: true,
+        complete: done >= total,
+        files: None,
+        then: (done >= total).then_some("waiting for S3"),
+    })
 }
 
 fn owned(texts: &[&str]) -> Vec<String> {
@@ -304,10 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn copies_show_how_much_s3_has_copied() {
+        let now = Snapshot {
+            phase: Phase::Copying,
+            bytes_to_copy: 300,
+            bytes_copied: 100,
+            ..Snapshot::default()
+        };
+        let shown = amount(View::push(&now));
+        assert_eq!((shown.done, shown.total, shown.complete), (100, 300, false));
+        let all = Snapshot {
+            bytes_copied: 300,
+            ..now
+        };
+        assert!(amount(View::push(&all)).complete);
+    }
+
+    #[test]
     fn every_phase_of_a_push_has_its_words() {
         for (phase, text) in [
             (Phase::Listing, "listing files"),
             (Phase::Checking, "checking the destination"),
+            (Phase::Copying, "copying the object in S3"),
             (Phase::Verifying, "looking at the archive"),
             (Phase::Registering, "registering the revision"),
         ] {
