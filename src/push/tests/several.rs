@@ -278,6 +278,42 @@ async fn cancelling_at_any_call_leaves_no_upload_anywhere() {
     }
 }
 
+#[tokio::test]
+async fn cancelling_after_any_number_of_calls_leaves_no_upload_anywhere() {
+    let (_dir, request) = revision(2);
+    let mut random = fastrand::Rng::with_seed(7);
+    for number in 0..=3 * DONE {
+        let mut all = of_troubles([Trouble::None; 3]);
+        all.keep_going = random.bool();
+        let (observer, cancel) = (Observer::default(), Cancel::new());
+        let cancelling = async {
+            let made = || all.all.iter().map(|one| one.store.state().calls.len());
+            while made().sum::<usize>() < number {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..random.usize(..4) {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+            std::future::pending::<()>().await;
+        };
+        let pushed = tokio::select! {
+            pushed = push(&request, &all, &observer, &cancel) => pushed,
+            () = cancelling => unreachable!(),
+        };
+        for one in &all.all {
+            assert!(one.store.state().upload.is_none(), "after {number} calls");
+        }
+        assert_eq!(observer.cleanup.unfinished(), []);
+        if let Err(Error::Several(several)) = pushed {
+            for (outcome, one) in several.outcomes.iter().zip(&all.all) {
+                let is_nothing = matches!(outcome.reached, Reached::Nothing);
+                assert_eq!(is_nothing, one.store.state().object.is_none(), "{several}");
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_each_destination_leaves_is_told_of_each() {
     let (_dir, request) = revision(2);
