@@ -580,7 +580,7 @@ fn a_failed_copy_registers_nothing_and_says_what_is_lacking_and_where() {
     server
         .faults
         .allow(all.clone().filter(|action| *action != Action::GetObject));
-    let done = push(&server, &large(), &[]).fails(254);
+    let done = push(&server, &large(), &[]).fails(255);
     done.says("s3:GetObject on the source")
         .says("s3://bucket/key.zip")
         .says("s3://europe/key.zip");
@@ -604,7 +604,8 @@ fn a_push_that_is_stopped_while_s3_copies_leaves_no_upload() {
     let server = three_regions();
     let fault = Fault::Stall(When::BeforeBody);
     server.on(Operation::UploadPartCopy, .., fault);
-    let running = push(&server, &large(), &[]).start();
+    let source = large();
+    let running = push(&server, &source, &[]).start();
     wait_until("a part is copied", || {
         server.faults.count(Operation::UploadPartCopy) > 1
     });
@@ -612,7 +613,7 @@ fn a_push_that_is_stopped_while_s3_copies_leaves_no_upload() {
     running.signal("INT");
     let done = running.end();
     assert_eq!(done.code, Some(130), "{done}");
-    println!("{done}");
+    done.says("us-east-1").says("hoist register");
     nothing_is_registered(&server);
 }
 
@@ -626,8 +627,8 @@ fn a_push_says_that_a_store_cannot_copy() {
         body: BODY,
     };
     server.on(Operation::UploadPartCopy, .., Fault::Reply(reply));
-    let done = push(&server, &large(), &[]).fails(254);
-    println!("{done}");
+    let done = push(&server, &large(), &[]).fails(255);
     done.says("does not copy objects");
+    done.says("without copy-from, hoist uploads the object there, too");
     nothing_is_registered(&server);
 }

@@ -64,6 +64,9 @@ mod foreign;
 // Deployments are created, waited for and explained when they fail.
 #[cfg(all(feature = "push", feature = "local"))]
 mod deploy;
+// What each permission of docs/iam.md is for when a revision is deployed.
+#[cfg(all(feature = "push", feature = "local"))]
+mod deploy_permissions;
 // `hoist verify` and `push --verify` find every byte that is not what was sent.
 #[cfg(all(feature = "push", feature = "local"))]
 mod verify;

@@ -182,7 +182,7 @@ impl S3Object {
     ) -> Result<Copied, CallError> {
         const OPERATION: &str = "UploadPartCopy";
         // S3 takes no ranges of such a small object, and only a whole object has such a small first part.
-        let is_whole = start == 0 && part.size <= SMALLEST_RANGED;
+        let is_whole = start == 0 && part.size < SMALLEST_PART;
         let range = (!is_whole).then(|| range(start, part.size));
         let attempt = || async {
             let request = addressed!(self, self.s3.client.upload_part_copy())
@@ -199,8 +199,9 @@ impl S3Object {
     }
 }
 
-/// S3 copies ranges of larger objects only ("UploadPartCopy" in the Amazon S3 API reference).
-const SMALLEST_RANGED: u64 = 5 << 20;
+/// Fewest bytes of a part that others follow, and of an object that S3 copies a range of ("UploadPartCopy" in
+/// the Amazon S3 API reference).
+const SMALLEST_PART: u64 = 5 << 20;
 
 fn limit(size: u64) -> Duration {
     COPYING + Duration::from_secs(size / SLOWEST)

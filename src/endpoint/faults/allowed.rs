@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hyper::header::HeaderMap;
+use serde::Deserialize;
 
 use super::super::operation::{Call, Operation};
 use super::super::region;
@@ -200,8 +201,60 @@ fn needed(call: &Call, headers: &HeaderMap) -> Option<Vec<Action>> {
     Some(needed)
 }
 
-/// IAM's message. `application` is the one that a request to CodeDeploy names.
-pub(super) fn refusal(call: &Call, denied: &Denied, application: &str) -> String {
+/// What a request to CodeDeploy names.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Named {
+    application_name: String,
+    deployment_group_name: String,
+    deployment_config_name: String,
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        let [
+            application_name,
+            deployment_group_name,
+            deployment_config_name,
+        ] = [(); 3].map(|()| "*".to_owned());
+        Self {
+            application_name,
+            deployment_group_name,
+            deployment_config_name,
+        }
+    }
+}
+
+impl Named {
+    /// The resource of an action, after the account. Some actions have none.
+    fn resource(&self, action: Option<Action>) -> Option<String> {
+        use Action as A;
+
+        Some(match action? {
+            A::BatchGetDeploymentTargets
+            | A::ContinueDeployment
+            | A::GetDeploymentTarget
+            | A::ListDeploymentConfigs
+            | A::ListDeploymentTargets
+            | A::StopDeployment => return None,
+            A::GetDeploymentConfig => format!("deploymentconfig:{}", self.deployment_config_name),
+            A::BatchGetDeployments
+            | A::CreateDeployment
+            | A::CreateDeploymentGroup
+            | A::DeleteDeploymentGroup
+            | A::GetDeployment
+            | A::GetDeploymentGroup
+            | A::ListDeployments => format!(
+                "deploymentgroup:{}/{}",
+                self.application_name, self.deployment_group_name
+            ),
+            _ => format!("application:{}", self.application_name),
+        })
+    }
+}
+
+/// IAM's message about a call, and about what it names if it is one to CodeDeploy.
+pub(super) fn refusal(call: &Call, denied: &Denied, named: &Named) -> String {
     let action = denied.action.map_or(
         "an action of an operation that this endpoint does not offer",
         Action::name,
@@ -215,9 +268,10 @@ pub(super) fn refusal(call: &Call, denied: &Denied, application: &str) -> String
     // The permission to list is the bucket's.
     let key = key.filter(|_| denied.action != Some(Action::ListBucket));
     let resource = match (bucket, key) {
-        _ if call.codedeploy => {
-            format!("arn:aws:codedeploy:{region}:{OWNER}:application:{application}")
-        }
+        _ if call.codedeploy => match named.resource(denied.action) {
+            Some(resource) => format!("arn:aws:codedeploy:{region}:{OWNER}:{resource}"),
+            None => "*".to_owned(),
+        },
         (Some(bucket), Some(key)) => format!("\"arn:aws:s3:::{bucket}/{key}\""),
         (Some(bucket), None) => format!("\"arn:aws:s3:::{bucket}\""),
         (None, _) => "\"arn:aws:s3:::*\"".to_owned(),
@@ -267,6 +321,32 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_codedeploy_names_the_resource_that_a_policy_would() {
+        let of = |operation, input: &str| {
+            let mut call = call(operation);
+            (call.codedeploy, call.region) = (true, Some("eu-west-1".into()));
+            let allowed = Allowed::everywhere([Action::CreateDeployment]);
+            let denied = allowed.denied(&call, &HeaderMap::new()).unwrap();
+            let named = serde_json::from_str(input).unwrap();
+            let message = refusal(&call, &denied, &named);
+            let (_, rest) = message.split_once(" on resource: ").unwrap();
+            rest.split_once(' ').unwrap().0.to_owned()
+        };
+        let input = r#"{"applicationName":"App","deploymentGroupName":"G"}"#;
+        let arn = |end: &str| format!("arn:aws:codedeploy:eu-west-1:{OWNER}:{end}");
+        for (operation, expected) in [
+            (Operation::GetApplication, arn("application:App")),
+            (Operation::GetDeploymentGroup, arn("deploymentgroup:App/G")),
+            (Operation::CreateDeployment, arn("deploymentconfig:*")),
+            (Operation::StopDeployment, "*".to_owned()),
+        ] {
+            assert_eq!(of(operation, input), expected, "{operation}");
+        }
+        let unnamed = of(Operation::GetDeployment, "{}");
+        assert_eq!(unnamed, arn("deploymentgroup:*/*"));
+    }
+
+    #[test]
     fn tags_acls_conditions_and_versions_need_actions_of_their_own() {
         let put = Allowed::everywhere([Action::PutObject]);
         let with = |header: &'static str| {
@@ -306,7 +386,7 @@ mod tests {
             (denied.action, denied.of_source),
             (Some(Action::GetObject), true)
         );
-        let message = refusal(&copy, &denied, "");
+        let message = refusal(&copy, &denied, &Named::default());
         assert!(message.contains("\"arn:aws:s3:::from/a\""), "{message}");
         allowed.add("from", [Action::GetObject]);
         assert_eq!(allowed.denied(&copy, &HeaderMap::new()), None);

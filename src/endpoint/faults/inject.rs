@@ -10,7 +10,6 @@ use hyper::body::Frame;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::super::codedeploy;
@@ -20,7 +19,7 @@ use super::super::region;
 use super::super::server::{
     self, Server, internal_error, json_response, read_all, read_unless_expected,
 };
-use super::allowed::{Allowed, Denied};
+use super::allowed::{Allowed, Denied, Named};
 use super::body::{Damage, DamagedBody};
 use super::{Action, CopyFault, Fault, Faults, Operation, Refusal, Reply, When, allowed, copying};
 
@@ -189,8 +188,8 @@ async fn answer_by_policy(
 ) -> HttpResponse {
     if let Some(denied) = allowed.denied(call, request.headers()) {
         faults.refused(index, Refusal::AccessDenied);
-        let (request, application) = application(call, request).await;
-        let message = allowed::refusal(call, &denied, &application);
+        let (request, named) = named(call, request).await;
+        let message = allowed::refusal(call, &denied, &named);
         let mut response = refuse(Refusal::AccessDenied, Some(message), call, request).await;
         name_region(server, call, &mut response);
         return response;
@@ -222,7 +221,7 @@ async fn answer_by_policy(
         action: Some(Action::ListBucket),
         of_source: call.source.is_some(),
     };
-    let message = allowed::refusal(call, &denied, "");
+    let message = allowed::refusal(call, &denied, &Named::default());
     let empty = Request::builder().method(method).body(Body::empty());
     match empty {
         Ok(empty) => refuse(Refusal::AccessDenied, Some(message), call, empty).await,
@@ -241,23 +240,17 @@ fn name_region(server: &Server, call: &Call, response: &mut HttpResponse) {
     }
 }
 
-/// Reads the application that a request to CodeDeploy names. Returns the request with it.
-async fn application(call: &Call, request: Request<Body>) -> (Request<Body>, String) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Named {
-        application_name: String,
-    }
-
+/// Reads what a request to CodeDeploy names. Returns the request with it.
+async fn named(call: &Call, request: Request<Body>) -> (Request<Body>, Named) {
     if !call.codedeploy {
-        return (request, String::new());
+        return (request, Named::default());
     }
     let (head, body) = request.into_parts();
     let body = Limited::new(body, server::MAX_JSON).collect().await;
     let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-    let named = serde_json::from_slice(&body).map(|named: Named| named.application_name);
+    let named = serde_json::from_slice(&body);
     let request = Request::from_parts(head, Body::from(body));
-    (request, named.unwrap_or_else(|_| "*".to_owned()))
+    (request, named.unwrap_or_default())
 }
 
 /// Answers with an error of the service that the request is for.

@@ -10,7 +10,7 @@ use hoist::aws::error::CallError;
 use hoist::aws::s3::Checksum;
 use hoist::error::{quoted, shown};
 use hoist::push::{Error, VerifyError, prebuilt, preflight};
-use hoist::transfer::Cause;
+use hoist::transfer::{Cause, NotCopied};
 use hoist::verify;
 
 use crate::cli::render::advice;
@@ -136,10 +136,29 @@ pub(crate) fn not_registered(error: &codedeploy::Error) -> Failure {
     }
 }
 
+/// What to do when S3 does not copy an object.
+fn about_copies(why: &NotCopied) -> Option<&'static str> {
+    match why {
+        NotCopied::Denied { .. }
+        | NotCopied::Missing(_)
+        | NotCopied::Unsupported(_)
+        | NotCopied::Refused(_) => Some("without copy-from, hoist uploads the object there, too"),
+        NotCopied::Replaced(_) => {
+            Some("another client wrote the source at the same time; push again")
+        }
+        NotCopied::Differs | NotCopied::Unconfirmed(_) => Some(
+            "the copy stays, since hoist deletes nothing: do not deploy it, and push again without \
+             copy-from",
+        ),
+        NotCopied::PartDiffers(_) | NotCopied::NotJoined(_) => None,
+    }
+}
+
 /// What to do next, where the error itself does not tell.
 fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
     match error {
-        Error::Upload { error, .. } => match &error.cause {
+        Error::Upload { error, .. } | Error::Copy { error, .. } => match &error.cause {
+            Cause::Copy(why) => about_copies(why).map(str::to_owned),
             Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => {
                 Some("create the bucket, or check its name and --region".to_owned())
             }
