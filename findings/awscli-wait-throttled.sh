@@ -11,7 +11,7 @@
 #
 # Run on 2026-11-28 with awscli 1.46.3 (botocore 1.43.62) from PyPI, CPython 3.11.7, on loopback. Output then:
 #   throttled from the first poll on: 5 requests, exit code 255, ThrottlingException
-#   the same with AWS_RETRY_MODE=standard: 3 requests, exit code 255, ThrottlingException
+#   throttled, with AWS_RETRY_MODE=standard: 3 requests, exit code 255, ThrottlingException
 #   failed: 1 requests, exit code 255, Failed
 #   throttled twice, then succeeded: 3 requests, exit code 0
 #
@@ -82,14 +82,14 @@ def wait(what, given, **variables):
 
 busy = 400, {"__type": "ThrottlingException", "message": "Rate exceeded"}
 wait("throttled from the first poll on", [busy])
-wait("the same with AWS_RETRY_MODE=standard", [busy], AWS_RETRY_MODE="standard")
+wait("throttled, with AWS_RETRY_MODE=standard", [busy], AWS_RETRY_MODE="standard")
 wait("failed", [deployment("Failed")])
 wait("throttled twice, then succeeded", [busy, busy, deployment("Succeeded")])
 PY
 python3 "$work/wait.py" "$work" | tee "$work/seen"
 diff "$work/seen" - <<'SEEN'
 throttled from the first poll on: 5 requests, exit code 255, ThrottlingException
-the same with AWS_RETRY_MODE=standard: 3 requests, exit code 255, ThrottlingException
+throttled, with AWS_RETRY_MODE=standard: 3 requests, exit code 255, ThrottlingException
 failed: 1 requests, exit code 255, Failed
 throttled twice, then succeeded: 3 requests, exit code 0
 SEEN
