@@ -20,8 +20,8 @@ pub struct Candidate {
     pub target: Option<Target>,
 }
 
-/// The AppSpec files for Lambda and ECS in a directory, by name. Hidden files and files that cannot be read
-/// are none.
+/// The AppSpec files for Lambda and ECS in a directory, by name, without hidden files and those that cannot
+/// be read.
 #[must_use]
 pub fn candidates(directory: &Path) -> Vec<Candidate> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
