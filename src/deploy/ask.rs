@@ -104,8 +104,8 @@ fn is_busy(error: &CallError) -> bool {
 /// what is between here and there.
 pub(super) fn is_foreign(error: &CallError) -> bool {
     let is_status = |code: &str| code.bytes().all(|byte| byte.is_ascii_digit());
-    let is_ours = error.is_expired() || error.code.as_deref().is_none_or(is_status);
-    is_ours && error.is_certain() && !is_busy(error)
+    let is_between = error.is_expired() || error.code.as_deref().is_none_or(is_status);
+    is_between && error.is_certain() && !is_busy(error)
 }
 
 /// How long there was no useful answer.
