@@ -118,6 +118,9 @@ mod tests {
             Exit::Config,
             Exit::Service,
             Exit::Failure,
+            Exit::DeploymentFailed,
+            Exit::DeploymentStopped,
+            Exit::WaitTimedOut,
             hangup,
         ] {
             assert!(listed.contains(&&*exit.code().to_string()), "{exit:?}");

@@ -5,14 +5,17 @@
 //!
 //! ```text
 //! DIR/buckets/BUCKET/objects/KEY              objects, as they were uploaded
-//! DIR/codedeploy/REGION/APPLICATION.json      applications and their revisions
+//! DIR/codedeploy/REGION/APPLICATION.json      applications, their revisions and deployment groups
+//! DIR/codedeploy/REGION/deployments/ID.json   deployments
+//! DIR/codedeploy/REGION/agents/               what agents keep: unpacked bundles
+//! DIR/instances/INSTANCE/                     what deployments installed
 //! DIR/lock                                    held while an endpoint uses the directory
 //! ```
 //!
 //! It offers what hoist and the `s3` and `deploy` commands of the AWS CLI call, and is as strict as S3
 //! where a push can go wrong: checksums in headers and trailers, `Content-MD5`, part numbers, order and
 //! sizes, the checksum and size of the whole object, conditional writes, uploads that have ended. All
-//! other operations (ACLs, policies, lifecycles, encryption with a customer's key, deployments) are
+//! other operations (ACLs, policies, lifecycles, encryption with a customer's key) are
 //! refused with `NotImplemented` or `UnknownOperationException`.
 //!
 //! An endpoint that [discards](Storage::Discard) counts and hashes the bytes of objects and does not

@@ -14,7 +14,7 @@ use crate::aws::codedeploy::Revision;
 use crate::aws::s3::UploadedPart;
 use crate::cancel::Cancel;
 use crate::notes::Place;
-use crate::transfer::Leftover;
+use crate::transfer::{Leftover, PartStore, abandon};
 use crate::verify::Report;
 
 /// Objects that are read back at a time: each takes 40 MiB, after those of packing are free again.
@@ -280,6 +280,18 @@ impl<'a, S> Deliveries<'a, S> {
             destination.persist(receipt, &object.revision)
         });
         persisted.map_err(End::Everywhere)
+    }
+
+    /// Aborts the uploads of a push that panicked.
+    pub(super) async fn abandon(&self)
+    where
+        S: PartStore,
+    {
+        let abandoning = self.all.iter().map(|one| {
+            let store = &*one.destination.store;
+            abandon(store, &one.observer.cleanup)
+        });
+        join_all(abandoning).await;
     }
 
     /// What each destination has, if every one has what it should.

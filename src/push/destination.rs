@@ -41,7 +41,8 @@ pub struct Destination<S> {
 pub struct Destinations<S> {
     /// All of them.
     pub all: Vec<Destination<S>>,
-    /// Whether the others are finished if one fails. Otherwise one failure ends all.
+    /// Whether the others are finished if one fails, from the checks before the upload on. Otherwise one
+    /// failure ends all.
     pub keep_going: bool,
 }
 

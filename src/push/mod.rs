@@ -24,7 +24,10 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 pub use self::destination::{BadDestinations, Destination, Destinations};
 pub use self::error::Error;
@@ -54,12 +57,16 @@ pub async fn push<S: PartStore>(
     destinations.check()?;
     let mut deliveries = Deliveries::new(destinations, observer);
     let pushing = run(request, &mut deliveries, observer, cancel);
-    match pushing.await {
-        Ok(pushed) => Ok(Pushed {
+    match AssertUnwindSafe(pushing).catch_unwind().await {
+        Ok(Ok(pushed)) => Ok(Pushed {
             delivered: deliveries.finish()?,
             ..pushed
         }),
-        Err(end) => Err(deliveries.fail(end)),
+        Ok(Err(end)) => Err(deliveries.fail(end)),
+        Err(panic) => {
+            deliveries.abandon().await;
+            resume_unwind(panic)
+        }
     }
 }
 

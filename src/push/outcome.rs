@@ -32,6 +32,8 @@ pub struct Outcome {
 }
 
 /// How far a push came in one destination.
+// There is one for each destination.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Reached {
     /// There is no object of this push, unless the error says that this is not known.

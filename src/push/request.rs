@@ -63,9 +63,9 @@ pub struct Packing {
 /// How parts reach the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uploading {
-    /// Most requests at a time; fewer if memory is short.
+    /// Most requests at a time to each destination; fewer if memory is short.
     pub concurrency: usize,
-    /// The bandwidth limit, in bytes a second, that the store's client was configured with. A push
+    /// The bandwidth limit of each destination, in bytes a second, that the store's client was configured with. A push
     /// only derives the number of concurrent requests from it.
     pub bandwidth: Option<u64>,
     /// Whether to continue an unfinished upload of the same object.

@@ -95,6 +95,22 @@ async fn when_any_call_is_refused_that_refusal_is_the_cause_and_nothing_is_left(
     }
 }
 
+/// Create, three parts, complete. If the first panics, there is no upload.
+#[tokio::test]
+async fn a_panic_in_any_task_of_a_push_aborts_the_upload() {
+    let (_dir, request) = revision(2);
+    for at in 0..5 {
+        let destination = destination(Trouble::Panic(at));
+        let (observer, cancel) = (Observer::default(), Cancel::new());
+        let pushing = push(&request, &destination, &observer, &cancel);
+        let pushed = AssertUnwindSafe(pushing).catch_unwind().await;
+        assert!(!matches!(pushed, Ok(Ok(_))), "{at}");
+        assert!(is_empty(&destination.all[0].store), "{at}");
+        let left = observer.cleanup.unfinished();
+        assert!(left.is_empty() || at == 0, "{at}: {left:?}");
+    }
+}
+
 /// Its requests are never answered, so a push that waited for them would not end.
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -9,13 +9,22 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{CLEANUP, Leftover, PartStore, UploadId};
+use super::{CLEANUP, CleanupHint, Leftover, PartStore, UploadId};
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What one request may take of the time for all of them.
 const REQUEST: Duration = Duration::from_millis(3_333);
+
+/// Aborts the upload that a panic left behind. What could not be aborted stays in the hint.
+pub(crate) async fn abandon<S: PartStore>(store: &S, hint: &CleanupHint) {
+    if let Some(upload) = hint.upload()
+        && abort(store, &upload).await.is_none()
+    {
+        hint.clear();
+    }
+}
 
 /// Aborts `upload`. Returns what is left if that failed.
 pub(super) async fn abort<S: PartStore>(store: &S, upload: &UploadId) -> Option<Leftover> {

@@ -68,6 +68,14 @@ impl CleanupHint {
         self.lock().insert(self.destination, begun);
     }
 
+    /// The upload of this destination that is under way.
+    pub(super) fn upload(&self) -> Option<UploadId> {
+        match self.lock().get(&self.destination) {
+            Some(Unfinished::Begun(upload)) => Some(upload.clone()),
+            Some(Unfinished::MayHaveBegun) | None => None,
+        }
+    }
+
     pub(super) fn clear(&self) {
         self.lock().remove(&self.destination);
     }

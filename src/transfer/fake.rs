@@ -46,6 +46,8 @@ pub(crate) enum Trouble {
     Conflicts,
     /// From this call on, another object is in the place of the source, and the store copies that.
     Replace(usize),
+    /// The program fails at it.
+    Panic(usize),
     /// Parts are confirmed when the test [answers](Fake::answer).
     Hold,
 }
@@ -264,6 +266,7 @@ impl Fake {
             Trouble::Conflicts if operation == "CompleteMultipartUpload" => {
                 "ConditionalRequestConflict"
             }
+            Trouble::Panic(at) if index == at => panic!("call {index} panics"),
             Trouble::Hang(at) if index == at => {
                 self.hung.notify_one();
                 std::future::pending().await

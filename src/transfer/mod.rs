@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub(crate) use self::cleanup::abandon;
 pub use self::context::{CleanupHint, Unfinished, UploadContext};
 pub use self::copy::{Lacking, NotCopied, copy};
 pub use self::fanout::FanOut;

@@ -105,8 +105,9 @@ impl Stage {
         // The text leaves out the required options where it is about others.
         let command = command.replace("hoist push … ", &format!("hoist push {REQUIRED} "));
         let scratch = self.dir.path().join("scratch").display().to_string();
-        let mut command = command.replace("/tmp/", &format!("{scratch}/"));
+        let command = command.replace("/tmp/", &format!("{scratch}/"));
         self.prepare(&command);
+        self.prepare_groups(&command);
         if let Some(rest) = command.strip_prefix("hoist verify ") {
             // The reader has pushed before, with a manifest if the command names one.
             let location = rest.split(' ').next().unwrap();
@@ -120,10 +121,6 @@ impl Stage {
         }
         if command.starts_with("aws ") {
             tool("the AWS CLI", &["aws"])?;
-            if command.starts_with("aws deploy create-deployment ") {
-                // The endpoint cannot deploy. This option checks the arguments without a request.
-                command.push_str(" --generate-cli-skeleton output");
-            }
         }
         let file = self.dir.path().join("outputs");
         fs::write(&file, "").unwrap();
@@ -173,6 +170,33 @@ impl Stage {
             rest = after;
         }
         done + rest
+    }
+
+    /// Makes the deployment groups that a command names, and registers a revision for `hoist deploy`.
+    fn prepare_groups(&mut self, command: &str) {
+        let after = |option: &str| {
+            let (_, rest) = command.split_once(option)?;
+            rest.split(' ').next().map(str::to_owned)
+        };
+        if command.contains(" create-deployment-group ") {
+            return;
+        }
+        let is_deploy = command.starts_with("hoist deploy ");
+        let group = after(" --deploy-to ").or_else(|| after(" --deployment-group-name "));
+        let (Some(group), Some(application)) = (group, after(" --application-name ")) else {
+            return;
+        };
+        if group.starts_with('<') || !self.made.insert(format!("group {group} of {application}")) {
+            return;
+        }
+        if is_deploy {
+            let push = format!(
+                "hoist push --quiet --application-name {application} --s3-location s3://bucket/app.zip \
+                 --source examples/wordpress"
+            );
+            self.run(&push, None);
+        }
+        self.server.make_group_in(&application, &group, REGION);
     }
 
     /// Creates the buckets and applications that a command names.

@@ -142,6 +142,23 @@ fn a_deployment_that_succeeds_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_bar_counts_the_instances_and_names_the_event_under_way() {
+    let scene = fleet(3);
+    let done = deploy(&scene, &["--wait", "--progress", "bar"]).ok();
+    let drawn = done.stderr.replace("\u{1b}[2K", "");
+    let is_bar = |line: &&str| line.contains("0 of 3 succeeded, 3 in progress; ");
+    let bars: Vec<&str> = drawn.split(['\r', '\n']).filter(is_bar).collect();
+    assert!(!bars.is_empty(), "{done}");
+    for bar in bars {
+        assert!(
+            bar.contains(" on 3 instances, ") && bar.chars().count() < 80,
+            "{done}"
+        );
+    }
+    assert!(drawn.contains("succeeded in "), "{done}");
+}
+
+#[test]
 fn a_hook_that_fails_on_one_of_five_instances_is_explained_with_its_log() {
     let scene = fleet(5);
     fails(&scene, "i-web-3", HOSTILE);
@@ -567,7 +584,10 @@ fn a_push_with_a_group_that_is_missing_or_a_bad_option_ends_before_the_upload() 
 #[test]
 fn several_groups_are_deployed_to_at_once_or_in_waves_that_end_at_a_failure() {
     let scene = fleet(1);
-    make_group(&scene, "us-east-1", "Canary", 1, &json!({}));
+    // An instance of its own: files of another group's revision would be in the way.
+    let filters = json!([{ "Key": "Name", "Value": "canary-1..1", "Type": "KEY_AND_VALUE" }]);
+    let settings = json!({ "ec2TagFilters": filters });
+    make_group(&scene, "us-east-1", "Canary", 1, &settings);
     let groups = ["--deployment-group-name", "Canary,Fleet", "--wait"];
     let done = deploy(&scene, &groups).ok();
     assert_eq!(lines(&done.stdout).len(), 2, "{done}");
@@ -579,7 +599,7 @@ fn several_groups_are_deployed_to_at_once_or_in_waves_that_end_at_a_failure() {
         ],
     );
 
-    fails(&scene, "i-web-1", "no\n");
+    fails(&scene, "i-canary-1", "no\n");
     let before = deployments(&scene, "us-east-1").len();
     let done = deploy(&scene, &[&groups[..], &["--waves"]].concat()).fails(3);
     assert_eq!(deployments(&scene, "us-east-1").len(), before + 1);
@@ -630,6 +650,33 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
         "{done}"
     );
     assert_eq!(deployments(&scene, "us-west-2").len(), 1);
+
+    // What is registered already can be deployed in both, too.
+    scene.faults.heal();
+    let options = ["--wait", "--waves", "--destination", "region=us-west-2"];
+    let done = deploy(&scene, &options).ok();
+    assert_says(
+        &done,
+        &[
+            "the newest revision, s3://west/key.zip, to Fleet in us-west-2",
+            "of App to Fleet in us-east-1 succeeded in ",
+            "of App to Fleet in us-west-2 succeeded in ",
+        ],
+    );
+    let mut of_url = scene.hoist(&["deploy", "--application-name", "App", "--s3-location"]);
+    of_url
+        .args(["s3://bucket/key.zip", "--deployment-group-name", "Fleet"])
+        .args(["--destination", "region=us-west-2"]);
+    assert_says(
+        &of_url.fails(252),
+        &["--destination us-west-2: s3-location is missing"],
+    );
+    let mut of_url = scene.hoist(&["deploy", "--application-name", "App", "--s3-location"]);
+    of_url
+        .args(["s3://bucket/key.zip", "--deployment-group-name", "Fleet"])
+        .args(["--destination", west, "--output", "json"]);
+    let json = of_url.ok().json();
+    assert_eq!(json["deployments"][1]["region"], "us-west-2", "{json}");
 }
 
 #[test]
@@ -887,7 +934,7 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         "--application-name",
         "App",
         "--s3-location",
-        "s3://b/k.zip",
+        "s3://bucket/k.zip",
     ])
     .args(["--local", local, "--deploy-to", "Fleet", "--source"])
     .arg(scene.tree.path());

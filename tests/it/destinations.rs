@@ -8,7 +8,7 @@ use std::process::Command;
 use hoist::endpoint::faults::{Fault, Operation, Refusal, When};
 use serde_json::Value;
 
-use crate::support::{Done, Run as _, Scene, Server, wait_until};
+use crate::support::{Done, Run as _, Scene, Server, aws, shell, wait_until};
 
 const REGIONS: [(&str, &str); 3] = [
     ("us-east-1", "bucket"),
@@ -395,7 +395,7 @@ fn after_a_failed_registration_the_printed_command_finishes_the_work() {
     );
     let command = command.unwrap_or_else(|| panic!("{done}"));
     scene.forget();
-    scene.point(&mut crate::support::shell(command)).ok();
+    scene.point(&mut shell(command)).ok();
     assert_eq!(
         scene.registered_in(),
         ["us-east-1", "us-west-2", "eu-west-1"]
@@ -561,7 +561,37 @@ fn keep_going_needs_a_destination() {
         .says("--destination");
 }
 
-/// The command that a push prints, with the placeholders filled in.
+/// With the placeholders filled in.
+#[test]
+fn each_printed_command_deploys_in_its_region() {
+    let scene = scene();
+    let done = scene.push_to_three(&["--endpoint-url", scene.url()]).ok();
+    let commands = done.stdout.lines().filter(|line| line.starts_with("aws "));
+    for (command, (region, _)) in commands.zip(REGIONS) {
+        let Some(mut group) = aws() else {
+            return;
+        };
+        group.args([
+            "deploy",
+            "create-deployment-group",
+            "--application-name",
+            "App",
+        ]);
+        group.args(["--deployment-group-name", "Production", "--region", region]);
+        group.args([
+            "--service-role-arn",
+            "arn:aws:iam::000000000000:role/deploy",
+        ]);
+        scene.point(&mut group).env("AWS_REGION", region).ok();
+        let command = command
+            .replace("<deployment-group-name>", "Production")
+            .replace("<deployment-config-name>", "CodeDeployDefault.AllAtOnce")
+            .replace("<description>", "'a test'");
+        let created = scene.point(&mut shell(&command)).ok();
+        created.prints("deploymentId");
+    }
+}
+
 #[test]
 fn the_location_in_a_printed_command_can_be_read_by_the_aws_cli() {
     let scene = Scene::new();

@@ -264,15 +264,13 @@ for error, call in [
     (deploy.exceptions.DeploymentConfigDoesNotExistException,
         lambda: deploy.create_deployment(applicationName="S", deploymentGroupName="g",
             revision=content(service), deploymentConfigName="None")),
-    (deploy.exceptions.UnsupportedActionForDeploymentTypeException, None),
 ]:
-    if call:
-        try:
-            call()
-        except error:
-            pass
-        else:
-            raise AssertionError(error)
+    try:
+        call()
+    except error:
+        pass
+    else:
+        raise AssertionError(error)
 deploy.delete_deployment_group(applicationName="S", deploymentGroupName="g")
 assert deploy.list_deployment_groups(applicationName="S")["deploymentGroups"] == []
 print("done")

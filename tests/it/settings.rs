@@ -405,7 +405,10 @@ fn a_code_of_an_mfa_device_is_asked_for_on_the_terminal() {
     let Some(mut script) = tool("script", &["script"]) else {
         return;
     };
-    let mut inner = push(&scene, &home, &["--profile", "role"]);
+    scene.make_bucket_in("west", "us-west-2");
+    scene.make_application_in("App", "Server", "us-west-2");
+    let west = "region=us-west-2,s3-location=s3://west/key.zip";
+    let mut inner = push(&scene, &home, &["--profile", "role", "--destination", west]);
     inner.env("AWS_ENDPOINT_URL_STS", &sts.url);
     let program = std::iter::once(inner.get_program()).chain(inner.get_args());
     let words: Vec<String> = program
@@ -434,7 +437,7 @@ fn a_code_of_an_mfa_device_is_asked_for_on_the_terminal() {
     );
     let heard = sts.heard();
     assert!(heard.contains("TokenCode=123456"), "{heard}");
-    // Once is enough.
+    // Once is enough, also for two destinations.
     assert_eq!(heard.matches("TokenCode").count(), 1, "{heard}");
 }
 

@@ -16,6 +16,7 @@ mod profile;
 mod provider;
 mod proxy;
 mod settings;
+mod shared;
 mod source;
 mod trust;
 mod unverified;
@@ -40,6 +41,7 @@ pub use self::profile::profiles;
 use self::provider::Providers;
 use self::proxy::Proxies;
 use self::settings::Settings;
+pub use self::shared::SharedCredentials;
 use self::source::{Source, is_url};
 use self::trust::Trust;
 use crate::aws::answer::FromService;
@@ -90,6 +92,8 @@ pub struct Access {
     pub anonymous: bool,
     /// Credentials that the program gives. None: they are looked for as the AWS CLI does.
     pub keys: Option<Keys>,
+    /// Where credentials are kept that other clients may use, too.
+    pub shared: Option<SharedCredentials>,
     /// Who is asked for the code of an MFA device. None: a role that needs one fails.
     pub ask_mfa: Option<AskMfa>,
     /// How fast bytes are sent to S3, at most.
@@ -200,6 +204,10 @@ async fn made(
     }
     let region = settings.region.clone().ok_or(Error::NoRegion)?;
     let config = sdk_config(access, &settings, http);
+    if let Some(renewal) = SharedCredentials::of(access) {
+        let config = renewed_by(&renewal, config);
+        return Ok(clients(access, &settings, &config, region, renewal));
+    }
     let provider = credentials(access, environment, profile, &settings, &config).await?;
     let (config, renewal) = match provider {
         None => (config, CredentialRefresh::default()),
@@ -222,15 +230,21 @@ async fn made(
                     })
                 }
             });
-            let config = config.into_builder().identity_cache(renewal.cache());
-            let config = match renewal.provider() {
-                Some(provider) => config.credentials_provider(provider),
-                None => config,
-            };
-            (config.build(), renewal)
+            SharedCredentials::keep(access, &renewal);
+            (renewed_by(&renewal, config), renewal)
         }
     };
     Ok(clients(access, &settings, &config, region, renewal))
+}
+
+/// Clients get their credentials from `renewal`.
+fn renewed_by(renewal: &CredentialRefresh, config: SdkConfig) -> SdkConfig {
+    let config = config.into_builder().identity_cache(renewal.cache());
+    let config = match renewal.provider() {
+        Some(provider) => config.credentials_provider(provider),
+        None => config,
+    };
+    config.build()
 }
 
 /// The HTTP client of every request, those for credentials included.

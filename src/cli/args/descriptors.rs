@@ -13,6 +13,20 @@ pub(crate) fn at_most(asked: usize) -> usize {
     fit(asked, limit())
 }
 
+/// The most requests to each of so many `destinations`, up to `asked`, such that the limit allows all of them
+/// together, and at least one.
+#[cfg(feature = "push")]
+pub(crate) fn each_at_most(asked: usize, destinations: usize) -> usize {
+    each(asked, destinations, limit())
+}
+
+#[cfg(feature = "push")]
+fn each(asked: usize, destinations: usize, limit: Option<u64>) -> usize {
+    let destinations = destinations.max(1);
+    let all = fit(asked.saturating_mul(destinations), limit);
+    (all / destinations).max(1)
+}
+
 #[cfg(unix)]
 fn limit() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
@@ -44,5 +58,15 @@ mod tests {
         assert_eq!(fit(24, Some(64)), 8);
         assert_eq!(fit(3, Some(64)), 3);
         assert_eq!(fit(24, Some(0)), 1);
+    }
+
+    #[cfg(feature = "push")]
+    #[test]
+    fn the_requests_to_all_destinations_fit_a_low_limit_together() {
+        assert_eq!(each(12, 1, Some(64)), fit(12, Some(64)));
+        assert_eq!(each(12, 8, Some(1024)), 12);
+        assert_eq!(each(12, 8, Some(256)), 4);
+        assert_eq!(each(12, 8, Some(64)), 1);
+        assert_eq!(each(12, 80, Some(64)), 1);
     }
 }

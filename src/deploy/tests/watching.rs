@@ -158,6 +158,32 @@ async fn polls_that_are_lost_or_met_by_errors_of_the_service_are_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_passing_errors_come_the_end_is_found_and_explained() {
+    for seed in 0..300 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut troubles = |most: usize| -> Vec<Trouble> {
+            let one = |_| match dice.u8(0..8) {
+                0 => Trouble::Refused("ThrottlingException"),
+                1 => Trouble::Refused("InternalFailure"),
+                2 => Trouble::Gone,
+                3 => Trouble::Lost,
+                4 => Trouble::Refused("502"),
+                _ => Trouble::Slow(secs(1)),
+            };
+            (0..most).map(one).collect()
+        };
+        let service = Fake::new(rolling(3, Some(1)))
+            .with("GetDeployment", troubles(40))
+            .with("ListDeploymentTargets", troubles(6))
+            .with("BatchGetDeploymentTargets", troubles(6));
+        let (outcome, _) = deploy(&service, &waiting()).await;
+        let finished = finished(outcome);
+        assert_eq!(finished.deployment.status, Status::Failed, "{seed}");
+        assert_eq!(finished.failures.len(), 1, "{seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_refusal_that_stays_ends_the_watch() {
     let service = Fake::new(lasting(secs(60)))
         .with("GetDeployment", [Trouble::Refused("AccessDeniedException")]);

@@ -194,11 +194,27 @@ impl Deployments {
         id: &str,
         change: impl FnOnce(&mut Deployment) -> T,
     ) -> Option<T> {
+        self.change_kept(region, id, |deployment| {
+            let changed = change(deployment);
+            drop(write_json(&self.path(region, id), deployment));
+            changed
+        })
+    }
+
+    /// Changes a deployment in memory only, for what happens often and does not outlive the process.
+    pub(super) fn note(&self, region: &str, id: &str, change: impl FnOnce(&mut Deployment)) {
+        self.change_kept(region, id, change);
+    }
+
+    fn change_kept<T>(
+        &self,
+        region: &str,
+        id: &str,
+        change: impl FnOnce(&mut Deployment) -> T,
+    ) -> Option<T> {
         let mut kept = lock(&self.kept);
         let found = kept.get_mut(&(region.to_owned(), id.to_owned()))?;
-        let changed = change(&mut found.deployment);
-        drop(write_json(&self.path(region, id), &found.deployment));
-        Some(changed)
+        Some(change(&mut found.deployment))
     }
 }
 

@@ -20,9 +20,7 @@ fn revision(parts: u64) -> (TempDir, Request) {
     let mut zip = ::zip::ZipWriter::new(fs::File::create(&path).unwrap());
     let stored = ::zip::CompressionMethod::Stored;
     let options = ::zip::write::SimpleFileOptions::default().compression_method(stored);
-    let pattern: Vec<u8> = (0..MIN_PART / 251 + 1)
-        .map(|n| (n * n >> 7) as u8)
-        .collect();
+    let pattern: Vec<u8> = (0..MIN_PART / 251 + 1).map(|n| (n * n) as u8).collect();
     let noise = pattern.repeat(251 * usize::try_from(parts).unwrap());
     for (name, bytes) in [
         ("appspec.yml", b"version: 0.0\nos: linux\n".to_vec()),

@@ -169,6 +169,13 @@ impl Server {
         self.ask("POST /", &headers, &body);
     }
 
+    /// Makes a deployment group of one instance.
+    pub(crate) fn make_group_in(&self, application: &str, name: &str, region: &str) {
+        self.endpoint
+            .prepare_group(region, application, name)
+            .unwrap();
+    }
+
     // What is there afterwards.
 
     /// Where the endpoint keeps an object of `bucket`.

@@ -122,6 +122,24 @@ impl AccessArgs {
             .or(self.endpoint_url.as_deref())
     }
 
+    /// The same options for another region. An endpoint that is given is that of both services.
+    pub(crate) fn elsewhere(
+        &self,
+        region: String,
+        profile: Option<String>,
+        endpoint: Option<String>,
+    ) -> Self {
+        let of_one = |url: &Option<String>| url.clone().filter(|_| endpoint.is_none());
+        Self {
+            region: Some(region),
+            profile: profile.or_else(|| self.profile.clone()),
+            s3_endpoint_url: of_one(&self.s3_endpoint_url),
+            codedeploy_endpoint_url: of_one(&self.codedeploy_endpoint_url),
+            endpoint_url: endpoint.clone().or_else(|| self.endpoint_url.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Takes from `other` what is not `given` here, except for the region.
     pub(crate) fn inherit(&mut self, other: &Self, given: &dyn Fn(&str) -> bool) {
         let own = self.clone();

@@ -1,6 +1,7 @@
 //! Options of the commands that talk to S3 and CodeDeploy.
 
 pub(crate) mod access;
+pub(crate) mod asked;
 pub(crate) mod bucket;
 pub(crate) mod deploy_to;
 pub(crate) mod deployment;

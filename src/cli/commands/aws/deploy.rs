@@ -2,16 +2,16 @@
 
 use clap::Args;
 use hoist::aws::access::Clients;
-use hoist::aws::codedeploy::{BadObject, Named, Registration, check_name};
-use hoist::aws::s3::{ObjectOptions, S3Location, S3Prefix};
-use hoist::bundle::BundleType;
-use hoist::deploy::{Latest, Mode, Options, Wanted};
+use hoist::aws::codedeploy::{Registration, check_name};
+use hoist::aws::s3::ObjectOptions;
+use hoist::deploy::{Mode, Options, Wanted};
 use hoist::error::shown;
 
 use super::deploying::{Deploying, Region, Running};
 use super::{Local, with_services};
 use crate::cli::Failure;
 use crate::cli::args::aws::access::AccessArgs;
+use crate::cli::args::aws::asked::{Asked, latest, of_location, of_structure};
 use crate::cli::args::aws::deployment::{DeploymentArgs, check_description, groups};
 use crate::cli::args::aws::local::LocalArgs;
 use crate::cli::args::aws::output::{Output, OutputArgs};
@@ -67,6 +67,16 @@ pub(crate) struct DeployArgs {
     )]
     latest: Option<String>,
 
+    /// Deploy in another region, too: region=REGION,s3-location=OBJECT, and application-name, profile or
+    /// endpoint-url; also JSON, or file://PATH
+    #[arg(
+        long,
+        value_name = "PAIRS",
+        display_order = 0,
+        conflicts_with = "watch"
+    )]
+    destination: Vec<String>,
+
     /// Watch a deployment that exists, instead of creating one
     #[arg(long, value_name = "ID", display_order = 0)]
     watch: Option<String>,
@@ -106,11 +116,11 @@ pub(crate) struct DeployArgs {
     local: LocalArgs,
 }
 
-/// What the command line names as the revision.
-enum Asked {
-    Revision(Wanted),
-    /// An object whose ETag is to be looked up.
-    Url(Registration),
+/// What is deployed in one region.
+struct Site {
+    application: String,
+    access: AccessArgs,
+    asked: Asked,
 }
 
 pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
@@ -136,28 +146,38 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
     };
     let run = Run::start_with_hint(move || running.lines())?;
     let local = Local::existing(arguments.local.dir.as_deref())?;
-    let access = arguments.access.access();
+    let sites = arguments.sites(asked)?;
+    let is_several = sites.len() > 1;
     let dir = local.map(|local| local.dir);
     let work = with_services(dir, run.cancel(), async |services| {
-        let clients = services.connected(access, None).await?;
-        if let Some(application) = &arguments.application_name {
-            services.make_groups(&clients.region, application, &deploying.groups)?;
-        }
-        let revision = match asked {
-            Asked::Revision(revision) => revision,
-            Asked::Url(registration) => {
-                Wanted::Object(looked_up(registration, &clients, arguments.quiet).await?)
+        let mut regions = Vec::new();
+        for (index, mut site) in sites.into_iter().enumerate() {
+            let access = match index {
+                0 => site.access.access(),
+                _ => site.access.settings(),
+            };
+            let clients = services.connected(access, None).await?;
+            if is_several {
+                // Commands that are printed name the region in any case.
+                site.access.region = Some(clients.region.clone());
             }
-        };
-        let region = Region {
-            commands: arguments.commands(&revision),
-            application: arguments.application_name.clone().unwrap_or_default(),
-            revision,
-            clients,
-        };
-        let deployed = match &arguments.watch {
-            Some(id) => deploying.watch(&region, id, &run).await,
-            None => deploying.run(&[region], &run).await,
+            services.make_groups(&clients.region, &site.application, &deploying.groups)?;
+            let revision = match site.asked {
+                Asked::Revision(revision) => revision,
+                Asked::Url(registration) => {
+                    Wanted::Object(looked_up(registration, &clients, arguments.quiet).await?)
+                }
+            };
+            regions.push(Region {
+                commands: arguments.commands(&site.application, &site.access, &revision),
+                application: site.application,
+                revision,
+                clients,
+            });
+        }
+        let deployed = match (&arguments.watch, regions.first()) {
+            (Some(id), Some(region)) => deploying.watch(region, id, &run).await,
+            _ => deploying.run(&regions, &run).await,
         };
         let printed = match arguments.output.format {
             Output::Text => Ok(()),
@@ -185,6 +205,55 @@ impl DeployArgs {
             }
         }
         Ok(())
+    }
+
+    /// Where to deploy what: as the plain options say it, and then each `--destination`.
+    fn sites(&self, asked: Asked) -> Result<Vec<Site>, Failure> {
+        let mut sites = vec![Site {
+            application: self.application_name.clone().unwrap_or_default(),
+            access: self.access.clone(),
+            asked,
+        }];
+        for text in &self.destination {
+            let site = self.site(text, &sites[0])?;
+            sites.push(site);
+        }
+        Ok(sites)
+    }
+
+    fn site(&self, text: &str, first: &Site) -> Result<Site, Failure> {
+        const OPTION: &str = "--destination";
+        let mut pairs = Structure::read(OPTION, text)?;
+        let region = pairs.text("region")?.filter(|region| !region.is_empty());
+        let region =
+            region.ok_or_else(|| Failure::usage(format!("{OPTION}: region is missing")))?;
+        let asked = match pairs.text("s3-location")? {
+            Some(location) => of_location(
+                &format!("{OPTION} {}: s3-location", shown(&region)),
+                &location,
+            )?,
+            None => first.asked.clone(),
+        };
+        if let Asked::Url(object) | Asked::Revision(Wanted::Object(object)) = &asked
+            && let Asked::Url(other) | Asked::Revision(Wanted::Object(other)) = &first.asked
+            && object.location == other.location
+        {
+            return Err(Failure::usage(format!(
+                "{OPTION} {}: s3-location is missing: instances take revisions from a bucket of their own \
+                 region",
+                shown(&region)
+            )));
+        }
+        let application = pairs.text("application-name")?;
+        let application = application.unwrap_or_else(|| first.application.clone());
+        check_name(&application).map_err(Failure::usage)?;
+        let (profile, endpoint) = (pairs.text("profile")?, pairs.text("endpoint-url")?);
+        pairs.end()?;
+        Ok(Site {
+            application,
+            access: first.access.elsewhere(region, profile, endpoint),
+            asked,
+        })
     }
 
     fn form(&self) -> Form {
@@ -255,7 +324,7 @@ impl DeployArgs {
             return latest(prefix);
         }
         if let Some(text) = &self.revision {
-            return of_structure(text).map(|object| Asked::Revision(Wanted::Object(object)));
+            return of_structure(text);
         }
         let Some(text) = &self.s3_location else {
             return Err(Failure::usage(
@@ -263,26 +332,7 @@ impl DeployArgs {
                  --latest",
             ));
         };
-        let named: Named = text.parse().map_err(|error| match error {
-            BadObject::Location(_) => Failure::usage(
-                "--s3-location must be s3://<bucket>/<key>, or \
-                 bucket=<bucket>,key=<key>,bundleType=<type>,eTag=<ETag>,version=<version>",
-            ),
-            BadObject::Twice(name) => Failure::usage(format!("--s3-location names {name} twice")),
-            error => Failure::usage(error),
-        })?;
-        let bundle_type = named.bundle_type;
-        let bundle_type = bundle_type.or_else(|| BundleType::of_name(&named.location.key));
-        let registration = Registration {
-            bundle_type: bundle_type.unwrap_or_default(),
-            etag: named.etag,
-            version: named.version,
-            location: named.location,
-        };
-        match text.starts_with("s3://") {
-            true => Ok(Asked::Url(registration)),
-            false => Ok(Asked::Revision(Wanted::Object(registration))),
-        }
+        of_location("--s3-location", text)
     }
 
     fn options(&self) -> Result<Options, Failure> {
@@ -309,14 +359,14 @@ impl DeployArgs {
     }
 
     /// Commands that go on with what this one began.
-    fn commands(&self, revision: &Wanted) -> Commands {
-        let mut hoist = self.access.words();
+    fn commands(&self, application: &str, access: &AccessArgs, revision: &Wanted) -> Commands {
+        let mut hoist = access.words();
         if let Some(dir) = &self.local.dir {
             hoist.extend(["--local".to_owned(), dir.display().to_string()]);
         }
         let aws = self.local.words_of_the_aws_cli();
-        let create = self.application_name.as_ref().map(|application| {
-            let mut words = vec!["--application-name".to_owned(), application.clone()];
+        let create = self.watch.is_none().then(|| {
+            let mut words = vec!["--application-name".to_owned(), application.to_owned()];
             match revision {
                 Wanted::Object(object) => {
                     words.extend(["--s3-location".to_owned(), object.shorthand()]);
@@ -336,59 +386,10 @@ impl DeployArgs {
         });
         Commands {
             hoist,
-            aws: aws.unwrap_or_else(|| self.access.words_of_a_deployment()),
+            aws: aws.unwrap_or_else(|| access.words_of_a_deployment()),
             create,
         }
     }
-}
-
-/// The newest revision, among those below a prefix if one is given.
-fn latest(prefix: &str) -> Result<Asked, Failure> {
-    let mut latest = Latest::default();
-    if !prefix.is_empty() {
-        let place: S3Prefix = prefix
-            .parse()
-            .map_err(|_| Failure::usage("--latest takes =s3://<bucket>/<prefix>, or no value"))?;
-        latest.bucket = Some(place.bucket);
-        latest.prefix = Some(place.prefix).filter(|prefix| !prefix.is_empty());
-    }
-    Ok(Asked::Revision(Wanted::Latest(latest)))
-}
-
-/// The object that `--revision` names.
-fn of_structure(text: &str) -> Result<Registration, Failure> {
-    const OPTION: &str = "--revision";
-    let mut revision = Structure::read(OPTION, text)?;
-    let elsewhere = || {
-        Failure::usage(
-            "--revision: hoist deploys revisions in S3; aws deploy create-deployment deploys those of \
-             GitHub and the text of an AppSpec file",
-        )
-    };
-    match revision.text("revisionType")?.as_deref() {
-        None | Some("S3") => {}
-        Some(_) => return Err(elsewhere()),
-    }
-    let mut object = revision.structure("s3Location")?.ok_or_else(elsewhere)?;
-    revision.end()?;
-    let missing = |name| Failure::usage(format!("{OPTION}: s3Location has no {name}"));
-    let bucket = object.text("bucket")?.ok_or_else(|| missing("bucket"))?;
-    let key = object.text("key")?.ok_or_else(|| missing("key"))?;
-    let bundle_type = object.text("bundleType")?.map(|name| {
-        let parsed = name.parse::<BundleType>();
-        parsed.map_err(|error| Failure::usage(format!("{OPTION}: bundleType: {error}")))
-    });
-    let bundle_type = bundle_type.transpose()?;
-    let registration = Registration {
-        bundle_type: bundle_type
-            .or_else(|| BundleType::of_name(&key))
-            .unwrap_or_default(),
-        etag: object.text("eTag")?,
-        version: object.text("version")?,
-        location: S3Location { bucket, key },
-    };
-    object.end()?;
-    Ok(registration)
 }
 
 /// An object with its ETag and version, so that every instance gets the same bytes. It takes

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hoist::aws::access::{Access, Bandwidth, Clients};
+use hoist::aws::access::{Access, Bandwidth, Clients, SharedCredentials};
 use hoist::aws::codedeploy::{Platform, Registrar};
 use hoist::aws::s3::S3Object;
 use hoist::progress::UnderWay;
@@ -32,7 +32,8 @@ pub(super) async fn connected(
     services: &Services<'_>,
 ) -> Result<Vec<Place>, Failure> {
     let limit = upload.bandwidth_limit;
-    let bandwidth = limit.map(|rate| Bandwidth::shared(rate, targets.len()));
+    let bandwidth = limit.map(|rate| Bandwidth::shared(rate, uploads(targets)));
+    let shared = SharedCredentials::default();
     let (mut clients, mut failures) = (Vec::new(), Vec::new());
     for (index, target) in targets.iter().enumerate() {
         let settings = match index {
@@ -42,6 +43,7 @@ pub(super) async fn connected(
         let access = Access {
             attempts: Some(upload.attempts.max_attempts),
             bandwidth: bandwidth.clone(),
+            shared: Some(shared.clone()),
             ..settings
         };
         let needs = Needs {
@@ -81,6 +83,12 @@ pub(super) async fn connected(
         }
     });
     Ok(places.collect())
+}
+
+/// How many of them are uploaded to.
+pub(super) fn uploads(targets: &[Target]) -> usize {
+    let uploaded = targets.iter().filter(|target| target.copy_from.is_none());
+    uploaded.count().max(1)
 }
 
 /// What the pushes to all places have in common.

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::deploy_to::{DeployTo, Shown};
 use super::deploying::Running;
-use super::places::{Common, Place, connected};
+use super::places::{Common, Place, connected, uploads};
 use super::{warn_of_key, with_services};
 use crate::cli::Failure;
 use crate::cli::args::archive::{ArchiveArgs, level_name};
@@ -206,7 +206,7 @@ fn request(
     if arguments.archive.manifest.is_some() {
         check_manifest(arguments, &source)?;
     }
-    let limit = arguments.upload.bandwidth_limit;
+    let (limit, uploads) = (arguments.upload.bandwidth_limit, uploads(targets));
     let request = Request {
         source,
         packing: Packing {
@@ -218,9 +218,9 @@ fn request(
             manifest: arguments.archive.manifest.clone(),
         },
         uploading: Uploading {
-            concurrency: descriptors::at_most(arguments.upload.concurrency),
-            // Each destination gets its share.
-            bandwidth: limit.map(|rate| (rate / targets.len() as u64).max(1)),
+            concurrency: descriptors::each_at_most(arguments.upload.concurrency, uploads),
+            // Each upload gets its share.
+            bandwidth: limit.map(|rate| (rate / uploads as u64).max(1)),
             resume: arguments.upload.resume(arguments.archive.level)?,
         },
     };

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hoist::aws::codedeploy::Platform;
-use hoist::deploy::{Deployment, Event, EventStatus, Target, TargetStatus};
+use hoist::deploy::{Deployment, Event, EventStatus, Status, Target, TargetStatus};
 use hoist::error::shown;
 
 use super::words;
@@ -205,10 +205,12 @@ impl Row {
             }
             Event::Status(deployment) => {
                 self.now(deployment);
-                if deployment.status.is_end() {
-                    return Vec::new();
+                match deployment.status {
+                    ref status if status.is_end() => Vec::new(),
+                    // That was said with its id.
+                    Status::Created => Vec::new(),
+                    _ => self.progress(at),
                 }
-                self.progress(at)
             }
             Event::Counts(deployment) => {
                 self.now(deployment);
@@ -386,11 +388,15 @@ fn view(rows: &[Row], at: Duration) -> Doing {
         [row] => {
             let long = row.how_far().unwrap_or_default();
             let short = long.split(';').next().unwrap_or_default().to_owned();
+            let noun = words::targets(&first.platform, first.counts.total());
+            let dense = long.replace(&format!(" {noun} succeeded"), " succeeded");
+            let dense = dense.strip_prefix("in progress, ").unwrap_or(&dense);
             let status = words::status(&first.status);
             let label = row.label();
             vec![
                 format!("{label}: {long}, {time}"),
                 format!("{long}, {time}"),
+                format!("{dense}, {time}"),
                 format!("{short}, {time}"),
                 short,
                 format!("{status}, {done} of {total}"),

@@ -167,8 +167,10 @@ impl Run {
             done += 1;
             match ended? {
                 Ended::Succeeded => {
-                    let noting = self.with_agent(instance.clone(), |agent| agent.succeeded());
-                    drop(noting.await);
+                    if then == Step::Succeeded {
+                        let noting = self.with_agent(instance.clone(), |agent| agent.succeeded());
+                        drop(noting.await);
+                    }
                     self.change_target(&instance, |target| target.status = then);
                 }
                 Ended::Failed => {

@@ -75,7 +75,10 @@ impl Run {
     /// Deploys, and rolls back if that is configured.
     pub(super) async fn deploy(self) {
         let (status, error, event) = match self.go().await {
-            Err(Halt::Ends) => return,
+            Err(Halt::Ends) => {
+                self.change(|_| ());
+                return;
+            }
             Ok(()) => (Status::Succeeded, None, None),
             Err(Halt::Failed(error)) => (Status::Failed, Some(error), Some("DEPLOYMENT_FAILURE")),
             Err(Halt::Stopped) => {
@@ -138,14 +141,16 @@ impl Run {
         }
     }
 
-    /// Changes what is kept of the deployment.
+    /// Changes what is kept of the deployment, on disk too.
     fn change<T>(&self, change: impl FnOnce(&mut Deployment) -> T) -> Option<T> {
         let (region, id) = (&self.region, &self.deployment.id);
         self.service.deployments.change(region, id, change)
     }
 
+    /// Changes a target in memory, until the deployment has another status.
     fn change_target(&self, id: &str, change: impl FnOnce(&mut Target)) {
-        self.change(|deployment| {
+        let (region, of) = (&self.region, &self.deployment.id);
+        self.service.deployments.note(region, of, |deployment| {
             let mut targets = deployment.targets.iter_mut();
             if let Some(target) = targets.find(|target| target.id == id) {
                 target.updated_ms = ids::now_ms();

@@ -1,5 +1,5 @@
 use hoist::aws::codedeploy::Platform;
-use hoist::deploy::{Counts, Label, LifecycleEvent, Share, Status, TargetKind};
+use hoist::deploy::{Counts, Label, LifecycleEvent, Share, TargetKind};
 
 use super::*;
 

@@ -305,3 +305,35 @@ fn the_json_has_ids_status_counts_and_failures_with_raw_logs() {
     assert_eq!(of["event"], "AfterInstall");
     assert!(of["log_tail"].as_str().unwrap().contains("\u{1b}[31m"));
 }
+
+#[test]
+fn the_explanation_in_the_documentation_is_what_is_printed() {
+    let mut of_script = failure();
+    of_script.target = "arn:aws:ec2:eu-west-1:111122223333:instance/i-0f3c2a9d1e".into();
+    of_script.diagnostics.message =
+        Some("Script at specified location: scripts/install.sh failed with exit code 1".into());
+    of_script.diagnostics.log_tail =
+        Some("[stdout]installing\n[stderr]npm ERR! no space left on device\n".into());
+    let mut failed = finished(Status::Failed, vec![of_script]);
+    failed.deployment.id = "d-A1B2C3D4E".into();
+    failed.deployment.error = Some(ErrorInformation {
+        code: Some("HEALTH_CONSTRAINTS".into()),
+        message: Some("Too many individual instances failed deployment.".into()),
+    });
+    failed.deployment.rollback = Some(Rollback {
+        deployment: Some("d-F5G6H7I8J".into()),
+        of: None,
+        message: None,
+    });
+    let lines = with(Outcome::Finished(Box::new(failed)), |ended| {
+        let explained = ended.explained();
+        let explained = explained.iter().flat_map(Explained::lines);
+        let lines = explained.chain(ended.lines());
+        lines
+            .map(|line| format!("hoist: {line}\n"))
+            .collect::<String>()
+    });
+    let docs = include_str!("../../../../../docs/deploy.md");
+    let block = format!("```text\n{lines}```");
+    assert!(docs.contains(&block), "docs/deploy.md must have:\n{block}");
+}
