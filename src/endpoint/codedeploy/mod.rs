@@ -18,6 +18,7 @@ mod deployment;
 mod deployments;
 mod groups;
 mod install;
+mod kept;
 mod model;
 mod settings;
 mod simulation;
@@ -35,7 +36,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::deployments::Deployments;
+use self::kept::Deployments;
 use self::model::{CreateApplication, Revision};
 use self::store::Store;
 use super::faults::Faults;

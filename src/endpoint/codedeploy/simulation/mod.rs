@@ -16,8 +16,8 @@ use super::super::faults::EventFault;
 use super::super::ids;
 use super::Service;
 use super::deployment::{Deployment, Diagnostics, Error, Event, Status, Step, Target};
-use super::deployments::Control;
 use super::install::Agent;
+use super::kept::Control;
 
 /// A deployment that runs.
 #[derive(Clone)]
