@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use hoist::endpoint::faults::{EventFault, Operation};
 use serde_json::{Value, json};
@@ -144,6 +145,9 @@ fn a_deployment_that_succeeds_is_followed_to_its_end() {
 #[test]
 fn a_bar_counts_the_instances_and_names_the_event_under_way() {
     let scene = fleet(3);
+    // Longer than the pause between two looks at the deployment.
+    let takes = EventFault::Takes(Duration::from_secs(4));
+    on_event(&scene, "*", "AfterInstall", takes);
     let done = deploy(&scene, &["--wait", "--progress", "bar"]).ok();
     let drawn = done.stderr.replace("\u{1b}[2K", "");
     let is_bar = |line: &&str| line.contains("0 of 3 succeeded, 3 in progress; ");
