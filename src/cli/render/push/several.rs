@@ -266,6 +266,8 @@ fn state(sites: &Sites, several: &Several) -> Vec<String> {
         .outcomes
         .iter()
         .any(|outcome| !matches!(outcome.reached, Reached::Nothing));
+    // A push that was stopped begins with it.
+    let is_said = matches!(several.source.as_deref(), Some(Error::Stopped { .. }));
     if !registered.is_empty() {
         lines.push(format!(
             "{} of {} destinations have the revision: {}",
@@ -278,7 +280,7 @@ fn state(sites: &Sites, several: &Several) -> Vec<String> {
         if !matches!(several.source.as_deref(), Some(Error::Lint(_))) {
             lines.push("nothing was uploaded".to_owned());
         }
-    } else if stored || several.outcomes.iter().any(has_failed) {
+    } else if !is_said && (stored || several.outcomes.iter().any(has_failed)) {
         lines.push("the revision is registered in no destination".to_owned());
     }
     lines
