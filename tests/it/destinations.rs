@@ -264,6 +264,7 @@ fn all_problems_of_all_destinations_are_told_before_a_byte_is_sent() {
     scene.make_bucket_in("europe", "ap-south-1");
     scene.make_application_in("App", "Server", "eu-west-1");
     let done = scene.push_to_three(&["--keep-going"]).fails(255);
+    done.is_silent_about("nothing was uploaded");
     let said = lines(&done);
     let of = |region: &str| {
         let lines = said.iter().filter(|line| line.starts_with(region));
@@ -287,6 +288,20 @@ fn all_problems_of_all_destinations_are_told_before_a_byte_is_sent() {
     assert!(
         said.iter()
             .any(|line| line.starts_with("eu-west-1: the bucket europe is in ap-south-1"))
+    );
+    assert_eq!(
+        done.stderr.matches("nothing was uploaded").count(),
+        1,
+        "{done}"
+    );
+    assert_eq!(*said.last().unwrap(), "nothing was uploaded", "{done}");
+    // Advice names what the user writes for that destination, and the command makes the application there.
+    let of_west = "us-west-2: check application-name=, region= and the account, or run: aws deploy \
+                   create-application --application-name App --compute-platform Server --region us-west-2";
+    assert!(said.contains(&of_west), "{done}");
+    assert!(
+        said.contains(&"eu-west-1: use region=ap-south-1, or use a bucket in eu-west-1"),
+        "{done}"
     );
     let sent = [Operation::PutObject, Operation::CreateMultipartUpload];
     assert!(
@@ -327,6 +342,10 @@ fn a_failed_upload_in_one_region_ends_all_and_leaves_nothing() {
     let said = lines(&done);
     assert!(said[0].starts_with("us-west-2: Failed to upload"), "{done}");
     assert!(said[0].contains("AccessDenied"), "{done}");
+    assert_eq!(
+        *said.last().unwrap(),
+        "the revision is registered in no destination"
+    );
     assert_eq!(done.stdout, "");
     scene.assert_nothing_is_anywhere();
 }
@@ -486,6 +505,40 @@ fn each_upload_that_is_left_is_named_with_the_command_that_aborts_it_there() {
         });
         assert!(is_named, "{left:?}: {done}");
     }
+}
+
+#[test]
+fn a_stopped_push_does_not_say_that_no_upload_is_left_where_one_is() {
+    let scene = scene_of(true);
+    scene.choose(|request| match request.operation {
+        Operation::UploadPart if request.region.as_deref() == Some("eu-west-1") => {
+            Some(Fault::Stall(When::BeforeBody))
+        }
+        Operation::AbortMultipartUpload if request.region.as_deref() == Some("us-west-2") => {
+            Some(DENIED)
+        }
+        _ => None,
+    });
+    let push = scene.push_to_three(&[]).start();
+    let is_sent = |region| {
+        let parts = scene.of(Operation::UploadPart);
+        parts
+            .iter()
+            .any(|part| part.region.as_deref() == Some(region))
+    };
+    wait_until("parts are on their way", || {
+        is_sent("eu-west-1") && is_sent("us-west-2")
+    });
+    push.signal("INT");
+    let done = push.end();
+    assert_eq!(done.code, Some(130), "{done}");
+    let said = lines(&done);
+    assert_eq!(said[0], "stopped; nothing is registered", "{done}");
+    assert!(
+        said[1].starts_with("us-west-2: its parts are still stored"),
+        "{done}"
+    );
+    assert_eq!((said.len(), scene.uploads().len()), (2, 1), "{done}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::units::{per_second, percent, rate, size, took};
 /// What a push adds to the figures of its archive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
+    pub(crate) destinations: usize,
     pub(crate) parts: u64,
     /// Bytes that an earlier push had sent.
     pub(crate) kept: u64,
@@ -23,8 +24,14 @@ pub(crate) fn summary(packed: &Packed, elapsed: Duration, sent: Option<Sent<'_>>
         Some(_) => ("pushed", "sent"),
         None => ("packed", "wrote"),
     };
+    let to = match sent {
+        Some(Sent { destinations, .. }) if destinations > 1 => {
+            format!(" to {} destinations", HumanCount(destinations as u64))
+        }
+        _ => String::new(),
+    };
     let mut words = vec![format!(
-        "{verb} {} file{}: {does} {} of {} read ({})",
+        "{verb} {} file{}{to}: {does} {} of {} read ({})",
         HumanCount(packed.files),
         if packed.files == 1 { "" } else { "s" },
         size(packed.archive),
@@ -74,6 +81,7 @@ mod tests {
             "packed 51,933 files: wrote 144.81 MiB of 644.00 MiB read (22.4%), 4.0 s, 161.00 MiB/s read"
         );
         let sent = Sent {
+            destinations: 1,
             parts: 19,
             kept: 80 << 20,
             etag: "0123-19",
@@ -88,6 +96,7 @@ mod tests {
     #[test]
     fn one_file_and_one_part_are_written_in_the_singular_and_an_etag_is_quoted() {
         let sent = Sent {
+            destinations: 1,
             parts: 1,
             kept: 0,
             etag: "a\nb",
@@ -96,5 +105,18 @@ mod tests {
             summary(&packed(1, 78, 209), Duration::from_millis(100), Some(sent)),
             "pushed 1 file: sent 209 B of 78 B read (267.9%), 1 part, 0.10 s, 780 B/s read, ETag \"a\\nb\""
         );
+    }
+
+    #[test]
+    fn a_summary_says_to_how_many_destinations_the_files_went() {
+        let sent = Sent {
+            destinations: 3,
+            parts: 1,
+            kept: 0,
+            etag: "e",
+        };
+        let said = summary(&packed(2, 78, 209), Duration::from_millis(100), Some(sent));
+        let expected = "pushed 2 files to 3 destinations: sent 209 B of 78 B read";
+        assert!(said.starts_with(expected), "{said}");
     }
 }

@@ -298,6 +298,9 @@ impl Reader {
             Value::Map(_) => return Err(self.fails(&format!("{key} takes one value, not pairs"))),
         };
         match text.as_str() {
+            "" if matches!(key, "region" | "s3-location") => {
+                Err(self.fails(&format!("{key} is empty; give it a value")))
+            }
             "" => Err(self.fails(&format!("{key} is empty; leave it out, or give it a value"))),
             "true" | "false" => Ok(text),
             _ if !takes_value => Err(self.fails(&format!("{key} is true or false"))),

@@ -58,6 +58,8 @@ pub(super) async fn connected(
         });
         match connected {
             Ok(connected) => clients.push(connected),
+            // The user stopped the whole push, rather than one destination.
+            Err(failure) if services.cancel.is_cancelled() => return Err(failure),
             Err(failure) => failures.push((index, failure)),
         }
     }

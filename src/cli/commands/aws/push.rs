@@ -424,8 +424,14 @@ fn failure(sites: &Sites, error: &Error) -> Failure {
 fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String {
     let now = progress.snapshot();
     let sent = pushed.delivered.first().map(|delivered| Sent {
+        destinations: pushed.delivered.len(),
         parts: now.parts_sent / now.uploads,
-        kept: now.bytes_kept,
+        // With several destinations it is the sum of them, and a note on each says what was resumed.
+        kept: if pushed.delivered.len() == 1 {
+            now.bytes_kept
+        } else {
+            0
+        },
         etag: &delivered.revision.stored.etag,
     });
     summary(&pushed.packed, elapsed, sent)

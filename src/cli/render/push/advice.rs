@@ -33,6 +33,39 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) words: Vec<String>,
     pub(crate) checksum: Checksum,
     pub(crate) recovery: &'a Recovery,
+    /// None if the push has one destination.
+    pub(crate) among_several: Option<AmongSeveral>,
+}
+
+/// What advice on one of several destinations has to heed.
+pub(crate) struct AmongSeveral {
+    /// Whether the plain options say where it is, rather than a value of `--destination`.
+    pub(crate) is_plain: bool,
+    /// The options with which the AWS CLI reaches its CodeDeploy.
+    pub(crate) words: Vec<String>,
+}
+
+impl CommandLine<'_> {
+    /// How the user writes an option for this destination.
+    fn option(&self, name: &str) -> String {
+        match &self.among_several {
+            Some(AmongSeveral {
+                is_plain: false, ..
+            }) => format!("{name}="),
+            _ => format!("--{name}"),
+        }
+    }
+
+    /// The command that makes the application.
+    fn create_command(&self) -> String {
+        let platform = self.platform.as_ref().unwrap_or(&Platform::Lambda);
+        let platform = platform.to_string();
+        let mut words = vec!["aws", "deploy", "create-application", "--application-name"];
+        words.extend([self.application, "--compute-platform", &platform]);
+        let several = self.among_several.iter();
+        words.extend(several.flat_map(|several| several.words.iter().map(String::as_str)));
+        recovery::joined(words)
+    }
 }
 
 /// A push that failed.
@@ -58,8 +91,9 @@ pub(crate) fn failure(command: &CommandLine<'_>, error: &Error) -> Failure {
     let text = match error {
         Error::Preflight(preflight::Error::Exists(location)) => {
             format!(
-                "{} is there already, and --no-overwrite keeps it: nothing was changed",
-                shown(&location.to_string())
+                "{} is there already, and {} keeps it: nothing was changed",
+                shown(&location.to_string()),
+                no_overwrite(command)
             )
         }
         Error::Upload {
@@ -159,22 +193,28 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
     match error {
         Error::Upload { error, .. } | Error::Copy { error, .. } => match &error.cause {
             Cause::Copy(why) => about_copies(why).map(str::to_owned),
-            Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => {
-                Some("create the bucket, or check its name and --region".to_owned())
-            }
+            Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => Some(format!(
+                "create the bucket, or check its name and {}",
+                command.option("region")
+            )),
             Cause::Store(error)
                 if matches!(
                     error.code.as_deref(),
                     Some("PermanentRedirect" | "IllegalLocationConstraintException")
                 ) =>
             {
-                Some("the bucket is in another region: name that one with --region".to_owned())
+                Some(format!(
+                    "the bucket is in another region: name that one with {}",
+                    command.option("region")
+                ))
             }
-            Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => Some(
-                "there is an object already, and --no-overwrite keeps it: nothing was changed; \
-                 choose another key"
-                    .to_owned(),
-            ),
+            Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => {
+                Some(format!(
+                    "there is an object already, and {} keeps it: nothing was changed; choose \
+                     another key",
+                    no_overwrite(command)
+                ))
+            }
             Cause::Store(error) if error.code.as_deref() == Some("ConditionalRequestConflict") => {
                 Some("another client wrote this object at the same time; push again".to_owned())
             }
@@ -190,10 +230,10 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
                     .collect::<Vec<_>>()
                     .join(" ")
             )),
-            Cause::Store(error) if error.is_without_credentials() => Some(
-                "configure credentials by running \"aws configure\", or choose a profile with --profile"
-                    .to_owned(),
-            ),
+            Cause::Store(error) if error.is_without_credentials() => Some(format!(
+                "configure credentials by running \"aws configure\", or choose a profile with {}",
+                command.option("profile")
+            )),
             Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
             _ => None,
         },
@@ -242,36 +282,57 @@ pub(crate) fn register_command(command: &CommandLine<'_>, revision: &Revision) -
     )
 }
 
+/// What keeps an object from being overwritten.
+fn no_overwrite(command: &CommandLine<'_>) -> &'static str {
+    match command.among_several {
+        None => "--no-overwrite",
+        // It may be a key of the destination, or one of the plain options.
+        Some(_) => "no-overwrite",
+    }
+}
+
 /// What to do next when a check before the upload failed.
 fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<String> {
-    let application = command.application;
-    match error {
-        preflight::Error::Application(CallError { code: Some(_), .. }) => {
-            let platform = command.platform.as_ref().unwrap_or(&Platform::Lambda);
-            Some(format!(
-                "nothing was uploaded; check --application-name, --region and the account, or run: \
-                 aws deploy create-application --application-name {application} --compute-platform \
-                 {platform}"
-            ))
-        }
-        preflight::Error::Application(_) => Some(
-            "nothing was uploaded; check --region, --codedeploy-endpoint-url and the network"
-                .to_owned(),
+    let option = |name| command.option(name);
+    let advice = match error {
+        preflight::Error::Application(CallError { code: Some(_), .. }) => format!(
+            "check {}, {} and the account, or run: {}",
+            option("application-name"),
+            option("region"),
+            command.create_command()
         ),
-        preflight::Error::Region { region, asked, .. } => Some(format!(
-            "nothing was uploaded; use --region {region}, or use a bucket in {asked}"
-        )),
-        preflight::Error::Exists(_) => Some("choose another key".to_owned()),
-        preflight::Error::Platform { .. } if command.is_local => Some(
-            "nothing was uploaded; an application keeps the platform of its first push: choose another \
-             --application-name, or another directory for --local"
-                .to_owned(),
+        preflight::Error::Application(_) => format!(
+            "check {}, {} and the network",
+            option("region"),
+            option("codedeploy-endpoint-url")
+        ),
+        preflight::Error::Region { region, asked, .. } => {
+            let separator = if option("region").ends_with('=') {
+                ""
+            } else {
+                " "
+            };
+            format!(
+                "use {}{separator}{region}, or use a bucket in {asked}",
+                option("region")
+            )
+        }
+        preflight::Error::Exists(_) => return Some("choose another key".to_owned()),
+        preflight::Error::Platform { .. } if command.is_local => format!(
+            "an application keeps the platform of its first push: choose another {}, or another \
+             directory for --local",
+            option("application-name")
         ),
         preflight::Error::Platform { .. } => {
-            Some("nothing was uploaded; check --application-name and --source".to_owned())
+            format!("check {} and --source", option("application-name"))
         }
-        preflight::Error::Bucket(_) => None,
-    }
+        preflight::Error::Bucket(_) => return None,
+    };
+    Some(match command.among_several {
+        None => format!("nothing was uploaded; {advice}"),
+        // It is said once for all of them.
+        Some(_) => advice,
+    })
 }
 
 /// What to do about a refusal, if the store refused the checksum.

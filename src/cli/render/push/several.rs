@@ -203,6 +203,12 @@ pub(crate) fn failure(sites: &Sites, several: &Several) -> Failure {
     let mut failure = match (&several.source, sites.all.first()) {
         (Some(source), Some(first)) => {
             let mut failure = advice::failure(&sites.command(first), source);
+            let leaves = |outcome: &Outcome| outcome.error.as_ref().and_then(Error::left).is_some();
+            if let Error::Stopped { .. } = **source
+                && several.outcomes.iter().any(leaves)
+            {
+                failure.lines = vec!["stopped; nothing is registered".to_owned()];
+            }
             failure.lines.extend(together(&names, failures).lines);
             failure
         }
@@ -260,6 +266,8 @@ fn state(sites: &Sites, several: &Several) -> Vec<String> {
         .outcomes
         .iter()
         .any(|outcome| !matches!(outcome.reached, Reached::Nothing));
+    // A push that was stopped begins with it.
+    let is_said = matches!(several.source.as_deref(), Some(Error::Stopped { .. }));
     if !registered.is_empty() {
         lines.push(format!(
             "{} of {} destinations have the revision: {}",
@@ -267,10 +275,29 @@ fn state(sites: &Sites, several: &Several) -> Vec<String> {
             sites.all.len(),
             registered.join(", ")
         ));
-    } else if stored {
+    } else if is_refused_before(several) {
+        // Errors in the AppSpec file say it, too.
+        if !matches!(several.source.as_deref(), Some(Error::Lint(_))) {
+            lines.push("nothing was uploaded".to_owned());
+        }
+    } else if !is_said && (stored || several.outcomes.iter().any(has_failed)) {
         lines.push("the revision is registered in no destination".to_owned());
     }
     lines
+}
+
+/// Whether a destination failed, rather than was stopped.
+fn has_failed(outcome: &Outcome) -> bool {
+    let error = outcome.error.as_ref();
+    error.is_some_and(|error| !matches!(error, Error::Stopped { .. }))
+}
+
+/// Whether the push ended before the first byte, because destinations were asked.
+fn is_refused_before(several: &Several) -> bool {
+    let failed = || several.outcomes.iter().filter_map(|one| one.error.as_ref());
+    let is_before =
+        |error: &Error| matches!(error, Error::Preflight(_) | Error::NothingToCopy { .. });
+    failed().next().is_some() && failed().all(is_before)
 }
 
 /// What a push would send to further destinations.

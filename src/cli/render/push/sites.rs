@@ -9,7 +9,7 @@ use hoist::error::shown;
 use hoist::notes::Note;
 use hoist::transfer::Unfinished;
 
-use super::advice::CommandLine;
+use super::advice::{AmongSeveral, CommandLine};
 use super::recovery::Recovery;
 use crate::cli::args::aws::destination::Target;
 use crate::cli::args::aws::local::LocalArgs;
@@ -98,7 +98,18 @@ impl Sites {
             words,
             checksum: self.checksum,
             recovery: &site.recovery,
+            among_several: self.are_several().then(|| AmongSeveral {
+                is_plain: self.is_first(site),
+                words: self.words_of_a_deployment(site),
+            }),
         }
+    }
+
+    /// Whether a destination is that of the plain options.
+    fn is_first(&self, site: &Site) -> bool {
+        self.all
+            .first()
+            .is_some_and(|first| std::ptr::eq(first, site))
     }
 
     /// The options with which the AWS CLI reaches the CodeDeploy of one of several destinations.
