@@ -952,4 +952,17 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         ])
         .args(["--local", local, "--latest", "--wait"]);
     assert_says(&again.ok(), &["of App to Other succeeded in "]);
+
+    // The endpoint ends with the command, so that no command leaves a deployment to it.
+    let mut unwaited = hoist();
+    unwaited
+        .args([
+            "deploy",
+            "--application-name",
+            "App",
+            "--deployment-group-name",
+            "Other",
+        ])
+        .args(["--local", local, "--latest", "--no-wait"]);
+    assert_says(&unwaited.ok(), &["of App to Other succeeded in "]);
 }

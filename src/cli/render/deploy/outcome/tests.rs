@@ -22,6 +22,7 @@ fn commands() -> Commands {
             .map(str::to_owned)
             .into(),
         ),
+        is_local: false,
     }
 }
 
