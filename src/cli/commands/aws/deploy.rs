@@ -137,7 +137,8 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
         groups: arguments.groups()?,
         options: arguments.options()?,
         wait: &arguments.wait,
-        waits,
+        // Deployments of an endpoint in this process end with it.
+        waits: waits || arguments.local.dir.is_some(),
         form: arguments.form(),
         quiet: arguments.quiet,
         prints_ids: arguments.watch.is_none() && arguments.output.format == Output::Text,
@@ -372,7 +373,10 @@ impl DeployArgs {
                     words.extend(["--s3-location".to_owned(), object.shorthand()]);
                 }
                 // Later, another one may be the newest.
-                Wanted::Latest(_) => words.push("--latest".to_owned()),
+                Wanted::Latest(latest) => words.push(match latest.place() {
+                    Some(place) => format!("--latest={place}"),
+                    None => "--latest".to_owned(),
+                }),
                 Wanted::Deployed => {}
             }
             let mode = self.deployment_mode.clone();
@@ -388,6 +392,7 @@ impl DeployArgs {
             hoist,
             aws: aws.unwrap_or_else(|| access.words_of_a_deployment()),
             create,
+            is_local: self.local.dir.is_some(),
         }
     }
 }

@@ -94,7 +94,8 @@ impl DeployTo<'_> {
             groups: self.wanted.groups.clone(),
             options: self.wanted.options.clone(),
             wait,
-            waits: wait.is_not_refused(),
+            // Deployments of an endpoint in this process end with it.
+            waits: wait.is_not_refused() || sites.is_local(),
             form: shown.form,
             quiet: shown.quiet,
             prints_ids: shown.prints_ids,
@@ -123,6 +124,7 @@ impl DeployTo<'_> {
                     hoist: sites.words_of_access(site),
                     aws: sites.words_of_a_deployment(site),
                     create: Some(create),
+                    is_local: sites.is_local(),
                 },
             }
         });

@@ -130,10 +130,7 @@ impl Deploying<'_> {
                 IfActive::Fail => deploy::IfActive::Fail,
                 IfActive::Stop => deploy::IfActive::Stop,
             },
-            wait: self.waits.then_some(Wait {
-                until,
-                follow_rollback: false,
-            }),
+            wait: self.waits.then_some(Wait { until }),
             limit: self.wait.wait_timeout.as_ref().map(|time| time.duration),
             stop_when_cancelled: self.wait.stop_on_interrupt,
         }
@@ -192,7 +189,10 @@ impl Deploying<'_> {
     /// A deployment was created.
     fn created(&self, region: &Region, id: &str) -> Result<(), Failure> {
         let next = region.commands.next(id);
-        let line = format!("deployment {} goes on; {next}", shown(id));
+        let line = match region.commands.is_local {
+            true => next,
+            false => format!("deployment {} goes on; {next}", shown(id)),
+        };
         self.running.all().push(line);
         match self.prints_ids {
             true => render::print(format!("{}\n", shown(id))),
