@@ -520,6 +520,19 @@ fn a_push_deploys_what_it_registered_and_waits() {
 }
 
 #[test]
+fn a_dry_run_says_to_which_groups_it_would_deploy() {
+    let scene = fleet(1);
+    let done = scene
+        .push(&["--dry-run", "--deploy-to", "Fleet,Other"])
+        .ok();
+    assert!(
+        done.stdout
+            .ends_with("Would then deploy it to Fleet, Other.\n"),
+        "{done}"
+    );
+}
+
+#[test]
 fn a_push_whose_deployment_fails_has_registered_the_revision_and_says_why() {
     let scene = Scene::new();
     make_group(&scene, "us-east-1", "Fleet", 1, &json!({}));
@@ -648,7 +661,7 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
     let again = done
         .stderr
         .lines()
-        .find(|line| line.contains("again: "))
+        .find(|line| line.contains("to deploy to Fleet in us-west-2: "))
         .unwrap();
     assert!(
         again.contains("bucket=west,key=key.zip,") && again.ends_with("--region us-west-2"),

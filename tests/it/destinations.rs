@@ -508,6 +508,30 @@ fn each_upload_that_is_left_is_named_with_the_command_that_aborts_it_there() {
 }
 
 #[test]
+fn a_push_that_is_stopped_while_s3_copies_says_once_that_nothing_is_registered() {
+    let scene = scene_of(true);
+    let copy = Operation::UploadPartCopy;
+    scene.in_region("us-west-2", copy, Fault::Stall(When::BeforeBody));
+    let west = format!("{WEST},copy-from=us-east-1");
+    let mut push = scene.push(&["--region", "us-east-1", "--destination", &west]);
+    let push = push.start();
+    wait_until("S3 copies", || !scene.of(copy).is_empty());
+    push.signal("INT");
+    let done = push.end();
+    assert_eq!(done.code, Some(130), "{done}");
+    let said = lines(&done);
+    assert_eq!(said.len(), 2, "{done}");
+    assert!(
+        said[0].starts_with("stopped; nothing is registered"),
+        "{done}"
+    );
+    let stored = "us-east-1: the bundle is in S3, at s3://bucket/key.zip, and not registered; to \
+                  register it, run: hoist register";
+    assert!(said[1].starts_with(stored), "{done}");
+    assert_eq!(scene.registered_in(), [""; 0]);
+}
+
+#[test]
 fn a_stopped_push_does_not_say_that_no_upload_is_left_where_one_is() {
     let scene = scene_of(true);
     scene.choose(|request| match request.operation {
