@@ -23,6 +23,10 @@ use crate::cli::{Exit, Failure};
 /// The command line of a push, as far as advice repeats it.
 pub(crate) struct CommandLine<'a> {
     pub(crate) application: &'a str,
+    /// Whether this is a further destination, whose options are pairs.
+    pub(crate) is_destination: bool,
+    /// The options with which the AWS CLI reaches the same CodeDeploy.
+    pub(crate) words_of_a_deployment: Vec<String>,
     /// What the application must deploy to, if that is known.
     pub(crate) platform: Option<Platform>,
     /// Whether the application is one of an endpoint in this process.
@@ -33,6 +37,24 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) words: Vec<String>,
     pub(crate) checksum: Checksum,
     pub(crate) recovery: &'a Recovery,
+}
+
+impl CommandLine<'_> {
+    /// What the command line calls one of its options.
+    fn option(&self, name: &str) -> String {
+        match self.is_destination {
+            true => format!("{name}="),
+            false => format!("--{name}"),
+        }
+    }
+
+    /// How the command line chooses a region.
+    fn region(&self, region: &str) -> String {
+        match self.is_destination {
+            true => format!("region={region}"),
+            false => format!("--region {region}"),
+        }
+    }
 }
 
 /// A push that failed.
@@ -160,7 +182,8 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
         Error::Upload { error, .. } | Error::Copy { error, .. } => match &error.cause {
             Cause::Copy(why) => about_copies(why).map(str::to_owned),
             Cause::Store(error) if error.code.as_deref() == Some("NoSuchBucket") => {
-                Some("create the bucket, or check its name and --region".to_owned())
+                let region = command.option("region");
+                Some(format!("create the bucket, or check its name and {region}"))
             }
             Cause::Store(error)
                 if matches!(
@@ -168,7 +191,10 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
                     Some("PermanentRedirect" | "IllegalLocationConstraintException")
                 ) =>
             {
-                Some("the bucket is in another region: name that one with --region".to_owned())
+                let region = command.option("region");
+                Some(format!(
+                    "the bucket is in another region: name that one with {region}"
+                ))
             }
             Cause::Store(error) if error.code.as_deref() == Some("PreconditionFailed") => Some(
                 "there is an object already, and --no-overwrite keeps it: nothing was changed; \
@@ -190,10 +216,10 @@ fn hint(command: &CommandLine<'_>, error: &Error) -> Option<String> {
                     .collect::<Vec<_>>()
                     .join(" ")
             )),
-            Cause::Store(error) if error.is_without_credentials() => Some(
-                "configure credentials by running \"aws configure\", or choose a profile with --profile"
-                    .to_owned(),
-            ),
+            Cause::Store(error) if error.is_without_credentials() => Some(format!(
+                "configure credentials by running \"aws configure\", or choose a profile with {}",
+                command.option("profile")
+            )),
             Cause::Store(error) => about_checksums(command.checksum, error).map(str::to_owned),
             _ => None,
         },
@@ -244,22 +270,30 @@ pub(crate) fn register_command(command: &CommandLine<'_>, revision: &Revision) -
 
 /// What to do next when a check before the upload failed.
 fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<String> {
-    let application = command.application;
+    let option = |name| command.option(name);
     match error {
         preflight::Error::Application(CallError { code: Some(_), .. }) => {
             let platform = command.platform.as_ref().unwrap_or(&Platform::Lambda);
+            let platform = platform.to_string();
+            let create = ["aws", "deploy", "create-application", "--application-name"];
+            let rest = [command.application, "--compute-platform", &platform];
+            let words = create.into_iter().chain(rest);
+            let reach = command.words_of_a_deployment.iter().map(String::as_str);
             Some(format!(
-                "nothing was uploaded; check --application-name, --region and the account, or run: \
-                 aws deploy create-application --application-name {application} --compute-platform \
-                 {platform}"
+                "nothing was uploaded; check {}, {} and the account, or run: {}",
+                option("application-name"),
+                option("region"),
+                recovery::joined(words.chain(reach))
             ))
         }
-        preflight::Error::Application(_) => Some(
-            "nothing was uploaded; check --region, --codedeploy-endpoint-url and the network"
-                .to_owned(),
-        ),
+        preflight::Error::Application(_) => Some(format!(
+            "nothing was uploaded; check {}, {} and the network",
+            option("region"),
+            option("codedeploy-endpoint-url")
+        )),
         preflight::Error::Region { region, asked, .. } => Some(format!(
-            "nothing was uploaded; use --region {region}, or use a bucket in {asked}"
+            "nothing was uploaded; use {}, or use a bucket in {asked}",
+            command.region(region)
         )),
         preflight::Error::Exists(_) => Some("choose another key".to_owned()),
         preflight::Error::Platform { .. } if command.is_local => Some(
@@ -267,9 +301,10 @@ fn hint_before(command: &CommandLine<'_>, error: &preflight::Error) -> Option<St
              --application-name, or another directory for --local"
                 .to_owned(),
         ),
-        preflight::Error::Platform { .. } => {
-            Some("nothing was uploaded; check --application-name and --source".to_owned())
-        }
+        preflight::Error::Platform { .. } => Some(format!(
+            "nothing was uploaded; check {} and --source",
+            option("application-name")
+        )),
         preflight::Error::Bucket(_) => None,
     }
 }

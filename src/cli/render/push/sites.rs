@@ -89,7 +89,13 @@ impl Sites {
         let mut words = target.access.words();
         words.extend(target.object.bucket.words());
         words.extend(self.words_of_local());
+        let is_first = self
+            .all
+            .first()
+            .is_some_and(|first| std::ptr::eq(first, site));
         CommandLine {
+            is_destination: !is_first,
+            words_of_a_deployment: self.words_of_a_deployment(site),
             application: &target.application,
             platform: self.platform.clone(),
             is_local: self.local.is_some(),
