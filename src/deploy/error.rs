@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::codedeploy::deployment::Status;
+use crate::aws::codedeploy::deployment::{Latest, Status};
 use crate::aws::error::CallError;
 use crate::error::shown;
 
@@ -16,10 +16,16 @@ pub enum Error {
         error: CallError,
     },
     /// The application has no revision of that kind.
-    #[error("application {} has no revision to deploy", shown(application))]
+    #[error(
+        "application {} has no revision{} to deploy",
+        shown(application),
+        below(among)
+    )]
     NoRevision {
         /// The application.
         application: String,
+        /// Among which revisions there is none.
+        among: Latest,
     },
     /// The newest revision of the application is not an object in S3.
     #[error(
@@ -86,6 +92,14 @@ pub enum Error {
         /// Whether it was stopped, if that was wanted, and else why not. None: it was not wanted.
         stopped: Option<Result<(), CallError>>,
     },
+}
+
+fn below(among: &Latest) -> String {
+    let Latest { bucket, prefix } = among;
+    bucket.as_ref().map_or_else(String::new, |bucket| {
+        let prefix = prefix.as_deref().unwrap_or_default();
+        format!(" below {}", shown(&format!("s3://{bucket}/{prefix}")))
+    })
 }
 
 fn doubt(lost: &CallError, error: Option<&CallError>) -> String {
