@@ -552,7 +552,9 @@ fn what_is_hardly_meant_to_go_in_draws_one_warning_that_names_the_option() {
         "/.git",
     ]);
     assert!(
-        scripts.starts_with("hoist: warning: DIR/lib/.git is in the bundle, so every instance gets it"),
+        scripts.starts_with(
+            "hoist: warning: DIR/lib/.git is in the bundle, so every instance gets it"
+        ),
         "{scripts}"
     );
     // A link's target is not read, so its name decides; a kept link has no content.
