@@ -85,6 +85,16 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "hoist: 9% sent",
         "the unit tests of the progress compare it",
     ),
+    (
+        "docs/serve.md",
+        "hoist serve --dir /tmp/aws --port 4566",
+        "it serves until Ctrl-C; tests/it/serve.rs runs it",
+    ),
+    (
+        "docs/serve.md",
+        "aws s3 mb",
+        "it takes the endpoint of the block before",
+    ),
     ("docs/scale.md", "peak = 24 MiB", "it is a formula"),
     (
         "docs/selection.md",

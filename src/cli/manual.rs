@@ -97,8 +97,25 @@ pub(super) fn page(command: &Command) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
     use crate::cli::Exit;
+
+    #[test]
+    fn no_page_lists_an_exit_code_twice() {
+        let command = crate::cli::commands::Arguments::command();
+        let names = command.get_subcommands().map(Command::get_name);
+        for name in names.chain(["hoist"]) {
+            let sections = sections(name);
+            let codes = sections.iter().find(|(title, _)| *title == "Exit status");
+            let mut codes: Vec<_> = codes.unwrap().1.iter().map(|(code, _)| code).collect();
+            let all = codes.len();
+            codes.sort_unstable();
+            codes.dedup();
+            assert_eq!(codes.len(), all, "{name}");
+        }
+    }
 
     #[test]
     fn every_exit_code_is_in_the_manual() {

@@ -33,7 +33,7 @@ pub(crate) fn hidden() -> Vec<Row> {
                 tree.file("src/.env", "KEY=value\n")
                     .file("src/.git/HEAD", "ref: refs/heads/main\n");
             })
-            .says(&["src/.env and src/.git are a repository's data or look like credentials"]),
+            .says(&["src/.env and src/.git are in the bundle, so every instance gets them"]),
         row(
             "--no-ignore-hidden-files",
             &["--description", "d", "--no-ignore-hidden-files"],

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::{Done, Run as _, Server, shell, tool};
 
 /// The region of the readers.
@@ -157,26 +159,46 @@ impl Stage {
         while let Some((before, after)) = rest.split_once("${{") {
             let (expression, after) = after.split_once("}}").unwrap();
             let value = match expression.trim() {
-                "github.sha" => "0123abc",
-                output => self.outputs.get(output).unwrap_or_else(|| {
-                    panic!(
-                        "no earlier step has the output {output}; the outputs are {:?}",
-                        self.outputs
-                    )
-                }),
+                "github.sha" => "0123abc".to_owned(),
+                expression if expression.contains("matrix.to.") => self.of_matrix(expression),
+                output => self.output(output).to_owned(),
             };
             done.push_str(before);
-            done.push_str(value);
+            done.push_str(&value);
             rest = after;
         }
         done + rest
+    }
+
+    fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| {
+            panic!(
+                "no earlier step has the output {name}; the outputs are {:?}",
+                self.outputs
+            )
+        })
+    }
+
+    /// The value of an expression about the first row of a matrix, which has a row for each destination.
+    fn of_matrix(&self, expression: &str) -> String {
+        let rows = self.output("steps.push.outputs.destinations");
+        let rows: Value = serde_json::from_str(rows).unwrap();
+        let (_, member) = expression.split_once("matrix.to.").unwrap();
+        match &rows[0][member.trim_end_matches(')')] {
+            Value::String(text) => text.clone(),
+            Value::Object(members) if expression.starts_with("toJSON(") => {
+                serde_json::to_string_pretty(members).unwrap()
+            }
+            other => panic!("{expression} is {other}"),
+        }
     }
 
     /// Makes the deployment groups that a command names, and registers a revision for `hoist deploy`.
     fn prepare_groups(&mut self, command: &str) {
         let after = |option: &str| {
             let (_, rest) = command.split_once(option)?;
-            rest.split(' ').next().map(str::to_owned)
+            let value = rest.split(' ').next()?;
+            Some(value.trim_matches('"').to_owned())
         };
         if command.contains(" create-deployment-group ") {
             return;
@@ -224,7 +246,7 @@ impl Stage {
             }
         }
         if let Some((_, rest)) = command.split_once("--application-name ") {
-            let name = rest.split(' ').next().unwrap();
+            let name = rest.split(' ').next().unwrap().trim_matches('"');
             let platform = match is_for_lambda(command) {
                 true => "Lambda",
                 false => "Server",

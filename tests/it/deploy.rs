@@ -767,6 +767,13 @@ fn the_revision_is_named_by_url_in_shorthand_as_a_structure_or_is_the_newest() {
     assert_eq!(of(&["--s3-location", "s3://bucket/other/new.tgz"]), newest);
     assert_eq!(of(&["--latest"]), newest);
     assert_eq!(of(&["--latest=s3://bucket/key"])["key"], "key.zip");
+    let words =
+        "deploy --application-name App --deployment-group-name Fleet --latest=s3://bucket/no";
+    let words: Vec<&str> = words.split(' ').collect();
+    scene
+        .hoist(&words)
+        .fails(255)
+        .says("Fleet: application App has no revision below s3://bucket/no to deploy");
     let shorthand = of(&["--s3-location", "bucket=bucket,key=key.zip,bundleType=zip"]);
     assert_eq!(
         shorthand,
@@ -982,4 +989,10 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         ])
         .args(["--local", local, "--latest", "--no-wait"]);
     assert_says(&unwaited.ok(), &["of App to Other succeeded in "]);
+    // The endpoint makes no application for a deployment, and refuses as CodeDeploy does.
+    let mut unknown = hoist();
+    unknown.args(["deploy", "--application-name", "None", "--latest"]);
+    unknown.args(["--deployment-group-name", "Other", "--local", local]);
+    let said = "check --application-name and --region";
+    unknown.fails(254).says(said);
 }

@@ -278,6 +278,15 @@ fn all_problems_of_all_destinations_are_told_before_a_byte_is_sent() {
         of("eu-west-1: ").contains("the bucket europe is in ap-south-1"),
         "{done}"
     );
+    // Advice on a destination names its keys, and its region in a command.
+    let west = of("us-west-2: ");
+    for text in [
+        "check application-name=, region= and the account",
+        "create-application --application-name App --compute-platform Server --region us-west-2",
+    ] {
+        assert!(done.stderr.contains(text), "{text}: {west}");
+    }
+    done.says("use region=ap-south-1, or use a bucket in eu-west-1");
     scene.forget();
     let done = scene.push_to_three(&[]).fails(255);
     let said = lines(&done);

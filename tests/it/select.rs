@@ -514,8 +514,8 @@ fn workspace() -> Tree {
 #[test]
 fn what_is_hardly_meant_to_go_in_draws_one_warning_that_names_the_option() {
     let tree = workspace();
-    let all = "DIR/.aws/credentials, DIR/.env, DIR/.git and 4 more are a repository's data or look like credentials, \
-               and every instance gets them; leave out with --exclude what is not meant to be there\n";
+    let all = "DIR/.aws/credentials, DIR/.env, DIR/.git and 4 more are in the bundle, so every instance gets them: they \
+               are data of version control or look like credentials; leave out with --exclude what is not meant to be there\n";
     let said_by = |options: &[&str]| {
         let said = said(&tree, options);
         assert!(!said.contains("s3cr3t"), "{said}");
@@ -552,7 +552,9 @@ fn what_is_hardly_meant_to_go_in_draws_one_warning_that_names_the_option() {
         "/.git",
     ]);
     assert!(
-        scripts.starts_with("hoist: warning: DIR/lib/.git is a repository's data"),
+        scripts.starts_with(
+            "hoist: warning: DIR/lib/.git is in the bundle, so every instance gets it"
+        ),
         "{scripts}"
     );
     // A link's target is not read, so its name decides; a kept link has no content.
@@ -590,7 +592,7 @@ fn a_push_and_its_dry_run_warn_of_what_is_hardly_meant_to_go_in() {
     for options in [&[][..], &["--dry-run"]] {
         let text = scene.push(options).ok().stderr;
         assert!(
-            text.contains(".git and 4 more are a repository's data or look like credentials"),
+            text.contains(".git and 4 more are in the bundle, so every instance gets them"),
             "{text}"
         );
         let said = scene.push(&["--output", "json"]).args(options).ok().json();

@@ -178,8 +178,10 @@ impl NoticeKind {
                  error, and tar refuses names with `..`; make the archive without such names",
             ),
             Self::Private => (
-                "is a repository's data or looks like credentials, and every instance gets it",
-                "are a repository's data or look like credentials, and every instance gets them",
+                "is in the bundle, so every instance gets it: it is data of version control or looks \
+                 like credentials",
+                "are in the bundle, so every instance gets them: they are data of version control or \
+                 look like credentials",
             ),
         }
     }

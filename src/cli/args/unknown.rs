@@ -28,14 +28,18 @@ pub(crate) fn report(
     }
     let (mut words, mut next) = (Vec::new(), Some(error));
     let mut near: Vec<String> = Vec::new();
+    let mut notes: Vec<&str> = Vec::new();
+    let subcommand = arguments.get(1).and_then(|word| word.to_str());
+    let subcommand = subcommand.unwrap_or_default().to_owned();
+    let is_latest = arguments.iter().any(|word| word == "--latest");
     // The parser only reports the first one, so that one is removed and the rest parsed again.
     while let Some(mut error) = next {
         if error.kind() != ErrorKind::UnknownArgument {
             if error.use_stderr() && error.kind() != HELP_INSTEAD {
                 // Perhaps a required option is missing because it is misspelled.
                 let unknown = format!("unknown: {}", listed(&words));
-                let tip = match did_you_mean(&near) {
-                    Some(meant) => format!("{unknown}; {meant}"),
+                let tip = match help(&near, &notes) {
+                    Some(help) => format!("{unknown}; {help}"),
                     None => unknown,
                 };
                 let tips = ContextValue::StyledStrs(vec![tip.into()]);
@@ -52,14 +56,54 @@ pub(crate) fn report(
             }
             break;
         };
-        let suggested = text(&error, ContextKind::SuggestedArg).map(str::to_owned);
-        near.extend(suggested.filter(|name| !near.contains(name)));
-        words.push(arguments.remove(place).to_string_lossy().into_owned());
+        let word = arguments.remove(place).to_string_lossy().into_owned();
+        match known_elsewhere(&subcommand, &word, is_latest) {
+            Some(Elsewhere::Option(name)) => near.push(name.to_owned()),
+            Some(Elsewhere::Note(note)) => notes.push(note),
+            None => near.extend(text(&error, ContextKind::SuggestedArg).map(str::to_owned)),
+        }
+        words.push(word);
         next = command.clone().try_get_matches_from(&arguments).err();
     }
     let failure = Failure::usage(format!("Unknown options: {}", listed(&words)));
-    let meant = did_you_mean(&near).map_or_else(String::new, |meant| format!("{meant} "));
-    Ok(failure.and(Some(format!("{meant}--help lists the options"))))
+    let listed = match help(&near, &notes) {
+        Some(help) if notes.is_empty() => format!("{help} --help lists the options"),
+        Some(help) => format!("{help}; --help lists the options"),
+        None => "--help lists the options".to_owned(),
+    };
+    Ok(failure.and(Some(listed)))
+}
+
+/// What stands for a word of the AWS CLI or of another command, where the nearest option means something else.
+enum Elsewhere {
+    /// This option.
+    Option(&'static str),
+    /// Something else.
+    Note(&'static str),
+}
+
+fn known_elsewhere(subcommand: &str, word: &str, is_latest: bool) -> Option<Elsewhere> {
+    let name = word.split('=').next().unwrap_or_default();
+    Some(match (subcommand, name) {
+        ("push", "--deployment-group-name" | "--deployment-group") => {
+            Elsewhere::Option("--deploy-to")
+        }
+        ("deploy", "--deployment-id") => Elsewhere::Option("--watch"),
+        ("deploy", "--github-location") => Elsewhere::Note(
+            "hoist deploys revisions in S3; aws deploy create-deployment deploys those of GitHub",
+        ),
+        ("deploy", "create-deployment") => Elsewhere::Note(
+            "hoist deploy creates a deployment by itself: leave create-deployment out",
+        ),
+        ("deploy", "wait") => {
+            Elsewhere::Note("to wait for a deployment, run: hoist deploy --watch ID")
+        }
+        ("deploy", "push") => Elsewhere::Note("to push a revision, run: hoist push"),
+        ("deploy", _) if is_latest && word.starts_with("s3://") => {
+            Elsewhere::Note("write a prefix as --latest=s3://BUCKET/PREFIX")
+        }
+        _ => return None,
+    })
 }
 
 /// The parser shows its help if nothing is left of the line.
@@ -79,9 +123,18 @@ fn listed(words: &[String]) -> String {
     shown.join(",")
 }
 
-/// Asks whether the options of these names were meant.
-fn did_you_mean(near: &[String]) -> Option<String> {
-    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
+/// Asks whether the options of these names were meant, and adds the notes.
+fn help(near: &[String], notes: &[&str]) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in near {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let meant = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(", ")));
+    let notes = (!notes.is_empty()).then(|| notes.join("; "));
+    let said: Vec<String> = meant.into_iter().chain(notes).collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<&str> {
@@ -100,7 +153,7 @@ fn is(argument: &OsString, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::Arg;
+    use clap::{Arg, CommandFactory as _};
 
     use super::*;
 
@@ -161,6 +214,57 @@ mod tests {
             error.to_string().contains("did you mean --name?"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn words_of_the_aws_cli_and_of_other_commands_are_met_with_what_stands_for_them() {
+        let command = crate::cli::commands::Arguments::command();
+        let said = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let error = command
+                .clone()
+                .try_get_matches_from(&arguments)
+                .unwrap_err();
+            match report(&command, arguments, error) {
+                Ok(failure) => failure.lines.join("\n"),
+                Err(error) => error.to_string(),
+            }
+        };
+        let push = "hoist push --application-name A --s3-location s3://b/k";
+        let deploy = "hoist deploy --application-name A --deployment-group-name G";
+        for (line, note) in [
+            (
+                format!("{push} --deployment-group-name G"),
+                "did you mean --deploy-to?",
+            ),
+            (
+                "hoist deploy --deployment-id d-X".to_owned(),
+                "did you mean --watch?",
+            ),
+            (
+                format!("{deploy} --github-location repository=a,commitId=b"),
+                "aws deploy create-deployment deploys those of GitHub; --help lists",
+            ),
+            (
+                format!("{deploy} --latest s3://b/k"),
+                "write a prefix as --latest=s3://BUCKET/PREFIX",
+            ),
+            (
+                deploy.replace("deploy ", "deploy create-deployment "),
+                "leave create-deployment out",
+            ),
+            (
+                "hoist deploy wait deployment-successful --deployment-id d-X".to_owned(),
+                "did you mean --watch? to wait for a deployment, run: hoist deploy --watch ID",
+            ),
+        ] {
+            let said = said(&line);
+            assert!(said.contains(note), "{line}: {said}");
+            assert_eq!(
+                said.matches("did you mean").count(),
+                note.matches("did you mean").count()
+            );
+        }
     }
 
     #[test]

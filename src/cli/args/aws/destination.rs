@@ -221,7 +221,10 @@ impl Reader {
             Value::Text(region) if plain(key) == "region" && !region.is_empty() => Some(region),
             _ => None,
         });
-        let name = region.map_or_else(|| index.to_string(), |region| shown(region).to_string());
+        let name = region.map_or_else(
+            || format!("number {index}"),
+            |region| shown(region).to_string(),
+        );
         let mut reader = Self {
             name,
             given: Vec::new(),
@@ -261,7 +264,9 @@ impl Reader {
                 let distance = strsim::damerau_levenshtein(&key, &plain(name));
                 (distance, name)
             });
-            let nearest = distances.min().filter(|(distance, _)| *distance <= NEAR);
+            // A short key is not near to all others.
+            let near = NEAR.min(key.len() / 2);
+            let nearest = distances.min().filter(|(distance, _)| *distance <= near);
             meant.extend(nearest.map(|(_, name)| name.as_str()));
         }
         let listed: Vec<_> = unknown
@@ -275,7 +280,17 @@ impl Reader {
             true => String::new(),
             false => format!("did you mean {}? ", meant.join(", ")),
         };
-        failure.and(Some(format!("{meant}the keys are {}", keys.join(", "))))
+        // The keys of an object in the shorthand syntax of the AWS CLI.
+        let of_object = ["bucket", "key", "bundletype", "etag", "version"];
+        let is_of_object = |key: &&String| of_object.contains(&plain(key).as_str());
+        let object = match unknown.iter().any(|key| is_of_object(key)) {
+            true => "write the object as s3-location=s3://BUCKET/KEY; ",
+            false => "",
+        };
+        failure.and(Some(format!(
+            "{meant}{object}the keys are {}",
+            keys.join(", ")
+        )))
     }
 
     /// The value as the option takes it.
@@ -294,6 +309,9 @@ impl Reader {
                     "{key} has {} values; put a value that contains a comma in quotes",
                     list.len()
                 )));
+            }
+            Value::Map(_) if key == "s3-location" => {
+                return Err(self.fails("s3-location takes one value: write s3://BUCKET/KEY"));
             }
             Value::Map(_) => return Err(self.fails(&format!("{key} takes one value, not pairs"))),
         };

@@ -360,7 +360,7 @@ impl Ended<'_> {
                 lines.extend(self.hint(call));
                 lines
             }
-            error => after(error.to_string()),
+            Error::NoRevision { .. } | Error::NotInS3 { .. } => after(format!("{place}: {error}")),
         }
     }
 

@@ -137,10 +137,10 @@ fn table(rows: &[Row<'_>]) -> String {
             cell(&target.location.to_string()),
             stored.map(|stored| cell(&stored.etag)).unwrap_or_default(),
             version.map(cell).unwrap_or_default(),
-            if row.is_registered {
-                "registered"
-            } else {
-                "not registered"
+            match &row.error {
+                _ if row.is_registered => "registered".to_owned(),
+                Some(error) => format!("not registered: {}", cell(error)),
+                None => "not registered".to_owned(),
             },
         );
     }

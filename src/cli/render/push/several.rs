@@ -24,7 +24,7 @@ pub(crate) struct Row<'a> {
     pub(crate) revision: Option<&'a Revision>,
     pub(crate) is_registered: bool,
     is_verified: bool,
-    error: Option<String>,
+    pub(crate) error: Option<String>,
     description: &'a str,
     /// The options with which the AWS CLI reaches its CodeDeploy.
     words: Vec<String>,

@@ -204,7 +204,7 @@ fn each_mistake_is_named_with_the_destination_and_what_to_write() {
     for (text, expected) in [
         (
             "s3-location=s3://west/app.zip".to_owned(),
-            "--destination 1: region is missing",
+            "--destination number 1: region is missing",
         ),
         (
             "region=us-west-2".to_owned(),
@@ -213,6 +213,14 @@ fn each_mistake_is_named_with_the_destination_and_what_to_write() {
         (
             of_west(",reigon=x"),
             "--destination us-west-2: unknown: reigon\ndid you mean region? the keys are region, s3-location, application-name",
+        ),
+        (
+            "region=us-west-2,s3-location=bucket=b2,key=k.zip".to_owned(),
+            "--destination us-west-2: unknown: key\nwrite the object as s3-location=s3://BUCKET/KEY; the keys",
+        ),
+        (
+            "region=us-west-2,s3-location={bucket=b2,key=k.zip}".to_owned(),
+            "s3-location takes one value: write s3://BUCKET/KEY",
         ),
         (
             of_west(",kms-key=x,nonsense=y"),
