@@ -61,7 +61,10 @@ pub(super) async fn latest<S: Service>(
     match asker.often(ATTEMPTS, request).await {
         Ok(NewestRevision::Object(revision)) => Ok(*revision),
         Ok(NewestRevision::Elsewhere) => Err(Error::NotInS3 { application }),
-        Ok(NewestRevision::Missing) => Err(Error::NoRevision { application }),
+        Ok(NewestRevision::Missing) => Err(Error::NoRevision {
+            application,
+            among: among.clone(),
+        }),
         Err(error) => Err(Error::Latest { error }),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::codedeploy::deployment::Status;
+use crate::aws::codedeploy::deployment::{Latest, Status};
 use crate::aws::error::CallError;
 use crate::error::shown;
 
@@ -15,11 +15,17 @@ pub enum Error {
         /// Why.
         error: CallError,
     },
-    /// The application has no revision of that kind.
-    #[error("application {} has no revision to deploy", shown(application))]
+    /// The application has no revision, or none there.
+    #[error(
+        "application {} has no revision{} to deploy",
+        shown(application),
+        place(among)
+    )]
     NoRevision {
         /// The application.
         application: String,
+        /// Where one was looked for.
+        among: Latest,
     },
     /// The newest revision of the application is not an object in S3.
     #[error(
@@ -88,6 +94,11 @@ pub enum Error {
     },
 }
 
+fn place(among: &Latest) -> String {
+    let place = among.place();
+    place.map_or_else(String::new, |place| format!(" in {}", shown(&place)))
+}
+
 fn doubt(lost: &CallError, error: Option<&CallError>) -> String {
     let error = error.map_or_else(String::new, |error| format!("; {error}"));
     format!("{lost}{error}")
@@ -113,7 +124,7 @@ fn cancelled(id: Option<&str>, stopped: Option<&Result<(), CallError>>) -> Strin
     let id = shown(id);
     match stopped {
         None => format!("stopped waiting; deployment {id} goes on"),
-        Some(Ok(())) => format!("stopped waiting, and deployment {id} is stopped"),
+        Some(Ok(())) => format!("stopped waiting, and CodeDeploy is stopping deployment {id}"),
         Some(Err(error)) => {
             format!("stopped waiting; deployment {id} goes on, since it cannot be stopped: {error}")
         }
@@ -121,6 +132,19 @@ fn cancelled(id: Option<&str>, stopped: Option<&Result<(), CallError>>) -> Strin
 }
 
 impl Error {
+    /// The code by which CodeDeploy refused.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Latest { error }
+            | Self::Create { error }
+            | Self::Active { error, .. }
+            | Self::Watch { error, .. }
+            | Self::Stop { error, .. } => error.code.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The deployment that exists although this failed.
     #[must_use]
     pub fn deployment(&self) -> Option<&str> {

@@ -100,8 +100,6 @@ pub struct Finished {
     pub failures: Vec<Failure>,
     /// From its creation to its end by CodeDeploy's clock, or else how long it was watched.
     pub took: Duration,
-    /// The deployment that rolled this one back, if that was watched to its end.
-    pub rollback: Option<Box<Finished>>,
 }
 
 impl Finished {

@@ -118,8 +118,6 @@ pub enum IfActive {
 pub struct Wait {
     /// For what.
     pub until: Until,
-    /// Whether a deployment that rolls back is watched to its end too.
-    pub follow_rollback: bool,
 }
 
 /// For what to wait.

@@ -79,17 +79,10 @@ impl<'a, S: Service> Watcher<'a, S> {
         self.tell(&deployment);
         let deployment = self.with_rollback(deployment).await;
         self.ended = Some(deployment.clone());
-        let mut finished = self.result(deployment);
+        let finished = self.result(deployment);
         if let Some(by) = finished.deployment.rolled_back_by().map(str::to_owned) {
             let id = self.id.to_owned();
-            (self.asker.report)(&Event::RolledBack { id, by: by.clone() });
-            if self.wait.follow_rollback {
-                let wait = Wait::default();
-                let mut watcher = Watcher::new(self.asker, &by, wait, true);
-                // That the rollback cannot be watched does not change what became of the deployment.
-                let rollback = Box::pin(watcher.run()).await.ok();
-                finished.rollback = rollback.map(Box::new);
-            }
+            (self.asker.report)(&Event::RolledBack { id, by });
         }
         Ok(finished)
     }
@@ -152,12 +145,10 @@ impl<'a, S: Service> Watcher<'a, S> {
             failures: self.targets.failures(),
             took: deployment.took().unwrap_or_else(|| self.since.elapsed()),
             deployment,
-            rollback: None,
         }
     }
 
-    /// The result, if the deployment is far enough and only the explanation is missing, or the end of its
-    /// rollback.
+    /// The result, if the deployment is far enough and only the explanation or its rollback is missing.
     fn finished(&self) -> Option<Finished> {
         Some(self.result(self.ended.clone()?))
     }

@@ -421,9 +421,9 @@ fn after_wait_timeout_the_deployment_goes_on_and_the_message_says_how_to_watch_a
 
 #[test]
 fn ctrl_c_leaves_the_deployment_and_says_how_to_go_on_or_stops_it_if_asked() {
-    for (option, end) in [
-        (None, "goes on"),
-        (Some("--stop-on-interrupt"), "is stopped"),
+    for (option, (before, after)) in [
+        (None, ("", " goes on")),
+        (Some("--stop-on-interrupt"), ("CodeDeploy is stopping ", "")),
     ] {
         let scene = fleet(1);
         let options: Vec<&str> = ["--wait"].into_iter().chain(option).collect();
@@ -432,7 +432,8 @@ fn ctrl_c_leaves_the_deployment_and_says_how_to_go_on_or_stops_it_if_asked() {
         let done = started.end();
         assert_eq!(done.code, Some(130), "{done}");
         let id = id(&done);
-        assert_says(&done, &[&format!("deployment {id} of App to Fleet {end}")]);
+        let said = format!("hoist: {before}deployment {id} of App to Fleet{after}\n");
+        assert_says(&done, &[&said]);
         match option {
             None => {
                 assert_says(
@@ -608,7 +609,7 @@ fn several_groups_are_deployed_to_at_once_or_in_waves_that_end_at_a_failure() {
         &[
             "of App to Canary failed after ",
             "Fleet: not begun",
-            "to deploy to Fleet again: hoist deploy --application-name App ",
+            "to deploy to Fleet: hoist deploy --application-name App ",
         ],
     );
 }
@@ -821,7 +822,7 @@ fn a_group_or_an_application_that_is_missing_is_named_with_what_to_do() {
         &[
             "(DeploymentGroupDoesNotExistException)",
             "aws deploy list-deployment-groups --application-name App",
-            "to deploy to Nope again: hoist deploy --application-name App ",
+            "to deploy to Nope: hoist deploy --application-name App ",
         ],
     );
     deploy(&scene, &["--application-name", "Nope"]).fails(254);

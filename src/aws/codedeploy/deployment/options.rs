@@ -36,6 +36,16 @@ pub struct Latest {
     pub prefix: Option<String>,
 }
 
+impl Latest {
+    /// `s3://bucket/prefix`; None: anywhere.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let bucket = self.bucket.as_deref()?;
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        Some(format!("s3://{bucket}/{prefix}"))
+    }
+}
+
 /// How a revision is deployed. A member that is None is not sent: the deployment group's setting counts, or
 /// CodeDeploy's default.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -372,7 +372,10 @@ impl DeployArgs {
                     words.extend(["--s3-location".to_owned(), object.shorthand()]);
                 }
                 // Later, another one may be the newest.
-                Wanted::Latest(_) => words.push("--latest".to_owned()),
+                Wanted::Latest(latest) => words.push(match latest.place() {
+                    Some(place) => format!("--latest={place}"),
+                    None => "--latest".to_owned(),
+                }),
                 Wanted::Deployed => {}
             }
             let mode = self.deployment_mode.clone();

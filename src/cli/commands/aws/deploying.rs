@@ -130,10 +130,7 @@ impl Deploying<'_> {
                 IfActive::Fail => deploy::IfActive::Fail,
                 IfActive::Stop => deploy::IfActive::Stop,
             },
-            wait: self.waits.then_some(Wait {
-                until,
-                follow_rollback: false,
-            }),
+            wait: self.waits.then_some(Wait { until }),
             limit: self.wait.wait_timeout.as_ref().map(|time| time.duration),
             stop_when_cancelled: self.wait.stop_on_interrupt,
         }

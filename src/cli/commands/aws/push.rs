@@ -129,7 +129,8 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
             .map(|to| to.region().map(str::to_owned))
             .collect();
         sources(&targets, &regions)?;
-        return dry_run(arguments, &request, &sites(targets));
+        let groups = wanted.map(|wanted| wanted.groups).unwrap_or_default();
+        return dry_run(arguments, &request, &sites(targets), &groups);
     }
     let cleanup = CleanupHint::default();
     let (hint, of_hint) = (cleanup.clone(), sites(targets.clone()));
@@ -432,7 +433,12 @@ fn summarised(pushed: &Pushed, progress: &Progress, elapsed: Duration) -> String
 }
 
 /// Does what a push does before the first byte, without asking AWS.
-fn dry_run(arguments: &PushArgs, request: &Request, sites: &Sites) -> Result<(), Failure> {
+fn dry_run(
+    arguments: &PushArgs,
+    request: &Request,
+    sites: &Sites,
+    deploy_to: &[String],
+) -> Result<(), Failure> {
     let run = Run::start()?;
     let progress = Arc::new(Progress::new());
     let preview = run.block_on(async {
@@ -447,6 +453,7 @@ fn dry_run(arguments: &PushArgs, request: &Request, sites: &Sites) -> Result<(),
         bundle: request.source.content.bundle_type().name(),
         sites,
         list: arguments.list,
+        deploy_to,
     };
     previewed.print(arguments.output.format)
 }

@@ -192,6 +192,8 @@ impl Row {
                 self.id = Some(id.clone());
                 self.waiting = None;
                 self.began = at;
+                // The line below says so; numbers are news.
+                self.said = (words::status(&Status::Created), at);
                 let lost = match found {
                     true => ", and its answer was lost",
                     false => "",

@@ -61,10 +61,6 @@ pub(crate) fn summary(ended: &[Ended<'_>]) -> String {
         let finished = ended.finished();
         let of = finished.map(|finished| &finished.deployment);
         let group = of.map_or(ended.group, |of| of.group.as_str());
-        let status = ended.status().unwrap_or(match ended.exit() {
-            Some(_) => "not created",
-            None => "not begun",
-        });
         let targets = of.map_or_else(String::new, |of| {
             let counts = &of.counts;
             format!("{} of {} succeeded", counts.succeeded, counts.total())
@@ -75,7 +71,7 @@ pub(crate) fn summary(ended: &[Ended<'_>]) -> String {
             "| {id} | {} | {} | {} | {targets} | {} |",
             cell(group),
             cell(ended.region),
-            cell(status),
+            cell(ended.status_or_why_not()),
             time.unwrap_or_default()
         );
     }

@@ -107,6 +107,24 @@ impl Ended<'_> {
         }
     }
 
+    /// The status in words: CodeDeploy's name, or what is known instead.
+    pub(crate) fn status_or_why_not(&self) -> &str {
+        let without = match self.outcome {
+            Outcome::NotBegun => "not begun",
+            Outcome::Failed(Error::Cancelled {
+                id: Some(_),
+                stopped,
+            }) => match stopped {
+                Some(Ok(())) => "stopping",
+                _ => "goes on",
+            },
+            Outcome::Failed(Error::TimedOut { id: Some(_), .. }) => "goes on",
+            Outcome::Failed(Error::Watch { .. } | Error::Unconfirmed { .. }) => "not known",
+            _ => "not created",
+        };
+        self.status().unwrap_or(without)
+    }
+
     /// The exit code; None if all is well. A run that was cancelled ends by the signal's.
     pub(crate) fn exit(&self) -> Option<Exit> {
         let of_call = |error: &CallError| match &error.code {
@@ -219,15 +237,7 @@ impl Ended<'_> {
     }
 
     fn rollback(&self, finished: &Finished) -> Option<String> {
-        let deployment = &finished.deployment;
-        if let Some(rollback) = &finished.rollback {
-            return Some(format!(
-                "deployment {} rolled it back: {}",
-                shown(&rollback.deployment.id),
-                words::status(&rollback.deployment.status)
-            ));
-        }
-        let rollback = deployment.rollback.as_ref()?;
+        let rollback = finished.deployment.rollback.as_ref()?;
         if let Some(by) = &rollback.deployment {
             let link = self.place.link(by);
             let link = link.map(|link| format!(" ({link})")).unwrap_or_default();
@@ -272,7 +282,11 @@ impl Ended<'_> {
                 id: Some(id),
                 stopped,
             } => match stopped {
-                Some(Ok(())) => after(format!("{} is stopped", self.name(id))),
+                // What runs on its targets may go on for a while.
+                Some(Ok(())) => vec![
+                    format!("CodeDeploy is stopping {}", self.name(id)),
+                    format!("to watch that: {}", self.commands.watch(id)),
+                ],
                 Some(Err(error)) => vec![
                     format!(
                         "{} goes on, since it cannot be stopped: {error}",
@@ -315,6 +329,10 @@ impl Ended<'_> {
                         &self.commands.aws
                     )
                 ),
+            ],
+            Error::Watch { error: call, .. } if has_no_deployment(call) => vec![
+                error.to_string(),
+                "check the id, --region and the account".to_owned(),
             ],
             Error::Watch { id, .. } | Error::Stop { id, .. } => {
                 vec![error.to_string(), self.commands.next(id)]
@@ -367,11 +385,15 @@ impl Ended<'_> {
         let group = ["--deployment-group-name", self.group];
         let words = [&["hoist", "deploy"], &words[..], &group].concat();
         Some(format!(
-            "to deploy to {} again: {}",
+            "to deploy to {}: {}",
             self.place_name(),
             command(&words, &self.commands.hoist)
         ))
     }
+}
+
+fn has_no_deployment(error: &CallError) -> bool {
+    error.code.as_deref() == Some("DeploymentDoesNotExistException")
 }
 
 /// Why a deployment failed, as CodeDeploy puts it.

@@ -20,7 +20,7 @@ fn deployment(ended: &Ended<'_>) -> Value {
     let finished = ended.finished();
     let of = finished.map(|finished| &finished.deployment);
     let error = match ended.outcome {
-        Outcome::Failed(error) => json!({"code": null, "message": error.to_string()}),
+        Outcome::Failed(error) => json!({"code": error.code(), "message": error.to_string()}),
         _ => of.and_then(|of| of.error.as_ref()).map_or(
             Value::Null,
             |error| json!({"code": error.code, "message": error.message}),

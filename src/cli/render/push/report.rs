@@ -124,6 +124,8 @@ pub(crate) struct Previewed<'a> {
     pub(crate) sites: &'a Sites,
     /// Whether to list each entry.
     pub(crate) list: bool,
+    /// The deployment groups to which it would be deployed.
+    pub(crate) deploy_to: &'a [String],
 }
 
 impl Previewed<'_> {
@@ -163,7 +165,16 @@ impl Previewed<'_> {
             plural(parts),
             target.application,
         );
-        text + &previews(self.sites)
+        text += &previews(self.sites);
+        if !self.deploy_to.is_empty() {
+            let groups: Vec<String> = self
+                .deploy_to
+                .iter()
+                .map(|group| error::shown(group).to_string())
+                .collect();
+            let _ = writeln!(text, "Would then deploy it to {}.", groups.join(", "));
+        }
+        text
     }
 
     fn json(&self) -> Value {
@@ -184,6 +195,9 @@ impl Previewed<'_> {
         });
         if self.sites.are_several() {
             json["destinations"] = previews_json(self.sites, self.bundle);
+        }
+        if !self.deploy_to.is_empty() {
+            json["deploy_to"] = json!(self.deploy_to);
         }
         if self.list {
             json["entries"] = preview.entries().map(|entry| entry_json(&entry)).collect();

@@ -54,7 +54,6 @@ fn finished(status: Status, failures: Vec<Failure>) -> Finished {
         },
         failures,
         took: Duration::from_secs(200),
-        rollback: None,
     }
 }
 
@@ -219,7 +218,7 @@ fn each_other_end_says_what_to_do_next_and_has_its_exit_code() {
     };
     let watch = "to watch it: hoist deploy --watch d-1 --region eu-west-1; to stop it: aws deploy \
                  stop-deployment --deployment-id d-1 --region eu-west-1";
-    let again = "to deploy to Production again: hoist deploy --application-name App --s3-location \
+    let again = "to deploy to Production: hoist deploy --application-name App --s3-location \
                  'bucket=b,key=my key,bundleType=zip' --deployment-group-name Production --region eu-west-1";
     let timed_out = Error::TimedOut {
         id: Some("d-1".into()),
@@ -288,6 +287,55 @@ fn each_other_end_says_what_to_do_next_and_has_its_exit_code() {
         }
         assert_eq!(code, exit, "{lines}");
     }
+}
+
+#[test]
+fn the_summary_says_that_a_deployment_goes_on_and_not_that_there_is_none() {
+    let gone = || CallError {
+        operation: "GetDeployment",
+        code: Some("DeploymentDoesNotExistException".into()),
+        message: "No.".into(),
+    };
+    let (id, some) = (|| "d-1".to_owned(), || Some("d-1".to_owned()));
+    let cancelled = |stopped| Error::Cancelled {
+        id: some(),
+        stopped,
+    };
+    let unconfirmed = Error::Unconfirmed {
+        lost: gone(),
+        error: None,
+    };
+    for (error, status) in [
+        (cancelled(None), "goes on"),
+        (cancelled(Some(Ok(()))), "stopping"),
+        (cancelled(Some(Err(gone()))), "goes on"),
+        (
+            Error::Watch {
+                id: id(),
+                error: gone(),
+            },
+            "not known",
+        ),
+        (unconfirmed, "not known"),
+        (Error::Create { error: gone() }, "not created"),
+    ] {
+        let summary = with(Outcome::Failed(error), |ended| {
+            github::summary(std::slice::from_ref(ended))
+        });
+        let cell = format!("<code>{status}</code>");
+        assert!(summary.contains(&cell), "{status}: {summary}");
+    }
+    let missing = Error::Watch {
+        id: id(),
+        error: gone(),
+    };
+    let (lines, json) = with(Outcome::Failed(missing), |ended| {
+        let json = report::deployments(std::slice::from_ref(ended));
+        (ended.lines().join("\n"), json)
+    });
+    assert!(lines.contains("check the id"), "{lines}");
+    assert!(!lines.contains("to stop it"), "{lines}");
+    assert_eq!(json[0]["error"]["code"], "DeploymentDoesNotExistException");
 }
 
 #[test]
