@@ -633,7 +633,8 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
         ],
     );
     fails(&scene, "i-web-1", "no\n");
-    let done = scene.push(&[&options[..], &["--waves"]].concat()).fails(3);
+    let waits = ["--waves", "--wait-timeout", "5m", "--if-active", "wait"];
+    let done = scene.push(&[&options[..], &waits].concat()).fails(3);
     assert_says(
         &done,
         &[
@@ -644,10 +645,12 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
     let again = done
         .stderr
         .lines()
-        .find(|line| line.contains("again: "))
+        .find(|line| line.contains("to deploy to "))
         .unwrap();
     assert!(
-        again.contains("bucket=west,key=key.zip,") && again.ends_with("--region us-west-2"),
+        again.contains("bucket=west,key=key.zip,")
+            && again.contains(" --wait --wait-timeout 5m --if-active wait ")
+            && again.ends_with("--region us-west-2"),
         "{done}"
     );
     assert_eq!(deployments(&scene, "us-west-2").len(), 1);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use hoist::aws::codedeploy::Platform;
+use hoist::bundle::{BundleType, Format};
 use hoist::deploy::{Counts, ErrorInformation, Rollback, TargetKind};
 
 use super::*;
@@ -12,16 +13,10 @@ fn commands() -> Commands {
     Commands {
         hoist: vec!["--region".into(), "eu-west-1".into()],
         aws: vec!["--region".into(), "eu-west-1".into()],
-        create: Some(
-            [
-                "--application-name",
-                "App",
-                "--s3-location",
-                "bucket=b,key=my key,bundleType=zip",
-            ]
-            .map(str::to_owned)
-            .into(),
-        ),
+        create: Some(Create {
+            newest: Some("--latest=s3://b/my key".into()),
+            words: Vec::new(),
+        }),
     }
 }
 
@@ -81,6 +76,7 @@ fn ended<'a>(place: &'a Place, outcome: &'a Outcome, commands: &'a Commands) -> 
         application: "App",
         group: "Production",
         region: "eu-west-1",
+        revision: None,
         place,
         outcome,
         commands,
@@ -218,8 +214,8 @@ fn each_other_end_says_what_to_do_next_and_has_its_exit_code() {
     };
     let watch = "to watch it: hoist deploy --watch d-1 --region eu-west-1; to stop it: aws deploy \
                  stop-deployment --deployment-id d-1 --region eu-west-1";
-    let again = "to deploy to Production: hoist deploy --application-name App --s3-location \
-                 'bucket=b,key=my key,bundleType=zip' --deployment-group-name Production --region eu-west-1";
+    let again = "to deploy to Production: hoist deploy --application-name App \
+                 '--latest=s3://b/my key' --deployment-group-name Production --region eu-west-1";
     let timed_out = Error::TimedOut {
         id: Some("d-1".into()),
         status: Some(Status::InProgress),
@@ -384,4 +380,30 @@ fn the_explanation_in_the_documentation_is_what_is_printed() {
     let docs = include_str!("../../../../../docs/deploy.md");
     let block = format!("```text\n{lines}```");
     assert!(docs.contains(&block), "docs/deploy.md must have:\n{block}");
+}
+
+fn revision() -> Registration {
+    Registration {
+        location: "s3://b/my key".parse().unwrap(),
+        bundle_type: BundleType::Archive(Format::Zip),
+        etag: Some("9a".into()),
+        version: None,
+    }
+}
+
+#[test]
+fn a_deployment_that_was_not_created_is_created_with_the_revision_that_was_the_newest() {
+    let revision = revision();
+    let lines = with(Outcome::NotBegun, |ended| {
+        let ended = Ended {
+            revision: Some(&revision),
+            ..*ended
+        };
+        ended.lines()
+    });
+    assert_eq!(
+        lines[1],
+        "to deploy to Production: hoist deploy --application-name App --s3-location 'bucket=b,key=my \
+         key,bundleType=zip,eTag=9a' --deployment-group-name Production --region eu-west-1"
+    );
 }
