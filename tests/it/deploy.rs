@@ -657,7 +657,7 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
 
     // What is registered already can be deployed in both, too.
     scene.faults.heal();
-    let options = ["--wait", "--waves", "--destination", "region=us-west-2"];
+    let options = ["--destination", "region=us-west-2", "--wait", "--waves"];
     let done = deploy(&scene, &options).ok();
     assert_says(
         &done,
@@ -955,4 +955,9 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         ])
         .args(["--local", local, "--latest", "--wait"]);
     assert_says(&again.ok(), &["of App to Other succeeded in "]);
+    let mut alone = hoist();
+    alone
+        .args(["deploy", "--application-name", "App", "--latest"])
+        .args(["--deployment-group-name", "Other", "--local", local]);
+    assert_says(&alone.fails(252), &["ends with this command", "add --wait"]);
 }

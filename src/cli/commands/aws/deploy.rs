@@ -73,6 +73,7 @@ pub(crate) struct DeployArgs {
         long,
         value_name = "PAIRS",
         display_order = 0,
+        num_args = 1..,
         conflicts_with = "watch"
     )]
     destination: Vec<String>,
@@ -128,6 +129,9 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
     let arguments = &arguments;
     let waits = arguments.watch.is_some() || arguments.wait.is_asked_for();
     arguments.wait.check(waits)?;
+    arguments
+        .wait
+        .check_local(waits, arguments.local.dir.is_some())?;
     let asked = match &arguments.watch {
         Some(id) => arguments.check_watch(id)?,
         None => arguments.revision()?,

@@ -186,6 +186,7 @@ impl Deploying<'_> {
             .zip(revisions.iter())
             .map(|(((region, group, place), outcome), revision)| Ended {
                 revision: revision.as_ref(),
+                is_alone: places.len() == 1,
                 application: &region.application,
                 group,
                 region: &region.clients.region,
@@ -229,10 +230,13 @@ impl Deploying<'_> {
             // Targets may have failed although the deployment succeeded.
             let explained = ended.explained();
             let explained = explained.iter().flat_map(Explained::lines);
-            explained.for_each(|line| say(&line));
             if !ended.outcome.is_success() {
+                lines.extend(explained);
                 lines.extend(ended.lines());
-            } else if !self.quiet {
+                continue;
+            }
+            explained.for_each(|line| say(&line));
+            if !self.quiet {
                 ended.lines().iter().for_each(|line| say(line));
             }
         }

@@ -115,6 +115,10 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let wanted = arguments
         .deploy_to
         .wanted(&arguments.revision.description)?;
+    if wanted.is_some() {
+        let (wait, local) = (&arguments.deploy_to.wait, &arguments.local.dir);
+        wait.check_local(wait.is_not_refused(), local.is_some())?;
+    }
     let (request, platform) = request(arguments, &targets)?;
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;
@@ -316,6 +320,7 @@ async fn push_to(
         arguments,
         sites,
         description: &description,
+        deploys: deploy_to.is_some(),
         outputs: outputs.as_deref(),
         took: started.elapsed(),
         progress: &observer.progress,
@@ -348,6 +353,8 @@ struct Report<'a> {
     arguments: &'a PushArgs,
     sites: &'a Sites,
     description: &'a str,
+    /// Whether the revision is deployed afterwards.
+    deploys: bool,
     /// The file for outputs of a workflow.
     outputs: Option<&'a Path>,
     took: Duration,
@@ -408,6 +415,10 @@ impl Report<'_> {
             failure
                 .lines
                 .extend(printed.err().into_iter().flat_map(|error| error.lines));
+        }
+        if self.deploys {
+            let text = "nothing was deployed, because not all destinations succeeded";
+            failure.lines.push(text.to_owned());
         }
         Err(failure)
     }

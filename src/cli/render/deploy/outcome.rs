@@ -23,6 +23,8 @@ pub(crate) struct Ended<'a> {
     /// What is deployed, as far as it is known here.
     pub(crate) revision: Option<&'a Registration>,
     pub(crate) outcome: &'a Outcome,
+    /// Whether it is the command's only deployment, so that what failed is its failure.
+    pub(crate) is_alone: bool,
     pub(crate) commands: &'a Commands,
 }
 
@@ -165,7 +167,13 @@ impl Ended<'_> {
     /// What failed on each target.
     pub(crate) fn explained(&self) -> Vec<Explained> {
         let failures = self.finished().map(|finished| finished.failures.as_slice());
-        failures.unwrap_or_default().iter().map(explained).collect()
+        let mut all: Vec<Explained> = failures.unwrap_or_default().iter().map(explained).collect();
+        if !self.is_alone {
+            let name = self.place_name();
+            all.iter_mut()
+                .for_each(|one| one.text = format!("{name}: {}", one.text));
+        }
+        all
     }
 
     /// The lines at the end, the most important first.
@@ -270,6 +278,7 @@ impl Ended<'_> {
                 id: Some(id),
                 status,
                 limit,
+                ..
             } => {
                 let status = status.as_ref().map(words::status);
                 let status = status.map(|status| format!(" ({status})"));
