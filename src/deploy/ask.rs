@@ -14,7 +14,7 @@ const FIRST_REPORT: Duration = Duration::from_secs(60);
 /// The time between two such reports.
 const NEXT_REPORT: Duration = Duration::from_secs(600);
 /// For how long credentials may fail, or something else than CodeDeploy may refuse. Another program may renew
-/// the credentials meanwhile.
+/// the credentials meanwhile. Also for how long there may be no answer if there never was one.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Attempts of a request if that happens and nothing was ever answered. Providers of credentials make attempts of
 /// their own.
@@ -143,8 +143,11 @@ impl Silence {
         if error.code.as_deref() == Some("DeploymentDoesNotExistException") {
             return self.created.is_none_or(|at| at.elapsed() > UNKNOWN);
         }
-        if !error.is_certain() || is_busy(error) {
+        if is_busy(error) {
             return false;
+        }
+        if !error.is_certain() {
+            return !self.answered && self.lasted() > PATIENCE;
         }
         if is_foreign(error) {
             // What worked before may work again.

@@ -516,6 +516,19 @@ fn a_push_deploys_what_it_registered_and_waits() {
 }
 
 #[test]
+fn a_dry_run_says_to_which_groups_it_would_deploy() {
+    let scene = fleet(1);
+    let done = scene
+        .push(&["--dry-run", "--deploy-to", "Fleet,Other"])
+        .ok();
+    assert!(
+        done.stdout
+            .ends_with("Would then deploy it to Fleet, Other.\n"),
+        "{done}"
+    );
+}
+
+#[test]
 fn a_push_whose_deployment_fails_has_registered_the_revision_and_says_why() {
     let scene = Scene::new();
     make_group(&scene, "us-east-1", "Fleet", 1, &json!({}));
@@ -645,7 +658,7 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
     let again = done
         .stderr
         .lines()
-        .find(|line| line.contains("to deploy to "))
+        .find(|line| line.contains("to deploy to Fleet in us-west-2: "))
         .unwrap();
     assert!(
         again.contains("bucket=west,key=key.zip,")
@@ -955,9 +968,17 @@ fn an_endpoint_in_the_process_deploys_for_trial_without_preparation() {
         ])
         .args(["--local", local, "--latest", "--wait"]);
     assert_says(&again.ok(), &["of App to Other succeeded in "]);
-    let mut alone = hoist();
-    alone
-        .args(["deploy", "--application-name", "App", "--latest"])
-        .args(["--deployment-group-name", "Other", "--local", local]);
-    assert_says(&alone.fails(252), &["ends with this command", "add --wait"]);
+
+    // The endpoint ends with the command, so that no command leaves a deployment to it.
+    let mut unwaited = hoist();
+    unwaited
+        .args([
+            "deploy",
+            "--application-name",
+            "App",
+            "--deployment-group-name",
+            "Other",
+        ])
+        .args(["--local", local, "--latest", "--no-wait"]);
+    assert_says(&unwaited.ok(), &["of App to Other succeeded in "]);
 }

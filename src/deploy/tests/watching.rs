@@ -390,3 +390,18 @@ async fn what_became_of_a_deployment_is_kept_when_the_limit_comes_before_its_rol
     assert_eq!(finished.deployment.status, Status::Failed);
     assert_eq!(finished.failures.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_to_which_nothing_ever_answers_ends_after_minutes() {
+    let service = Fake::new(lasting(secs(60))).always("GetDeployment", Trouble::Gone);
+    let plan = Plan {
+        service: service.clone(),
+        region: "eu-west-1".into(),
+        task: Task::Watch("d-000000001".into()),
+    };
+    let since = Instant::now();
+    let (outcome, _) = run_one(plan, &waiting(), &Cancel::new()).await;
+    assert!(matches!(failed(outcome), Error::Watch { .. }));
+    let took = since.elapsed();
+    assert!((secs(300)..secs(420)).contains(&took), "{took:?}");
+}

@@ -154,20 +154,6 @@ impl WaitArgs {
         }
     }
 
-    /// Refuses to leave a deployment alone that ends with this process.
-    pub(crate) fn check_local(&self, waits: bool, is_local: bool) -> Result<(), Failure> {
-        if waits || !is_local {
-            return Ok(());
-        }
-        let remedy = match self.no_wait {
-            true => "leave --no-wait out",
-            false => "add --wait",
-        };
-        Err(Failure::usage(format!(
-            "the endpoint of --local ends with this command, and a deployment that runs with it; {remedy}"
-        )))
-    }
-
     /// Refuses what makes no sense for a deployment that exists.
     pub(crate) fn check_watch(&self) -> Result<(), Failure> {
         let options = [

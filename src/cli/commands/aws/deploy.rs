@@ -129,9 +129,6 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
     let arguments = &arguments;
     let waits = arguments.watch.is_some() || arguments.wait.is_asked_for();
     arguments.wait.check(waits)?;
-    arguments
-        .wait
-        .check_local(waits, arguments.local.dir.is_some())?;
     let asked = match &arguments.watch {
         Some(id) => arguments.check_watch(id)?,
         None => arguments.revision()?,
@@ -141,7 +138,8 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
         groups: arguments.groups()?,
         options: arguments.options()?,
         wait: &arguments.wait,
-        waits,
+        // Deployments of an endpoint in this process end with it.
+        waits: waits || arguments.local.dir.is_some(),
         form: arguments.form(),
         quiet: arguments.quiet,
         prints_ids: arguments.watch.is_none() && arguments.output.format == Output::Text,
@@ -392,6 +390,7 @@ impl DeployArgs {
             hoist,
             aws: aws.unwrap_or_else(|| access.words_of_a_deployment()),
             create,
+            is_local: self.local.dir.is_some(),
         }
     }
 }

@@ -94,7 +94,8 @@ impl DeployTo<'_> {
             groups: self.wanted.groups.clone(),
             options: self.wanted.options.clone(),
             wait,
-            waits: wait.is_not_refused(),
+            // Deployments of an endpoint in this process end with it.
+            waits: wait.is_not_refused() || sites.is_local(),
             form: shown.form,
             quiet: shown.quiet,
             prints_ids: shown.prints_ids,
@@ -122,6 +123,7 @@ impl DeployTo<'_> {
                         newest: None,
                         words,
                     }),
+                    is_local: sites.is_local(),
                 },
             }
         });

@@ -205,7 +205,10 @@ impl Deploying<'_> {
     /// A deployment was created.
     fn created(&self, region: &Region, id: &str) -> Result<(), Failure> {
         let next = region.commands.next(id);
-        let line = format!("deployment {} goes on; {next}", shown(id));
+        let line = match region.commands.is_local {
+            true => next,
+            false => format!("deployment {} goes on; {next}", shown(id)),
+        };
         self.running.all().push(line);
         match self.prints_ids {
             true => render::print(format!("{}\n", shown(id))),

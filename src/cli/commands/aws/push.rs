@@ -115,10 +115,6 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let wanted = arguments
         .deploy_to
         .wanted(&arguments.revision.description)?;
-    if wanted.is_some() {
-        let (wait, local) = (&arguments.deploy_to.wait, &arguments.local.dir);
-        wait.check_local(wait.is_not_refused(), local.is_some())?;
-    }
     let (request, platform) = request(arguments, &targets)?;
     if let Some(dir) = &arguments.local.dir {
         keep_apart(&request.source.path, dir, "--local")?;

@@ -36,6 +36,8 @@ pub(crate) struct Commands {
     pub(crate) aws: Vec<String>,
     /// The command that creates the deployment. None: only one is watched.
     pub(crate) create: Option<Create>,
+    /// Whether CodeDeploy is in this process, and deployments end with it.
+    pub(crate) is_local: bool,
 }
 
 /// The command that creates a deployment, without its application, group and revision.
@@ -58,6 +60,10 @@ impl Commands {
 
     /// How to go on with a deployment that runs.
     pub(crate) fn next(&self, id: &str) -> String {
+        if self.is_local {
+            return "the deployment ends unfinished, since the endpoint of --local ends with this command"
+                .to_owned();
+        }
         format!(
             "to watch it: {}; to stop it: {}",
             self.watch(id),
@@ -303,6 +309,9 @@ impl Ended<'_> {
                 stopped,
             } => match stopped {
                 // What runs on its targets may go on for a while.
+                Some(Ok(())) if self.commands.is_local => {
+                    after(format!("{} is stopped", self.name(id)))
+                }
                 Some(Ok(())) => vec![
                     format!("CodeDeploy is stopping {}", self.name(id)),
                     format!("to watch that: {}", self.commands.watch(id)),
@@ -314,7 +323,13 @@ impl Ended<'_> {
                     ),
                     self.commands.next(id),
                 ],
-                None => vec![format!("{} goes on", self.name(id)), self.commands.next(id)],
+                None => {
+                    let end = match self.commands.is_local {
+                        true => "is not waited for any more",
+                        false => "goes on",
+                    };
+                    vec![format!("{} {end}", self.name(id)), self.commands.next(id)]
+                }
             },
             Error::Cancelled { id: None, .. } => {
                 after(format!("{place}: stopped; no deployment was created"))

@@ -58,6 +58,11 @@ impl Sites {
         }
     }
 
+    /// Whether the services are in this process.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
     pub(crate) fn are_several(&self) -> bool {
         self.all.len() > 1
     }

@@ -17,6 +17,7 @@ fn commands() -> Commands {
             newest: Some("--latest=s3://b/my key".into()),
             words: Vec::new(),
         }),
+        is_local: false,
     }
 }
 
