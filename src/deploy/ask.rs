@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::pace::{Pace, pause};
-use super::{Deployment, Error, Event, Report, Service, Status};
+use super::{Deployment, Error, Event, Report, Service};
 use crate::aws::error::CallError;
 use crate::cancel::Cancel;
 
@@ -228,12 +228,22 @@ impl Deadline {
         done.unwrap_or(Err(GivenUp::Cancelled))
     }
 
-    /// The error of work that was given up. `id` and `status` are of the deployment that exists.
-    pub(super) fn missed(self, why: GivenUp, id: Option<String>, status: Option<Status>) -> Error {
-        let limit = self.limit;
+    /// The error of work that was given up. `id` is that of the deployment that exists, and `last` how it
+    /// was by then.
+    pub(super) fn missed(
+        self,
+        why: GivenUp,
+        id: Option<String>,
+        last: Option<&Deployment>,
+    ) -> Error {
         match why {
             GivenUp::Cancelled => Error::Cancelled { id, stopped: None },
-            GivenUp::Late => Error::TimedOut { id, status, limit },
+            GivenUp::Late => Error::TimedOut {
+                id,
+                status: last.map(|last| last.status.clone()),
+                counts: last.map(|last| last.counts),
+                limit: self.limit,
+            },
         }
     }
 }

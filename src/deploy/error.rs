@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::codedeploy::deployment::{Latest, Status};
+use crate::aws::codedeploy::deployment::{Counts, Latest, Status};
 use crate::aws::error::CallError;
 use crate::error::shown;
 
@@ -81,6 +81,8 @@ pub enum Error {
         id: Option<String>,
         /// Its last status.
         status: Option<Status>,
+        /// How many of its targets were how far by then.
+        counts: Option<Counts>,
         /// How long was waited.
         limit: Duration,
     },

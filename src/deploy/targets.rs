@@ -277,13 +277,16 @@ impl Targets {
         Ok(self.found(asker, id, batch, found))
     }
 
-    /// What failed on targets, what failed first first: it is most often the cause of the rest.
+    /// What failed on targets, by their names. Of too many, those that failed first: they are most often the
+    /// cause of the rest.
     pub(super) fn failures(&self) -> Vec<Failure> {
         let known = self.known.values().flatten();
         let mut failures: Vec<(Option<SystemTime>, Failure)> =
             known.filter_map(failure_of).collect();
         failures.sort_by_key(|(at, _)| (at.is_none(), *at));
         failures.truncate(MOST_FAILURES);
+        // When several fail at about the same time, another run would give another order.
+        failures.sort_by(|(_, one), (_, other)| one.target.cmp(&other.target));
         failures.into_iter().map(|(_, failure)| failure).collect()
     }
 }

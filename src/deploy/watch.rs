@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::ask::{Asker, Deadline, Silence};
+use super::ask::{Asker, Deadline, GivenUp, Silence};
 use super::pace::Interval;
 use super::targets::Targets;
 use super::{Deployment, Error, Event, Finished, RollbackOn, Service, Status, Until, Wait};
@@ -14,6 +14,8 @@ use crate::cancel::Cancel;
 /// A rollback begins a little after the deployment ended: how often it is asked for, and after which time.
 const ROLLBACK_LOOKS: u32 = 5;
 const ROLLBACK_PAUSE: Duration = Duration::from_secs(3);
+/// How long the last question may take when the time to wait is over.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Watches a deployment to its end, or as far as `wait` says. `created` says that this program created it
 /// just now.
@@ -37,8 +39,14 @@ pub(super) async fn watch<S: Service>(
     match watched {
         Ok(done) => done.map_err(|error| Error::Watch { id, error }),
         Err(why) => {
-            let status = watcher.last.map(|last| last.status);
-            Err(deadline.missed(why, Some(id), status))
+            if why == GivenUp::Late {
+                // What was told last may be a minute old.
+                let now = timeout(LAST_LOOK, asker.once(asker.service.deployment(&id))).await;
+                if let Ok(Ok(now)) = now {
+                    watcher.tell(&now);
+                }
+            }
+            Err(deadline.missed(why, Some(id), watcher.last.as_ref()))
         }
     }
 }

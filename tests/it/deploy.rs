@@ -650,7 +650,8 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
         ],
     );
     fails(&scene, "i-web-1", "no\n");
-    let done = scene.push(&[&options[..], &["--waves"]].concat()).fails(3);
+    let waits = ["--waves", "--wait-timeout", "5m", "--if-active", "wait"];
+    let done = scene.push(&[&options[..], &waits].concat()).fails(3);
     assert_says(
         &done,
         &[
@@ -664,14 +665,16 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
         .find(|line| line.contains("to deploy to Fleet in us-west-2: "))
         .unwrap();
     assert!(
-        again.contains("bucket=west,key=key.zip,") && again.ends_with("--region us-west-2"),
+        again.contains("bucket=west,key=key.zip,")
+            && again.contains(" --wait --wait-timeout 5m --if-active wait ")
+            && again.ends_with("--region us-west-2"),
         "{done}"
     );
     assert_eq!(deployments(&scene, "us-west-2").len(), 1);
 
     // What is registered already can be deployed in both, too.
     scene.faults.heal();
-    let options = ["--wait", "--waves", "--destination", "region=us-west-2"];
+    let options = ["--destination", "region=us-west-2", "--wait", "--waves"];
     let done = deploy(&scene, &options).ok();
     assert_says(
         &done,

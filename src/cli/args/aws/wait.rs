@@ -65,6 +65,11 @@ pub(crate) enum IfActive {
     Stop,
 }
 
+fn name(value: impl ValueEnum) -> Option<String> {
+    let value = value.to_possible_value()?;
+    Some(value.get_name().to_owned())
+}
+
 impl WaitArgs {
     /// Whether to wait, for a command that does so only if it is asked to.
     pub(crate) fn is_asked_for(&self) -> bool {
@@ -82,6 +87,30 @@ impl WaitArgs {
 
     pub(crate) fn if_active(&self) -> IfActive {
         self.if_active.unwrap_or_default()
+    }
+
+    /// The same options for another command line, which has one deployment.
+    pub(crate) fn words(&self, waits: bool) -> Vec<String> {
+        let limit = self.wait_timeout.as_ref().map(ToString::to_string);
+        let until = self.wait_until.and_then(name);
+        let if_active = self.if_active.and_then(name);
+        let valued = [
+            ("--wait-timeout", limit),
+            ("--wait-until", until),
+            ("--if-active", if_active),
+        ];
+        let valued = valued
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        let switches = [
+            ("--wait", waits),
+            ("--stop-on-interrupt", self.stop_on_interrupt),
+        ];
+        let switches = switches.into_iter().filter(|(_, on)| *on);
+        switches
+            .map(|(name, _)| name.to_owned())
+            .chain(valued.flatten())
+            .collect()
     }
 
     /// The first of these options that is given.

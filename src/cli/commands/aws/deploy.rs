@@ -19,7 +19,7 @@ use crate::cli::args::aws::paramfile;
 use crate::cli::args::aws::structure::Structure;
 use crate::cli::args::aws::wait::WaitArgs;
 use crate::cli::args::output::ProgressArgs;
-use crate::cli::render::deploy::outcome::Commands;
+use crate::cli::render::deploy::outcome::{Commands, Create};
 use crate::cli::render::deploy::report;
 use crate::cli::render::print;
 use crate::cli::render::progress::{Form, note};
@@ -73,6 +73,7 @@ pub(crate) struct DeployArgs {
         long,
         value_name = "PAIRS",
         display_order = 0,
+        num_args = 1..,
         conflicts_with = "watch"
     )]
     destination: Vec<String>,
@@ -170,7 +171,7 @@ pub(crate) fn run(mut arguments: DeployArgs) -> Result<(), Failure> {
                 }
             };
             regions.push(Region {
-                commands: arguments.commands(&site.application, &site.access, &revision),
+                commands: arguments.commands(&site.access, &revision),
                 application: site.application,
                 revision,
                 clients,
@@ -360,25 +361,14 @@ impl DeployArgs {
     }
 
     /// Commands that go on with what this one began.
-    fn commands(&self, application: &str, access: &AccessArgs, revision: &Wanted) -> Commands {
+    fn commands(&self, access: &AccessArgs, revision: &Wanted) -> Commands {
         let mut hoist = access.words();
         if let Some(dir) = &self.local.dir {
             hoist.extend(["--local".to_owned(), dir.display().to_string()]);
         }
         let aws = self.local.words_of_the_aws_cli();
         let create = self.watch.is_none().then(|| {
-            let mut words = vec!["--application-name".to_owned(), application.to_owned()];
-            match revision {
-                Wanted::Object(object) => {
-                    words.extend(["--s3-location".to_owned(), object.shorthand()]);
-                }
-                // Later, another one may be the newest.
-                Wanted::Latest(latest) => words.push(match latest.place() {
-                    Some(place) => format!("--latest={place}"),
-                    None => "--latest".to_owned(),
-                }),
-                Wanted::Deployed => {}
-            }
+            let mut words = Vec::new();
             let mode = self.deployment_mode.clone();
             let mode = mode.map(|mode| ["--deployment-mode".to_owned(), mode]);
             words.extend(mode.into_iter().flatten());
@@ -386,7 +376,15 @@ impl DeployArgs {
             let description = description.map(|text| ["--description".to_owned(), text]);
             words.extend(description.into_iter().flatten());
             words.extend(self.deployment.words());
-            words
+            words.extend(self.wait.words(self.wait.is_asked_for()));
+            let newest = match revision {
+                Wanted::Latest(latest) => Some(match latest.place() {
+                    Some(place) => format!("--latest={place}"),
+                    None => "--latest".to_owned(),
+                }),
+                Wanted::Object(_) | Wanted::Deployed => None,
+            };
+            Create { newest, words }
         });
         Commands {
             hoist,

@@ -13,7 +13,7 @@ use hoist::push::preflight::PATIENCE;
 use super::deploying::{Deployed, Deploying, Region, Running};
 use super::places::Place;
 use crate::cli::args::aws::deploy_to::{self, DeployToArgs};
-use crate::cli::render::deploy::outcome::Commands;
+use crate::cli::render::deploy::outcome::{Commands, Create};
 use crate::cli::render::progress::{Form, note};
 use crate::cli::render::push::sites::Sites;
 use crate::cli::run::Run;
@@ -106,16 +106,12 @@ impl DeployTo<'_> {
         let regions = regions.map(|((place, site), delivered)| {
             let object = Registration::from(&delivered.revision);
             let application = place.target.application.clone();
-            let mut create = vec![
-                "--application-name".to_owned(),
-                application.clone(),
-                "--s3-location".to_owned(),
-                object.shorthand(),
-            ];
+            let mut words = Vec::new();
             let description = self.wanted.options.description.clone();
             let description = description.map(|text| ["--description".to_owned(), text]);
-            create.extend(description.into_iter().flatten());
-            create.extend(self.arguments.deployment.words());
+            words.extend(description.into_iter().flatten());
+            words.extend(self.arguments.deployment.words());
+            words.extend(wait.words(wait.is_not_refused()));
             Region {
                 clients: place.clients.clone(),
                 application,
@@ -123,7 +119,10 @@ impl DeployTo<'_> {
                 commands: Commands {
                     hoist: sites.words_of_access(site),
                     aws: sites.words_of_a_deployment(site),
-                    create: Some(create),
+                    create: Some(Create {
+                        newest: None,
+                        words,
+                    }),
                     is_local: sites.is_local(),
                 },
             }

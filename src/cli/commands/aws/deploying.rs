@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hoist::aws::access::Clients;
-use hoist::aws::codedeploy::CodeDeploy;
+use hoist::aws::codedeploy::{CodeDeploy, Registration};
 use hoist::deploy::{self, Conduct, Event, Options, Outcome, Plan, Request, Task, Wait, Wanted};
 use hoist::error::shown;
 use serde_json::Value;
@@ -59,8 +59,12 @@ impl Running {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.0)
     }
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How deployments ended.
@@ -150,11 +154,21 @@ impl Deploying<'_> {
         };
         let display = (self.form == Form::Bar).then(|| Display::start(Form::Bar, view));
         let unprinted = Mutex::new(None);
+        let revisions = places.iter().map(|(region, ..)| match &region.revision {
+            Wanted::Object(object) => Some(object.clone()),
+            Wanted::Latest(_) | Wanted::Deployed => None,
+        });
+        let revisions = Mutex::new(revisions.collect::<Vec<Option<Registration>>>());
         let told = |index: usize, event: &Event| {
             if let (Event::Created { id, .. }, Some((region, ..))) = (event, places.get(index))
                 && let Err(failure) = self.created(region, id)
             {
-                *unprinted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                *unpoisoned(&unprinted) = Some(failure);
+            }
+            if let Event::Latest(found) = event
+                && let Some(revision) = unpoisoned(&revisions).get_mut(index)
+            {
+                *revision = Some(found.clone());
             }
             follow.take(index, event);
         };
@@ -165,10 +179,14 @@ impl Deploying<'_> {
         };
         drop(display);
         self.running.all().clear();
+        let revisions = unpoisoned(&revisions);
         let ended: Vec<Ended<'_>> = places
             .iter()
             .zip(&outcomes)
-            .map(|((region, group, place), outcome)| Ended {
+            .zip(revisions.iter())
+            .map(|(((region, group, place), outcome), revision)| Ended {
+                revision: revision.as_ref(),
+                is_alone: places.len() == 1,
                 application: &region.application,
                 group,
                 region: &region.clients.region,
@@ -177,9 +195,7 @@ impl Deploying<'_> {
                 commands: &region.commands,
             })
             .collect();
-        let unprinted = unprinted
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let unprinted = unpoisoned(&unprinted).take();
         Deployed {
             failure: self.told(&ended, &outcomes).or(unprinted),
             json: report::deployments(&ended),
@@ -217,10 +233,13 @@ impl Deploying<'_> {
             // Targets may have failed although the deployment succeeded.
             let explained = ended.explained();
             let explained = explained.iter().flat_map(Explained::lines);
-            explained.for_each(|line| say(&line));
             if !ended.outcome.is_success() {
+                lines.extend(explained);
                 lines.extend(ended.lines());
-            } else if !self.quiet {
+                continue;
+            }
+            explained.for_each(|line| say(&line));
+            if !self.quiet {
                 ended.lines().iter().for_each(|line| say(line));
             }
         }

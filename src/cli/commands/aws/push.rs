@@ -316,6 +316,7 @@ async fn push_to(
         arguments,
         sites,
         description: &description,
+        deploys: deploy_to.is_some(),
         outputs: outputs.as_deref(),
         took: started.elapsed(),
         progress: &observer.progress,
@@ -348,6 +349,8 @@ struct Report<'a> {
     arguments: &'a PushArgs,
     sites: &'a Sites,
     description: &'a str,
+    /// Whether the revision is deployed afterwards.
+    deploys: bool,
     /// The file for outputs of a workflow.
     outputs: Option<&'a Path>,
     took: Duration,
@@ -408,6 +411,10 @@ impl Report<'_> {
             failure
                 .lines
                 .extend(printed.err().into_iter().flat_map(|error| error.lines));
+        }
+        if self.deploys {
+            let text = "nothing was deployed, because not all destinations succeeded";
+            failure.lines.push(text.to_owned());
         }
         Err(failure)
     }

@@ -24,7 +24,12 @@ pub(crate) fn annotations(ended: &[Ended<'_>]) -> String {
         let text = ended.lines().join("\n");
         annotation("error", &[("title", "CodeDeploy")], &text)
     });
-    let of_targets = failed().flat_map(|ended| self::of_targets("error", ended));
+    // Each deployment has its share of what GitHub shows.
+    let mut of_targets: Vec<_> = failed()
+        .flat_map(|ended| self::of_targets("error", ended).enumerate())
+        .collect();
+    of_targets.sort_by_key(|(turn, _)| *turn);
+    let of_targets = of_targets.into_iter().map(|(_, text)| text);
     let errors = of_deployments.chain(of_targets).take(SHOWN);
     let well = ended.iter().filter(|ended| ended.exit().is_none());
     let warnings = well.flat_map(|ended| self::of_targets("warning", ended));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hoist::aws::codedeploy::Registration;
 use hoist::aws::error::CallError;
 use hoist::deploy::{Deployment, Diagnostics, Error, Failure, Finished, Outcome, Status};
 use hoist::error::{quoted, shown};
@@ -19,7 +20,11 @@ pub(crate) struct Ended<'a> {
     pub(crate) group: &'a str,
     pub(crate) region: &'a str,
     pub(crate) place: &'a Place,
+    /// What is deployed, as far as it is known here.
+    pub(crate) revision: Option<&'a Registration>,
     pub(crate) outcome: &'a Outcome,
+    /// Whether it is the command's only deployment, so that what failed is its failure.
+    pub(crate) is_alone: bool,
     pub(crate) commands: &'a Commands,
 }
 
@@ -29,10 +34,18 @@ pub(crate) struct Commands {
     pub(crate) hoist: Vec<String>,
     /// Those of the AWS CLI.
     pub(crate) aws: Vec<String>,
-    /// The words of the command that creates the deployment. None: only one is watched.
-    pub(crate) create: Option<Vec<String>>,
+    /// The command that creates the deployment. None: only one is watched.
+    pub(crate) create: Option<Create>,
     /// Whether CodeDeploy is in this process, and deployments end with it.
     pub(crate) is_local: bool,
+}
+
+/// The command that creates a deployment, without its application, group and revision.
+pub(crate) struct Create {
+    /// The option that names the newest revision, for the case that it was not found out.
+    pub(crate) newest: Option<String>,
+    /// The other options.
+    pub(crate) words: Vec<String>,
 }
 
 impl Commands {
@@ -160,7 +173,13 @@ impl Ended<'_> {
     /// What failed on each target.
     pub(crate) fn explained(&self) -> Vec<Explained> {
         let failures = self.finished().map(|finished| finished.failures.as_slice());
-        failures.unwrap_or_default().iter().map(explained).collect()
+        let mut all: Vec<Explained> = failures.unwrap_or_default().iter().map(explained).collect();
+        if !self.is_alone {
+            let name = self.place_name();
+            all.iter_mut()
+                .for_each(|one| one.text = format!("{name}: {}", one.text));
+        }
+        all
     }
 
     /// The lines at the end, the most important first.
@@ -265,6 +284,7 @@ impl Ended<'_> {
                 id: Some(id),
                 status,
                 limit,
+                ..
             } => {
                 let status = status.as_ref().map(words::status);
                 let status = status.map(|status| format!(" ({status})"));
@@ -384,6 +404,9 @@ impl Ended<'_> {
             "ApplicationDoesNotExistException" => {
                 "check --application-name, --region and the account".to_owned()
             }
+            "DeploymentConfigDoesNotExistException" | "InvalidDeploymentConfigNameException" => {
+                "check --deployment-config-name".to_owned()
+            }
             "RevisionDoesNotExistException" => format!(
                 "register the revision first: hoist register --application-name {} --s3-location …",
                 quoted(self.application)
@@ -395,10 +418,17 @@ impl Ended<'_> {
 
     /// The command that creates the deployment that was not created.
     fn again(&self) -> Option<String> {
-        let words = self.commands.create.as_ref()?;
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let create = self.commands.create.as_ref()?;
+        // Later, another revision may be the newest.
+        let object = self.revision.map(Registration::shorthand);
+        let revision = match (&object, &create.newest) {
+            (Some(object), _) => vec!["--s3-location", object],
+            (None, newest) => newest.as_deref().into_iter().collect(),
+        };
+        let application = ["hoist", "deploy", "--application-name", self.application];
+        let words: Vec<&str> = create.words.iter().map(String::as_str).collect();
         let group = ["--deployment-group-name", self.group];
-        let words = [&["hoist", "deploy"], &words[..], &group].concat();
+        let words = [&application, &revision[..], &words, &group].concat();
         Some(format!(
             "to deploy to {}: {}",
             self.place_name(),

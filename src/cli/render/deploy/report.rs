@@ -1,7 +1,9 @@
 //! The JSON of deployments: one object, to which later versions may add names. See docs/deploy.md.
 
+use std::time::Duration;
+
 use hoist::aws::codedeploy::Registration;
-use hoist::deploy::{Counts, Failure, Finished, Outcome};
+use hoist::deploy::{Counts, Error, Failure, Finished, Outcome};
 use serde_json::{Value, json};
 
 use super::outcome::Ended;
@@ -26,6 +28,16 @@ fn deployment(ended: &Ended<'_>) -> Value {
             |error| json!({"code": error.code, "message": error.message}),
         ),
     };
+    // How far the deployment was when the time to wait was over, and how long that was.
+    let late = match ended.outcome {
+        Outcome::Failed(Error::TimedOut {
+            id: Some(_),
+            counts,
+            limit,
+            ..
+        }) => (Some(*limit), counts.as_ref()),
+        _ => (None, None),
+    };
     let group = of.map_or(ended.group, |of| of.group.as_str());
     json!({
         "id": ended.id(),
@@ -34,9 +46,9 @@ fn deployment(ended: &Ended<'_>) -> Value {
         "region": ended.region,
         "status": ended.status(),
         "url": ended.link(),
-        "revision": of.and_then(|of| of.revision.as_ref()).map(revision),
-        "counts": of.map(|of| counts(&of.counts)),
-        "seconds": finished.map(|finished| finished.took.as_secs_f64()),
+        "revision": of.and_then(|of| of.revision.as_ref()).or(ended.revision).map(revision),
+        "counts": of.map(|of| &of.counts).or(late.1).map(counts),
+        "seconds": finished.map(|finished| finished.took).or(late.0).map(seconds),
         "error": error,
         "rollback": of.and_then(|of| of.rolled_back_by()),
         "failures": finished.map(failures).unwrap_or_default(),
@@ -55,6 +67,11 @@ fn revision(revision: &Registration) -> Value {
         }
     }
     json
+}
+
+/// Seconds, in steps of a millisecond.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 fn counts(counts: &Counts) -> Value {
@@ -84,6 +101,6 @@ fn failure(failure: &Failure) -> Value {
         "script": of.script,
         "message": of.message,
         "log_tail": of.log_tail,
-        "seconds": failure.took.map(|took| took.as_secs_f64()),
+        "seconds": failure.took.map(seconds),
     })
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use hoist::aws::codedeploy::Platform;
+use hoist::bundle::{BundleType, Format};
 use hoist::deploy::{Counts, ErrorInformation, Rollback, TargetKind};
 
 use super::*;
@@ -12,16 +13,10 @@ fn commands() -> Commands {
     Commands {
         hoist: vec!["--region".into(), "eu-west-1".into()],
         aws: vec!["--region".into(), "eu-west-1".into()],
-        create: Some(
-            [
-                "--application-name",
-                "App",
-                "--s3-location",
-                "bucket=b,key=my key,bundleType=zip",
-            ]
-            .map(str::to_owned)
-            .into(),
-        ),
+        create: Some(Create {
+            newest: Some("--latest=s3://b/my key".into()),
+            words: Vec::new(),
+        }),
         is_local: false,
     }
 }
@@ -82,6 +77,8 @@ fn ended<'a>(place: &'a Place, outcome: &'a Outcome, commands: &'a Commands) -> 
         application: "App",
         group: "Production",
         region: "eu-west-1",
+        revision: None,
+        is_alone: true,
         place,
         outcome,
         commands,
@@ -219,11 +216,12 @@ fn each_other_end_says_what_to_do_next_and_has_its_exit_code() {
     };
     let watch = "to watch it: hoist deploy --watch d-1 --region eu-west-1; to stop it: aws deploy \
                  stop-deployment --deployment-id d-1 --region eu-west-1";
-    let again = "to deploy to Production: hoist deploy --application-name App --s3-location \
-                 'bucket=b,key=my key,bundleType=zip' --deployment-group-name Production --region eu-west-1";
+    let again = "to deploy to Production: hoist deploy --application-name App \
+                 '--latest=s3://b/my key' --deployment-group-name Production --region eu-west-1";
     let timed_out = Error::TimedOut {
         id: Some("d-1".into()),
         status: Some(Status::InProgress),
+        counts: None,
         limit: Duration::from_secs(7200),
     };
     let cancelled = Error::Cancelled {
@@ -385,4 +383,87 @@ fn the_explanation_in_the_documentation_is_what_is_printed() {
     let docs = include_str!("../../../../../docs/deploy.md");
     let block = format!("```text\n{lines}```");
     assert!(docs.contains(&block), "docs/deploy.md must have:\n{block}");
+}
+
+fn revision() -> Registration {
+    Registration {
+        location: "s3://b/my key".parse().unwrap(),
+        bundle_type: BundleType::Archive(Format::Zip),
+        etag: Some("9a".into()),
+        version: None,
+    }
+}
+
+#[test]
+fn a_deployment_that_was_not_created_is_created_with_the_revision_that_was_the_newest() {
+    let revision = revision();
+    let lines = with(Outcome::NotBegun, |ended| {
+        let ended = Ended {
+            revision: Some(&revision),
+            ..*ended
+        };
+        ended.lines()
+    });
+    assert_eq!(
+        lines[1],
+        "to deploy to Production: hoist deploy --application-name App --s3-location 'bucket=b,key=my \
+         key,bundleType=zip,eTag=9a' --deployment-group-name Production --region eu-west-1"
+    );
+}
+
+#[test]
+fn json_of_a_deployment_that_goes_on_has_the_revision_and_what_is_known_in_milliseconds() {
+    let revision = revision();
+    let late = Outcome::Failed(Error::TimedOut {
+        id: Some("d-1".into()),
+        status: Some(Status::InProgress),
+        counts: Some(Counts {
+            pending: 5,
+            ..Counts::default()
+        }),
+        limit: Duration::from_nanos(2_246_999_979),
+    });
+    for outcome in [Outcome::Created("d-1".into()), late] {
+        let is_late = matches!(outcome, Outcome::Failed(_));
+        let json = with(outcome, |ended| {
+            let revision = Some(&revision);
+            report::deployments(&[Ended { revision, ..*ended }])
+        });
+        assert_eq!(json[0]["revision"]["key"], "my key");
+        if is_late {
+            assert_eq!(json[0]["seconds"], 2.247);
+            assert_eq!(json[0]["counts"]["pending"], 5);
+        }
+    }
+}
+
+#[test]
+fn failures_of_several_deployments_name_theirs_and_share_the_annotations() {
+    let west = Place {
+        name: "Production in us-west-2".into(),
+        console: None,
+    };
+    let east = Place {
+        name: "Production in us-east-1".into(),
+        console: None,
+    };
+    let failed = |count| {
+        let failures = vec![failure(); count];
+        Outcome::Finished(Box::new(finished(Status::Failed, failures)))
+    };
+    let (many, one, commands) = (failed(5), failed(1), commands());
+    let more = failed(5);
+    let of = |place, outcome| Ended {
+        is_alone: false,
+        ..ended(place, outcome, &commands)
+    };
+    let all = [of(&east, &many), of(&east, &more), of(&west, &one)];
+    assert!(
+        all[2].explained()[0]
+            .text
+            .starts_with("Production in us-west-2: instance i-1: ")
+    );
+    let annotations = github::annotations(&all);
+    assert_eq!(annotations.lines().count(), 10);
+    assert!(annotations.contains("::Production in us-west-2: instance i-1: "));
 }
