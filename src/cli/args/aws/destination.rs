@@ -283,7 +283,7 @@ impl Reader {
         // The keys of an object in the shorthand syntax of the AWS CLI.
         let of_object = ["bucket", "key", "bundletype", "etag", "version"];
         let is_of_object = |key: &&String| of_object.contains(&plain(key).as_str());
-        let object = match unknown.iter().any(|key| is_of_object(key)) {
+        let object = match unknown.iter().any(is_of_object) {
             true => "write the object as s3-location=s3://BUCKET/KEY; ",
             false => "",
         };
