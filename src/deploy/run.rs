@@ -22,12 +22,14 @@ const STOPPING: Duration = Duration::from_secs(30);
 /// The newest revisions that are wanted are looked up before the first wave: nothing is created unless all
 /// are found.
 ///
-/// `report` gets each event with the number of its plan, counted from zero through all waves. Returns what
-/// became of each plan, in the same order.
+/// `report` gets each event with the number of its plan, counted from zero through all waves, and `ended`
+/// gets what became of a plan as soon as it is known, if the plan was begun. Returns what became of each plan,
+/// in the same order.
 pub async fn run<S: Service>(
     waves: &[Vec<Plan<S>>],
     conduct: &Conduct,
     report: &(dyn Fn(usize, &Event) + Sync),
+    ended: &(dyn Fn(usize, &Outcome) + Sync),
     cancel: &Cancel,
 ) -> Vec<Outcome> {
     let plans: Vec<&Plan<S>> = waves.iter().flatten().collect();
@@ -80,7 +82,12 @@ pub async fn run<S: Service>(
         }
         let works = numbers.map(|number| {
             let (task, revision) = (&plans[number].task, revisions[number].as_ref());
-            Box::pin(one(&askers[number], task, revision, conduct, cancel))
+            let asker = &askers[number];
+            Box::pin(async move {
+                let outcome = one(asker, task, revision, conduct, cancel).await;
+                ended(number, &outcome);
+                outcome
+            })
         });
         outcomes.extend(join_all(works).await);
     }

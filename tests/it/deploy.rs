@@ -617,6 +617,13 @@ fn several_groups_are_deployed_to_at_once_or_in_waves_that_end_at_a_failure() {
         ],
     );
 
+    let done = deploy(&scene, &[&groups[..], &["--waves"]].concat()).ok();
+    let place = |text: &str| done.stderr.find(text).unwrap_or_else(|| panic!("{done}"));
+    assert!(
+        place("of App to Canary succeeded in ") < place("to Fleet was created"),
+        "{done}"
+    );
+
     fails(&scene, "i-canary-1", "no\n");
     let before = deployments(&scene, "us-east-1").len();
     let done = deploy(&scene, &[&groups[..], &["--waves"]].concat()).fails(3);

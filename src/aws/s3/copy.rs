@@ -4,7 +4,7 @@
 //! read the source, which may be in another bucket, region or account ("Copying an object", Amazon S3 user
 //! guide). Every request pins the source by its ETag, and by its version if there is one: S3 refuses to
 //! copy another object that took its place. Some stores ignore these conditions, so what a store says of
-//! the copied bytes is returned, and whoever copies compares it.
+//! the copied bytes is returned, and the caller compares it.
 //!
 //! The copy is an object of its own: its metadata, tags, encryption and class are those of the request, and
 //! nothing is taken from the source but bytes.

@@ -320,7 +320,14 @@ async fn nothing_is_deployed_if_the_newest_revision_is_missing_or_not_in_s3() {
     for newest in [NewestRevision::Missing, NewestRevision::Elsewhere] {
         let service = Fake::new(lasting(secs(60))).with_newest(newest);
         let plans = vec![creating(&service, latest()), creating(&service, request())];
-        let outcomes = run(&[plans], &Conduct::default(), &|_, _| {}, &Cancel::new()).await;
+        let outcomes = run(
+            &[plans],
+            &Conduct::default(),
+            &|_, _| {},
+            &|_, _| {},
+            &Cancel::new(),
+        )
+        .await;
         assert!(matches!(
             outcomes[..],
             [

@@ -69,7 +69,7 @@ async fn run_one(plan: Plan<Fake>, conduct: &Conduct, cancel: &Cancel) -> (Outco
         assert_eq!(number, 0);
         events.lock().unwrap().push(event.clone());
     };
-    let mut outcomes = run(&[vec![plan]], conduct, &report, cancel).await;
+    let mut outcomes = run(&[vec![plan]], conduct, &report, &|_, _| {}, cancel).await;
     (outcomes.remove(0), events.into_inner().unwrap())
 }
 

@@ -356,7 +356,7 @@ async fn a_rollback_that_begins_late_is_named() {
         events.lock().unwrap().push(event.clone());
     };
     let plans = [vec![creating(&service, request())]];
-    let mut outcomes = run(&plans, &waiting(), &report, &Cancel::new()).await;
+    let mut outcomes = run(&plans, &waiting(), &report, &|_, _| {}, &Cancel::new()).await;
     let finished = finished(outcomes.remove(0));
     assert_eq!(finished.deployment.rolled_back_by(), Some("d-000000002"));
     let told = told(&events.into_inner().unwrap());

@@ -24,10 +24,16 @@ async fn deployments_of_one_wave_run_at_the_same_time_and_waves_one_after_the_ot
             false => vec![plans.into()],
         };
         let since = Instant::now();
-        let outcomes = run(&waves, &waiting(), &|_, _| {}, &Cancel::new()).await;
+        let ends = Mutex::new(Vec::new());
+        let ended = |number, _: &Outcome| ends.lock().unwrap().push((number, since.elapsed()));
+        let outcomes = run(&waves, &waiting(), &|_, _| {}, &ended, &Cancel::new()).await;
         assert!(outcomes.iter().all(Outcome::is_success));
         let took = since.elapsed();
         assert!((secs(least)..secs(most)).contains(&took), "{took:?}");
+        // Each end is told when it comes, not after the last wave.
+        let ends = ends.into_inner().unwrap();
+        assert_eq!(ends.len(), 3);
+        assert!(ends[0].1 < secs(650), "{ends:?}");
     }
 }
 
@@ -51,7 +57,7 @@ async fn a_failure_lets_its_wave_end_and_stops_later_waves() {
     ];
     let numbers = Mutex::new(Vec::new());
     let report = |number: usize, _: &Event| numbers.lock().unwrap().push(number);
-    let outcomes = run(&waves, &waiting(), &report, &Cancel::new()).await;
+    let outcomes = run(&waves, &waiting(), &report, &|_, _| {}, &Cancel::new()).await;
     let good: Vec<bool> = outcomes.iter().map(Outcome::is_success).collect();
     assert_eq!(good, [false, true, false]);
     assert_eq!(outcomes[2], Outcome::NotBegun);
@@ -75,7 +81,10 @@ async fn a_cancellation_ends_all_waits_and_later_waves() {
         cancel.cancel();
     };
     let conduct = waiting();
-    let (outcomes, ()) = tokio::join!(run(&waves, &conduct, &|_, _| {}, &cancel), later);
+    let (outcomes, ()) = tokio::join!(
+        run(&waves, &conduct, &|_, _| {}, &|_, _| {}, &cancel),
+        later
+    );
     let ids: Vec<_> = outcomes[..2]
         .iter()
         .map(|outcome| failed(outcome.clone()).deployment().map(str::to_owned))
@@ -97,7 +106,7 @@ async fn many_deployments_in_a_region_share_its_pace() {
         vec![Trouble::Refused("ThrottlingException"); 200],
     );
     let since = Instant::now();
-    let outcomes = run(&waves, &waiting(), &|_, _| {}, &Cancel::new()).await;
+    let outcomes = run(&waves, &waiting(), &|_, _| {}, &|_, _| {}, &Cancel::new()).await;
     assert!(outcomes.iter().all(Outcome::is_success));
     let asked = service.asked("GetDeployment") + service.asked("ListDeploymentTargets");
     let each_second = asked as f64 / since.elapsed().as_secs_f64();
@@ -108,6 +117,6 @@ async fn many_deployments_in_a_region_share_its_pace() {
 async fn a_run_can_be_a_task_of_its_own() {
     let service = Fake::new(lasting(secs(60)));
     let waves = [vec![of_group(&service, "eu-west-1", "a")]];
-    let task = async move { run(&waves, &waiting(), &|_, _| {}, &Cancel::new()).await };
+    let task = async move { run(&waves, &waiting(), &|_, _| {}, &|_, _| {}, &Cancel::new()).await };
     assert!(tokio::spawn(task).await.unwrap()[0].is_success());
 }

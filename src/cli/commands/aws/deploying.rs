@@ -172,28 +172,24 @@ impl Deploying<'_> {
             }
             follow.take(index, event);
         };
+        // A later wave may take long.
+        let succeeded = |index: usize, outcome: &Outcome| {
+            if outcome.is_success()
+                && let Some(ended) = ended_at(places, &revisions, index, outcome)
+            {
+                self.succeeded(&ended);
+            }
+        };
         let conduct = self.conduct();
         let outcomes = tokio::select! {
-            outcomes = deploy::run(waves, &conduct, &told, run.cancel()) => outcomes,
+            outcomes = deploy::run(waves, &conduct, &told, &succeeded, run.cancel()) => outcomes,
             never = tick(&follow) => match never {},
         };
         drop(display);
         self.running.all().clear();
-        let revisions = unpoisoned(&revisions);
-        let ended: Vec<Ended<'_>> = places
-            .iter()
-            .zip(&outcomes)
-            .zip(revisions.iter())
-            .map(|(((region, group, place), outcome), revision)| Ended {
-                revision: revision.as_ref(),
-                is_alone: places.len() == 1,
-                application: &region.application,
-                group,
-                region: &region.clients.region,
-                place,
-                outcome,
-                commands: &region.commands,
-            })
+        let outcomes_of = outcomes.iter().enumerate();
+        let ended: Vec<Ended<'_>> = outcomes_of
+            .filter_map(|(index, outcome)| ended_at(places, &revisions, index, outcome))
             .collect();
         let unprinted = unpoisoned(&unprinted).take();
         Deployed {
@@ -216,7 +212,17 @@ impl Deploying<'_> {
         }
     }
 
-    /// Says how the deployments ended. Returns why the command fails, if it does.
+    /// Says that a deployment succeeded, and which of its targets failed all the same.
+    fn succeeded(&self, ended: &Ended<'_>) {
+        let explained = ended.explained();
+        let explained = explained.iter().flat_map(Explained::lines);
+        explained.for_each(|line| say(&line));
+        if !self.quiet {
+            ended.lines().iter().for_each(|line| say(line));
+        }
+    }
+
+    /// Says how the other deployments ended. Returns why the command fails, if it does.
     fn told(&self, ended: &[Ended<'_>], outcomes: &[Outcome]) -> Option<Failure> {
         if is_running() {
             let text = github::annotations(ended);
@@ -229,19 +235,9 @@ impl Deploying<'_> {
             write_outputs(path, &github::outputs(ended));
         }
         let mut lines = Vec::new();
-        for ended in ended {
-            // Targets may have failed although the deployment succeeded.
-            let explained = ended.explained();
-            let explained = explained.iter().flat_map(Explained::lines);
-            if !ended.outcome.is_success() {
-                lines.extend(explained);
-                lines.extend(ended.lines());
-                continue;
-            }
-            explained.for_each(|line| say(&line));
-            if !self.quiet {
-                ended.lines().iter().for_each(|line| say(line));
-            }
+        for ended in ended.iter().filter(|ended| !ended.outcome.is_success()) {
+            lines.extend(ended.explained().iter().flat_map(Explained::lines));
+            lines.extend(ended.lines());
         }
         if outcomes.iter().all(Outcome::is_success) {
             return None;
@@ -261,6 +257,26 @@ impl Deploying<'_> {
             lines,
         })
     }
+}
+
+/// How the deployment of this number ended.
+fn ended_at<'a>(
+    places: &'a [(&Region, &str, Place)],
+    revisions: &Mutex<Vec<Option<Registration>>>,
+    index: usize,
+    outcome: &'a Outcome,
+) -> Option<Ended<'a>> {
+    let (region, group, place) = places.get(index)?;
+    Some(Ended {
+        revision: unpoisoned(revisions).get(index).cloned().flatten(),
+        is_alone: places.len() == 1,
+        application: &region.application,
+        group,
+        region: &region.clients.region,
+        place,
+        outcome,
+        commands: &region.commands,
+    })
 }
 
 fn write_outputs(path: &Path, text: &str) {

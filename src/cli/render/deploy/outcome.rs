@@ -21,7 +21,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) region: &'a str,
     pub(crate) place: &'a Place,
     /// What is deployed, as far as it is known here.
-    pub(crate) revision: Option<&'a Registration>,
+    pub(crate) revision: Option<Registration>,
     pub(crate) outcome: &'a Outcome,
     /// Whether it is the command's only deployment, so that what failed is its failure.
     pub(crate) is_alone: bool,
@@ -420,7 +420,7 @@ impl Ended<'_> {
     fn again(&self) -> Option<String> {
         let create = self.commands.create.as_ref()?;
         // Later, another revision may be the newest.
-        let object = self.revision.map(Registration::shorthand);
+        let object = self.revision.as_ref().map(Registration::shorthand);
         let revision = match (&object, &create.newest) {
             (Some(object), _) => vec!["--s3-location", object],
             (None, newest) => newest.as_deref().into_iter().collect(),

@@ -46,7 +46,7 @@ fn deployment(ended: &Ended<'_>) -> Value {
         "region": ended.region,
         "status": ended.status(),
         "url": ended.link(),
-        "revision": of.and_then(|of| of.revision.as_ref()).or(ended.revision).map(revision),
+        "revision": of.and_then(|of| of.revision.as_ref()).or(ended.revision.as_ref()).map(revision),
         "counts": of.map(|of| &of.counts).or(late.1).map(counts),
         "seconds": finished.map(|finished| finished.took).or(late.0).map(seconds),
         "error": error,

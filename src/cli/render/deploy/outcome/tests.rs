@@ -399,7 +399,7 @@ fn a_deployment_that_was_not_created_is_created_with_the_revision_that_was_the_n
     let revision = revision();
     let lines = with(Outcome::NotBegun, |ended| {
         let ended = Ended {
-            revision: Some(&revision),
+            revision: Some(revision.clone()),
             ..*ended
         };
         ended.lines()
@@ -427,7 +427,10 @@ fn json_of_a_deployment_that_goes_on_has_the_revision_and_what_is_known_in_milli
         let is_late = matches!(outcome, Outcome::Failed(_));
         let json = with(outcome, |ended| {
             let revision = Some(&revision);
-            report::deployments(&[Ended { revision, ..*ended }])
+            report::deployments(&[Ended {
+                revision: revision.cloned(),
+                ..*ended
+            }])
         });
         assert_eq!(json[0]["revision"]["key"], "my key");
         if is_late {
