@@ -98,7 +98,7 @@ pub enum Error {
 
 fn place(among: &Latest) -> String {
     let place = among.place();
-    place.map_or_else(String::new, |place| format!(" in {}", shown(&place)))
+    place.map_or_else(String::new, |place| format!(" below {}", shown(&place)))
 }
 
 fn doubt(lost: &CallError, error: Option<&CallError>) -> String {

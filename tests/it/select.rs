@@ -560,7 +560,7 @@ fn what_is_hardly_meant_to_go_in_draws_one_warning_that_names_the_option() {
     // A link's target is not read, so its name decides; a kept link has no content.
     let kept = said(&tree, &["--symlinks", "preserve"]);
     assert!(
-        kept.contains("DIR/.git and 3 more are a repository's"),
+        kept.contains("DIR/.git and 3 more are in the bundle"),
         "{kept}"
     );
     // One thread or many, the names are the first.

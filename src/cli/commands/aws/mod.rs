@@ -20,9 +20,9 @@ use hoist::cancel::Cancel;
 use hoist::endpoint::Endpoint;
 use hoist::error::shown;
 
+use crate::cli::Failure;
 use crate::cli::render::progress::warn;
 use crate::cli::render::push::advice;
-use crate::cli::{Exit, Failure};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -168,7 +168,7 @@ impl Services<'_> {
                 let made = endpoint.prepare_group(region, application, group);
                 made.map_err(|error| {
                     let hint = "check --application-name and --region";
-                    Failure::new(Exit::Service, error).and(Some(hint))
+                    Failure::new(crate::cli::Exit::Service, error).and(Some(hint))
                 })?;
             }
         }
