@@ -216,6 +216,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "push")]
     #[test]
     fn words_of_the_aws_cli_and_of_other_commands_are_met_with_what_stands_for_them() {
         let command = crate::cli::commands::Arguments::command();
