@@ -153,7 +153,9 @@ fn is(argument: &OsString, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, CommandFactory as _};
+    use clap::Arg;
+    #[cfg(feature = "push")]
+    use clap::CommandFactory as _;
 
     use super::*;
 
