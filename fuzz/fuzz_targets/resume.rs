@@ -15,7 +15,8 @@ use hoist::archive::pack::{LinkFeedback, Part};
 use hoist::aws::call::Attempts;
 use hoist::aws::error::CallError;
 use hoist::aws::s3::{
-    ListedPart, Nonce, ObjectHead, Stored, UnfinishedUpload, UploadId, UploadedPart,
+    Copied, CopySource, ListedPart, Nonce, ObjectHead, Stored, UnfinishedUpload, UploadId,
+    UploadedPart,
 };
 use hoist::cancel::Cancel;
 use hoist::notes::Notes;
@@ -191,6 +192,35 @@ impl PartStore for Store {
             etag: String::new(),
             version: None,
         })
+    }
+
+    async fn copy(
+        &self,
+        _: &CopySource,
+        _: u64,
+        _: Nonce,
+        _: &Attempts,
+    ) -> Result<Copied, CallError> {
+        unreachable!("nothing is copied")
+    }
+
+    async fn copy_part(
+        &self,
+        _: &UploadId,
+        _: &CopySource,
+        _: Option<u64>,
+        _: &UploadedPart,
+        _: &Attempts,
+    ) -> Result<Copied, CallError> {
+        unreachable!("nothing is copied")
+    }
+
+    fn as_source(&self, _: &Stored) -> CopySource {
+        unreachable!("nothing is copied")
+    }
+
+    fn keeps_existing(&self) -> bool {
+        false
     }
 
     async fn abort(&self, _: &UploadId) -> Result<(), CallError> {
