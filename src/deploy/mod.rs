@@ -26,7 +26,7 @@
 //! };
 //! let conduct = Conduct { wait: Some(Wait::default()), ..Conduct::default() };
 //! let report = |_, event: &_| println!("{event:?}");
-//! let outcomes = run(&[vec![plan]], &conduct, &report, &Cancel::new()).await;
+//! let outcomes = run(&[vec![plan]], &conduct, &report, &|_, _| {}, &Cancel::new()).await;
 //! assert!(outcomes[0].is_success());
 //! # }
 //! ```

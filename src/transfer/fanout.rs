@@ -75,12 +75,12 @@ impl FanOut {
     pub async fn run(mut self, progress: &Progress) {
         // Room comes first: a part that waits for it would be memory that is not counted.
         while let Ok(permit) = Arc::clone(&self.ahead).acquire_owned().await {
-            let since = Instant::now();
-            let rooms = self.uploads.iter().map(mpsc::Sender::reserve);
-            let rooms: Vec<_> = join_all(rooms).await.into_iter().map(Result::ok).collect();
-            if rooms.iter().all(Option::is_none) {
+            let rooms = join_all(self.uploads.iter().map(mpsc::Sender::reserve)).await;
+            let rooms: Vec<_> = rooms.into_iter().flatten().collect();
+            if rooms.is_empty() {
                 return;
             }
+            let since = Instant::now();
             let Some(part) = self.parts.recv().await else {
                 return;
             };
@@ -96,15 +96,13 @@ impl FanOut {
                 body: Bytes::from_owner(held),
                 ..part
             };
-            let last = part.last;
-            let takes: Vec<bool> = rooms.iter().map(Option::is_some).collect();
-            for room in rooms.into_iter().flatten() {
+            for room in rooms {
                 room.send(part.clone());
             }
-            // An upload that failed takes no more parts.
-            let mut takes = takes.into_iter();
-            self.uploads.retain(|_| takes.next().unwrap_or_default());
-            if last {
+            // An upload that failed takes no more parts. One that was given to it after its end is freed with
+            // its sender.
+            self.uploads.retain(|upload| !upload.is_closed());
+            if part.last {
                 return;
             }
         }

@@ -137,3 +137,24 @@ async fn an_upload_that_fails_takes_no_more_parts_and_the_others_go_on() {
     assert!(done.iter().all(Result::is_err));
     assert_eq!(live.now.load(SeqCst), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_fails_while_the_packer_is_waited_for_holds_no_part() {
+    let (_, parts) = parts(35);
+    let (sender, receiver) = mpsc::channel(1);
+    let (fan_out, receivers) = FanOut::new(receiver, 2, 1, Arc::default());
+    let [failing, mut other] = <[_; 2]>::try_from(receivers).unwrap();
+    let progress = Progress::new();
+    let script = async {
+        turns().await;
+        drop(failing);
+        for part in &parts {
+            sender.send(part.clone()).await.unwrap();
+            let given = other.recv().await.unwrap();
+            assert_eq!(given.number, part.number);
+        }
+    };
+    let both = async { tokio::join!(fan_out.run(&progress), script) };
+    let ended = tokio::time::timeout(Duration::from_secs(3600), both).await;
+    assert!(ended.is_ok(), "it hangs");
+}
