@@ -55,7 +55,7 @@ class FarEnd:
             self.command += ["--total-rate", str(int(total_rate * 1e6))]
 
     def __enter__(self):
-        # A file, because nobody reads the log while the push runs.
+        # A file: a pipe would fill up, since the log is read only after the push.
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=self.log, text=True

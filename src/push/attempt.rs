@@ -20,10 +20,6 @@ use crate::cancel::Cancel;
 use crate::progress::Progress;
 use crate::transfer::{self, Cause, FanOut, PartStore, Transferred};
 
-/// How often an upload starts again after S3 asked for that, because another client wrote the object
-/// at the same time.
-const RESTARTS: usize = 2;
-
 impl<S: PartStore> Deliveries<'_, S> {
     /// Packs and uploads, and makes the parts objects once every upload is whole.
     pub(super) async fn upload(
@@ -75,13 +71,13 @@ impl<S: PartStore> Deliveries<'_, S> {
         cancel: &Cancel,
     ) -> Result<Packed, End> {
         let uploading = self.all.iter_mut().filter(|one| one.is_to_upload());
-        let mut uploading: Vec<_> = uploading.zip(stored).collect();
+        let uploading: Vec<_> = uploading.zip(stored).collect();
         let ends = |(one, stored): &(&mut Delivery<'_, S>, Result<_, transfer::Error>)| matches!(stored, Err(error) if !is_echo(error) && !one.may_begin_again(error));
         let goes_on = self.keep_going || !uploading.iter().any(ends);
         let (mut failed, mut stopped) = (false, packed.is_err());
-        for (one, stored) in &mut uploading {
+        for (one, stored) in uploading {
             let content = request.source.content;
-            match std::mem::replace(stored, Err(Cause::Stopped.into())) {
+            match stored {
                 Ok((stored, parts)) => {
                     one.stored = Some(Object {
                         revision: one.destination.revision(content, stored),
@@ -144,10 +140,9 @@ impl<S: PartStore> Deliveries<'_, S> {
 }
 
 impl<S> Delivery<'_, S> {
-    /// Whether S3 asks to start the upload again, and nothing is left of this one.
+    /// Whether the upload may begin again after this error.
     fn may_begin_again(&self, error: &transfer::Error) -> bool {
-        let is_conflict = matches!(error.cause, Cause::Conflict(_)) && error.left.is_none();
-        is_conflict && self.restarts < RESTARTS
+        error.may_begin_again(self.restarts)
     }
 }
 
@@ -202,11 +197,19 @@ impl Round<'_> {
         };
         let left = &AtomicUsize::new(uploading.len());
         let (both, completing) = (&both, &cancel.child());
+        let options = &transfer::Options {
+            concurrency: self.prepared.limits.concurrency,
+            bandwidth: self.request.uploading.bandwidth,
+            resume: self.resume(),
+            is_shared: self.is_shared,
+        };
         let transferring = uploading.iter().zip(received).zip(&links);
         let transferring = transferring.map(|((one, parts), link)| {
             let context = one.observer.context(link, both);
             async move {
-                let done = self.transfer(one, parts, context).await;
+                let store = Arc::clone(&one.destination.store);
+                // Boxed, since its future is too large for the stack of a thread.
+                let done = Box::pin(transfer::transfer(store, parts, options, context)).await;
                 if done.is_err() && (left.fetch_sub(1, Relaxed) == 1 || !self.keep_going) {
                     both.cancel();
                 }
@@ -265,24 +268,6 @@ impl Round<'_> {
         });
         // A panic is a failure of the packer like others: what the uploads leave must still be reported.
         Ok(async { packing.await.unwrap_or(Err(pack::Error::Worker)) })
-    }
-
-    /// Sends the parts that come out of `parts` to one destination.
-    async fn transfer<S: PartStore>(
-        &self,
-        to: &Delivery<'_, S>,
-        parts: mpsc::Receiver<Part>,
-        context: transfer::UploadContext<'_>,
-    ) -> Ended<Transferred<S>> {
-        let options = transfer::Options {
-            concurrency: self.prepared.limits.concurrency,
-            bandwidth: self.request.uploading.bandwidth,
-            resume: self.resume(),
-            is_shared: self.is_shared,
-        };
-        // Boxed, since its future is too large for the stack of a thread.
-        let store = Arc::clone(&to.destination.store);
-        Box::pin(transfer::transfer(store, parts, &options, context)).await
     }
 
     /// How to recognise an unfinished upload of the same bytes, if one may be continued.

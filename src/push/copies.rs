@@ -40,7 +40,7 @@ impl<S: PartStore> Deliveries<'_, S> {
                 if copied.is_err() && !keep_going {
                     copying.cancel();
                 }
-                (index, source.location, copied)
+                (index, source.location, object.receipt, copied)
             });
         }
         if copies.is_empty() {
@@ -48,13 +48,7 @@ impl<S: PartStore> Deliveries<'_, S> {
         }
         observer.progress.enter(Phase::Copying);
         let mut stopped = false;
-        for (index, from, copied) in join_all(copies).await {
-            let source = self
-                .all
-                .get(index)
-                .and_then(|one| one.destination.copy_from);
-            let source = source.and_then(|from| self.all.get(from)?.stored.as_ref());
-            let receipt = source.map_or(0, |object| object.receipt);
+        for (index, from, receipt, copied) in join_all(copies).await {
             let Some(one) = self.all.get_mut(index) else {
                 continue;
             };

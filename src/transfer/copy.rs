@@ -30,10 +30,6 @@ use crate::aws::s3::{Copied, CopySource};
 /// Requests at a time at first. Each opens a connection; each answer allows one more.
 const START: usize = 4;
 
-/// How often a copy begins again after S3 asked for that, because another client wrote the object at the
-/// same time.
-const RESTARTS: usize = 2;
-
 /// How long the store may take to say what it has of the copy.
 const LOOKING: Duration = Duration::from_secs(60);
 
@@ -145,7 +141,8 @@ pub async fn copy<S: PartStore>(
     };
     let mut restarts = 0;
     loop {
-        context.progress.to_copy(whole(parts).0);
+        let size = parts.iter().map(|part| part.size).sum();
+        context.progress.to_copy(size);
         let done = match parts {
             [] => Err(Cause::Unfinished.into()),
             // The ETag of an upload in one part has a hyphen, and only such an upload makes the same.
@@ -155,10 +152,7 @@ pub async fn copy<S: PartStore>(
             _ => copying.in_parts().await,
         };
         match done {
-            Err(Error {
-                cause: Cause::Conflict(error),
-                left: None,
-            }) if restarts < RESTARTS => {
+            Err(error) if error.may_begin_again(restarts) => {
                 restarts += 1;
                 context.notes.add(format!("the copy began again: {error}"));
             }

@@ -57,6 +57,10 @@ const CLEANUP: Duration = Duration::from_secs(10);
 /// time then.
 const RATE_OF_ONE: u64 = 256 << 10;
 
+/// How often an upload or a copy begins again after S3 asked for that, because another client wrote the object
+/// at the same time.
+const RESTARTS: usize = 2;
+
 /// Why there is no object.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
@@ -102,6 +106,14 @@ pub struct Error {
     pub cause: Cause,
     /// The multipart upload that could not be aborted.
     pub left: Option<Leftover>,
+}
+
+impl Error {
+    /// Whether S3 asks to begin again, nothing is left of this attempt, and it may after so many `restarts`.
+    pub(crate) fn may_begin_again(&self, restarts: usize) -> bool {
+        let is_conflict = matches!(self.cause, Cause::Conflict(_)) && self.left.is_none();
+        is_conflict && restarts < RESTARTS
+    }
 }
 
 /// A multipart upload that could not be aborted.

@@ -226,7 +226,7 @@ enum Hint {
     Final(String),
 }
 
-/// What helps against an error.
+/// An error, with what helps against it in its place.
 #[derive(Debug, thiserror::Error)]
 #[error("{hint}")]
 struct Hinted {

@@ -276,7 +276,8 @@ impl S3Object {
         const OPERATION: &str = "CompleteMultipartUpload";
         let is_crc64 = self.is_crc64();
         let (size, crc64nvme) = whole(parts);
-        let crc32 = whole_crc32(parts).filter(|_| self.checksum == Checksum::Crc32);
+        let is_crc32 = self.checksum == Checksum::Crc32;
+        let crc32 = is_crc32.then(|| whole_crc32(parts)).flatten();
         let attempt = || async {
             let completed = parts.iter().map(|part| {
                 CompletedPart::builder()
