@@ -85,6 +85,16 @@ enum InTheWay {
     Retain,
 }
 
+impl From<InTheWay> for FileExists {
+    fn from(behavior: InTheWay) -> Self {
+        match behavior {
+            InTheWay::Disallow => Self::Disallow,
+            InTheWay::Overwrite => Self::Overwrite,
+            InTheWay::Retain => Self::Retain,
+        }
+    }
+}
+
 impl DeploymentArgs {
     /// The options of the library.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
@@ -109,11 +119,7 @@ impl DeploymentArgs {
                 self.update_outdated_instances_only,
                 self.no_update_outdated_instances_only,
             )?,
-            file_exists: self.file_exists_behavior.map(|behavior| match behavior {
-                InTheWay::Disallow => FileExists::Disallow,
-                InTheWay::Overwrite => FileExists::Overwrite,
-                InTheWay::Retain => FileExists::Retain,
-            }),
+            file_exists: self.file_exists_behavior.map(FileExists::from),
             override_alarms: read(
                 "--override-alarm-configuration",
                 &self.override_alarm_configuration,
@@ -130,11 +136,8 @@ impl DeploymentArgs {
 
     /// The same options for another command line.
     pub(crate) fn words(&self) -> Vec<String> {
-        let behavior = self.file_exists_behavior.map(|behavior| match behavior {
-            InTheWay::Disallow => FileExists::Disallow.name().to_owned(),
-            InTheWay::Overwrite => FileExists::Overwrite.name().to_owned(),
-            InTheWay::Retain => FileExists::Retain.name().to_owned(),
-        });
+        let behavior = self.file_exists_behavior.map(FileExists::from);
+        let behavior = behavior.map(|behavior| behavior.name().to_owned());
         let valued = [
             ("--deployment-config-name", &self.deployment_config_name),
             ("--file-exists-behavior", &behavior),

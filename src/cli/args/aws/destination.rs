@@ -17,7 +17,8 @@ use super::access::AccessArgs;
 use super::object::ObjectArgs;
 use super::paramfile;
 use super::revision::{BAD_LOCATION, RevisionArgs};
-use super::shorthand::{self, Pairs, Value};
+use super::shorthand::{Pairs, Value};
+use super::structure;
 use crate::cli::Failure;
 
 /// How a destination is written.
@@ -140,37 +141,17 @@ fn read(text: &str) -> Result<Vec<Pairs>, Failure> {
     const OPTION: &str = "--destination";
     let mut text = text.to_owned();
     paramfile::read(OPTION, &mut text)?;
-    let failed = |problem: String| {
-        let text = format!("Error parsing parameter '{OPTION}': {problem}");
-        Failure::usage(text).and(Some(SYNTAX))
-    };
-    if !text.trim_start().starts_with(['[', '{']) {
-        let from_file = |path: &std::path::Path| {
-            let mut value = format!("file://{}", path.display());
-            let content = paramfile::read(OPTION, &mut value);
-            content.map_err(|failure| failure.lines.join("; "))?;
-            Ok(value)
-        };
-        let pairs = shorthand::parse(&text, &from_file);
-        return Ok(vec![pairs.map_err(|error| {
-            failed(format!("{error} in {}", shown(text.trim_end())))
-        })?]);
+    let failed = |problem: &str| structure::failed(OPTION, problem).and(Some(SYNTAX));
+    let value = structure::parse(OPTION, &text).map_err(|failure| failure.and(Some(SYNTAX)))?;
+    let list = structure::list(value);
+    if list.is_empty() {
+        return Err(failed("it names no destination"));
     }
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|error| failed(format!("Invalid JSON: {}", shown(&error.to_string()))))?;
-    let list = match value {
-        Value::List(list) => list,
-        other => vec![other],
-    };
     let pairs = list.into_iter().map(|one| match one {
         Value::Map(pairs) => Ok(pairs),
-        _ => Err(failed("each destination is an object in JSON".to_owned())),
+        _ => Err(failed("each destination is an object in JSON")),
     });
-    let pairs: Vec<Pairs> = pairs.collect::<Result<_, _>>()?;
-    match pairs.is_empty() {
-        true => Err(failed("it names no destination".to_owned())),
-        false => Ok(pairs),
-    }
+    pairs.collect()
 }
 
 fn command() -> Command {
@@ -210,8 +191,8 @@ fn plain(key: &str) -> String {
 struct Reader {
     /// How messages begin.
     name: String,
-    /// Known keys with their values.
-    given: Vec<(String, String)>,
+    /// Known keys, whether each takes a value, and the values.
+    given: Vec<(String, bool, String)>,
 }
 
 impl Reader {
@@ -231,11 +212,8 @@ impl Reader {
         };
         let known = keys();
         let find = |key: &str| known.iter().find(|(name, _)| plain(name) == plain(key));
-        let unknown: Vec<&String> = pairs.iter().map(|(key, _)| key).collect();
-        let unknown: Vec<_> = unknown
-            .into_iter()
-            .filter(|key| find(key).is_none())
-            .collect();
+        let keys = pairs.iter().map(|(key, _)| key);
+        let unknown: Vec<&String> = keys.filter(|key| find(key).is_none()).collect();
         if !unknown.is_empty() {
             return Err(reader.unknown(&unknown, &known));
         }
@@ -247,7 +225,7 @@ impl Reader {
                 return Err(reader.fails(&format!("{name} is there twice")));
             }
             let value = reader.text(name, *takes_value, value)?;
-            reader.given.push((name.clone(), value));
+            reader.given.push((name.clone(), *takes_value, value));
         }
         Ok(reader)
     }
@@ -349,7 +327,7 @@ impl Reader {
     }
 
     fn is_given(&self, key: &str) -> bool {
-        self.given.iter().any(|(given, _)| given == key)
+        self.given.iter().any(|(given, ..)| given == key)
     }
 
     /// The target, with what is not given taken from `first`.
@@ -363,7 +341,7 @@ impl Reader {
             }
         }
         let of_aws = |key: &&str| key.contains("endpoint-url") || *key == "profile";
-        let mut given = self.given.iter().map(|(key, _)| key.as_str());
+        let mut given = self.given.iter().map(|(key, ..)| key.as_str());
         if let Some(key) = given.find(of_aws).filter(|_| is_local) {
             return Err(self.fails(&format!("--local needs no {key}; leave it out")));
         }
@@ -406,13 +384,11 @@ impl Reader {
 
     fn parse(&self, first: &Target) -> Result<Options, Failure> {
         let mut words: Vec<String> = Vec::new();
-        for (key, value) in &self.given {
-            match (value.as_str(), key.as_str()) {
-                ("true", "no-overwrite" | "no-verify-ssl" | "no-sign-request") => {
-                    words.push(format!("--{key}"));
-                }
-                ("false", "no-overwrite" | "no-verify-ssl" | "no-sign-request") => {}
-                _ => words.push(format!("--{key}={value}")),
+        for (key, takes_value, value) in &self.given {
+            match (takes_value, value.as_str()) {
+                (true, value) => words.push(format!("--{key}={value}")),
+                (false, "true") => words.push(format!("--{key}")),
+                (false, _) => {}
             }
         }
         if !self.is_given("application-name") {

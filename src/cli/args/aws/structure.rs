@@ -21,35 +21,14 @@ impl Structure {
     pub(crate) fn read(option: &str, text: &str) -> Result<Self, Failure> {
         let mut text = text.to_owned();
         paramfile::read(option, &mut text)?;
-        let failed = |problem: String| {
-            Failure::usage(format!("Error parsing parameter '{option}': {problem}"))
-        };
-        let pairs = if text.trim_start().starts_with('{') {
-            match serde_json::from_str(&text) {
-                Ok(Value::Map(pairs)) => pairs,
-                Ok(_) => return Err(failed("it is an object in JSON".to_owned())),
-                Err(error) => {
-                    return Err(failed(format!(
-                        "Invalid JSON: {}",
-                        shown(&error.to_string())
-                    )));
-                }
-            }
-        } else {
-            let from_file = |path: &std::path::Path| {
-                let mut value = format!("file://{}", path.display());
-                let content = paramfile::read(option, &mut value);
-                content.map_err(|failure| failure.lines.join("; "))?;
-                Ok(value)
-            };
-            let pairs = shorthand::parse(&text, &from_file);
-            pairs.map_err(|error| failed(format!("{error} in {}", shown(text.trim_end()))))?
-        };
-        Ok(Self {
-            name: option.to_owned(),
-            pairs,
-            known: Vec::new(),
-        })
+        match parse(option, &text)? {
+            Value::Map(pairs) => Ok(Self {
+                name: option.to_owned(),
+                pairs,
+                known: Vec::new(),
+            }),
+            _ => Err(failed(option, "it is an object in JSON")),
+        }
     }
 
     fn of(name: String, value: Value) -> Result<Self, Failure> {
@@ -193,7 +172,31 @@ impl Structure {
     }
 }
 
-fn list(value: Value) -> Vec<Value> {
+/// A value of `option` in shorthand or, if it begins like that, in JSON.
+pub(super) fn parse(option: &str, text: &str) -> Result<Value, Failure> {
+    if text.trim_start().starts_with(['[', '{']) {
+        return serde_json::from_str(text).map_err(|error| {
+            let problem = format!("Invalid JSON: {}", shown(&error.to_string()));
+            failed(option, &problem)
+        });
+    }
+    let from_file = |path: &std::path::Path| {
+        let mut value = format!("file://{}", path.display());
+        let content = paramfile::read(option, &mut value);
+        content.map_err(|failure| failure.lines.join("; "))?;
+        Ok(value)
+    };
+    let pairs = shorthand::parse(text, &from_file)
+        .map_err(|error| failed(option, &format!("{error} in {}", shown(text.trim_end()))))?;
+    Ok(Value::Map(pairs))
+}
+
+pub(super) fn failed(option: &str, problem: &str) -> Failure {
+    Failure::usage(format!("Error parsing parameter '{option}': {problem}"))
+}
+
+/// The elements of a list, or the value alone.
+pub(super) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::List(list) => list,
         one => vec![one],

@@ -363,10 +363,7 @@ impl DeployArgs {
     /// Commands that go on with what this one began.
     fn commands(&self, access: &AccessArgs, revision: &Wanted) -> Commands {
         let mut hoist = access.words();
-        if let Some(dir) = &self.local.dir {
-            hoist.extend(["--local".to_owned(), dir.display().to_string()]);
-        }
-        let aws = self.local.words_of_the_aws_cli();
+        hoist.extend(self.local.words());
         let create = self.watch.is_none().then(|| {
             let mut words = Vec::new();
             let mode = self.deployment_mode.clone();
@@ -388,7 +385,7 @@ impl DeployArgs {
         });
         Commands {
             hoist,
-            aws: aws.unwrap_or_else(|| access.words_of_a_deployment()),
+            aws: self.local.words_of_a_deployment(access),
             create,
             is_local: self.local.dir.is_some(),
         }

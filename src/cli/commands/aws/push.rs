@@ -148,9 +148,11 @@ pub(crate) fn run(mut arguments: PushArgs) -> Result<(), Failure> {
     let local = arguments.local.dir.as_deref();
     let pushing = with_services(local, run.cancel(), async |services| {
         let places = connected(&targets, &arguments.upload, platform.as_ref(), services).await?;
-        for (place, deploy_to) in places.iter().zip(deploy_to.iter().cycle()) {
-            let (region, groups) = (&place.clients.region, &deploy_to.wanted.groups);
-            services.make_groups(region, &place.target.application, groups)?;
+        if let Some(deploy_to) = &deploy_to {
+            for place in &places {
+                let (region, groups) = (&place.clients.region, &deploy_to.wanted.groups);
+                services.make_groups(region, &place.target.application, groups)?;
+            }
         }
         let sites = sites(places.iter().map(|place| place.target.clone()).collect());
         push_to(

@@ -11,6 +11,7 @@ use hoist::error::{quoted, shown};
 use super::follow::Place;
 use super::{log, words};
 use crate::cli::Exit;
+use crate::cli::render::push::recovery::joined;
 use crate::cli::render::units::took;
 
 /// A deployment and what became of it.
@@ -73,9 +74,7 @@ impl Commands {
 }
 
 fn command(words: &[&str], more: &[String]) -> String {
-    let words = words.iter().copied().chain(more.iter().map(String::as_str));
-    let words: Vec<String> = words.map(quoted).collect();
-    words.join(" ")
+    joined(words.iter().copied().chain(more.iter().map(String::as_str)))
 }
 
 /// What failed on one target.

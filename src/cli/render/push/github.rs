@@ -1,8 +1,7 @@
 //! Outputs for later steps of a GitHub workflow, and a summary of the job.
 //!
 //! A step writes both to files that the runner names ("Workflow commands for GitHub Actions": setting
-//! an output parameter; adding a job summary). The key of the object may come from an untrusted source,
-//! so each value stands between delimiters that it does not contain.
+//! an output parameter; adding a job summary).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hoist::error::shown;
 
 use crate::cli::Failure;
-use crate::cli::render::github::{append, append_summary, cell, named};
+use crate::cli::render::github::{self, append, append_summary, cell, named};
 use crate::cli::render::progress::warn;
 use crate::cli::render::push::report::Done;
 use crate::cli::render::push::several::{Row, rows_json};
@@ -30,9 +29,7 @@ pub(crate) fn output_file() -> Result<PathBuf, Failure> {
 
 /// Writes the outputs of a push that failed in some of its destinations.
 pub(crate) fn write_rows(rows: &[Row<'_>], output: Option<&Path>) {
-    let mut text = String::new();
-    put(&mut text, "destinations", &rows_json(rows).to_string());
-    append_outputs(&text, output);
+    append_outputs(&destinations(rows), output);
     append_summary(&table(rows));
 }
 
@@ -57,8 +54,7 @@ fn append_outputs(text: &str, output: Option<&Path>) {
 fn outputs(done: &Done<'_>) -> String {
     let revision = &done.delivered.revision;
     let stored = &revision.stored;
-    let mut text = String::new();
-    for (name, value) in [
+    let mut text: String = [
         ("application", done.application),
         ("bucket", &revision.location.bucket),
         ("key", &revision.location.key),
@@ -66,29 +62,19 @@ fn outputs(done: &Done<'_>) -> String {
         ("etag", &stored.etag),
         ("version", stored.version.as_deref().unwrap_or_default()),
         ("s3-location", &revision.shorthand()),
-    ] {
-        put(&mut text, name, value);
-    }
+    ]
+    .into_iter()
+    .map(|(name, value)| github::output(name, value))
+    .collect();
     if !done.rows.is_empty() {
-        put(&mut text, "destinations", &rows_json(done.rows).to_string());
+        text += &destinations(done.rows);
     }
     text
 }
 
-/// Adds an output.
-fn put(text: &mut String, name: &str, value: &str) {
-    let end = delimiter(value);
-    let _ = writeln!(text, "{name}<<{end}\n{value}\n{end}");
-}
-
-/// A line that `value` does not contain.
-fn delimiter(value: &str) -> String {
-    loop {
-        let delimiter = format!("hoist_{:016x}", fastrand::u64(..));
-        if !value.contains(&delimiter) {
-            return delimiter;
-        }
-    }
+/// The output about several destinations.
+fn destinations(rows: &[Row<'_>]) -> String {
+    github::output("destinations", &rows_json(rows).to_string())
 }
 
 fn summary(done: &Done<'_>) -> String {
@@ -146,17 +132,4 @@ fn table(rows: &[Row<'_>]) -> String {
     }
     text.push('\n');
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_cannot_contain_its_delimiter() {
-        let value = "a\nhoist_0\nb";
-        let end = delimiter(value);
-        assert!(!value.contains(&end));
-        assert_ne!(delimiter(value), delimiter(value));
-    }
 }

@@ -101,7 +101,7 @@ impl Row<'_> {
             "revision": s3_location,
             "etag": stored.map(|stored| &stored.etag),
             "version": stored.and_then(|stored| stored.version.as_ref()),
-            "copied_from": self.site.copied_from,
+            "copied_from": self.site.target.copy_from,
             "registered": self.is_registered,
             "verified": self.is_verified,
             "error": self.error,
@@ -303,13 +303,8 @@ fn is_refused_before(several: &Several) -> bool {
 /// What a push would send to further destinations.
 pub(crate) fn previews(sites: &Sites) -> String {
     let mut text = String::new();
-    for Site {
-        target,
-        copied_from,
-        ..
-    } in sites.all.iter().skip(1)
-    {
-        let how = match copied_from {
+    for Site { target, .. } in sites.all.iter().skip(1) {
+        let how = match &target.copy_from {
             Some(region) => format!("Would have S3 copy it from {} to", shown(region)),
             None => "Would push it to".to_owned(),
         };
@@ -330,7 +325,7 @@ pub(crate) fn previews_json(sites: &Sites, bundle: &str) -> Value {
             "region": site.target.region(),
             "application": site.target.application,
             "revision": location_json(&site.target.location, bundle),
-            "copied_from": site.copied_from,
+            "copied_from": site.target.copy_from,
         })
     });
     each.collect()

@@ -1,8 +1,6 @@
 //! The destinations of a push, as its messages tell of them: with one, messages need no name for it; with
 //! several, each begins with the region that it concerns.
 
-use std::path::PathBuf;
-
 use hoist::aws::codedeploy::Platform;
 use hoist::aws::s3::Checksum;
 use hoist::error::shown;
@@ -21,8 +19,6 @@ pub(crate) struct Site {
     /// What messages call it.
     pub(crate) name: String,
     pub(crate) target: Target,
-    /// The region that S3 copies the object from.
-    pub(crate) copied_from: Option<String>,
     recovery: Recovery,
 }
 
@@ -31,7 +27,7 @@ pub(crate) struct Site {
 pub(crate) struct Sites {
     pub(crate) all: Vec<Site>,
     platform: Option<Platform>,
-    local: Option<PathBuf>,
+    local: LocalArgs,
     checksum: Checksum,
 }
 
@@ -47,20 +43,19 @@ impl Sites {
         let all = names.into_iter().zip(targets).map(|(name, target)| Site {
             name,
             recovery: recovery(&target, local, is_single),
-            copied_from: target.copy_from.clone(),
             target,
         });
         Self {
             all: all.collect(),
             platform,
-            local: local.dir.clone(),
+            local: local.clone(),
             checksum,
         }
     }
 
     /// Whether the services are in this process.
     pub(crate) fn is_local(&self) -> bool {
-        self.local.is_some()
+        self.local.dir.is_some()
     }
 
     pub(crate) fn are_several(&self) -> bool {
@@ -78,14 +73,8 @@ impl Sites {
     /// The options that reach the services of a destination again.
     pub(crate) fn words_of_access(&self, site: &Site) -> Vec<String> {
         let mut words = site.target.access.words();
-        words.extend(self.words_of_local());
+        words.extend(self.local.words());
         words
-    }
-
-    fn words_of_local(&self) -> Vec<String> {
-        let dir = self.local.as_ref().map(|dir| dir.display().to_string());
-        let words = dir.map(|dir| ["--local".to_owned(), dir]);
-        words.into_iter().flatten().collect()
     }
 
     /// The command line, as far as advice about one destination repeats it.
@@ -93,11 +82,11 @@ impl Sites {
         let target = &site.target;
         let mut words = target.access.words();
         words.extend(target.object.bucket.words());
-        words.extend(self.words_of_local());
+        words.extend(self.local.words());
         CommandLine {
             application: &target.application,
             platform: self.platform.clone(),
-            is_local: self.local.is_some(),
+            is_local: self.is_local(),
             s3_location: target.location.to_string(),
             description: &target.description,
             words,
@@ -119,12 +108,7 @@ impl Sites {
 
     /// The options with which the AWS CLI reaches the CodeDeploy of one of several destinations.
     pub(crate) fn words_of_a_deployment(&self, site: &Site) -> Vec<String> {
-        let target = &site.target;
-        let mut words = target.access.words_of_a_deployment();
-        if self.local.is_some() {
-            words.extend(["--endpoint-url", LocalArgs::ENDPOINT].map(str::to_owned));
-        }
-        words
+        self.local.words_of_a_deployment(&site.target.access)
     }
 
     /// A note as a sentence.
