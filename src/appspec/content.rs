@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use super::hardened::{get, items};
 use super::parse;
 use super::scalar::Value;
-use super::target::value;
+use super::target::{first_resource, value};
 use super::tree::Node;
-use super::{Kind, MAX_BYTES, Severity, ecs, lambda, lint, resources_key};
+use super::{Kind, MAX_BYTES, Severity, ecs, lambda, lint};
 
 /// A Lambda function or an ECS service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +35,7 @@ pub enum Resource {
 pub fn resource(bytes: &[u8]) -> Option<Resource> {
     let text = String::from_utf8_lossy(bytes.get(..MAX_BYTES).unwrap_or(bytes));
     let tree = parse::parse(&text).tree?;
-    let root = tree.root()?;
-    let key = resources_key(root)?.text()?;
-    let (_, first) = value(root, key)?.items()?.next()?.pairs()?.next()?;
-    let kind = value(first, "Type")?.text()?;
+    let (first, kind) = first_resource(tree.root()?)?;
     if kind == ecs::KIND.name {
         return Some(Resource::Service);
     }
@@ -144,13 +142,13 @@ impl Instructions {
     }
 
     fn of(root: Node<'_>) -> Self {
-        let copies = entries(root, "files").into_iter().filter_map(|entry| {
+        let copies = items(root, "files").into_iter().filter_map(|entry| {
             Some(Copy {
                 source: text(entry, "source")?,
                 destination: text(entry, "destination")?,
             })
         });
-        let hooks = exact(root, "hooks").and_then(Node::pairs);
+        let hooks = get(root, "hooks").and_then(Node::pairs);
         let hooks = hooks.into_iter().flatten().filter_map(|(event, scripts)| {
             let scripts = scripts.items().into_iter().flatten();
             let locations = scripts.filter_map(|script| text(script, "location"));
@@ -159,7 +157,7 @@ impl Instructions {
         Self {
             files: copies.collect(),
             file_exists_behavior: text(root, "file_exists_behavior"),
-            modes: entries(root, "permissions")
+            modes: items(root, "permissions")
                 .into_iter()
                 .filter_map(mode)
                 .collect(),
@@ -168,19 +166,8 @@ impl Instructions {
     }
 }
 
-fn exact<'a>(node: Node<'a>, name: &str) -> Option<Node<'a>> {
-    // Of equal keys, the last counts.
-    let pairs = node.pairs()?.filter(|(key, _)| key.text() == Some(name));
-    pairs.map(|(_, value)| value).last()
-}
-
-fn entries<'a>(node: Node<'a>, name: &str) -> Vec<Node<'a>> {
-    let items = exact(node, name).and_then(Node::items);
-    items.into_iter().flatten().collect()
-}
-
 fn text(node: Node<'_>, name: &str) -> Option<String> {
-    let value = exact(node, name)?;
+    let value = get(node, name)?;
     let is_nothing = value.value() == Some(Value::Nil);
     value.text().filter(|_| !is_nothing).map(str::to_owned)
 }
@@ -189,7 +176,7 @@ fn text(node: Node<'_>, name: &str) -> Option<String> {
 fn mode(entry: Node<'_>) -> Option<Mode> {
     let digits = text(entry, "mode")?;
     let texts = |name| {
-        let items = entries(entry, name).into_iter();
+        let items = items(entry, name).into_iter();
         items
             .filter_map(|item| item.text().map(str::to_owned))
             .collect::<Vec<_>>()

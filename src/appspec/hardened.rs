@@ -77,13 +77,13 @@ fn finding(rule: Rule, span: Span, message: String, help: &str) -> Finding {
     Finding::new(rule, span, message, Some(help))
 }
 
-fn get<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
+pub(super) fn get<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     // The last of equal keys counts.
     let pairs = map.pairs()?.filter(|(key, _)| key.text() == Some(name));
     pairs.last().map(|(_, value)| value)
 }
 
-fn items<'a>(map: Node<'a>, name: &str) -> Vec<Node<'a>> {
+pub(super) fn items<'a>(map: Node<'a>, name: &str) -> Vec<Node<'a>> {
     let items = get(map, name).and_then(Node::items);
     items.into_iter().flatten().collect()
 }

@@ -22,17 +22,20 @@ pub enum Target {
 pub fn target(bytes: &[u8]) -> Option<Target> {
     let text = String::from_utf8_lossy(bytes.get(..MAX_BYTES).unwrap_or(bytes));
     let tree = parse::parse(&text).tree?;
-    let root = tree.root()?;
-    let key = resources_key(root)?.text()?;
-    let resources = value(root, key)?;
-    let (_, first) = resources.items()?.next()?.pairs()?.next()?;
-    let written = value(first, "Type")?.text()?;
+    let (_, written) = first_resource(tree.root()?)?;
     [
         (lambda::KIND.name, Target::Lambda),
         (ecs::KIND.name, Target::Ecs),
     ]
     .into_iter()
     .find_map(|(name, target)| (name == written).then_some(target))
+}
+
+/// The first resource of an AppSpec file, and its type.
+pub(super) fn first_resource(root: Node<'_>) -> Option<(Node<'_>, &str)> {
+    let key = resources_key(root)?.text()?;
+    let (_, first) = value(root, key)?.items()?.next()?.pairs()?.next()?;
+    Some((first, value(first, "Type")?.text()?))
 }
 
 /// The value of a key in upper or lower case.

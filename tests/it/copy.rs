@@ -3,12 +3,10 @@
 //! `copy-from`.
 
 use std::fs;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hoist::archive::pack::{LinkFeedback, Part};
-use hoist::aws::access::{Access, Keys, connect};
-use hoist::aws::call::{Attempts, Timing};
+use hoist::aws::call::Attempts;
 use hoist::aws::s3::{
     CopySource, Metadata, Nonce, ObjectOptions, S3, S3Location, S3Object, Stored, Tags,
     UploadedPart,
@@ -22,7 +20,7 @@ use hoist::notes::Notes;
 use hoist::progress::Progress;
 use hoist::transfer::{Cause, CleanupHint, Error, Lacking, NotCopied, UploadContext, copy};
 
-use crate::rig::run_there;
+use crate::rig::{clients, run_there};
 use crate::support::{Run as _, Server, Tree, noise, packed, wait_until};
 
 /// Copies read objects that have characters of every kind in their keys.
@@ -45,26 +43,11 @@ impl Two {
         for bucket in ["origin", "copies"] {
             endpoint.prepare(bucket, "us-east-1", "App").unwrap();
         }
-        let access = Access {
-            region: Some("us-east-1".into()),
-            endpoint_url: Some(endpoint.url().to_owned()),
-            keys: Some(Keys {
-                id: "AKIDTEST".into(),
-                secret: "secret".into(),
-                token: None,
-            }),
-            timing: Timing {
-                pause: Duration::from_millis(1),
-                slow_down_pause: Duration::from_millis(4),
-                longest_pause: Duration::from_millis(40),
-                ..Timing::default()
-            },
-            ..Access::default()
-        };
+        let s3 = clients(&endpoint, "us-east-1").await.s3;
         Self {
             faults,
             endpoint,
-            s3: connect(&access).await.unwrap().s3,
+            s3,
             dir,
         }
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 use hoist::endpoint::faults::{Fault, Operation, Refusal, When};
 use serde_json::Value;
 
+use crate::rig::revisions;
 use crate::support::{Done, Run as _, Scene, Server, aws, shell, wait_until};
 
 const REGIONS: [(&str, &str); 3] = [
@@ -50,7 +51,7 @@ impl Scene {
     fn registered_in(&self) -> Vec<&'static str> {
         let regions = REGIONS.iter().map(|(region, _)| *region);
         regions
-            .filter(|region| !revisions_in(self.dir(), region).is_empty())
+            .filter(|region| !revisions(self.dir(), region).is_empty())
             .collect()
     }
 
@@ -80,25 +81,6 @@ fn bytes_in(dir: &Path, bucket: &str) -> Option<Vec<u8>> {
     fs::read(dir.join("buckets").join(bucket).join("objects/key.zip")).ok()
 }
 
-/// The ETags of the revisions that an endpoint has of `App` in a region.
-fn revisions_in(dir: &Path, region: &str) -> Vec<String> {
-    let Ok(files) = fs::read_dir(dir.join("codedeploy").join(region)) else {
-        return Vec::new();
-    };
-    let files = files
-        .map(|file| file.unwrap().path())
-        .filter(|file| file.is_file());
-    let kept = files.map(|file| serde_json::from_slice::<Value>(&fs::read(file).unwrap()).unwrap());
-    let etags = kept.flat_map(|kept| {
-        let revisions = kept["revisions"].as_array().cloned().unwrap_or_default();
-        revisions.into_iter().map(|kept| {
-            let etag = &kept["revision"]["s3Location"]["eTag"];
-            etag.as_str().unwrap().to_owned()
-        })
-    });
-    etags.collect()
-}
-
 /// The lines on standard error, without the name of the command.
 fn lines(done: &Done) -> Vec<&str> {
     let lines = done.stderr.lines();
@@ -118,7 +100,7 @@ fn three_regions_get_the_same_bytes_in_one_pass_and_register_them() {
                 scene.bytes_in(bucket) == Some(packed.clone()),
                 "{region}: other bytes"
             );
-            assert_eq!(revisions_in(scene.dir(), region), [done.etag()], "{region}");
+            assert_eq!(revisions(scene.dir(), region), [done.etag()], "{region}");
         }
         let steps: Vec<&str> = done.stdout.lines().collect();
         assert_eq!(steps.len(), 6, "{done}");
@@ -428,7 +410,7 @@ fn after_a_failed_registration_the_printed_command_finishes_the_work() {
         scene.registered_in(),
         ["us-east-1", "us-west-2", "eu-west-1"]
     );
-    let etags = |region| revisions_in(scene.dir(), region);
+    let etags = |region| revisions(scene.dir(), region);
     assert_eq!(etags("us-west-2"), etags("us-east-1"));
 }
 
@@ -589,7 +571,7 @@ fn destinations_may_be_at_endpoints_of_their_own() {
         .push(&["--destination", &west, "--endpoint-url", scene.url()])
         .ok();
     assert!(scene.stored() == other.stored() && scene.is_registered());
-    assert_eq!(revisions_in(other.dir(), "us-west-2"), [done.etag()]);
+    assert_eq!(revisions(other.dir(), "us-west-2"), [done.etag()]);
     done.prints(&format!(
         "--region us-east-1 --endpoint-url {}\n",
         scene.url()
@@ -619,7 +601,7 @@ fn one_endpoint_in_the_process_serves_all_regions() {
     push.ok();
     for (region, bucket) in REGIONS {
         assert!(bytes_in(&local, bucket) == Some(scene.packed()), "{region}");
-        assert_eq!(revisions_in(&local, region).len(), 1, "{region}");
+        assert_eq!(revisions(&local, region).len(), 1, "{region}");
     }
     let profile = format!("{WEST},profile=west");
     push.args(["--destination", &profile])

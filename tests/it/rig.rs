@@ -29,7 +29,7 @@ use hoist::push::{
 };
 use hoist::verify::{self, Report, Wanted};
 
-use super::support::{Tree, names, noise, packed, runtime, text};
+use super::support::{Tree, noise, packed, runtime, text};
 
 /// How long an answer may take to begin.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -247,16 +247,22 @@ pub(crate) async fn pushed(
 
 /// The ETags of the revisions in a region of the endpoint whose state is in `dir`.
 pub(crate) fn revisions(dir: &Path, region: &str) -> Vec<String> {
-    let dir = dir.join("codedeploy").join(region);
-    let kept = fs::read(dir.join(&names(&dir)[0])).unwrap();
-    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
-    let revisions = kept["revisions"].as_array().unwrap().iter();
-    revisions
-        .map(|kept| {
+    let Ok(files) = fs::read_dir(dir.join("codedeploy").join(region)) else {
+        return Vec::new();
+    };
+    let files = files
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.is_file());
+    let kept = files
+        .map(|file| serde_json::from_slice::<serde_json::Value>(&fs::read(file).unwrap()).unwrap());
+    let etags = kept.flat_map(|kept| {
+        let revisions = kept["revisions"].as_array().cloned().unwrap_or_default();
+        revisions.into_iter().map(|kept| {
             let etag = &kept["revision"]["s3Location"]["eTag"];
             etag.as_str().unwrap().to_owned()
         })
-        .collect()
+    });
+    etags.collect()
 }
 
 /// A note's sentence, or its facts.

@@ -11,7 +11,7 @@ use super::model::{
     Application, ApplicationName, CreateApplication, ListRevisions, OneRevision, Registered,
     Revision, check_description, check_name,
 };
-use super::{Failure, Service, page, seconds};
+use super::{Failure, Service, listing, page, seconds};
 
 impl Service {
     pub(super) fn create_application(
@@ -166,11 +166,7 @@ impl Service {
         }
         let (page, next) = page(&revisions, input.next_token.as_deref(), |known| &known.id)?;
         let locations: Vec<&Revision> = page.iter().map(|known| &known.revision).collect();
-        let mut output = json!({ "revisions": locations });
-        if let Some(next) = next {
-            output["nextToken"] = json!(next);
-        }
-        Ok(output)
+        Ok(listing("revisions", &locations, next))
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, page, seconds};
+use super::{Failure, listing, page, seconds};
 
 /// When CodeDeploy made its configurations, in milliseconds since 1970.
 const CREATED_MS: u64 = 1_415_750_400_000;
@@ -209,11 +209,7 @@ pub(super) fn list(input: &Named) -> Result<Value, Failure> {
         .map(|(name, ..)| format!("{PREFIX}{name}"))
         .collect();
     let (page, next) = page(&names, input.next_token.as_deref(), |name| name)?;
-    let mut output = json!({ "deploymentConfigsList": page });
-    if let Some(next) = next {
-        output["nextToken"] = json!(next);
-    }
-    Ok(output)
+    Ok(listing("deploymentConfigsList", page, next))
 }
 
 #[cfg(test)]

@@ -186,6 +186,15 @@ impl Diagnostics {
 
 impl Deployment {
     /// Notes why the deployment did not succeed.
+    /// Ends the deployment. Events that run get the status `running`, and what has not begun is skipped.
+    pub(super) fn end(&mut self, status: Status, running: Step) {
+        self.status = status;
+        self.ended_ms = Some(ids::now_ms());
+        for target in &mut self.targets {
+            target.end(running);
+        }
+    }
+
     pub(super) fn fail(&mut self, code: &str, message: impl Into<String>) {
         self.error = Some(Error {
             code: code.to_owned(),
@@ -293,14 +302,16 @@ impl Target {
         }
     }
 
-    /// Marks what has not ended as skipped.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self, running: Step) {
         self.skip_rest();
         for event in &mut self.events {
             if event.status == Step::InProgress {
-                event.status = Step::Skipped;
+                event.status = running;
                 event.ended_ms = Some(ids::now_ms());
             }
+        }
+        if !matches!(self.status, Step::Succeeded | Step::Failed) {
+            self.status = Step::Skipped;
         }
     }
 

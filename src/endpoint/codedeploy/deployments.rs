@@ -14,7 +14,7 @@ use super::groups::{Group, LastDeployment, check_group_name};
 use super::kept::Control;
 use super::model::{Revision, check_name};
 use super::simulation::Run;
-use super::{Failure, Service, configs, page, seconds};
+use super::{Failure, Service, configs, listing, page, seconds};
 
 /// Longest description of a deployment, in characters ("CodeDeploy quotas").
 const MAX_DESCRIPTION: usize = 256;
@@ -142,7 +142,7 @@ impl Service {
         region: &str,
         deployment: &Deployment,
     ) -> Result<(), Failure> {
-        let (application, group) = (&deployment.application, &deployment.group);
+        let (application, group) = (&deployment.application, &deployment.group_id);
         self.update_group(region, application, group, |group| {
             let last = LastDeployment {
                 id: deployment.id.clone(),
@@ -289,11 +289,7 @@ impl Service {
         });
         let (page, next) = page(&found, input.next_token.as_deref(), |(_, id)| id)?;
         let ids: Vec<&str> = page.iter().map(|(_, id)| &**id).collect();
-        let mut output = json!({ "deployments": ids });
-        if let Some(next) = next {
-            output["nextToken"] = json!(next);
-        }
-        Ok(output)
+        Ok(listing("deployments", &ids, next))
     }
 
     pub(super) fn stop_deployment(

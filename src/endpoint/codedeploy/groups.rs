@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::ids;
 use super::model::{ApplicationName, Revision, check_name};
 use super::settings::Settings;
-use super::{Failure, Service, configs, page, seconds};
+use super::{Failure, Service, configs, listing, page, seconds};
 
 /// A deployment group as it is kept with its application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,17 +204,17 @@ impl Service {
         Ok((group, application.platform))
     }
 
-    /// Changes the group `name`, unless it was deleted.
+    /// Changes the group with the id `id`, unless it was deleted.
     pub(super) fn update_group(
         &self,
         region: &str,
         application: &str,
-        name: &str,
+        id: &str,
         change: impl FnOnce(&mut Group),
     ) -> Result<(), Failure> {
         self.store.update(region, application, |application| {
             let mut groups = application.groups.iter_mut();
-            if let Some(group) = groups.find(|known| known.name == name) {
+            if let Some(group) = groups.find(|known| known.id == id) {
                 change(group);
             }
             Ok(())
@@ -239,10 +239,8 @@ impl Service {
         let mut names: Vec<String> = groups.map(|group| group.name).collect();
         names.sort();
         let (page, next) = page(&names, input.next_token.as_deref(), |name| name)?;
-        let mut output = json!({ "applicationName": name, "deploymentGroups": page });
-        if let Some(next) = next {
-            output["nextToken"] = json!(next);
-        }
+        let mut output = listing("deploymentGroups", page, next);
+        output["applicationName"] = json!(name);
         Ok(output)
     }
 

@@ -21,7 +21,7 @@ use super::super::store::{lock, read_json, write_json};
 use super::Failure;
 use super::deployment::{Deployment, Status, Step};
 
-/// All deployments, in the order in which they were created.
+/// All deployments, by region and id.
 pub(super) struct Deployments {
     dir: PathBuf,
     kept: Mutex<HashMap<(String, String), Kept>>,
@@ -77,21 +77,9 @@ impl Deployments {
         let id = deployment.id.clone();
         let ran = !deployment.status.has_ended();
         if ran {
-            deployment.status = Status::Failed;
-            deployment.ended_ms = Some(ids::now_ms());
+            deployment.end(Status::Failed, Step::Failed);
             let message = "The endpoint ended while the deployment was running.";
             deployment.fail("INTERNAL_ERROR", message);
-            for target in &mut deployment.targets {
-                target.skip_rest();
-                for event in &mut target.events {
-                    if event.status == Step::InProgress {
-                        event.status = Step::Failed;
-                    }
-                }
-                if !matches!(target.status, Step::Succeeded | Step::Failed) {
-                    target.status = Step::Skipped;
-                }
-            }
         }
         let control = Arc::default();
         let kept = Kept {

@@ -31,8 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -273,4 +274,13 @@ fn page<'a, T>(
     let next = page.last().filter(|_| !after.is_empty());
     let next = next.map(|last| base64_simd::URL_SAFE_NO_PAD.encode_to_string(id(last)));
     Ok((page, next))
+}
+
+/// A page as an answer has it: its lines as the member `name`, and the token of the next page.
+fn listing(name: &str, lines: &(impl Serialize + ?Sized), next: Option<String>) -> Value {
+    let mut output = json!({ name: lines });
+    if let Some(next) = next {
+        output["nextToken"] = json!(next);
+    }
+    output
 }

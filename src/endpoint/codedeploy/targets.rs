@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::deployment::{Deployment, Status, Target};
-use super::{Failure, Service, page};
+use super::{Failure, Service, listing, page};
 
 /// The most targets of one BatchGetDeploymentTargets.
 const MAX_BATCH: usize = 25;
@@ -72,11 +72,7 @@ impl Service {
         }
         let (page, next) = page(&targets, input.next_token.as_deref(), |target| &target.id)?;
         let ids: Vec<&str> = page.iter().map(|target| &*target.id).collect();
-        let mut output = json!({ "targetIds": ids });
-        if let Some(next) = next {
-            output["nextToken"] = json!(next);
-        }
-        Ok(output)
+        Ok(listing("targetIds", &ids, next))
     }
 
     pub(super) fn get_target(&self, region: &str, input: GetTarget) -> Result<Value, Failure> {

@@ -163,12 +163,11 @@ async fn answer_if_allowed(
     }
     let mut response = if clock.refuses(call.codedeploy, request.headers()) {
         too_skewed(call, request).await
-    } else if let Some(allowed) = allowed {
+    } else if let Some(allowed) = &allowed
+        && server.refuse_other_region(call, &request).is_none()
+    {
         // S3 redirects before it asks what the caller may do.
-        match server.refuse_other_region(call, &request) {
-            Some(_) => server.answer(call, request).await,
-            None => answer_by_policy(server, faults, index, &allowed, call, request).await,
-        }
+        answer_by_policy(server, faults, index, allowed, call, request).await
     } else {
         server.answer(call, request).await
     };

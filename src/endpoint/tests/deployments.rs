@@ -444,6 +444,24 @@ fn a_stop_skips_what_has_not_begun_and_can_be_followed_by_a_rollback() {
 }
 
 #[test]
+fn a_group_that_replaces_a_deleted_one_knows_nothing_of_its_deployments() {
+    let faults = Faults::new().on_event(.., "*", "ApplicationStart", EventFault::Hang);
+    let local = Local::quick(faults);
+    local.fleet(1, &json!({}));
+    let id = local.deploy(&json!({}));
+    local.wait_for(&id, "InProgress");
+    let name = json!({ "applicationName": "app", "deploymentGroupName": "fleet" });
+    local.call("DeleteDeploymentGroup", &name);
+    local.fleet(1, &json!({}));
+    local.call("StopDeployment", &json!({ "deploymentId": id }));
+    local.wait_for(&id, "Stopped");
+    let group = local.call("GetDeploymentGroup", &name);
+    let info = &group["deploymentGroupInfo"];
+    assert!(info["lastAttemptedDeployment"].is_null(), "{info}");
+    assert!(info["targetRevision"].is_null(), "{info}");
+}
+
+#[test]
 fn a_deployment_that_ran_when_the_endpoint_ended_has_failed() {
     let faults = Faults::new().on_event(.., "*", "ApplicationStart", EventFault::Hang);
     let mut local = Local::quick(faults);
@@ -579,6 +597,13 @@ fn the_traffic_of_a_function_is_shifted_by_the_configuration() {
     let weights = weights.into_inner();
     assert!(weights.len() > 3 && weights.is_sorted(), "{weights:?}");
     assert_eq!(weights.last(), Some(&100));
+    // The event lasts as long as the shift: ten steps with nine minutes between them.
+    let target = &local.targets(&id)[0];
+    let mut events = target["lifecycleEvents"].as_array().unwrap().iter();
+    let shift = events.find(|event| event["lifecycleEventName"] == "AllowTraffic");
+    let time = |name: &str| shift.unwrap()[name].as_f64().unwrap();
+    let took = time("endTime") - time("startTime");
+    assert!(took > 9.0 * QUICK.minute.as_secs_f64() - 0.01, "{took} s");
 }
 
 #[test]

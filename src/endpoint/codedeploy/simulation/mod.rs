@@ -94,15 +94,8 @@ impl Run {
             }
         };
         let ended = self.change(|deployment| {
-            for target in &mut deployment.targets {
-                target.end();
-                if !matches!(target.status, Step::Succeeded | Step::Failed) {
-                    target.status = Step::Skipped;
-                }
-            }
-            deployment.status = status;
+            deployment.end(status, Step::Skipped);
             deployment.error = error;
-            deployment.ended_ms = Some(ids::now_ms());
             deployment.clone()
         });
         let Some(ended) = ended else { return };
@@ -220,12 +213,17 @@ impl Run {
         ignores && of_last.contains(&event)
     }
 
-    async fn event(&self, target: &str, name: &str) -> Result<Ended, Halt> {
+    /// Notes that an event has begun, unless it had.
+    fn begin_event(&self, target: &str, name: &str) {
         self.change_target(target, |target| target.status = Step::InProgress);
         self.change_event(target, name, |event| {
             event.status = Step::InProgress;
-            event.started_ms = Some(ids::now_ms());
+            event.started_ms.get_or_insert_with(ids::now_ms);
         });
+    }
+
+    async fn event(&self, target: &str, name: &str) -> Result<Ended, Halt> {
+        self.begin_event(target, name);
         let result = match self.happens(target, name).await? {
             Some(result) => result,
             None => {

@@ -153,10 +153,7 @@ impl Run {
             Ok(Config::Shift(shift)) => shift,
             _ => Shift::AtOnce,
         };
-        self.change_event(target, ALLOW, |event| {
-            event.status = Step::InProgress;
-            event.started_ms = Some(crate::endpoint::ids::now_ms());
-        });
+        self.begin_event(target, ALLOW);
         for (minutes, weight) in shift.steps() {
             if minutes > 0
                 && let Err(halt) = self.pause(self.minutes(minutes)).await
