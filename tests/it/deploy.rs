@@ -708,6 +708,23 @@ fn several_regions_are_deployed_to_at_once_or_one_after_the_other() {
 }
 
 #[test]
+fn with_local_a_region_has_no_profile_and_no_endpoint() {
+    for key in ["profile=p", "endpoint-url=http://127.0.0.1:1"] {
+        let place = format!("region=us-west-2,s3-location=s3://west/key.zip,{key}");
+        let mut deploy = hoist();
+        deploy.args(["deploy", "--application-name", "App", "--latest"]);
+        deploy.args(["--deployment-group-name", "Fleet", "--destination", &place]);
+        let name = key.split('=').next().unwrap();
+        let said = format!("--destination us-west-2: --local needs no {name}; leave it out");
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["buckets", "codedeploy"] {
+            fs::create_dir(dir.path().join(part)).unwrap();
+        }
+        deploy.arg("--local").arg(dir.path()).fails(252).says(&said);
+    }
+}
+
+#[test]
 fn every_option_of_create_deployment_is_sent() {
     let scene = fleet(1);
     let done = deploy(

@@ -241,8 +241,8 @@ impl DeployArgs {
             && object.location == other.location
         {
             return Err(Failure::usage(format!(
-                "{OPTION} {}: s3-location is missing: instances take revisions from a bucket of their own \
-                 region",
+                "{OPTION} {}: s3-location is missing or that of the first region: instances take \
+                 revisions from a bucket of their own region",
                 shown(&region)
             )));
         }
@@ -251,6 +251,15 @@ impl DeployArgs {
         check_name(&application).map_err(Failure::usage)?;
         let (profile, endpoint) = (pairs.text("profile")?, pairs.text("endpoint-url")?);
         pairs.end()?;
+        if self.local.dir.is_some() {
+            let given = [("profile", &profile), ("endpoint-url", &endpoint)];
+            if let Some((key, _)) = given.into_iter().find(|(_, value)| value.is_some()) {
+                return Err(Failure::usage(format!(
+                    "{OPTION} {}: --local needs no {key}; leave it out",
+                    shown(&region)
+                )));
+            }
+        }
         Ok(Site {
             application,
             access: first.access.elsewhere(region, profile, endpoint),
